@@ -1,0 +1,100 @@
+"""The contract that a channel fulfils, and the catalogue of what can go wrong in sending.
+
+Three kinds of channel exist: one that is told (a webhook: ``Webhook``), one that is asked (a file or API that we read:
+``Source``) and one that sends (``Sender``). A channel may be several of them. Core names no channel; app.py lists them.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from .messages import Incoming, Outgoing
+
+
+class Webhook(Protocol):
+    """A channel that is told. Both methods are pure; ``verify`` compares in constant time on the raw bytes."""
+
+    name: str
+
+    def verify(self, headers: Mapping[str, str], body: bytes, now: datetime) -> bool: ...
+
+    def parse(self, body: bytes) -> list[Incoming]: ...
+
+
+class Position(msgspec.Struct, frozen=True):
+    """Where a source's reader stands. A hint, never an arbiter: losing it costs time and nothing else.
+
+    ``identity`` tells one file from another that took its place; ``seen`` is the highest row number read.
+    """
+
+    identity: str = ""
+    seen: int = 0
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """A batch read from a source, and the position to keep once the batch is stored."""
+
+    incomings: list[Incoming]
+    position: Position
+    total: int = 0
+    done: int = 0
+
+
+class Source(Protocol):
+    """A channel that is asked. ``read`` yields batches after a position; ``full`` reads everything again."""
+
+    name: str
+    account: str
+
+    def read(self, position: Position, *, full: bool = False) -> AsyncIterator[Reading]: ...
+
+
+class Settlement(enum.StrEnum):
+    """How a channel settles a message whose sending ended without an answer (state ``unknown``)."""
+
+    BY_REPORT = "report"
+    BY_ECHO = "echo"
+    BY_LOOKUP = "lookup"
+    NEVER = "never"
+
+
+class Sender(Protocol):
+    """A channel that sends. ``send`` returns the provider's id, or raises a SendError."""
+
+    name: str
+    settlement: Settlement
+
+    async def send(self, outgoing: Outgoing) -> str: ...
+
+
+class SendError(Exception):
+    """Sending failed and nothing was sent. ``permanent`` alone decides whether it is tried again."""
+
+    permanent = False
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unreachable(SendError):
+    """No connection was made, so nothing can have been sent."""
+
+
+class RateLimited(SendError):
+    """The provider asked us to wait; ``retry_after`` is in seconds."""
+
+
+class Refused(SendError):
+    """The provider understood and said no; asking again would get the same answer."""
+
+    permanent = True
+
+
+class OutcomeUnknown(Exception):  # noqa: N818 - not an error of ours: it may have been sent
+    """The connection broke after the request left: the message may or may not have been sent."""
