@@ -96,5 +96,5 @@ class Refused(SendError):
     permanent = True
 
 
-class OutcomeUnknown(Exception):  # noqa: N818 - not an error of ours: it may have been sent
+class OutcomeUnknown(Exception):
     """The connection broke after the request left: the message may or may not have been sent."""

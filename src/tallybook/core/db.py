@@ -1,0 +1,131 @@
+"""The pool, and the one place in the code base that commits.
+
+Works behind a pooler in transaction mode: nothing is prepared on the server, locks are transaction-level, and the
+environment's schema is set inside each transaction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+import psycopg
+import stamina
+from prometheus_client import Counter
+from psycopg import errors as pg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from .errors import WrongSetup
+
+Conn: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
+T = TypeVar("T")
+
+PROD = "prod"
+TRANSIENT = (
+    pg.SerializationFailure,
+    pg.DeadlockDetected,
+    pg.LockNotAvailable,
+    pg.AdminShutdown,
+    pg.CrashShutdown,
+    pg.CannotConnectNow,
+    pg.IdleInTransactionSessionTimeout,
+    PoolTimeout,
+)
+TRIES = 5
+
+retried = Counter("tallybook_transaction_retries_total", "Transactions run again after a passing fault.", ["what"])
+_inside = ContextVar("inside_a_transaction", default=False)
+
+
+def schema_of(environment: str) -> str:
+    """The PostgreSQL schema of an environment: ``public`` for prod, else the environment's own name."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", environment):
+        raise WrongSetup(
+            f"“{environment}” cannot be the name of an environment: use small letters, digits and _, "
+            "beginning with a letter."
+        )
+    return "public" if environment == PROD else environment
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same transaction may succeed if it is simply run again.
+
+    A plain OperationalError without a SQLSTATE is a lost or refused connection.
+    """
+    if isinstance(error, TRANSIENT):
+        return True
+    return isinstance(error, psycopg.OperationalError) and (error.sqlstate is None or error.sqlstate[:2] == "08")
+
+
+@dataclass(frozen=True)
+class Database:
+    """One environment's schema on one server. ``run`` is how everything is written and read."""
+
+    pool: AsyncConnectionPool[Conn]
+    environment: str
+    begin: str
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Conn]:
+        """One transaction: committed when the block ends, rolled back when it raises. Not retried."""
+        if _inside.get():
+            raise RuntimeError("a transaction inside another one: pass the connection on instead")
+        async with self.pool.connection() as conn:
+            token = _inside.set(True)
+            try:
+                await conn.execute(self.begin)
+                yield conn
+                await conn.execute("commit")
+            except BaseException:
+                if not conn.closed and not conn.broken:
+                    await conn.execute("rollback")
+                raise
+            finally:
+                _inside.reset(token)
+
+    async def run(self, what: str, work: Callable[[Conn], Awaitable[T]]) -> T:
+        """Runs ``work`` in a transaction of its own, again after a passing fault, at most five times in all.
+
+        ``work`` must therefore have no effect outside the connection it is given. ``what`` names it in the metrics.
+        """
+        async for attempt in stamina.retry_context(on=is_transient, attempts=TRIES, timeout=20, wait_initial=0.05):
+            with attempt:
+                if attempt.num > 1:
+                    retried.labels(what).inc()
+                async with self.transaction() as conn:
+                    return await work(conn)
+        raise AssertionError("unreachable: the last attempt raises")
+
+
+@asynccontextmanager
+async def open_database(
+    url: str, environment: str, *, size: int = 10, lock_timeout: str = "5s", statement_timeout: str = "60s"
+) -> AsyncIterator[Database]:
+    """A pool of ``size`` connections on one environment. Opens at once, even while the server is away.
+
+    ``url`` may lead to a pooler. The timeouts hold inside each transaction, so that no pooler setting is needed.
+    """
+    schema = schema_of(environment)
+    begin = (
+        f"begin; set local search_path to {schema}, extensions; set local lock_timeout = '{lock_timeout}'; "
+        f"set local statement_timeout = '{statement_timeout}'"
+    )
+    pool: AsyncConnectionPool[Conn] = AsyncConnectionPool(
+        url,
+        kwargs={"autocommit": True, "prepare_threshold": None, "application_name": "tallybook"},
+        min_size=1,
+        max_size=size,
+        timeout=5,
+        open=False,
+        check=AsyncConnectionPool.check_connection,
+        name=f"tallybook-{environment}",
+    )
+    await pool.open()
+    try:
+        yield Database(pool, environment, begin)
+    finally:
+        await pool.close()

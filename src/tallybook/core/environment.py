@@ -1,0 +1,80 @@
+"""An environment is a schema with a role of its own, which the database itself keeps out of every other schema.
+
+Runs as the owner. Repeatable: it restores what a ``drop schema … cascade`` or a hand-made change took away.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import psycopg
+from psycopg import sql
+
+from .db import PROD, schema_of
+from .errors import WrongSetup
+from .migrate import migrate
+
+READER = "tallybook_reader"
+ROLE_EXISTS = "select 1 from pg_roles where rolname = %(role)s"
+
+# Each statement names schema {schema} and role {role}; they are composed by psycopg, never by hand.
+GRANTS = (
+    "create schema if not exists {schema}",
+    "create schema if not exists extensions",
+    "revoke all on schema {schema} from public",
+    "grant usage on schema {schema}, extensions to {role}, {reader}",
+    "grant select, insert, update, delete on all tables in schema {schema} to {role}",
+    "grant select on all tables in schema {schema} to {reader}",
+    "grant usage, select on all sequences in schema {schema} to {role}",
+    "alter default privileges in schema {schema} grant select, insert, update, delete on tables to {role}",
+    "alter default privileges in schema {schema} grant select on tables to {reader}",
+    "alter default privileges in schema {schema} grant usage, select on sequences to {role}",
+    "alter role {role} set search_path to {schema}, extensions",
+)
+COPY_BUSINESSES = "insert into {schema}.businesses select * from public.businesses on conflict (id) do nothing"
+
+
+def role_of(environment: str) -> str:
+    """The application role of an environment."""
+    schema_of(environment)
+    return f"tallybook_{environment}"
+
+
+async def create(owner_url: str, environment: str, passwords: dict[str, str]) -> list[str]:
+    """Makes or mends an environment: schema, roles, grants, tables. Returns the migrations applied.
+
+    ``passwords`` maps role to password. A role that is not in it keeps the password it has, or is created with one
+    that nobody knows. Other environments get the businesses of prod, since a key carries its business.
+    """
+    role = role_of(environment)
+    async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as conn:
+        for name in (role, READER):
+            await _ensure_role(conn, name, passwords.get(name))
+        names = {
+            "schema": sql.Identifier(schema_of(environment)),
+            "role": sql.Identifier(role),
+            "reader": sql.Identifier(READER),
+        }
+        for statement in GRANTS:
+            await conn.execute(sql.SQL(statement).format(**names))
+        applied = await migrate(owner_url, environment)
+        if environment != PROD:
+            if not await _exists(conn, "public.businesses"):
+                raise WrongSetup("Production has no tables yet. Run first: tallybook migrate")
+            await conn.execute(sql.SQL(COPY_BUSINESSES).format(**names))
+    return applied
+
+
+async def _ensure_role(conn: psycopg.AsyncConnection, role: str, password: str | None) -> None:
+    name = sql.Identifier(role)
+    if await (await conn.execute(ROLE_EXISTS, {"role": role})).fetchone() is None:
+        await conn.execute(
+            sql.SQL("create role {} login password {}").format(name, sql.Literal(password or secrets.token_urlsafe(32)))
+        )
+    elif password is not None:
+        await conn.execute(sql.SQL("alter role {} login password {}").format(name, sql.Literal(password)))
+
+
+async def _exists(conn: psycopg.AsyncConnection, table: str) -> bool:
+    row = await (await conn.execute("select to_regclass(%(table)s) is not null", {"table": table})).fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,182 @@
+"""The natural keys, declared once. Migrations create them, ON CONFLICT names them, start-up and doctor verify them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from .db import Conn
+from .errors import WrongSetup
+
+
+@dataclass(frozen=True)
+class Key:
+    """A natural key: the business's own rule of what is the same thing, and the constraint that holds it.
+
+    ``same`` completes the sentence "two rows are the same when they are …".
+    """
+
+    table: str
+    constraint: str
+    columns: tuple[str, ...]
+    same: str
+
+    @property
+    def target(self) -> str:
+        """The conflict target, as it stands in ``on conflict <target> do …``."""
+        return f"({', '.join(self.columns)})"
+
+
+BUSINESS = Key("businesses", "businesses_name_key", ("name",), "businesses of one name")
+ACCOUNT = Key("accounts", "accounts_login_key", ("login",), "accounts of one login name")
+ACCOUNT_ROLE = Key(
+    "account_roles", "account_roles_pkey", ("business_id", "account_id"), "roles of one account in one business"
+)
+SESSION = Key("sessions", "sessions_pkey", ("token_hash",), "sessions of one cookie")
+API_TOKEN = Key("api_tokens", "api_tokens_token_hash_key", ("token_hash",), "one API token")
+DELIVERY = Key("deliveries", "deliveries_channel_body_key", ("channel", "body_sha256"), "retries of one webhook body")
+JOB = Key("jobs", "jobs_kind_key_key", ("kind", "key"), "requests for one piece of work")
+SCHEDULE = Key("schedules", "schedules_pkey", ("name",), "schedules of one name")
+HEARTBEAT = Key("heartbeats", "heartbeats_pkey", ("name",), "signs of life of one process")
+POSITION = Key(
+    "source_positions",
+    "source_positions_pkey",
+    ("business_id", "channel", "account"),
+    "reading positions of one source",
+)
+MESSAGE = Key(
+    "messages",
+    "messages_natural_key",
+    ("business_id", "channel", "scope", "external_id", "kind"),
+    "arrivals of one message",
+)
+REVISION = Key(
+    "message_revisions",
+    "message_revisions_pkey",
+    ("business_id", "message_id", "revision"),
+    "one earlier text of a message",
+)
+OUTGOING = Key("outbox", "outbox_dedup_key", ("business_id", "channel", "dedup_key"), "one thing to be sent")
+PROJECT = Key("monitor_projects", "monitor_projects_pkey", ("business_id", "name"), "projects of one name")
+DROP = Key("drops", "drops_pkey", ("business_id", "space", "drop_number"), "one drop in its drop space")
+REVIEW = Key(
+    "qa_photo_reviews",
+    "qa_photo_reviews_drop_key",
+    ("business_id", "space", "drop_number", "review_date"),
+    "reviews of one drop, in one drop space, on one date",
+)
+SUBMISSION = Key(
+    "qa_submissions",
+    "qa_submissions_pkey",
+    ("business_id", "space", "drop_number", "message_id"),
+    "one post of a drop",
+)
+ACTIVATION = Key(
+    "marketing_activations",
+    "marketing_activations_drop_key",
+    ("business_id", "project", "drop_number"),
+    "activations of one drop in one marketing project",
+)
+MARKETING_POST = Key(
+    "marketing_posts",
+    "marketing_posts_pkey",
+    ("business_id", "project", "drop_number", "message_id"),
+    "one marketing post of a drop",
+)
+VALID_DROP = Key(
+    "valid_drop_numbers",
+    "valid_drop_numbers_pkey",
+    ("business_id", "drop_number", "project"),
+    "entries of one drop in one project's list",
+)
+INVALID_DROP = Key(
+    "invalid_drop_submissions",
+    "invalid_drop_submissions_post_key",
+    ("business_id", "project", "drop_number", "message_id"),
+    "one post of an unknown drop",
+)
+
+NATURAL_KEYS: tuple[Key, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Key))
+
+# Tables that belong to the installation, not to one business; a test holds this list against the catalogue.
+DIRECTORY_TABLES = frozenset({
+    "businesses",
+    "accounts",
+    "sessions",
+    "api_tokens",
+    "login_attempts",
+    "deliveries",
+    "jobs",
+    "schedules",
+    "heartbeats",
+    "constraint_violations",
+    "alembic_version",
+})  # fmt: skip
+
+
+class LiveIndex(msgspec.Struct, frozen=True):
+    """A unique index as the server has it; ``columns`` holds None for an expression."""
+
+    table: str
+    name: str
+    columns: list[str | None]
+    immediate: bool
+    valid: bool
+    partial: bool
+
+
+UNIQUE_INDEXES = """
+select json_build_object(
+    'table', t.relname, 'name', i.relname, 'immediate', x.indimmediate, 'valid', x.indisvalid and x.indisready,
+    'partial', x.indpred is not null,
+    'columns', (
+        select json_agg(a.attname order by k.position)
+        from unnest(x.indkey) with ordinality as k (attnum, position)
+        left join pg_attribute a on a.attrelid = t.oid and a.attnum = k.attnum and k.attnum > 0
+        where k.position <= x.indnkeyatts))
+from pg_index x
+join pg_class i on i.oid = x.indexrelid
+join pg_class t on t.oid = x.indrelid
+where x.indisunique and t.relnamespace = current_schema()::regnamespace
+"""
+
+
+async def unique_indexes(conn: Conn) -> list[LiveIndex]:
+    """Every unique index of the environment's schema, usable or not."""
+    rows = await (await conn.execute(UNIQUE_INDEXES)).fetchall()
+    return [msgspec.convert(row[0], LiveIndex) for row in rows]
+
+
+def faults(live: list[LiveIndex], declared: tuple[Key, ...] = NATURAL_KEYS) -> list[str]:
+    """One sentence for each declared key that the database does not hold, naming key, table and remedy. Pure."""
+    found: list[str] = []
+    for key in declared:
+        same = [index for index in live if index.table == key.table and set(index.columns) == set(key.columns)]
+        if any(index.immediate and index.valid and not index.partial for index in same):
+            continue
+        wrong = same[0] if same else None
+        if wrong is None:
+            what = "is missing"
+        elif not wrong.valid:
+            what = f"is unusable: its index {wrong.name} is invalid"
+        elif not wrong.immediate:
+            what = f"is unusable: {wrong.name} is deferrable, so ON CONFLICT cannot rely on it"
+        else:
+            what = f"is unusable: {wrong.name} covers only some of the rows"
+        found.append(
+            f"The key {key.constraint} on {key.table} {key.target} {what}; "
+            f"without it, {key.same} would be counted twice. Mend it with: "
+            f"alter table {key.table} add constraint {key.constraint} unique {key.target};"
+        )
+    return found
+
+
+async def check(conn: Conn) -> None:
+    """Refuses a database in which a declared key is missing or unusable.
+
+    Raises WrongSetup with a sentence per key.
+    """
+    found = faults(await unique_indexes(conn))
+    if found:
+        raise WrongSetup("The database does not hold the keys that Tallybook counts by.\n" + "\n".join(found))
