@@ -21,6 +21,7 @@ create table drops (
     space varchar(100) not null,
     drop_number varchar(50) not null,
     last_posted_at timestamptz not null,
+    previous_posted_at timestamptz,
     constraint drops_pkey primary key (business_id, space, drop_number)
 );
 
@@ -63,8 +64,7 @@ create table qa_photo_reviews (
     updated_at timestamptz not null default now(),
     business_id int not null default only_business() references businesses,
     space varchar(100) not null,
-    locked_by_account int,
-    version int not null default 0,
+    locked_by_account int references accounts,
     constraint qa_photo_reviews_pkey primary key (business_id, id),
     constraint qa_photo_reviews_drop_key unique (business_id, space, drop_number, review_date),
     constraint qa_photo_reviews_lock_whole check ((locked_by is null) = (locked_at is null))
