@@ -40,7 +40,7 @@ def resolve(raw: str, lids: Mapping[str, str], region: str | None = None) -> Ide
 
 @lru_cache(maxsize=65_536)
 def e164(text: str, region: str | None = None) -> str | None:
-    """Return ``text`` as ``+`` and digits, or None where it is not a valid number (of ``region``, if spelled locally)."""
+    """Return ``text`` as ``+`` and digits, or None where it is no valid number; ``region`` is for local spellings."""
     spelled = "+" + text[2:] if text.startswith("00") else text
     try:
         number = phonenumbers.parse(spelled, region)
