@@ -25,7 +25,7 @@ def compile_pattern(pattern: str | None) -> re.Pattern[str]:
 
 def drops_in(text: str, pattern: re.Pattern[str]) -> list[str]:
     """The drop numbers in a text, normalised (upper case, no space or colon), each once, in the order they stand."""
-    found = (match.upper().translate(_SEPARATORS) for match in pattern.findall(text))
+    found = (match.group().upper().translate(_SEPARATORS) for match in pattern.finditer(text))
     return [drop for drop in dict.fromkeys(found) if 0 < len(drop) <= MAX_DROP_LENGTH]
 
 
