@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from ..core.errors import Invalid
+from tallybook.core.errors import Invalid
+
 from .types import STEP_COLUMNS, Changes, Effect, Post, Project, Review, Verdict
 
 # "DR", at most one space, colon or colon and space, 6 to 8 digits, in any case, not inside a longer word.

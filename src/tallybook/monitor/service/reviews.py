@@ -7,13 +7,25 @@ from uuid import UUID
 
 import msgspec
 
-from ...core import audit
-from ...core.businesses import Business
-from ...core.db import Conn
-from ...core.errors import Conflict, NotFound
-from .. import rules
-from ..store import reviews as store
-from ..types import Change, Changes, DayCount, Filters, Lock, Place, Review, ReviewRow, Submission
+from tallybook.core import audit
+from tallybook.core.businesses import Business
+from tallybook.core.db import Conn
+from tallybook.core.errors import Conflict, NotFound
+from tallybook.monitor import rules
+from tallybook.monitor.store import reviews as store
+from tallybook.monitor.types import (
+    STEP_COLUMNS,
+    Change,
+    Changes,
+    DayCount,
+    Filters,
+    Lock,
+    Place,
+    Review,
+    ReviewRow,
+    Submission,
+    Verdict,
+)
 
 LOCK_LASTS = timedelta(minutes=5)
 USUAL_DAYS = 14
@@ -51,7 +63,7 @@ async def count(conn: Conn, business: Business, filters: Filters) -> int:
 
 async def one(conn: Conn, business: Business, review_id: UUID, now: datetime) -> Review:
     """A review with its lock, if somebody holds it now. Raises NotFound outside the business."""
-    review = await store.find(conn, business.id, review_id, now - LOCK_LASTS)
+    review = await store.find(conn, business.id, review_id, now, LOCK_LASTS)
     if review is None:
         raise NotFound("There is no such review.")
     return review
@@ -68,13 +80,16 @@ async def take_lock(conn: Conn, business: Business, review_id: UUID, who: Review
 
     Raises Locked with the holder's name.
     """
-    if await store.take_lock(conn, business.id, review_id, who.account_id, who.name, now, now - LOCK_LASTS):
-        return Lock(who.account_id, who.name, now + LOCK_LASTS)
+    lock = Lock(who.account_id, who.name, now + LOCK_LASTS)
+    if await store.take_lock(conn, business.id, review_id, lock, LOCK_LASTS):
+        return lock
     review = await one(conn, business, review_id, now)
     if review.lock is None:  # it was given back between the two statements
         raise Locked("Somebody else had this review a moment ago. Try again.")
     raise Locked(
-        f"{review.lock.name} is working on this review.", locked_by=review.lock.name, until=review.lock.until.isoformat()
+        f"{review.lock.name} is working on this review.",
+        locked_by=review.lock.name,
+        until=review.lock.until.isoformat(),
     )
 
 
@@ -88,7 +103,8 @@ async def save(
 ) -> Review:
     """Writes a reviewer's changes and renews the lock. Complete means all twelve right.
 
-    The lock is taken first, in the same transaction: a write without it cannot happen. Raises Locked, NotFound, Invalid.
+    The lock is taken first, in the same transaction: a write without it cannot happen.
+    Raises Locked, NotFound or Invalid.
     """
     lock = await take_lock(conn, business, review_id, who, now)
     before = await one(conn, business, review_id, now)
@@ -98,7 +114,7 @@ async def save(
         ticks=ticks,
         reasons=reasons,
         comment=comment,
-        completed=all(v is rules.Verdict.RIGHT for v in rules.verdicts(ticks, reasons)),
+        completed=all(v is Verdict.RIGHT for v in rules.verdicts(ticks, reasons)),
         updated_at=now,
         lock=lock,
     )
@@ -115,7 +131,7 @@ def _difference(before: Review, after: Review) -> tuple[dict[str, object], dict[
     """What changed, field by field, as it was and as it is; None when nothing did."""
     old: dict[str, object] = {}
     new: dict[str, object] = {}
-    for column in rules.STEP_COLUMNS:
+    for column in STEP_COLUMNS:
         was, now_is = _step(before, column), _step(after, column)
         if was != now_is:
             old[column], new[column] = was, now_is
