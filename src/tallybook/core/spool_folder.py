@@ -40,7 +40,7 @@ class SpoolFolder:
         for _ in range(_NEW_FOLDER_TRIES):
             path = root / str(uuid.uuid4())
             path.mkdir(mode=0o700)
-            # Between mkdir and the lock another process may take the folder for an orphan and remove it: then a new one.
+            # Before the lock is ours, another process may take the folder for an orphan and remove it: then a new one.
             if (folder := cls.take(path)) is not None:
                 sync(root)
                 return folder
