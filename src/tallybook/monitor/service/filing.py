@@ -1,0 +1,162 @@
+"""Filing: a group's messages become submissions, reviews and activations, exactly once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from tallybook.core.businesses import Business
+from tallybook.core.db import Conn
+from tallybook.core.messages import Stored
+from tallybook.monitor import rules
+from tallybook.monitor.store import filing as store
+from tallybook.monitor.store import marketing
+from tallybook.monitor.store import projects as project_store
+from tallybook.monitor.types import Effect, Filed, Kind, Post, Project
+
+Decided = list[tuple[Post, Effect]]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The projects that one environment reads, and the zone of their dates."""
+
+    projects: Mapping[str, Project]  # by group
+    zone: ZoneInfo
+
+    async def file(self, conn: Conn, business: Business, stored: Sequence[Stored]) -> list[Filed]:
+        """Files what these messages say, in the caller's transaction. A message filed before does nothing again."""
+        posts = self.posts(stored)
+        ours = [s.id for s in stored if s.incoming.from_us and self._project(s) is not None]
+        if ours:
+            said_by_us = await project_store.our_words(conn, business.id, ours)
+            posts = [post for post in posts if post.message_id not in said_by_us]
+        if not posts:
+            return []
+        valid = await store.valid_drops(conn, business.id, (p.drop_number for p in posts if _needs_list(p)))
+        reviews = [p for p in posts if p.project.kind is Kind.QA and _is_valid(p, valid)]
+        refused = [p for p in posts if p.project.kind is Kind.QA and not _is_valid(p, valid)]
+        activations = [p for p in posts if p.project.kind is Kind.MARKETING]
+        decided = await self._file_reviews(conn, business.id, reviews) if reviews else []
+        return [
+            Filed(
+                created=_told(decided, Effect.CREATED),
+                resubmitted=_told(decided, Effect.RESUBMITTED),
+                history=_told(decided, Effect.HISTORY),
+                invalid=await store.add_invalid(conn, business.id, refused) if refused else [],
+                activated=await self._activate(conn, business.id, activations, valid) if activations else [],
+            )
+        ]
+
+    def posts(self, stored: Sequence[Stored]) -> list[Post]:
+        """The drops that these messages name, in the order they were said. Pure."""
+        found = []
+        for message in stored:
+            project = self._project(message)
+            if project is None:
+                continue
+            said = message.incoming
+            for drop in rules.drops_in(said.text, project.pattern):
+                found.append(  # noqa: PERF401 - the nested comprehension hides what is read
+                    Post(message.id, drop, project, said.said_at, said.sender.phone, said.account, said.chat)
+                )
+        found.sort(key=lambda post: (post.said_at, post.message_id))
+        return found
+
+    def _project(self, message: Stored) -> Project | None:
+        """The project that reads this message, if one does."""
+        said = message.incoming
+        project = self.projects.get(said.chat)
+        if project is None or not rules.is_read(project, from_us=said.from_us, deleted=said.deleted):
+            return None
+        return project
+
+    async def _file_reviews(self, conn: Conn, business_id: int, posts: list[Post]) -> Decided:
+        """Steps, in this order: lock the drops; see what is there; decide; keep every post; write the reviews."""
+        by_drop = defaultdict(list)
+        for post in posts:
+            by_drop[post.project.space, post.drop_number].append(post)
+        newest = {drop: max(post.said_at for post in of_drop) for drop, of_drop in by_drop.items()}
+        last_posted = await store.lock_drops(conn, business_id, newest)
+        reviews = await store.find_reviews(conn, business_id, by_drop)
+        known = await store.known_submissions(conn, business_id, posts)
+        decided: Decided = []
+        for drop, of_drop in by_drop.items():
+            new = [post for post in of_drop if (*drop, post.message_id) not in known]
+            since = (last_posted[drop] or reviews[drop][1] or newest[drop]) if drop in reviews else None
+            decided.extend(rules.effects(new, since))
+        if decided:
+            await store.add_submissions(conn, business_id, decided)
+            await self._write_reviews(conn, business_id, decided, {drop: review[0] for drop, review in reviews.items()})
+        return decided
+
+    async def _write_reviews(
+        self, conn: Conn, business_id: int, decided: Decided, reviews: dict[store.SpacedDrop, UUID]
+    ) -> None:
+        new = [post for post, effect in decided if effect is Effect.CREATED]
+        again = [post for post, effect in decided if effect is Effect.RESUBMITTED]
+        if new:
+            made = await store.create_reviews(
+                conn,
+                business_id,
+                new,
+                [rules.business_date(post.said_at, self.zone) for post in new],
+                [rules.created_note(post.said_at, self.zone) for post in new],
+            )
+            # A row written by hand in between makes of a first post one that was posted again.
+            again = [post for post in new if _spaced(post) not in made] + again
+        if again:
+            unknown = {_spaced(post) for post in again} - reviews.keys()
+            found = await store.find_reviews(conn, business_id, unknown) if unknown else {}
+            ids = reviews | {drop: review[0] for drop, review in found.items()}
+            await store.resubmit(conn, business_id, self._gathered(again, ids))
+
+    def _gathered(self, again: Sequence[Post], ids: Mapping[store.SpacedDrop, UUID]) -> dict[UUID, tuple[Post, str]]:
+        """Each review's newest post, and a note for every one of its posts."""
+        gathered: dict[UUID, tuple[Post, str]] = {}
+        for post in again:
+            review_id = ids[_spaced(post)]
+            note = rules.resubmitted_note(post.said_at, self.zone)
+            earlier = gathered.get(review_id)
+            gathered[review_id] = (post, f"{earlier[1]}\n{note}" if earlier else note)
+        return gathered
+
+    async def _activate(
+        self, conn: Conn, business_id: int, posts: list[Post], valid: set[tuple[str, str]]
+    ) -> list[tuple[str, str]]:
+        """Marketing takes every drop; whether a list knows it is noted beside it."""
+        known = dict(sorted(valid))
+        validity = {
+            drop: (drop in known, f"In the list of {known[drop]}" if drop in known else "In no project's list")
+            for drop in {post.drop_number for post in posts}
+        }
+        return await marketing.activate(conn, business_id, posts, validity)
+
+
+def log_lines(filed: Filed, tag: str) -> list[str]:
+    """What is written to the log for a batch, to the letter; ``tag`` is empty in prod, else e.g. ``[DEV] ``."""
+    return [
+        *(f"✅ {tag}Created QA review for {drop}" for drop, _ in filed.created),
+        *(f"🔄 {tag}Resubmission detected: {drop} in {project}" for drop, project in filed.resubmitted),
+        *(f"❌ {tag}INVALID DROP: {drop} is not in the list of {project}" for drop, project in filed.invalid),
+        *(f"✅ {tag}Created marketing activation for {drop}" for drop, _ in filed.activated),
+    ]
+
+
+def _needs_list(post: Post) -> bool:
+    return post.project.validated or post.project.kind is Kind.MARKETING
+
+
+def _is_valid(post: Post, valid: set[tuple[str, str]]) -> bool:
+    return not post.project.validated or (post.drop_number, post.project.name) in valid
+
+
+def _spaced(post: Post) -> store.SpacedDrop:
+    return post.project.space, post.drop_number
+
+
+def _told(decided: Decided, wanted: Effect) -> list[tuple[str, str]]:
+    return [(post.drop_number, post.project.name) for post, effect in decided if effect is wanted]

@@ -1,0 +1,216 @@
+"""SQL of filing posts, a batch at a time. Every write takes its rows in key order."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from tallybook.core import keys
+from tallybook.core.db import Conn
+from tallybook.monitor.types import Effect, Post
+
+SpacedDrop = tuple[str, str]  # (space, drop number)
+
+# Locks the drops in key order, new ones included, and tells when each was last posted before this batch.
+LOCK_DROPS = f"""
+insert into drops (business_id, space, drop_number, last_posted_at)
+select %(business_id)s, u.space, u.drop_number, u.said_at
+from unnest(%(space)s::text[], %(drop_number)s::text[], %(said_at)s::timestamptz[]) as u (space, drop_number, said_at)
+on conflict {keys.DROP.target} do update set
+    previous_posted_at = drops.last_posted_at,
+    last_posted_at = greatest(drops.last_posted_at, excluded.last_posted_at)
+returning space, drop_number, previous_posted_at
+"""
+
+
+async def lock_drops(
+    conn: Conn, business_id: int, newest: dict[SpacedDrop, datetime]
+) -> dict[SpacedDrop, datetime | None]:
+    """Locks each drop until the transaction ends; returns when it was last posted, None for one never seen."""
+    ordered = sorted(newest)
+    cursor = await conn.execute(
+        LOCK_DROPS,
+        {"business_id": business_id, **_drop_columns(ordered), "said_at": [newest[drop] for drop in ordered]},
+    )
+    return {(row[0], row[1]): row[2] for row in await cursor.fetchall()}
+
+
+FIND_REVIEWS = """
+select distinct on (r.space, r.drop_number) r.space, r.drop_number, r.id, r.whatsapp_message_date
+from unnest(%(space)s::text[], %(drop_number)s::text[]) as u (space, drop_number)
+join qa_photo_reviews r
+    on r.business_id = %(business_id)s and r.space = u.space and r.drop_number = u.drop_number
+order by r.space, r.drop_number, r.review_date desc
+"""
+
+
+async def find_reviews(
+    conn: Conn, business_id: int, drops: Iterable[SpacedDrop]
+) -> dict[SpacedDrop, tuple[UUID, datetime | None]]:
+    """The newest review of each drop that has one, and when its message was said."""
+    cursor = await conn.execute(FIND_REVIEWS, {"business_id": business_id, **_drop_columns(sorted(drops))})
+    return {(row[0], row[1]): (row[2], row[3]) for row in await cursor.fetchall()}
+
+
+FIND_SUBMISSIONS = """
+select s.space, s.drop_number, s.message_id
+from qa_submissions s
+join unnest(%(space)s::text[], %(drop_number)s::text[], %(message_id)s::bigint[]) as u (space, drop_number, message_id)
+    using (space, drop_number, message_id)
+where s.business_id = %(business_id)s
+"""
+
+
+async def known_submissions(conn: Conn, business_id: int, posts: Sequence[Post]) -> set[tuple[str, str, int]]:
+    """Which of these posts are filed already, as (space, drop number, message id)."""
+    cursor = await conn.execute(FIND_SUBMISSIONS, {"business_id": business_id, **_post_columns(posts)})
+    return {(row[0], row[1], row[2]) for row in await cursor.fetchall()}
+
+
+ADD_SUBMISSIONS = f"""
+insert into qa_submissions
+    (business_id, space, drop_number, message_id, project, sender_phone, said_at, effect)
+select %(business_id)s, u.* from unnest(%(space)s::text[], %(drop_number)s::text[], %(message_id)s::bigint[],
+    %(project)s::text[], %(phone)s::text[], %(said_at)s::timestamptz[], %(effect)s::text[]) as u
+on conflict {keys.SUBMISSION.target} do nothing
+"""
+
+
+async def add_submissions(conn: Conn, business_id: int, decided: Sequence[tuple[Post, Effect]]) -> None:
+    """Keeps every post with what it did. The caller holds the drops' locks."""
+    posts = [post for post, _ in decided]
+    await conn.execute(
+        ADD_SUBMISSIONS,
+        {
+            "business_id": business_id,
+            **_post_columns(posts),
+            "project": [post.project.name for post in posts],
+            "phone": [post.phone for post in posts],
+            "said_at": [post.said_at for post in posts],
+            "effect": [effect.value for _, effect in decided],
+        },
+    )
+
+
+CREATE_REVIEWS = f"""
+insert into qa_photo_reviews (business_id, id, space, drop_number, project, review_date, user_name, submitted_by,
+    sender_phone, comment, whatsapp_message_date, bridge_source)
+select %(business_id)s, u.id, u.space, u.drop_number, u.project, u.review_date, coalesce(u.phone, 'unresolved'),
+    u.phone, u.phone, u.comment, u.said_at, u.bridge
+from unnest(%(ids)s::uuid[], %(space)s::text[], %(drop_number)s::text[], %(project)s::text[], %(review_date)s::date[],
+    %(phone)s::text[], %(comment)s::text[], %(said_at)s::timestamptz[], %(bridge)s::text[])
+    as u (id, space, drop_number, project, review_date, phone, comment, said_at, bridge)
+on conflict {keys.REVIEW.target} do nothing
+returning space, drop_number
+"""
+
+
+async def create_reviews(
+    conn: Conn, business_id: int, posts: Sequence[Post], dates: Sequence[date], notes: Sequence[str]
+) -> set[SpacedDrop]:
+    """Makes a review for each post; returns those made. One is not made if a row written by hand got there first."""
+    cursor = await conn.execute(
+        CREATE_REVIEWS,
+        {
+            "business_id": business_id,
+            "ids": [_new_id() for _ in posts],
+            **_post_columns(posts),
+            "project": [post.project.name for post in posts],
+            "review_date": list(dates),
+            "phone": [_digits(post.phone) for post in posts],
+            "comment": list(notes),
+            "said_at": [post.said_at for post in posts],
+            "bridge": [post.bridge for post in posts],
+        },
+    )
+    return {(row[0], row[1]) for row in await cursor.fetchall()}
+
+
+# Ticks and reasons stay; whoever judges the drop is told that there is something new to look at.
+RESUBMIT = """
+update qa_photo_reviews r set
+    resubmitted = true, incomplete = false, feedback_sent = null,
+    submitted_by = coalesce(u.phone, r.submitted_by), sender_phone = coalesce(u.phone, r.sender_phone),
+    user_name = coalesce(u.phone, r.user_name), comment = concat_ws(E'\\n', r.comment, u.note), updated_at = now()
+from unnest(%(ids)s::uuid[], %(phone)s::text[], %(note)s::text[]) as u (id, phone, note)
+where r.business_id = %(business_id)s and r.id = u.id
+"""
+
+
+async def resubmit(conn: Conn, business_id: int, again: dict[UUID, tuple[Post, str]]) -> None:
+    """Marks reviews as posted again; ``again`` holds each review's newest post and the notes of all of them."""
+    await conn.execute(
+        RESUBMIT,
+        {
+            "business_id": business_id,
+            "ids": list(again),
+            "phone": [_digits(post.phone) for post, _ in again.values()],
+            "note": [note for _, note in again.values()],
+        },
+    )
+
+
+ADD_INVALID = f"""
+insert into invalid_drop_submissions
+    (business_id, drop_number, project, sender, group_jid, submitted_at, message_id)
+select %(business_id)s, u.* from unnest(%(drop_number)s::text[], %(project)s::text[], %(phone)s::text[],
+    %(chat)s::text[], %(said_at)s::timestamptz[], %(message_id)s::bigint[]) as u
+on conflict {keys.INVALID_DROP.target} do nothing
+returning drop_number, project
+"""
+
+
+async def add_invalid(conn: Conn, business_id: int, posts: Sequence[Post]) -> list[tuple[str, str]]:
+    """Keeps posts of drops that are not in their project's list; returns those not kept before."""
+    columns = _post_columns(posts)
+    cursor = await conn.execute(
+        ADD_INVALID,
+        {
+            "business_id": business_id,
+            **columns,
+            "project": [post.project.name for post in posts],
+            "phone": [_digits(post.phone) for post in posts],
+            "chat": [post.chat for post in posts],
+            "said_at": [post.said_at for post in posts],
+        },
+    )
+    return [(row[0], row[1]) for row in await cursor.fetchall()]
+
+
+VALID = """
+select v.drop_number, v.project
+from unnest(%(drop_number)s::text[]) as u (drop_number)
+join valid_drop_numbers v on v.business_id = %(business_id)s and v.drop_number = u.drop_number
+"""
+
+
+async def valid_drops(conn: Conn, business_id: int, drops: Iterable[str]) -> set[tuple[str, str]]:
+    """The entries of these drops in the projects' lists, as (drop number, project)."""
+    cursor = await conn.execute(VALID, {"business_id": business_id, "drop_number": sorted(set(drops))})
+    return {(row[0], row[1]) for row in await cursor.fetchall()}
+
+
+def _drop_columns(drops: Sequence[SpacedDrop]) -> dict[str, list[str]]:
+    return {"space": [space for space, _ in drops], "drop_number": [drop for _, drop in drops]}
+
+
+def _post_columns(posts: Sequence[Post]) -> dict[str, list[str] | list[int]]:
+    return {
+        "space": [post.project.space for post in posts],
+        "drop_number": [post.drop_number for post in posts],
+        "message_id": [post.message_id for post in posts],
+    }
+
+
+def _digits(phone: str | None) -> str | None:
+    """The registers hold phones as their readers know them: E.164 without the plus."""
+    return phone and phone.removeprefix("+")
+
+
+def _new_id() -> UUID:
+    """A version 7 UUID: random, but rising with time, so that a million reviews do not scatter over the index."""
+    milliseconds = time.time_ns() // 1_000_000
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62))

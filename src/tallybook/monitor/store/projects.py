@@ -1,0 +1,103 @@
+"""SQL of projects: the database's mirror of the projects file, and what the groups need from the core's messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tallybook.core import keys
+from tallybook.core.db import Conn
+from tallybook.monitor.types import Project
+
+MIRROR = f"""
+insert into monitor_projects (business_id, name, kind, drop_space, group_jid, validated)
+select %(business_id)s, u.* from unnest(
+    %(name)s::text[], %(kind)s::text[], %(space)s::text[], %(group)s::text[], %(validated)s::bool[]) as u
+on conflict {keys.PROJECT.target} do update set
+    kind = excluded.kind, drop_space = excluded.drop_space, group_jid = excluded.group_jid,
+    validated = excluded.validated, active = true
+"""
+RETIRE = """
+update monitor_projects set active = false
+where business_id = %(business_id)s and active and name <> all(%(name)s::text[])
+"""
+
+
+async def mirror(conn: Conn, business_id: int, projects: Sequence[Project]) -> None:
+    """Makes the table say what the file says. A project that left the file stays, inactive, for its records."""
+    ordered = sorted(projects, key=lambda project: project.name)
+    names = [project.name for project in ordered]
+    await conn.execute(
+        MIRROR,
+        {
+            "business_id": business_id,
+            "name": names,
+            "kind": [project.kind.value for project in ordered],
+            "space": [project.space for project in ordered],
+            "group": [project.group for project in ordered],
+            "validated": [project.validated for project in ordered],
+        },
+    )
+    await conn.execute(RETIRE, {"business_id": business_id, "name": names})
+
+
+# What we sent comes back from the bridge as a message: by the provider's id where we know it, else by its very words.
+OUR_WORDS = """
+select m.id from messages m
+where m.business_id = %(business_id)s and m.id = any(%(ids)s::bigint[])
+and exists (
+    select 1 from outbox o
+    where o.business_id = m.business_id and (o.external_id = m.external_id
+        or o.recipient = m.chat and o.body ->> 'text' = m.text))
+"""
+
+
+async def our_words(conn: Conn, business_id: int, message_ids: Sequence[int]) -> set[int]:
+    """Which of these messages are ones that the outbox sent."""
+    cursor = await conn.execute(OUR_WORDS, {"business_id": business_id, "ids": list(message_ids)})
+    return {row[0] for row in await cursor.fetchall()}
+
+
+RESOLVE_REVIEWS = """
+update qa_photo_reviews r set
+    submitted_by = ltrim(m.sender_phone, '+'), sender_phone = ltrim(m.sender_phone, '+'),
+    user_name = ltrim(m.sender_phone, '+')
+from qa_submissions s
+join messages m on m.business_id = s.business_id and m.id = s.message_id
+where s.business_id = %(business_id)s and s.message_id = any(%(ids)s::bigint[]) and s.effect <> 'history'
+and r.business_id = s.business_id and r.space = s.space and r.drop_number = s.drop_number
+and r.user_name = 'unresolved'
+"""
+RESOLVE_SUBMISSIONS = """
+update qa_submissions s set sender_phone = m.sender_phone
+from messages m
+where s.business_id = %(business_id)s and s.message_id = any(%(ids)s::bigint[]) and s.sender_phone is null
+and m.business_id = s.business_id and m.id = s.message_id
+"""
+RESOLVE_MARKETING_POSTS = """
+update marketing_posts p set sender_phone = m.sender_phone
+from messages m
+where p.business_id = %(business_id)s and p.message_id = any(%(ids)s::bigint[]) and p.sender_phone is null
+and m.business_id = p.business_id and m.id = p.message_id
+"""
+RESOLVE_ACTIVATIONS = """
+update marketing_activations a set submitted_by = ltrim(p.sender_phone, '+'), user_name = ltrim(p.sender_phone, '+')
+from marketing_posts p
+where a.business_id = %(business_id)s and a.submitted_by is null
+and p.business_id = a.business_id and p.message_id = any(%(ids)s::bigint[])
+and p.project = a.project and p.drop_number = a.drop_number and p.said_at = a.whatsapp_message_date
+"""
+RESOLVE_INVALID = """
+update invalid_drop_submissions i set sender = ltrim(m.sender_phone, '+')
+from messages m
+where i.business_id = %(business_id)s and i.message_id = any(%(ids)s::bigint[]) and i.sender is null
+and m.business_id = i.business_id and m.id = i.message_id
+"""
+
+
+async def name_senders(conn: Conn, business_id: int, message_ids: Sequence[int]) -> None:
+    """Writes into the registers the phones of messages whose senders have just become known."""
+    names = {"business_id": business_id, "ids": list(message_ids)}
+    for statement in (
+        RESOLVE_SUBMISSIONS, RESOLVE_REVIEWS, RESOLVE_MARKETING_POSTS, RESOLVE_ACTIVATIONS, RESOLVE_INVALID
+    ):  # fmt: skip
+        await conn.execute(statement, names)
