@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import psycopg
 import stamina
@@ -19,9 +19,10 @@ from prometheus_client import Counter
 from psycopg import errors as pg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from . import connection, violations
 from .errors import WrongSetup
 
-Conn: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
+Conn: TypeAlias = connection.Conn
 T = TypeVar("T")
 
 PROD = "prod"
@@ -91,7 +92,15 @@ class Database:
         """Runs ``work`` in a transaction of its own, again after a passing fault, at most five times in all.
 
         ``work`` must therefore have no effect outside the connection it is given. ``what`` names it in the metrics.
+        Raises UnexpectedViolation where a constraint said no and ``work`` did not handle it; the case is recorded.
         """
+        try:
+            return await self._tried(what, work)
+        except violations.WATCHED as error:
+            # Without its cause: a traceback would print the server's detail line, which holds the key's values.
+            raise await violations.unexpected(self, error, what) from None
+
+    async def _tried(self, what: str, work: Callable[[Conn], Awaitable[T]]) -> T:
         async for attempt in stamina.retry_context(on=is_transient, attempts=TRIES, timeout=20, wait_initial=0.05):
             with attempt:
                 if attempt.num > 1:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from .db import Conn
+from .connection import Conn
 from .errors import WrongSetup
 
 
