@@ -1,0 +1,102 @@
+"""Reading a source (a channel that is asked): each batch and the reader's position commit together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from psycopg.types.json import Jsonb
+
+from . import ingest, keys
+from .businesses import Business
+from .channel import Position, Reading, Source
+from .db import Conn, Database
+from .ingest import Absorbed, Fact, Handler
+from .notices import notify
+
+Told = Callable[[Reading, Absorbed[Any]], None]
+
+POSITION = """
+select position from source_positions
+where business_id = %(business_id)s and channel = %(channel)s and account = %(account)s
+"""
+MOVE = f"""
+insert into source_positions (business_id, channel, account, position)
+values (%(business_id)s, %(channel)s, %(account)s, %(position)s)
+on conflict {keys.POSITION.target} do update set position = excluded.position, moved_at = now()
+"""
+
+
+async def stands_at(conn: Conn, business: Business, source: Source) -> Position:
+    """Where the reader of a source stands; the beginning if it never read."""
+    names = {"business_id": business.id, "channel": source.name, "account": source.account}
+    row = await (await conn.execute(POSITION, names)).fetchone()
+    return msgspec.convert(row[0], Position) if row else Position()
+
+
+async def catch_up(
+    db: Database, business: Business, source: Source, handler: Handler[Fact], told: Told, *, full: bool = False
+) -> int:
+    """Reads what is new in a source, or with ``full`` everything again; returns how many messages were new or edited.
+
+    ``told`` hears of each batch after it was committed. Any number of readers may read one source at once: the
+    position is a hint, and the messages' key decides what is new. Raises SourceUnreadable.
+    """
+
+    async def begin(conn: Conn) -> Position:
+        return await stands_at(conn, business, source)
+
+    changed = 0
+    async for reading in source.read(await db.run("read position", begin), full=full):
+
+        async def keep(conn: Conn, reading: Reading = reading) -> Absorbed[Fact]:
+            return await _keep(conn, db.environment, business, source, reading, handler)
+
+        absorbed = await db.run("file messages", keep)
+        ingest.count(source.name, absorbed)
+        told(reading, absorbed)
+        changed += absorbed.new + absorbed.edited
+    return changed
+
+
+async def _keep(
+    conn: Conn, environment: str, business: Business, source: Source, reading: Reading, handler: Handler[Fact]
+) -> Absorbed[Fact]:
+    absorbed = await ingest.absorb(conn, business, reading.incomings, handler)
+    await conn.execute(
+        MOVE,
+        {
+            "business_id": business.id,
+            "channel": source.name,
+            "account": source.account,
+            "position": Jsonb(msgspec.to_builtins(reading.position)),
+        },
+    )
+    if absorbed.facts or absorbed.parked:
+        await notify(conn, environment, "monitor", business.id)
+    return absorbed
+
+
+UNRESOLVED = """
+select distinct sender_lid from messages
+where business_id = %(business_id)s and sender_phone is null and sender_lid is not null
+"""
+RESOLVE = """
+update messages m set sender_phone = u.phone
+from unnest(%(lids)s::text[], %(phones)s::text[]) as u (lid, phone)
+where m.business_id = %(business_id)s and m.sender_phone is null and m.sender_lid = u.lid
+returning m.id
+"""
+
+
+async def unresolved_lids(conn: Conn, business_id: int) -> set[str]:
+    """The LIDs whose phones were not known when their messages came."""
+    return {row[0] for row in await (await conn.execute(UNRESOLVED, {"business_id": business_id})).fetchall()}
+
+
+async def resolve_senders(conn: Conn, business_id: int, phones: dict[str, str]) -> list[int]:
+    """Writes the phones (E.164) of LIDs that have become known; returns the messages concerned."""
+    lids = sorted(phones)
+    names = {"business_id": business_id, "lids": lids, "phones": [phones[lid] for lid in lids]}
+    return [row[0] for row in await (await conn.execute(RESOLVE, names)).fetchall()]
