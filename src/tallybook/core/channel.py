@@ -29,11 +29,16 @@ class Webhook(Protocol):
 class Position(msgspec.Struct, frozen=True):
     """Where a source's reader stands. A hint, never an arbiter: losing it costs time and nothing else.
 
-    ``identity`` tells one file from another that took its place; ``seen`` is the highest row number read.
+    ``identity`` tells one file from another that took its place; ``seen`` is the highest row number read. ``anchor`` is
+    an older row's number and ``anchor_key`` says which message stood there: another one in its place means that row
+    numbers were used again. ``groups`` are those that everything up to ``seen`` was read for.
     """
 
     identity: str = ""
     seen: int = 0
+    anchor: int = 0
+    anchor_key: str = ""
+    groups: tuple[str, ...] = ()
 
 
 class Reading(msgspec.Struct, frozen=True):

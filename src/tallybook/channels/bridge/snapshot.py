@@ -21,7 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from ...core.errors import SourceUnreadable
+from tallybook.core.errors import SourceUnreadable
+
 from .sentences import LOCKED, looks_wrong, sentence
 
 T = TypeVar("T")
@@ -37,8 +38,8 @@ END_READ = "rollback"
 READ_ONLY = "pragma query_only = on"
 
 
-class Disturbed(Exception):  # noqa: N818 - not a fault: the writer was at work, and the read is done again
-    """The file changed while it was being read, so what was read may be wrong."""
+class Disturbed(Exception):
+    """The file changed while it was being read, so what was read may be wrong. Not a fault: it is read again."""
 
 
 class Stamp(NamedTuple):
@@ -95,7 +96,7 @@ def look(path: Path) -> Stamp:
     """Take the file's stamp, without any lock. Raises SourceUnreadable where it is no SQLite file or not there."""
     real = os.path.realpath(path)
     try:
-        status = os.stat(real)
+        status = Path(real).stat()
         if not stat.S_ISREG(status.st_mode):
             raise SourceUnreadable(f"{path} is a directory or a device, not the bridge's file.")
         header = _headers.read(real, (status.st_dev, status.st_ino))
@@ -140,7 +141,9 @@ def once(path: Path, query: Query[T]) -> T:
     except Exception as error:
         if _journal_is_live(path) or look(path) != before:
             raise Disturbed from error
-        raise _readable(path, error) from error
+        if isinstance(error, sqlite3.Error):
+            raise SourceUnreadable(sentence(path, error)) from error
+        raise
     if _journal_is_live(path) or look(path) != before:
         raise Disturbed
     return result
@@ -174,7 +177,7 @@ def ordinary(path: Path, query: Query[T]) -> T:
             return _after_crash(path, query)
         if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) and not _has_wal(path):
             return _at_rest(path, query)
-        raise _readable(path, error) from error
+        raise SourceUnreadable(sentence(path, error)) from error
 
 
 def _after_crash(path: Path, query: Query[T]) -> T:
@@ -191,7 +194,7 @@ def _after_crash(path: Path, query: Query[T]) -> T:
                 f"The bridge stopped in the middle of writing {path}, and this user may not mend the file. "
                 "Start the bridge again: it mends the file itself."
             ) from error
-        raise _readable(path, error) from error
+        raise SourceUnreadable(sentence(path, error)) from error
 
 
 def _at_rest(path: Path, query: Query[T]) -> T:
@@ -201,7 +204,7 @@ def _at_rest(path: Path, query: Query[T]) -> T:
         with contextlib.closing(connect(path, "mode=ro&immutable=1")) as connection:
             result = query(connection)
     except sqlite3.Error as error:
-        raise _readable(path, error) from error
+        raise SourceUnreadable(sentence(path, error)) from error
     if _has_wal(path) or look(path) != before:
         raise SourceUnreadable(LOCKED.format(path=path))
     return result
@@ -233,7 +236,3 @@ def _has_wal(path: Path) -> bool:
         return Path(f"{os.path.realpath(path)}-wal").stat().st_size > 0
     except OSError:
         return False
-
-
-def _readable(path: Path, error: Exception) -> Exception:
-    return SourceUnreadable(sentence(path, error)) if isinstance(error, sqlite3.Error) else error

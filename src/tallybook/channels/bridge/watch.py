@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import threading
 from pathlib import Path
@@ -25,7 +24,7 @@ class Watch:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._guard = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._file = (0, 0)
@@ -38,7 +37,7 @@ class Watch:
                 with contextlib.suppress(sqlite3.Error):
                     return self._versioned(self._connection)
             self._drop()
-            stamp = look(self._path)
+            stamp = look(self.path)
             if not stamp.wal:
                 return stamp
             try:
@@ -52,13 +51,13 @@ class Watch:
 
     def _same_file(self) -> bool:
         try:
-            status = os.stat(self._path)
+            status = self.path.stat()
         except OSError:
             return False
         return (status.st_dev, status.st_ino) == self._file
 
     def _keep(self, stamp: Stamp) -> Token:
-        self._connection = connect(self._path, "mode=ro", BUSY_SECONDS)
+        self._connection = connect(self.path, "mode=ro", BUSY_SECONDS)
         self._file = (stamp.device, stamp.inode)
         self._opened += 1
         return self._versioned(self._connection)

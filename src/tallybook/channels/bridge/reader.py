@@ -1,0 +1,189 @@
+"""The bridge as a source: hands over the configured groups' messages, all of them, each as often as it changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tallybook.core.channel import Position, Reading
+from tallybook.core.errors import SourceUnreadable
+from tallybook.core.messages import Incoming
+
+from .findings import Findings, Survey
+from .lids import LidMap
+from .ranges import OVERLAP, Anchor, Range, Ranges
+from .rows import Context, Reader
+from .snapshot import forget
+from .watch import Token, Watch
+
+BATCH = 5_000
+# Other chats' rows move the position too, but a transaction for each of them would be waste.
+_ADVANCE = 1_000
+_RESTARTS = 5
+
+
+class _Part(NamedTuple):
+    """A range that was read, and what is new in it."""
+
+    range: Range
+    new: list[tuple[int, Incoming]]
+
+
+class _Walk(NamedTuple):
+    """One pass over the file: whose file, from which row, for which groups, standing where before."""
+
+    identity: str
+    low: int
+    groups: frozenset[str]
+    before: Position
+
+    def position(self, seen: int, anchor: Anchor) -> Position:
+        """Where the reader stands once everything up to row ``seen`` is stored. Never behind where it stood before."""
+        kept = max(anchor, Anchor(self.before.anchor, self.before.anchor_key))
+        seen = max(seen, self.before.seen)
+        return Position(self.identity, seen, kept.row, kept.key, tuple(sorted(self.groups)))
+
+
+class BridgeSource:
+    """Reads a WhatsApp bridge's ``messages.db``, and LIDs from its ``whatsapp.db``, while the bridge writes them.
+
+    What finds every message: the tail beyond the last row seen, and an overlap of 5,000 rows before it, are read
+    whenever something was committed. That covers late history (it is appended, however old), ``INSERT OR REPLACE``
+    (it appends too), edits in place, and row numbers used again after a delete. The whole file is read where the file
+    is another one, was restored or vacuumed, where a group was added, or on ``full=True`` (run that nightly: an edit
+    in place of a row older than the overlap shows only there).
+
+    Each of these may hand over a message again; the unique key in the database is the arbiter. Rows that the caller
+    stored are remembered while they lie in the overlap, only to spare that work.
+
+    ``own_numbers`` are the international numbers (or LIDs) whose messages are ours. One ``read`` at a time.
+    """
+
+    name = "bridge"
+
+    def __init__(
+        self,
+        account: str,
+        messages_path: Path,
+        whatsapp_path: Path | None,
+        groups: Callable[[], frozenset[str]],
+        own_numbers: Collection[str] = (),
+    ) -> None:
+        self.account = account
+        self.messages_path = messages_path
+        self._groups = groups
+        self._own_numbers = tuple(own_numbers)
+        self._ranges = Ranges(messages_path)
+        self._watch = Watch(messages_path)
+        self._lids = LidMap(whatsapp_path)
+        self._survey = Survey(messages_path, self._lids)
+        self._reader = Reader(account, self._own_numbers, {})
+        self._reader_lids: Mapping[str, str] = self._lids.pairs
+        self._known: dict[int, int] = {}
+        self._stands = Position()
+        self._settled: tuple[Token, frozenset[str], Position] | None = None
+
+    async def read(self, position: Position, *, full: bool = False) -> AsyncIterator[Reading]:
+        """Yield what is new since ``position``, in batches of about 5,000; ``full`` yields everything again.
+
+        Store a batch and its position in one transaction, then ask for the next: asking confirms it. ``total`` and
+        ``done`` count row numbers. Yields nothing, within a millisecond, while nothing was committed to the file.
+        Raises SourceUnreadable; the next call starts afresh.
+        """
+        token, groups = await asyncio.to_thread(self._poll), self._groups()
+        if not full and self._settled == (token, groups, position):
+            return
+        if full or position != self._stands:
+            self._known.clear()
+        self._stands = position
+        walk = await asyncio.to_thread(self._begin, position, groups, full)
+        low, owed, restarts = walk.low, position != walk.before or position.groups != tuple(sorted(groups)), 0
+        while True:
+            part = await asyncio.to_thread(self._part, low, groups)
+            if part.range.identity != walk.identity:
+                walk, low, restarts = self._again(part.range.identity, groups, restarts)
+                owed = True
+                continue
+            for reading in self._readings(walk, part, owed):
+                yield reading
+                self._stands, owed = reading.position, False
+            self._remember(part)
+            low = part.range.high
+            if low >= part.range.last:
+                break
+        self._settled = (token, groups, self._stands)
+
+    @property
+    def lids(self) -> Mapping[str, str]:
+        """The LIDs known so far: their digits to phone digits."""
+        return self._lids.pairs
+
+    async def new_lids(self, since: Mapping[str, str]) -> dict[str, str]:
+        """Read the LID map again if it changed, and give the pairs that ``since`` does not have.
+
+        For resolving senders that were stored unresolved: keep ``lids`` as ``since`` for the next call; begin with {}.
+        """
+        pairs = await asyncio.to_thread(self._lids.refresh)
+        return {} if pairs is since else dict(pairs.items() - since.items())
+
+    async def report(self) -> Findings:
+        """Say what the file holds and what it cannot tell. Raises SourceUnreadable."""
+        return await asyncio.to_thread(self._survey.findings, self._groups())
+
+    async def aclose(self) -> None:
+        """Close the files. The source may be used again afterwards; it opens them anew."""
+        self._settled = None
+        for close in (self._watch.close, self._lids.close):
+            await asyncio.to_thread(close)
+        forget(self.messages_path)
+
+    def _poll(self) -> Token:
+        lids = self._lids.refresh()
+        if lids is not self._reader_lids:
+            self._reader, self._reader_lids = Reader(self.account, self._own_numbers, lids), lids
+        return self._watch.token()
+
+    def _begin(self, position: Position, groups: frozenset[str], full: bool) -> _Walk:
+        state = self._ranges.state(Anchor(position.anchor, position.anchor_key))
+        whole = (
+            full
+            or position.identity != state.identity
+            or position.seen > state.last
+            or not state.anchored
+            or not groups <= set(position.groups)
+        )
+        before = Position() if whole else position
+        return _Walk(state.identity, before.anchor, groups, before)
+
+    def _again(self, identity: str, groups: frozenset[str], restarts: int) -> tuple[_Walk, int, int]:
+        """Start over: the file was replaced or vacuumed between two ranges, so row numbers mean something else now."""
+        if restarts == _RESTARTS:
+            raise SourceUnreadable(f"{self.messages_path} is replaced again and again while it is being read.")
+        self._known.clear()
+        return _Walk(identity, 0, groups, Position()), 0, restarts + 1
+
+    def _part(self, low: int, groups: frozenset[str]) -> _Part:
+        found = self._ranges.after(low, groups)
+        return _Part(found, self._reader.incomings(found.rows, found.at, Context(self._known, found.modified)))
+
+    def _readings(self, walk: _Walk, part: _Part, owed: bool) -> Iterator[Reading]:
+        """Cut a range into batches. Only the last may stand at the range's end and have its anchor."""
+        found, new = part
+        total = max(found.last - walk.low, 0)
+        for start in range(0, max(len(new) - BATCH, 0), BATCH):
+            batch = new[start : start + BATCH]
+            seen = batch[-1][0]
+            yield Reading([one for _, one in batch], walk.position(seen, Anchor()), total, max(seen - walk.low, 0))
+        rest = [one for _, one in new[-(len(new) % BATCH or BATCH) :]]
+        position = walk.position(found.high, found.anchor)
+        if rest or owed or position.seen - self._stands.seen >= _ADVANCE:
+            yield Reading(rest, position, total, max(found.high - walk.low, 0))
+
+    def _remember(self, part: _Part) -> None:
+        """Keep what the caller has stored, as far as the overlap will show it again."""
+        oldest = part.range.last - 2 * OVERLAP
+        self._known.update((row[0], hash(row)) for row in part.range.rows if row[0] > oldest)
+        for row in [row for row in self._known if row <= oldest]:
+            del self._known[row]
