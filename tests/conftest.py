@@ -1,0 +1,204 @@
+"""One PostgreSQL server for all tests, a migrated template in it, and a copy of the template for each worker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tallybook.core import environment
+from tallybook.core.businesses import Business
+from tallybook.core.db import Conn, Database, open_database
+from tests import world
+from tests.postgres import APP, DEV, OWNER, TEMPLATE, Server
+
+for _name in [name for name in os.environ if name.startswith("TALLYBOOK_") and not name.startswith("TALLYBOOK_TEST_")]:
+    del os.environ[_name]
+
+SERVER = pytest.StashKey[Server]()
+_clones = count(1)
+
+# Tables with rows, or whose numbering has moved on, in the environments' schemas.
+TOUCHED = """
+select format('%I.%I', n.nspname, c.relname), pg_relation_size(c.oid)
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname in ('public', 'dev') and c.relkind = 'r' and c.relname <> 'alembic_version'
+    and (pg_relation_size(c.oid) > 0 or exists (
+        select from pg_depend d join pg_sequences s
+            on s.schemaname = n.nspname and format('%I.%I', s.schemaname, s.sequencename)::regclass = d.objid
+        where d.refobjid = c.oid and d.deptype = 'i' and s.last_value is not null))
+"""
+RESTART_NUMBERS = """
+select setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
+from pg_sequences where schemaname in ('public', 'dev') and last_value is not null
+"""
+SMALL = 2**18  # bytes; above it, truncating is quicker than deleting and leaves nothing to vacuum
+
+
+def pytest_configure_node(node: Any) -> None:
+    """Under xdist the controller owns the server and tells the workers where it is."""
+    server = node.config.stash.get(SERVER, None) or _prepared_server(node.config)
+    node.workerinput["postgres"] = str(server.folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    server = config.stash.get(SERVER, None)
+    if server is not None:
+        server.remove()
+
+
+def _prepared_server(config: pytest.Config | None = None) -> Server:
+    server = Server.create()
+    if config is not None:
+        config.stash[SERVER] = server
+    server.start()
+    server.run(f"create role {OWNER} login createdb createrole")
+    server.run(f"create database {TEMPLATE} owner {OWNER}")
+
+    async def make_environments() -> None:
+        for name in ("prod", "dev"):
+            await environment.create(server.url(OWNER, TEMPLATE), name, {})
+
+    # In a thread of its own, since the tests' event loop may be set in this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, make_environments()).result()
+    return server
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> Server:
+    """The shared server, of whatever worker. Never stop it: ask for ``server`` instead."""
+    given = getattr(request.config, "workerinput", {}).get("postgres")
+    if given is None:
+        return request.config.stash.get(SERVER, None) or _prepared_server(request.config)
+    return Server(Path(given))
+
+
+@pytest.fixture(scope="session")
+def worker_database(postgres: Server, request: pytest.FixtureRequest) -> str:
+    """The name of this worker's database."""
+    name = "tallybook_" + getattr(request.config, "workerinput", {}).get("workerid", "main")
+    postgres.drop(name)
+    postgres.clone(name)
+    return name
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres: Server, worker_database: str) -> str:
+    """The worker's database as prod's application role."""
+    return postgres.url(APP, worker_database)
+
+
+@pytest.fixture(scope="session")
+def dev_url(postgres: Server, worker_database: str) -> str:
+    """The worker's database as dev's application role."""
+    return postgres.url(DEV, worker_database)
+
+
+@pytest.fixture(scope="session")
+def owner_url(postgres: Server, worker_database: str) -> str:
+    """The worker's database as its owner."""
+    return postgres.url(OWNER, worker_database)
+
+
+@pytest.fixture(scope="session")
+def superuser_url(postgres: Server, worker_database: str) -> str:
+    return postgres.url("postgres", worker_database)
+
+
+@pytest.fixture
+async def conn(database_url: str) -> AsyncIterator[Conn]:
+    """A connection in a transaction that is rolled back after the test."""
+    async with await psycopg.AsyncConnection.connect(database_url, prepare_threshold=None) as connection:
+        await connection.execute("set local search_path to public, extensions")
+        yield connection
+        await connection.rollback()
+
+
+@pytest.fixture(scope="session")
+async def _worker_pool(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url, "prod") as database:
+        yield database
+
+
+@pytest.fixture
+def clean_database(superuser_url: str) -> Iterator[None]:
+    """Empties, after the test, every table that it touched."""
+    yield
+    with psycopg.connect(superuser_url) as connection:
+        connection.execute("set session_replication_role = replica; set lock_timeout = '10s'")
+        touched = connection.execute(TOUCHED).fetchall()
+        large = [table for table, size in touched if size > SMALL]
+        if large:
+            connection.execute(f"truncate {', '.join(large)} restart identity cascade".encode())
+        small = [table for table, size in touched if size <= SMALL]
+        for table in small:
+            connection.execute(f"delete from {table}".encode())
+        connection.execute(RESTART_NUMBERS)
+
+
+@pytest.fixture
+def db(_worker_pool: Database, clean_database: None) -> Database:
+    """The worker's database, for what must really be committed; emptied after the test."""
+    return _worker_pool
+
+
+@pytest.fixture
+def fresh_name(postgres: Server, worker_database: str) -> Iterator[str]:
+    """A database of this test's own."""
+    name = f"{worker_database}_{next(_clones)}"
+    postgres.clone(name)
+    yield name
+    postgres.drop(name)
+
+
+@pytest.fixture
+def fresh_url(postgres: Server, fresh_name: str) -> str:
+    return postgres.url(APP, fresh_name)
+
+
+@pytest.fixture
+def fresh_owner_url(postgres: Server, fresh_name: str) -> str:
+    return postgres.url(OWNER, fresh_name)
+
+
+@pytest.fixture
+async def fresh_db(fresh_url: str) -> AsyncIterator[Database]:
+    """A pool on a database of this test's own."""
+    async with open_database(fresh_url, "prod") as database:
+        yield database
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A private server with a migrated database ``tallybook``, to be stopped and killed at will."""
+    private = _prepared_server()
+    private.clone("tallybook")
+    private.database = "tallybook"
+    yield private
+    private.remove()
+
+
+@pytest.fixture
+def business_home(request: pytest.FixtureRequest) -> Database | Conn:
+    """Where the test looks: its own database, the worker's, or only its own transaction."""
+    for name in ("fresh_db", "db", "conn"):
+        if name in request.fixturenames:
+            home: Database | Conn = request.getfixturevalue(name)
+            return home
+    return request.getfixturevalue("db")  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+async def business(business_home: Database | Conn) -> Business:
+    """Velo Fibre of Johannesburg. Committed where the test has ``db``, else in the test's transaction."""
+    if isinstance(business_home, Database):
+        return await business_home.run("add business", world.velo_fibre)
+    return await world.velo_fibre(business_home)
