@@ -21,7 +21,8 @@ import structlog
 
 from . import keys
 from .db import Conn, Database, is_transient
-from .queue import LeaseLost, Plan, Waiting, queue_of, wake_up
+from .queue import LeaseLost, Plan, Waiting, queue_of
+from .wakeups import wake_up
 from .work import give_back, report_failure, settle_failure, verdict_now
 
 TOPIC = "jobs"

@@ -19,8 +19,6 @@ from prometheus_client import Counter
 
 from .db import Conn
 
-WAKE = "select pg_notify('tallybook_' || current_schema(), %(topic)s)"
-
 parked_total = Counter("tallybook_parked_total", "Items put aside with a reason.", ["queue"])
 
 
@@ -165,7 +163,7 @@ def queue_of(table: str, row: type[RowT], sort: str) -> Queue[RowT]:
 with due as (
     select id from {table}
     where state = 'waiting' and not_before <= coalesce(%(now)s::timestamptz, now())
-        and (lease_until is null or lease_until <= now())
+        and (lease_until is null or lease_until <= clock_timestamp())
         and (%(sorts)s::text[] is null or {sort} = any(%(sorts)s::text[]))
     order by not_before, id limit %(limit)s::int for update skip locked
 ), taken as (
@@ -199,8 +197,3 @@ where state = 'parked' and id > %(after)s::bigint order by id limit %(limit)s::i
 
 
 DELIVERIES = queue_of("deliveries", Delivery, "channel")
-
-
-async def wake_up(conn: Conn, topic: str) -> None:
-    """Tells listeners of this environment, when the transaction commits, that there is work: once per batch."""
-    await conn.execute(WAKE, {"topic": topic})

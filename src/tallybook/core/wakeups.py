@@ -1,0 +1,56 @@
+"""One wake-up per batch: who commits work says so once, and who waits for it need not ask all the time.
+
+A wake-up may get lost (a pooler, a restart, a network): it saves time and carries no meaning. Everybody who waits for
+one also looks by himself now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+
+import psycopg
+import structlog
+from psycopg import sql
+
+from .db import Conn, schema_of
+
+WAKE = "select pg_notify('tallybook_' || current_schema(), %(topic)s)"
+LISTEN = "listen {channel}"
+PAUSE = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+async def wake_up(conn: Conn, topic: str) -> None:
+    """Tells this environment's listeners, when the transaction commits; the server folds repeats into one."""
+    await conn.execute(WAKE, {"topic": topic})
+
+
+async def listen(url: str, environment: str, wakes: Mapping[str, asyncio.Event], stop: asyncio.Event) -> None:
+    """Sets the topic's event for each wake-up, and every event whenever some may have been missed.
+
+    ``url`` must be direct: a pooler in transaction mode loses LISTEN. Reconnects until ``stop`` is set.
+    """
+    while not stop.is_set():
+        try:
+            await _listen(url, environment, wakes, stop)
+        except psycopg.OperationalError as error:
+            log.warning("not listening for wake-ups", error=type(error).__name__)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), PAUSE)
+
+
+async def _listen(url: str, environment: str, wakes: Mapping[str, asyncio.Event], stop: asyncio.Event) -> None:
+    channel = sql.Identifier(f"tallybook_{schema_of(environment)}")
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True, keepalives_idle=30) as conn:
+        await conn.execute(sql.SQL(LISTEN).format(channel=channel))
+        for wake in wakes.values():
+            wake.set()
+        while not stop.is_set():
+            async for notice in conn.notifies(timeout=1):
+                if notice.payload in wakes:
+                    wakes[notice.payload].set()
+                if stop.is_set():
+                    break
