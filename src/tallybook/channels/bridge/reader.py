@@ -95,7 +95,7 @@ class BridgeSource:
         token, groups = await asyncio.to_thread(self._poll), self._groups()
         if not full and self._settled == (token, groups, position):
             return
-        if full or position != self._stands:
+        if full or self._is_behind(position):
             self._known.clear()
         self._stands = position
         walk = await asyncio.to_thread(self._begin, position, groups, full)
@@ -121,12 +121,14 @@ class BridgeSource:
         return self._lids.pairs
 
     async def new_lids(self, since: Mapping[str, str]) -> dict[str, str]:
-        """Read the LID map again if it changed, and give the pairs that ``since`` does not have.
+        """Read the LID map again if it changed, and give what ``since`` does not have, as Identity spells it.
 
-        For resolving senders that were stored unresolved: keep ``lids`` as ``since`` for the next call; begin with {}.
+        That is ``{"98765432109876@lid": "+27820000001"}``, for resolving senders that were stored unresolved. ``since``
+        is what ``lids`` was when the caller last did so; {} gives every pair known.
         """
         pairs = await asyncio.to_thread(self._lids.refresh)
-        return {} if pairs is since else dict(pairs.items() - since.items())
+        news = pairs.items() - since.items() if pairs is not since else ()
+        return {f"{lid}@lid": f"+{phone}" for lid, phone in news}
 
     async def report(self) -> Findings:
         """Say what the file holds and what it cannot tell. Raises SourceUnreadable."""
@@ -144,6 +146,13 @@ class BridgeSource:
         if lids is not self._reader_lids:
             self._reader, self._reader_lids = Reader(self.account, self._own_numbers, lids), lids
         return self._watch.token()
+
+    def _is_behind(self, position: Position) -> bool:
+        """Tell whether the caller lost what we saw it store, as by restoring its database from a backup.
+
+        A position further on is another reader's of the same account: what was stored is stored.
+        """
+        return position.seen < self._stands.seen or position.identity != self._stands.identity
 
     def _begin(self, position: Position, groups: frozenset[str], full: bool) -> _Walk:
         state = self._ranges.state(Anchor(position.anchor, position.anchor_key))
