@@ -114,3 +114,20 @@ async def test_the_reader_writes_nothing_into_the_file(tmp_path: Path) -> None:
     await Books(source_of(bridge)).poll()
     assert bridge.messages_path.read_bytes() == before
     assert sqlite3.connect(bridge.messages_path).execute("pragma integrity_check").fetchone() == ("ok",)
+
+
+async def test_an_idle_poll_opens_nothing_and_reads_no_row(
+    bridge: BridgeFile, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(bridge, 10)
+    await books.poll()
+    opened: list[object] = []
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *given, **options: (opened.append(given), connect(*given, **options))[1]
+    )
+    assert await books.poll() == []
+    assert opened == []
+    bridge.post(LAWLEY, "new")
+    assert await books.poll() == ["new"]
+    assert opened

@@ -125,8 +125,8 @@ def once(path: Path, query: Query[T]) -> T:
 
     The order of the four checks is what makes it safe, in rollback mode. Before: first the header, then the journal;
     after: first the journal, then the header. A writer's journal is live from before its first page until after its
-    last. So one that was at work at the start has ended by the time no journal is seen, and its new change counter differs
-    from the one read before; one that began later either still shows its journal or has already raised the counter.
+    last. So one that was at work at the start has ended by the time no journal is seen, and its new change counter
+    differs from the one read before; one that began later still shows its journal or has already raised the counter.
 
     Each call has a connection of its own: an immutable connection never learns that a page in its cache is stale.
     """
@@ -221,9 +221,9 @@ def _in_transaction(path: Path, options: str, query: Query[T], timeout: float) -
 
 
 def _journal_is_live(path: Path) -> bool:
-    """Tell whether a rollback journal is in use: it has its magic number while, and only while, pages may be half written.
+    """Tell whether a rollback journal is in use: it has its magic number as long as pages may be half written.
 
-    One that is still being filled begins with zeroes, as does one that ``persist`` mode leaves; ``truncate``'s is empty.
+    One that is still being filled begins with zeroes, as does one that ``persist`` mode leaves behind.
     """
     try:
         with Path(f"{os.path.realpath(path)}-journal").open("rb", buffering=0) as journal:

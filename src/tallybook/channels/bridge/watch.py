@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
-from .snapshot import BUSY_SECONDS, Stamp, connect, look
+from .snapshot import Stamp, connect, look
 
 DATA_VERSION = "pragma data_version"
 
@@ -43,7 +44,7 @@ class Watch:
             try:
                 return self._keep(stamp)
             except sqlite3.Error:
-                return stamp  # a read will say what is wrong with it
+                return (stamp.device, stamp.inode, 0, time.monotonic_ns())  # equal to none: a read says what is wrong
 
     def close(self) -> None:
         with self._guard:
@@ -57,7 +58,7 @@ class Watch:
         return (status.st_dev, status.st_ino) == self._file
 
     def _keep(self, stamp: Stamp) -> Token:
-        self._connection = connect(self.path, "mode=ro", BUSY_SECONDS)
+        self._connection = connect(self.path, "mode=ro")
         self._file = (stamp.device, stamp.inode)
         self._opened += 1
         return self._versioned(self._connection)
