@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from tallybook.core import jobs, wakeups, work
 from tallybook.core.db import Conn, Database
 from tallybook.core.jobs import JOBS, Held, NewJob, Pace
 from tallybook.core.queue import DELIVERIES, LeaseLost, Plan, Queue, Retry
+from tests.core.prepared import prepare
 
 PLAN = Plan(batch=10, lease=60)
 STATEMENTS = ("CLAIM", "HOLD", "RENEW", "FINISH", "RETRY", "PARK", "REPLAY", "PARKED")
@@ -61,10 +61,7 @@ async def until(true) -> None:
 @pytest.mark.parametrize("the_queue", [JOBS, DELIVERIES], ids=lambda q: q.table)
 async def test_the_server_understands_every_statement(conn: Conn, the_queue: Queue) -> None:
     for name in STATEMENTS:
-        text = getattr(the_queue, name)
-        for number, parameter in enumerate(dict.fromkeys(re.findall(r"%\(\w+\)s", text)), 1):
-            text = text.replace(parameter, f"${number}")
-        await conn.execute(f"prepare {name} as {text}".encode())
+        await prepare(conn, name, getattr(the_queue, name))
 
 
 async def test_a_key_is_asked_for_once(conn: Conn) -> None:

@@ -253,7 +253,8 @@ create table outbox (
     constraint outbox_leased_while_sending check ((state = 'sending') = (lease_until is not null)),
     constraint outbox_reason_given check (state not in ('unknown', 'parked') or reason is not null)
 );
-create index outbox_waiting on outbox (business_id, not_before, id) where state in ('waiting', 'sending');
+create index outbox_waiting on outbox (business_id, not_before, id) where state in ('waiting', 'sending', 'unknown');
+create index outbox_in_order on outbox (business_id, channel, recipient, id) where state in ('waiting', 'sending');
 create index outbox_open on outbox (business_id, state, id) where state in ('unknown', 'parked', 'captured');
 create index outbox_external on outbox (business_id, channel, external_id) where external_id is not null;
 create index outbox_done on outbox (business_id, done_at) where done_at is not null;

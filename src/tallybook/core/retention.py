@@ -1,0 +1,89 @@
+"""How long each table keeps its rows, set here and nowhere else.
+
+Old rows go a thousand at a time, each thousand in a transaction of its own, so that nobody waits behind a long delete.
+What is parked or still waiting is never removed, however old.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from .db import Conn, Database
+
+BATCH = 1000
+EVERY = "true"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Rows of ``table`` go when ``column`` is older than ``age`` and ``condition`` holds. ``key``: the primary key."""
+
+    table: str
+    column: str
+    age: timedelta
+    condition: str = EVERY
+    key: tuple[str, ...] = ("id",)
+
+    @property
+    def statement(self) -> str:
+        """Deletes up to a batch of what is older than ``before``. Complete and static for each rule."""
+        columns = ", ".join(self.key)
+        same = " and ".join(f"t.{column} = old.{column}" for column in self.key)
+        return f"""
+with old as (
+    select {columns} from {self.table}
+    where {self.column} < %(before)s::timestamptz and {self.condition}
+    order by {self.column} limit %(batch)s::int for update skip locked
+)
+delete from {self.table} t using old where {same}"""
+
+
+RULES = (
+    Rule("deliveries", "done_at", timedelta(days=30), "state = 'done'"),
+    # A job's key refuses a second request for as long as the row is kept.
+    Rule("jobs", "done_at", timedelta(days=14), "state = 'done'"),
+    Rule("outbox", "done_at", timedelta(days=180), "state in ('sent', 'delivered', 'read', 'captured')",
+         ("business_id", "id")),
+    Rule("sessions", "expires_at", timedelta(0), key=("token_hash",)),
+    Rule("login_attempts", "at", timedelta(days=2)),
+    Rule("heartbeats", "at", timedelta(days=7), key=("name",)),
+    Rule("constraint_violations", "at", timedelta(days=365)),
+)  # fmt: skip
+
+# Kept for as long as the business wants them: its records, its people, its history.
+KEPT = frozenset({
+    "businesses", "accounts", "account_roles", "api_tokens", "schedules", "source_positions", "messages",
+    "message_revisions", "audit_log", "monitor_projects", "drops", "qa_photo_reviews", "qa_submissions",
+    "marketing_activations", "marketing_posts", "valid_drop_numbers", "invalid_drop_submissions", "alembic_version",
+})  # fmt: skip
+
+
+async def sweep(db: Database, now: datetime, stop: asyncio.Event, rules: Sequence[Rule] = RULES) -> dict[str, int]:
+    """Removes what is past its time at ``now``. Returns the rows removed per table; ends early when ``stop`` is set."""
+    removed: dict[str, int] = {}
+    for rule in rules:
+        removed[rule.table] = await _sweep(db, rule, now - rule.age, stop)
+    log.info("old rows removed", **removed)
+    return removed
+
+
+async def _sweep(db: Database, rule: Rule, before: datetime, stop: asyncio.Event) -> int:
+    DELETE = rule.statement  # noqa: N806 - one of a fixed few
+    total = 0
+
+    async def work(conn: Conn) -> int:
+        return (await conn.execute(DELETE, {"before": before, "batch": BATCH})).rowcount
+
+    while not stop.is_set():
+        count = await db.run(f"retention of {rule.table}", work)
+        total += count
+        if count < BATCH:
+            break
+    return total

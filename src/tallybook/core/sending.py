@@ -1,0 +1,216 @@
+"""Sends what the outbox holds: claimed with a lease, sent outside any transaction, written down.
+
+A crash between the provider's yes and our record leaves ``sending`` with an expired lease: whether it was sent is then
+``unknown``. Where a report, an echo or a look-up would have told us, it is sent again once, after ``unknown_after``;
+where nothing tells, a person is asked. Each message is claimed alone, so that a crash leaves only those unknown that
+were really under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
+from uuid import UUID, uuid4
+
+import msgspec
+import structlog
+from prometheus_client import Counter
+
+from .channel import OutcomeUnknown, Sender, SendError, Settlement
+from .db import PROD, Conn, Database
+from .messages import Outgoing, Status
+from .work import back_off, reason_of
+
+log = structlog.get_logger(__name__)
+became = Counter("tallybook_outgoing_total", "Outgoing messages by what became of them.", ["channel", "became"])
+
+
+@runtime_checkable
+class LooksUp(Protocol):
+    """A sender whose provider can be asked whether a message was sent: its id, or None if it was not."""
+
+    async def look_up(self, outgoing: Outgoing) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Post:
+    """Who sends for which channel, and how patiently. Times in seconds.
+
+    Outside prod only a recipient in ``allowed`` is sent to. A send that takes over ``timeout`` is unknown; ``lease``
+    must be longer. ``unknown_after`` is how long a report of it is awaited.
+    """
+
+    senders: Mapping[str, Sender]
+    allowed: frozenset[str] = frozenset()
+    at_once: int = 4
+    timeout: float = 45.0
+    lease: float = 60.0
+    unknown_after: float = 600.0
+
+    def tells(self, channel: str) -> bool:
+        """Whether we would have been told of a message that was sent on this channel."""
+        sender = self.senders[channel]
+        if sender.settlement is Settlement.BY_LOOKUP:
+            return isinstance(sender, LooksUp)
+        return sender.settlement is not Settlement.NEVER
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A message in hand. ``resent``: an earlier send had no answer, and this is the one time that it is sent again."""
+
+    id: int
+    attempts: int
+    resent: bool
+    outgoing: Outgoing
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a send ended; ``delay`` is in seconds, until the next step if there is one."""
+
+    state: Status
+    external_id: str | None = None
+    reason: str | None = None
+    delay: float = 0.0
+
+
+async def deliver(db: Database, business_id: int, post: Post, stop: asyncio.Event) -> int:
+    """Sends what is due for one business until nothing is or ``stop`` is set. Returns how many sends were tried.
+
+    Messages to one recipient leave in the order in which they were put. A failed send is the message's own affair;
+    only the database's faults are raised.
+    """
+    courier = _Courier(db, business_id, post)
+    await db.run("sort the outbox", courier.prepare)
+    # Every lane comes to its end before a fault is raised: none may go on sending behind the caller's back.
+    ends = await asyncio.gather(*(courier.lane(stop) for _ in range(post.at_once)), return_exceptions=True)
+    for end in ends:
+        if isinstance(end, BaseException):
+            raise end
+    return sum(end for end in ends if isinstance(end, int))
+
+
+EXPIRE = """
+update outbox set state = 'unknown', lease_until = null,
+    reason = 'its sender was stopped before it could write down the answer',
+    not_before = lease_until + make_interval(secs => %(unknown_after)s::float8)
+where business_id = %(business_id)s::int and state = 'sending' and lease_until <= clock_timestamp()
+    and channel = any(%(channels)s::text[])
+"""
+# Its channel never tells; or would have told, and did not though the message was sent twice.
+ASK_A_PERSON = """
+update outbox set state = 'parked', reason = reason || '; only a person can find out whether it was sent'
+where business_id = %(business_id)s::int and state = 'unknown' and channel = any(%(channels)s::text[])
+    and (channel <> all(%(telling)s::text[]) or (resent and not_before <= now()))
+"""
+CAPTURE = """
+update outbox set state = 'captured', done_at = now()
+where business_id = %(business_id)s::int and state = 'waiting' and recipient <> all(%(allowed)s::text[])
+"""
+# An earlier message to the same recipient goes first, and while it waits or is being sent it holds this one back.
+CLAIM = """
+with next as (
+    select o.id from outbox o
+    where o.business_id = %(business_id)s::int and o.channel = any(%(channels)s::text[]) and o.not_before <= now()
+        and (o.state = 'waiting' or o.state = 'unknown' and not o.resent and o.channel = any(%(telling)s::text[]))
+        and o.state in ('waiting', 'sending', 'unknown')
+        and (%(everybody)s::bool or o.recipient = any(%(allowed)s::text[]))
+        and not exists (
+            select from outbox e
+            where e.business_id = o.business_id and e.channel = o.channel and e.recipient = o.recipient
+                and e.id < o.id and e.state in ('waiting', 'sending'))
+    order by o.not_before, o.id limit 1 for update skip locked
+)
+update outbox o set state = 'sending', claimed_by = %(worker)s::uuid, attempts = o.attempts + 1,
+    lease_until = clock_timestamp() + make_interval(secs => %(lease)s::float8),
+    resent = o.resent or o.state = 'unknown', reason = null
+from next where o.business_id = %(business_id)s::int and o.id = next.id
+returning o.id, o.attempts, o.resent, o.channel, o.account, o.recipient, o.dedup_key, o.body
+"""
+# A report may have raised it already, and is then not undone. A late yes is still a yes after the lease.
+RECORD = """
+update outbox set
+    state = case when state in ('sending', 'unknown', 'parked') then %(state)s::text else state end,
+    external_id = coalesce(%(external_id)s::text, external_id), reason = %(reason)s::text, lease_until = null,
+    not_before = clock_timestamp() + make_interval(secs => %(delay)s::float8),
+    done_at = coalesce(done_at, case when %(state)s::text = 'sent' then now() end)
+where business_id = %(business_id)s::int and id = %(id)s::bigint and claimed_by = %(worker)s::uuid
+    and (state in ('sending', 'unknown') or %(state)s::text = 'sent' and state <> 'waiting')
+"""
+
+
+@dataclass(frozen=True)
+class _Courier:
+    """The delivery of one business's messages."""
+
+    db: Database
+    business_id: int
+    post: Post
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        post = self.post
+        return {
+            "business_id": self.business_id, "channels": list(post.senders), "lease": post.lease,
+            "telling": [channel for channel in post.senders if post.tells(channel)], "allowed": list(post.allowed),
+            "everybody": self.db.environment == PROD, "unknown_after": post.unknown_after,
+        }  # fmt: skip
+
+    async def prepare(self, conn: Conn) -> None:
+        """Judges what earlier senders left behind; outside prod, captures what must not be sent."""
+        await conn.execute(EXPIRE, self.terms)
+        await conn.execute(ASK_A_PERSON, self.terms)
+        if self.db.environment != PROD:
+            await conn.execute(CAPTURE, self.terms)
+
+    async def lane(self, stop: asyncio.Event) -> int:
+        """Sends one message after another; several lanes run side by side."""
+        count = 0
+        while not stop.is_set():
+            worker = uuid4()
+            claimed = await self.db.run("claim outgoing", partial(self._claim, worker))
+            if claimed is None:
+                break
+            outcome = await self._outcome(claimed)
+            await self.db.run("record outgoing", partial(self._record, worker, claimed.id, outcome))
+            became.labels(claimed.outgoing.channel, outcome.state).inc()
+            count += 1
+        return count
+
+    async def _claim(self, worker: UUID, conn: Conn) -> Claimed | None:
+        row = await (await conn.execute(CLAIM, self.terms | {"worker": worker})).fetchone()
+        return Claimed(row[0], row[1], row[2], Outgoing(*row[3:])) if row else None
+
+    async def _record(self, worker: UUID, number: int, outcome: Outcome, conn: Conn) -> None:
+        values = msgspec.structs.asdict(outcome) | {"id": number, "worker": worker, "business_id": self.business_id}
+        await conn.execute(RECORD, values)
+        await conn.execute(ASK_A_PERSON, self.terms)
+
+    async def _outcome(self, claimed: Claimed) -> Outcome:
+        """Sends; whatever happens becomes an outcome, and what is not known to have failed is unknown."""
+        try:
+            async with asyncio.timeout(self.post.timeout):
+                external_id = await self._send(claimed)
+        except SendError as error:
+            log.warning("not sent", outgoing=claimed.id, channel=claimed.outgoing.channel, error=type(error).__name__)
+            if error.permanent:
+                return Outcome(Status.PARKED, reason=str(error))
+            luck = random.random()  # noqa: S311 - spreads retries, guards nothing
+            delay = max(error.retry_after or 0.0, back_off(claimed.attempts, luck))
+            return Outcome(Status.WAITING, reason=str(error), delay=delay)
+        except Exception as error:  # noqa: BLE001 - a sender's own fault may strike after the message has left
+            log.warning("outcome unknown", outgoing=claimed.id, channel=claimed.outgoing.channel)
+            reason = str(error) if isinstance(error, OutcomeUnknown) else reason_of(error)
+            return Outcome(Status.UNKNOWN, reason=reason, delay=self.post.unknown_after)
+        return Outcome(Status.SENT, external_id)
+
+    async def _send(self, claimed: Claimed) -> str:
+        sender = self.post.senders[claimed.outgoing.channel]
+        if claimed.resent and sender.settlement is Settlement.BY_LOOKUP and isinstance(sender, LooksUp):
+            found = await sender.look_up(claimed.outgoing)
+            if found is not None:
+                return found
+        return await sender.send(claimed.outgoing)
