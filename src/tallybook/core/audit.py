@@ -1,0 +1,83 @@
+"""Who changed what: written in the same transaction as the change, so that there is never one without the other."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from psycopg.types.json import Jsonb
+
+from .db import Conn
+from .errors import Invalid
+
+# Fields that must never reach the record; a change of one is told as a fact, not with its value.
+SECRET = frozenset({"password", "password_hash", "token", "token_hash", "secret"})
+
+RECORD = """
+insert into audit_log (business_id, who, account_id, action, subject, subject_id, before, after)
+values (%(business_id)s, %(who)s, %(account_id)s, %(action)s, %(subject)s, %(subject_id)s, %(before)s, %(after)s)
+"""
+
+
+async def record(  # noqa: PLR0917 - the columns of the record, in their order
+    conn: Conn,
+    business_id: int,
+    who: str,
+    account_id: int | None,
+    action: str,
+    subject: str,
+    subject_id: str,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    """Adds one entry. ``who`` is a name for people; ``account_id`` is None for the product itself or a command.
+
+    ``action`` is ``thing.happened``. Raises Invalid when a secret field is among ``before`` or ``after``.
+    """
+    leaked = SECRET & ({*(before or ()), *(after or ())})
+    if leaked:
+        raise Invalid(f"A secret does not belong in the record: {', '.join(sorted(leaked))}.")
+    values = {
+        "business_id": business_id,
+        "who": who[:100],
+        "account_id": account_id,
+        "action": action,
+        "subject": subject,
+        "subject_id": subject_id,
+        "before": Jsonb(before) if before is not None else None,
+        "after": Jsonb(after) if after is not None else None,
+    }
+    await conn.execute(RECORD, values)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One change, as it is shown."""
+
+    id: int
+    at: datetime
+    who: str
+    action: str
+    subject: str
+    subject_id: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+RECENT = """
+select id, at, who, action, subject, subject_id, before, after
+from audit_log
+where business_id = %(business_id)s
+    and (%(subject)s::text is null or subject = %(subject)s::text)
+    and (%(below)s::bigint is null or id < %(below)s::bigint)
+order by id desc
+limit %(limit)s
+"""
+
+
+async def recent(
+    conn: Conn, business_id: int, subject: str | None = None, *, below: int | None = None, limit: int = 50
+) -> list[Entry]:
+    """The newest entries first; the next page begins below the last id of this one."""
+    values = {"business_id": business_id, "subject": subject, "below": below, "limit": limit}
+    return [Entry(*row) for row in await (await conn.execute(RECENT, values)).fetchall()]
