@@ -129,7 +129,7 @@ def judge_beats(beats: Sequence[Beat], now: datetime) -> list[Check]:
 def judge_backlog(backlog: Backlog, now: datetime) -> list[Check]:
     """Waiting work is fine while it moves; parked and unknown items want a person."""
     behind = backlog.oldest is not None and now - backlog.oldest > WAITING_LATE
-    waiting = "late" if backlog.waiting and behind else "ok"
+    waiting: State = "late" if backlog.waiting and behind else "ok"
     parked: dict[str, str | int | float] = {
         "messages": backlog.parked_messages,
         "deliveries": backlog.parked_deliveries,
@@ -144,12 +144,12 @@ def judge_backlog(backlog: Backlog, now: datetime) -> list[Check]:
         ),
         Check(
             "unknown", "late" if backlog.unknown else "ok",
-            _counted(backlog.unknown, "message may or may not have been sent", "messages may or may not have been sent"),
+            _counted(backlog.unknown, "sending ended without an answer", "sendings ended without an answer"),
         ),
         Check(
             "constraints", "wrong" if backlog.violations else "ok",
             _counted(backlog.violations, "unexpected refusal by the database this week",
-                     "unexpected refusals by the database this week"),
+                "unexpected refusals by the database this week"),
         ),
     ]  # fmt: skip
 

@@ -63,10 +63,10 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
-    """An Incoming that now has a row of its own. Edits carry the row's number and a revision above 0."""
+    """An Incoming that has a row. ``fresh`` means that this transaction made the row, so nothing can hang on it yet."""
 
     id: int
-    revision: int
+    fresh: bool
     incoming: Incoming
 
 

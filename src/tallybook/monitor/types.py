@@ -67,9 +67,10 @@ class Project(msgspec.Struct, frozen=True):
 
 
 class Post(msgspec.Struct, frozen=True, gc=False):
-    """A drop number said in a group. One message may hold several posts."""
+    """A drop number said in a group. One message may hold several posts; ``fresh`` ones cannot have been filed yet."""
 
     message_id: int
+    fresh: bool
     drop_number: str
     project: Project
     said_at: datetime

@@ -61,7 +61,16 @@ class Desk:
             said = message.incoming
             for drop in rules.drops_in(said.text, project.pattern):
                 found.append(  # noqa: PERF401 - the nested comprehension hides what is read
-                    Post(message.id, drop, project, said.said_at, said.sender.phone, said.account, said.chat)
+                    Post(
+                        message.id,
+                        message.fresh,
+                        drop,
+                        project,
+                        said.said_at,
+                        said.sender.phone,
+                        said.account,
+                        said.chat,
+                    )
                 )
         found.sort(key=lambda post: (post.said_at, post.message_id))
         return found
@@ -82,7 +91,8 @@ class Desk:
         newest = {drop: max(post.said_at for post in of_drop) for drop, of_drop in by_drop.items()}
         last_posted = await store.lock_drops(conn, business_id, newest)
         reviews = await store.find_reviews(conn, business_id, by_drop)
-        known = await store.known_submissions(conn, business_id, posts)
+        old = [post for post in posts if not post.fresh]
+        known = await store.known_submissions(conn, business_id, old) if old else set()
         decided: Decided = []
         for drop, of_drop in by_drop.items():
             new = [post for post in of_drop if (*drop, post.message_id) not in known]

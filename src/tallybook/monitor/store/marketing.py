@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tallybook.core import keys
+from tallybook.core import arrays, keys
 from tallybook.core.db import Conn
 from tallybook.monitor.types import Post
 
@@ -38,12 +38,14 @@ async def activate(
         ACTIVATE,
         {
             "business_id": business_id,
-            "project": [post.project.name for post in ordered],
-            "drop_number": [post.drop_number for post in ordered],
-            "said_at": [post.said_at for post in ordered],
-            "phone": [post.phone and post.phone.removeprefix("+") for post in ordered],
+            "project": arrays.texts([post.project.name for post in ordered]),
+            "drop_number": arrays.texts([post.drop_number for post in ordered]),
+            "said_at": arrays.times(post.said_at for post in ordered),
+            "phone": arrays.texts([post.phone and post.phone.removeprefix("+") for post in ordered]),
             "is_valid": [validity[post.drop_number][0] if post.drop_number in validity else None for post in ordered],
-            "says": [validity[post.drop_number][1] if post.drop_number in validity else None for post in ordered],
+            "says": arrays.texts(
+                [validity[post.drop_number][1] if post.drop_number in validity else None for post in ordered]
+            ),
         },
     )
     made = [(row[0], row[1]) for row in await cursor.fetchall()]
@@ -51,11 +53,11 @@ async def activate(
         ADD_POSTS,
         {
             "business_id": business_id,
-            "project": [post.project.name for post in posts],
-            "drop_number": [post.drop_number for post in posts],
-            "message_id": [post.message_id for post in posts],
-            "phone": [post.phone for post in posts],
-            "said_at": [post.said_at for post in posts],
+            "project": arrays.texts([post.project.name for post in posts]),
+            "drop_number": arrays.texts([post.drop_number for post in posts]),
+            "message_id": arrays.numbers(post.message_id for post in posts),
+            "phone": arrays.texts([post.phone for post in posts]),
+            "said_at": arrays.times(post.said_at for post in posts),
         },
     )
     return made

@@ -1,0 +1,49 @@
+"""PostgreSQL array literals, passed as parameters of set-wise statements and cast there (``%(names)s::text[]``).
+
+psycopg's own list dumper spends about 4 µs on each element in Python; on a catch-up of a million messages that was
+half of all time. These spend about 0.1 µs. The literal is a value bound to a parameter, never a part of the statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+
+def texts(values: Sequence[str | None]) -> str:
+    """A ``text[]`` literal; also for enums and UUIDs given as text."""
+    if not values:
+        return "{}"
+    if None not in values:
+        joined = '","'.join(values)  # type: ignore[arg-type]
+        # The fast way holds while nothing needs escaping: then the only quotes are the ones just put there.
+        if "\\" not in joined and joined.count('"') == 2 * (len(values) - 1):
+            return '{"' + joined + '"}'
+    return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"
+
+
+def numbers(values: Iterable[int | None]) -> str:
+    """An ``int[]`` or ``bigint[]`` literal."""
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def truths(values: Iterable[bool]) -> str:
+    """A ``bool[]`` literal."""
+    return "{" + ",".join(["t" if value else "f" for value in values]) + "}"
+
+
+def times(values: Iterable[datetime]) -> str:
+    """A ``timestamptz[]`` literal. Times without a zone are refused, since the server would guess one."""
+    listed = list(values)
+    if any(value.tzinfo is None for value in listed):
+        raise ValueError("a time without a zone")
+    return '{"' + '","'.join([value.isoformat() for value in listed]) + '"}' if listed else "{}"
+
+
+def hexes(values: Iterable[bytes | None]) -> str:
+    """A ``bytea[]`` literal."""
+    return "{" + ",".join(["NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values]) + "}"
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
