@@ -1,0 +1,283 @@
+"""The projects file (tallybook.toml): what a person edits. Every mistake is told at once, each with its line."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from .core.errors import WrongSetup
+
+KINDS = ("qa", "marketing")
+_ENVIRONMENT = re.compile(r"[a-z][a-z0-9_]{0,30}")
+_PHONE = re.compile(r"\+?[1-9][0-9]{7,14}")
+_HEADER = re.compile(r"\s*\[{1,2}\s*([\w.\s\"'-]+?)\s*\]{1,2}\s*(?:#.*)?")
+_KEY = re.compile(r"\s*[\"']?([\w-]+)[\"']?\s*=")
+
+
+class BridgeEntry(msgspec.Struct, frozen=True):
+    """A WhatsApp bridge: its files, its name as a source, and the numbers that are ours, as ``+digits``."""
+
+    messages: Path
+    whatsapp: Path | None = None
+    account: str = "primary"
+    own_numbers: tuple[str, ...] = ()
+    poll_seconds: float = 1.0
+
+
+class ProjectEntry(msgspec.Struct, frozen=True):
+    """A group that is watched. ``pattern`` None means the usual drop numbers."""
+
+    name: str
+    group: str
+    kind: str
+    drop_space: str
+    validated: bool = False
+    environments: tuple[str, ...] = ("prod",)
+    pattern: str | None = None
+    own_posts_count: bool = False
+
+
+class MonitorEntry(msgspec.Struct, frozen=True):
+    """The monitor's part. ``business`` None means the first business."""
+
+    time_zone: str = "Africa/Johannesburg"
+    business: str | None = None
+    projects: tuple[ProjectEntry, ...] = ()
+
+    def read_by(self, environment: str) -> list[ProjectEntry]:
+        """Give the projects that an environment reads."""
+        return [project for project in self.projects if environment in project.environments]
+
+
+class ProjectsFile(msgspec.Struct, frozen=True):
+    """The whole file. ``bridge`` None means that no bridge is read."""
+
+    path: Path
+    bridge: BridgeEntry | None = None
+    monitor: MonitorEntry = MonitorEntry()
+
+
+def read_projects_file(path: Path) -> ProjectsFile:
+    """Read and check the file; relative paths in it begin at its folder. Raises WrongSetup with every mistake."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise WrongSetup(f"The projects file {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise WrongSetup(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"(.*) \(at line (\d+), column \d+\)$", str(error))
+        where, what = (
+            (f" line {found[2]}", found[1]) if found else ("", str(error).removesuffix(" (at end of document)"))
+        )
+        raise WrongSetup(f"{path.name}{where}: {what}") from error
+    reader = _Reader(path, text)
+    file = reader.file(tables)
+    if reader.mistakes:
+        raise WrongSetup("\n".join(f"{path.name}{place}: {what}" for place, what in reader.sorted()))
+    return file
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("must be a text")
+    return value.strip()
+
+
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")  # noqa: TRY004  # all mistakes of a value are ValueErrors here
+    return value
+
+
+def _group(value: Any) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"[0-9-]+@g\.us", text):
+        raise ValueError("must end in @g.us, with the group's number before it")
+    return text
+
+
+def _kind(value: Any) -> str:
+    if value not in KINDS:
+        raise ValueError('must be "qa" or "marketing"')
+    return str(value)
+
+
+def _pattern(value: Any) -> str:
+    try:
+        compiled = re.compile(_text(value))
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error.msg}") from error
+    if compiled.fullmatch(""):
+        raise ValueError("must not match an empty text")
+    return compiled.pattern
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError("must be a number of seconds above 0")
+    return float(value)
+
+
+def _zone(value: Any) -> str:
+    try:
+        return ZoneInfo(_text(value)).key
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError('must be a time zone such as "Africa/Johannesburg"') from error
+
+
+def _environments(value: Any) -> tuple[str, ...]:
+    names = tuple(value) if isinstance(value, list) else ()
+    if not names or not all(isinstance(name, str) and _ENVIRONMENT.fullmatch(name) for name in names):
+        raise ValueError('must be a list of environments, such as ["prod"]')
+    return names
+
+
+def _numbers(value: Any) -> tuple[str, ...]:
+    numbers = tuple(re.sub(r"[\s()-]", "", str(number)) for number in value) if isinstance(value, list) else ("",)
+    if not all(_PHONE.fullmatch(number) for number in numbers):
+        raise ValueError('must be a list of phone numbers with their country code, such as ["+27820000001"]')
+    return tuple("+" + number.removeprefix("+") for number in numbers)
+
+
+Check = Callable[[Any], Any]
+
+_BRIDGE: Mapping[str, Check] = {
+    "messages": _text,
+    "whatsapp": _text,
+    "account": _text,
+    "own_numbers": _numbers,
+    "poll_seconds": _seconds,
+}
+_MONITOR: Mapping[str, Check] = {"time_zone": _zone, "business": _text, "projects": lambda value: value}
+_PROJECT: Mapping[str, Check] = {
+    "name": _text,
+    "group": _group,
+    "kind": _kind,
+    "drop_space": _text,
+    "validated": _yes_or_no,
+    "environments": _environments,
+    "pattern": _pattern,
+    "own_posts_count": _yes_or_no,
+}
+_TOP: Mapping[str, Check] = {"bridge": lambda value: value, "monitor": lambda value: value}
+_PROJECTS = "monitor.projects"
+
+# Where something stands: the table's name, which of the tables of that name, and the key ("" for the table itself).
+Place = tuple[str, int, str]
+
+
+class _Reader:
+    """Reads one file and gathers its mistakes with their lines."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path = path
+        self._folder = path.parent
+        self._lines = _lines(text)
+        self.mistakes: list[tuple[int, str]] = []
+
+    def sorted(self) -> Iterator[tuple[str, str]]:
+        for line, what in sorted(self.mistakes):
+            yield (f" line {line}" if line else "", what)
+
+    def file(self, tables: dict[str, Any]) -> ProjectsFile:
+        parts = self._checked(tables, _TOP, "", 0)
+        bridge = self._table(parts, "bridge", _BRIDGE)
+        monitor = self._table(parts, "monitor", _MONITOR)
+        if "bridge" in parts and "messages" not in bridge:
+            self._missing("messages", "bridge", 0)
+        for name in ("messages", "whatsapp"):
+            if name in bridge:
+                bridge[name] = self._folder / Path(bridge[name]).expanduser()
+        projects = self._projects(monitor.pop("projects", []))
+        if self.mistakes:
+            return ProjectsFile(self._path)
+        return ProjectsFile(
+            path=self._path,
+            bridge=BridgeEntry(**bridge) if bridge else None,
+            monitor=MonitorEntry(**monitor, projects=tuple(ProjectEntry(**project) for project in projects)),
+        )
+
+    def _projects(self, tables: Any) -> list[dict[str, Any]]:
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            self._mistake("projects must be written as [[monitor.projects]].", ("monitor", 0, "projects"))
+            return []
+        projects = []
+        for number, table in enumerate(tables):
+            project = self._checked(table, _PROJECT, _PROJECTS, number)
+            for key in ("name", "group", "kind"):
+                if key not in table:
+                    self._missing(key, _PROJECTS, number)
+            project.setdefault("drop_space", project.get("name", ""))
+            projects.append(project)
+        self._refuse_repeats(projects)
+        return projects
+
+    def _refuse_repeats(self, projects: list[dict[str, Any]]) -> None:
+        for number, project in enumerate(projects):
+            for earlier, other in enumerate(projects[:number]):
+                shared = set(project.get("environments", ["prod"])) & set(other.get("environments", ["prod"]))
+                if "name" in project and project["name"] == other.get("name"):
+                    what = f'name "{project["name"]}" is also that of the project in line LINE.'
+                    self._mistake(what, (_PROJECTS, number, "name"), (_PROJECTS, earlier, "name"))
+                if "group" in project and project["group"] == other.get("group") and shared:
+                    what = f"group is also that of the project in line LINE, both in {', '.join(sorted(shared))}."
+                    self._mistake(what, (_PROJECTS, number, "group"), (_PROJECTS, earlier, "group"))
+
+    def _table(self, parts: dict[str, Any], name: str, checks: Mapping[str, Check]) -> dict[str, Any]:
+        table = parts.get(name, {})
+        if not isinstance(table, dict):
+            self._mistake(f"{name} must be a table, written as [{name}].", ("", 0, name))
+            return {}
+        return self._checked(table, checks, name, 0)
+
+    def _checked(self, table: dict[str, Any], checks: Mapping[str, Check], name: str, number: int) -> dict[str, Any]:
+        good = {}
+        for key, value in table.items():
+            place = (name, number, key)
+            if key not in checks:
+                nearest = difflib.get_close_matches(key, checks, 1, cutoff=0)[0]
+                self._mistake(f"{key} is not known here; the nearest is {nearest}.", place)
+                continue
+            try:
+                good[key] = checks[key](value)
+            except ValueError as error:
+                self._mistake(f"{key} {error}.", place)
+        return good
+
+    def _missing(self, key: str, table: str, number: int) -> None:
+        self._mistake(f"{key} is missing.", (table, number, ""))
+
+    def _mistake(self, what: str, place: Place, other: Place | None = None) -> None:
+        self.mistakes.append((self._line(place), what.replace("LINE", str(self._line(other))) if other else what))
+
+    def _line(self, place: Place) -> int:
+        table, number, key = place
+        parent, _, own = table.rpartition(".")
+        # A table written inline or by dotted keys has no header of its own: then the line of what holds it.
+        holders = [place, (f"{table}.{key}".strip("."), 0, ""), (table, number, ""), (parent, 0, own), (parent, 0, "")]
+        return next((self._lines[one] for one in holders if one in self._lines), 0)
+
+
+def _lines(text: str) -> dict[Place, int]:
+    """Find where each table and key stands. tomllib keeps no positions, and the file's shape is simple."""
+    found: dict[Place, int] = {}
+    table, number = "", 0
+    for line, content in enumerate(text.splitlines(), 1):
+        if header := _HEADER.fullmatch(content):
+            table = re.sub(r"[\s\"']", "", header[1])
+            number = sum(1 for name, _, key in found if name == table and not key)
+            found[table, number, ""] = line
+        elif key := _KEY.match(content):
+            found.setdefault((table, number, key[1]), line)
+    return found

@@ -1,0 +1,295 @@
+"""Every setting, in one frozen class. A mistake stops the start and is told by the variable's name, never its value.
+
+``python -m tallybook.settings`` prints docs/settings.md, which is made from this file.
+"""
+
+# ruff: noqa: RUF009  # _setting is dataclasses.field with a sentence beside it
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import re
+import secrets
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from .core.errors import WrongSetup
+
+PREFIX = "TALLYBOOK_"
+# Read by the test suite alone.
+_NOT_OURS = "TALLYBOOK_TEST_"
+_ENVIRONMENT = re.compile(r"[a-z][a-z0-9_]{0,30}")
+_KEY_LENGTH = 32
+
+Parse = Callable[[str, Path], Any]
+
+
+def _text(value: str, _: Path) -> str:
+    return value
+
+
+def _path(value: str, cwd: Path) -> Path:
+    return cwd / Path(value).expanduser()
+
+
+def _environment(value: str, _: Path) -> str:
+    if not _ENVIRONMENT.fullmatch(value):
+        raise ValueError("must be a short name in small letters, such as prod or dev")
+    return value
+
+
+def _number(least: int, most: int) -> Parse:
+    def parse(value: str, _: Path) -> int:
+        if not value.isdecimal() or not least <= int(value) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(value)
+
+    return parse
+
+
+def _one_of(*choices: str) -> Parse:
+    def parse(value: str, _: Path) -> str:
+        if value.lower() not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return value.lower()
+
+    return parse
+
+
+def _database_url(value: str, _: Path) -> str:
+    if not value.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must begin with postgresql://")
+    return value
+
+
+def _address(value: str, _: Path) -> str:
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        # Its text would hold the value.
+        raise ValueError("is not an address") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+        raise ValueError("must be an address such as https://example.org/path, without a user or a query")
+    return value.rstrip("/")
+
+
+def _secret_key(value: str, _: Path) -> str:
+    if any(len(one.strip()) < _KEY_LENGTH for one in value.split(",")):
+        raise ValueError(f"must be {_KEY_LENGTH} characters or more (several, the newest first, between commas)")
+    return value
+
+
+def _setting(says: str, default: Any = None, parse: Parse = _text, *, secret: bool = False, shown: str = "") -> Any:
+    """Declare a setting. ``shown`` tells the default in words where it is worked out while loading."""
+    return field(default=default, metadata={"says": says, "parse": parse, "secret": secret, "shown": shown})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the product was told. Each field is the variable ``TALLYBOOK_<FIELD>``; a repr shows no secret."""
+
+    env: str = _setting("The environment, which is also the schema: only prod sends.", "prod", _environment)
+    data_dir: Path = _setting(
+        "The folder of the embedded database, the spool and the generated key.", Path("data"), _path
+    )
+    config: Path = _setting("The projects file.", Path("tallybook.toml"), _path)
+    host: str = _setting("The address on which the web server listens.", "127.0.0.1")
+    port: int = _setting("The port on which the web server listens.", 8080, _number(0, 65535))
+    public_url: str = _setting(
+        "The address by which people reach the pages, used in links.", "", _address, shown="from host and port"
+    )
+    cookie_secure: Literal["auto", "yes", "no"] = _setting(
+        "Whether cookies are for https alone; auto means as the public address.", "auto", _one_of("auto", "yes", "no")
+    )
+    database_url: str | None = _setting(
+        "The PostgreSQL database, as the environment's own role.", None, _database_url, secret=True, shown="embedded"
+    )
+    direct_database_url: str | None = _setting(
+        "The same without the pooler.", None, _database_url, secret=True, shown="the one above"
+    )
+    owner_database_url: str | None = _setting(
+        "The same as its owner, for migrations.", None, _database_url, secret=True, shown="the one above"
+    )
+    secret_key: str | None = _setting(
+        "What encrypts stored tokens and makes keyed hashes; several between commas, the newest first.",
+        parse=_secret_key,
+        secret=True,
+        shown="made once, in the data folder",
+    )
+    spool_limit_mb: int = _setting(
+        "How much the spool may hold while the database is away, in MB.", 512, _number(1, 1_000_000)
+    )
+    log_file: Path | None = _setting("A file to which each log line is also written.", None, _path)
+    log_format: Literal["plain", "json"] = _setting(
+        "How log lines look.", "plain", _one_of("plain", "json"), shown="plain on a terminal, else json"
+    )
+    log_level: str = _setting(
+        "The least level that is logged.", "info", _one_of("debug", "info", "warning", "error", "critical")
+    )
+    whatsapp_app_secret: str | None = _setting("The secret that signs WhatsApp's webhooks.", secret=True)
+    whatsapp_verify_token: str | None = _setting("The token of WhatsApp's webhook handshake.", secret=True)
+    slack_signing_secret: str | None = _setting("The secret that signs Slack's requests.", secret=True)
+    slack_bot_token: str | None = _setting("The token with which we speak on Slack.", secret=True)
+    slack_app_token: str | None = _setting("The token of Slack's Socket Mode.", secret=True)
+    whatsapp_api_url: str = _setting("Where WhatsApp's API is.", "https://graph.facebook.com", _address)
+    slack_api_url: str = _setting("Where Slack's API is.", "https://slack.com/api", _address)
+    graph_api_url: str = _setting("Where Microsoft Graph is.", "https://graph.microsoft.com/v1.0", _address)
+    bridge_api_url: str = _setting("Where the WhatsApp bridge takes messages.", "http://127.0.0.1:8081/api", _address)
+    llm_api_url: str | None = _setting(
+        "Where a language model's API is.", None, _address, shown="none: answers come from the business's own FAQ"
+    )
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ, cwd: Path | None = None) -> Settings:
+        """Read the settings. Raises WrongSetup with a sentence for every mistake. Relative paths are below ``cwd``."""
+        folder = cwd or Path.cwd()
+        mistakes = list(_unknown(environ))
+        values: dict[str, Any] = {}
+        for one in fields(cls):
+            name = PREFIX + one.name.upper()
+            try:
+                given = _given(environ, name, folder)
+                values[one.name] = one.default if given is None else one.metadata["parse"](given, folder)
+            except ValueError as error:
+                mistakes.append(f"{name} {error}.")
+        if not mistakes and not values["database_url"]:
+            mistakes += [
+                f"{PREFIX}{name.upper()} needs {PREFIX}DATABASE_URL beside it."
+                for name in ("direct_database_url", "owner_database_url")
+                if values[name]
+            ]
+        if mistakes:
+            raise WrongSetup("\n".join(mistakes))
+        return cls(**_filled(values, environ, folder))
+
+    @property
+    def spool_dir(self) -> Path:
+        return self.data_dir / "spool"
+
+    @property
+    def spool_limit_bytes(self) -> int:
+        return self.spool_limit_mb * 1024 * 1024
+
+    @property
+    def cookies_are_secure(self) -> bool:
+        """Whether cookies get the Secure attribute."""
+        return self.public_url.startswith("https://") if self.cookie_secure == "auto" else self.cookie_secure == "yes"
+
+    def secret_keys(self) -> list[bytes]:
+        """Give the keys, 32 bytes each, the newest first. Makes one on the first call where none is set.
+
+        Raises WrongSetup where the file of the key cannot be made or read.
+        """
+        text = self.secret_key or _kept_key(self.data_dir / "secret.key")
+        if len(text) < _KEY_LENGTH:
+            raise WrongSetup(f"The key file {self.data_dir / 'secret.key'} is not whole. Restore it from a backup.")
+        return [hashlib.sha256(b"tallybook:" + one.strip().encode()).digest() for one in text.split(",")]
+
+    def __repr__(self) -> str:
+        shown = (f"{one.name}={_shown(one, getattr(self, one.name))}" for one in fields(self))
+        return f"Settings({', '.join(shown)})"
+
+
+def known_names() -> list[str]:
+    """Give every variable's name, in the order of the class."""
+    return [PREFIX + one.name.upper() for one in fields(Settings)]
+
+
+def as_markdown() -> str:
+    """Give the text of docs/settings.md."""
+    rows = [
+        f"| `{PREFIX}{one.name.upper()}` | {_default_in_words(one)} | {one.metadata['says']} |"
+        for one in fields(Settings)
+    ]
+    return "\n".join([_DOCS_HEAD, "| variable | default | what it says |", "|---|---|---|", *rows, ""])
+
+
+_DOCS_HEAD = """# Settings
+
+Made from `src/tallybook/settings.py` by `python -m tallybook.settings > docs/settings.md`. What a person edits (the
+bridge, the projects and their groups) is in the projects file; `tallybook.example.toml` shows every key of it.
+
+Each variable may also be given as the name of a file that holds the value, by the same name with `_FILE` behind it:
+`TALLYBOOK_SECRET_KEY_FILE=/run/secrets/key`. Giving both is a mistake, and so is a file that cannot be read. An empty
+value counts as none. A name that begins with `TALLYBOOK_` and is not in this list stops the start. Relative paths
+begin at the folder in which the product is started.
+"""
+
+
+def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
+    names = known_names()
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name.startswith(_NOT_OURS):
+            continue
+        if name not in names and name.removesuffix("_FILE") not in names:
+            nearest = difflib.get_close_matches(name, names, 1, cutoff=0)[0]
+            yield f"{name} is not a setting; the nearest is {nearest}."
+
+
+def _given(environ: Mapping[str, str], name: str, folder: Path) -> str | None:
+    value, file = environ.get(name), environ.get(f"{name}_FILE")
+    if not file:
+        return value or None
+    if value:
+        raise ValueError(f"is given twice, also as {name}_FILE")
+    try:
+        return (folder / file).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        # The text of a decoding error would hold the bytes of the secret.
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ValueError(f"cannot be read from the file that {name}_FILE names: {reason}") from None
+
+
+def _filled(values: dict[str, Any], environ: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    """Work out the defaults that depend on other settings or on where we run."""
+    values["data_dir"] = folder / values["data_dir"]
+    values["config"] = folder / values["config"]
+    values["direct_database_url"] = values["direct_database_url"] or values["database_url"]
+    values["owner_database_url"] = values["owner_database_url"] or values["direct_database_url"]
+    host = {"0.0.0.0": "localhost", "::": "localhost"}.get(values["host"], values["host"])  # noqa: S104
+    host = f"[{host}]" if ":" in host else host
+    values["public_url"] = values["public_url"] or f"http://{host}:{values['port']}"
+    if not (environ.get(f"{PREFIX}LOG_FORMAT") or environ.get(f"{PREFIX}LOG_FORMAT_FILE")):
+        values["log_format"] = "plain" if sys.stderr.isatty() else "json"
+    return values
+
+
+def _kept_key(path: Path) -> str:
+    try:
+        if path.exists():
+            return path.read_text(encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123
+            file.write(secrets.token_urlsafe(_KEY_LENGTH))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            # Of several processes that start at once, one link succeeds; all then read the same whole file.
+            path.hardlink_to(draft)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise WrongSetup(f"The key file {path} cannot be made or read: {error.strerror}.") from error
+
+
+def _shown(one: Field[Any], value: Any) -> str:
+    return "[set]" if one.metadata["secret"] and value is not None else repr(value)
+
+
+def _default_in_words(one: Field[Any]) -> str:
+    if one.metadata["shown"] or one.default is None:
+        return one.metadata["shown"] or "none"
+    return f"`{one.default}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(as_markdown())
