@@ -66,7 +66,7 @@ async def put(conn: Conn, business_id: int, outgoing: Outgoing) -> bool:
     values = msgspec.structs.asdict(outgoing) | {"business_id": business_id}
     created = (await conn.execute(PUT, values | {"body": msgspec.json.encode(outgoing.body).decode()})).rowcount == 1
     if created:
-        await wake_up(conn, TOPIC)
+        await wake_up(conn, TOPIC, business_id)
     return created
 
 
@@ -121,7 +121,7 @@ async def replay(conn: Conn, business_id: int, ids: Sequence[int]) -> set[int]:
     """Parked messages wait again, since a person says so. Returns those that were parked."""
     rows = await (await conn.execute(REPLAY, {"business_id": business_id, "ids": list(ids)})).fetchall()
     if rows:
-        await wake_up(conn, TOPIC)
+        await wake_up(conn, TOPIC, business_id)
     return {row[0] for row in rows}
 
 

