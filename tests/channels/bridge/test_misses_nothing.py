@@ -205,3 +205,35 @@ async def test_a_caller_whose_database_went_back_is_given_everything_since(bridg
     await books.poll()
     books.position = Position()
     assert len(await books.poll()) == 100
+
+
+async def test_a_whole_reading_that_was_interrupted_goes_on_near_where_it_was(
+    bridge: BridgeFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallybook.channels.bridge.ranges._STEP", 12_000)
+    fill(bridge, 30_000)
+    readings = source_of(bridge).read(Position())
+    stored = set()
+    for _ in range(5):
+        reading = await anext(readings)
+        stored |= {one.text for one in reading.incomings}
+    await readings.aclose()
+    later = Books(source_of(bridge), reading.position)
+    again = await later.poll()
+    assert stored | set(again) == {f"old {n}" for n in range(30_000)}
+    assert len(again) < 25_000
+
+
+async def test_a_file_replaced_in_the_middle_of_a_reading_is_read_from_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallybook.channels.bridge.ranges._STEP", 6_000)
+    with BridgeFile(tmp_path / "a") as first, BridgeFile(tmp_path / "b") as second:
+        fill(first, 30_000)
+        fill(second, 7_000, first=50_000)
+    readings = source_of(first).read(Position())
+    await anext(readings)
+    second.messages_path.replace(first.messages_path)
+    rest = [reading async for reading in readings]
+    assert {f"old {n}" for n in range(50_000, 57_000)} <= {one.text for reading in rest for one in reading.incomings}
+    assert rest[-1].position.seen == 7_000

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from tallybook.channels.bridge.reader import BridgeSource
 from tallybook.core.channel import Position
 from tests.channels.bridge.books import Books, fill, source_of

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,6 @@ from .findings import Findings, Survey
 from .lids import LidMap
 from .ranges import OVERLAP, Anchor, Range, Ranges
 from .rows import Context, Reader
-from .snapshot import forget
 from .watch import Token, Watch
 
 BATCH = 5_000
@@ -44,6 +44,10 @@ class _Walk(NamedTuple):
         kept = max(anchor, Anchor(self.before.anchor, self.before.anchor_key))
         seen = max(seen, self.before.seen)
         return Position(self.identity, seen, kept.row, kept.key, tuple(sorted(self.groups)))
+
+    def past(self, found: Range) -> _Walk:
+        """Go on from the end of a range, so that an interrupted pass is resumed near where it was."""
+        return self._replace(before=self.position(found.high, found.anchor))
 
 
 class BridgeSource:
@@ -99,21 +103,24 @@ class BridgeSource:
             self._known.clear()
         self._stands = position
         walk = await asyncio.to_thread(self._begin, position, groups, full)
-        low, owed, restarts = walk.low, position != walk.before or position.groups != tuple(sorted(groups)), 0
-        while True:
-            part = await asyncio.to_thread(self._part, low, groups)
-            if part.range.identity != walk.identity:
-                walk, low, restarts = self._again(part.range.identity, groups, restarts)
-                owed = True
-                continue
-            for reading in self._readings(walk, part, owed):
-                yield reading
-                self._stands, owed = reading.position, False
-            self._remember(part)
-            low = part.range.high
-            if low >= part.range.last:
-                break
-        self._settled = (token, groups, self._stands)
+        owed = position != walk.before or position.groups != tuple(sorted(groups))
+        for _ in range(_RESTARTS):
+            async with aclosing(self._parts(walk.low, groups)) as parts:
+                async for part in parts:
+                    if part.range.identity != walk.identity:
+                        # Replaced or vacuumed between two ranges: row numbers mean something else now.
+                        self._known.clear()
+                        walk, owed = _Walk(part.range.identity, 0, groups, Position()), True
+                        break
+                    for reading in self._readings(walk, part, owed):
+                        yield reading
+                        self._stands, owed = reading.position, False
+                    self._remember(part)
+                    walk = walk.past(part.range)
+                else:
+                    self._settled = (token, groups, self._stands)
+                    return
+        raise SourceUnreadable(f"{self.messages_path} is replaced again and again while it is being read.")
 
     @property
     def lids(self) -> Mapping[str, str]:
@@ -135,11 +142,10 @@ class BridgeSource:
         return await asyncio.to_thread(self._survey.findings, self._groups())
 
     async def aclose(self) -> None:
-        """Close the files. The source may be used again afterwards; it opens them anew."""
+        """Close the connections. The source may be used again afterwards; it opens them anew."""
         self._settled = None
         for close in (self._watch.close, self._lids.close):
             await asyncio.to_thread(close)
-        forget(self.messages_path)
 
     def _poll(self) -> Token:
         lids = self._lids.refresh()
@@ -166,12 +172,21 @@ class BridgeSource:
         before = Position() if whole else position
         return _Walk(state.identity, before.anchor, groups, before)
 
-    def _again(self, identity: str, groups: frozenset[str], restarts: int) -> tuple[_Walk, int, int]:
-        """Start over: the file was replaced or vacuumed between two ranges, so row numbers mean something else now."""
-        if restarts == _RESTARTS:
-            raise SourceUnreadable(f"{self.messages_path} is replaced again and again while it is being read.")
-        self._known.clear()
-        return _Walk(identity, 0, groups, Position()), 0, restarts + 1
+    async def _parts(self, low: int, groups: frozenset[str]) -> AsyncGenerator[_Part, None]:
+        """Read range after range to the end of the file, each while the caller stores the one before."""
+        ahead = asyncio.create_task(asyncio.to_thread(self._part, low, groups))
+        try:
+            while True:
+                part = await ahead
+                more = part.range.high < part.range.last
+                if more:
+                    ahead = asyncio.create_task(asyncio.to_thread(self._part, part.range.high, groups))
+                yield part
+                if not more:
+                    return
+        finally:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
 
     def _part(self, low: int, groups: frozenset[str]) -> _Part:
         found = self._ranges.after(low, groups)

@@ -60,7 +60,7 @@ class Stamp(NamedTuple):
 
 
 class _Headers:
-    """One kept file descriptor per path.
+    """One file descriptor per path, kept for as long as the process lives or until another file takes the path.
 
     Closing any descriptor of a file drops every POSIX lock that the process holds on it, SQLite's included. So a
     header is never read by open-and-close: that would silently unlock an ordinary read in another thread.
@@ -74,19 +74,15 @@ class _Headers:
         with self._guard:
             kept = self._open.get(path)
             if kept is None or kept[1] != file:
-                self._forget(path)
-                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                status = os.fstat(descriptor)
-                kept = self._open[path] = (descriptor, (status.st_dev, status.st_ino))
+                kept = self._open[path] = self._opened(path)
             return os.pread(kept[0], _HEADER_BYTES, 0)
 
-    def forget(self, path: str) -> None:
-        with self._guard:
-            self._forget(path)
-
-    def _forget(self, path: str) -> None:
-        if kept := self._open.pop(path, None):
-            os.close(kept[0])
+    def _opened(self, path: str) -> tuple[int, tuple[int, int]]:
+        if former := self._open.pop(path, None):
+            os.close(former[0])
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        status = os.fstat(descriptor)
+        return descriptor, (status.st_dev, status.st_ino)
 
 
 _headers = _Headers()
@@ -105,11 +101,6 @@ def look(path: Path) -> Stamp:
     if wrong := looks_wrong(path, header, status.st_size):
         raise SourceUnreadable(wrong)
     return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, header)
-
-
-def forget(path: Path) -> None:
-    """Let go of the descriptor kept for ``path``. For when nothing in this process reads the file any more."""
-    _headers.forget(os.path.realpath(path))
 
 
 def connect(path: Path, options: str, timeout: float = 0.0) -> sqlite3.Connection:
