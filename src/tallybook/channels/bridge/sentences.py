@@ -18,6 +18,11 @@ NOT_A_DATABASE = "{path} is not a SQLite file. Give the path of the bridge's own
 EMPTY = "{path} is empty: the bridge has not written to it yet."
 MISSING = "There is no file {path}. Is the path right, and has the bridge been started?"
 FORBIDDEN = "This user has no permission to read {path}. Give it read access to the file and its directory."
+HALF_WRITTEN = "The bridge stopped in the middle of writing {path} just now. It is tried again at every poll."
+NOT_OURS_TO_MEND = (
+    "The bridge stopped in the middle of writing {path}, and this user may not mend the file. "
+    "Start the bridge again: it mends the file itself."
+)
 
 _BY_NAME = {
     "SQLITE_BUSY": LOCKED,

@@ -23,13 +23,14 @@ from typing import NamedTuple, TypeVar
 
 from tallybook.core.errors import SourceUnreadable
 
-from .sentences import LOCKED, looks_wrong, sentence
+from .sentences import HALF_WRITTEN, LOCKED, NOT_OURS_TO_MEND, looks_wrong, sentence
 
 T = TypeVar("T")
 Query = Callable[[sqlite3.Connection], T]
 
 TRIES = 20
 BUSY_SECONDS = 2.0
+LEFT_BEHIND_SECONDS = 10.0
 _HEADER_BYTES = 100
 _WAL = 2
 
@@ -176,15 +177,16 @@ def _after_crash(path: Path, query: Query[T]) -> T:
 
     Only a connection that may write can do that. SQLite makes sure, under its locks, that the journal's writer is gone;
     it does what the bridge itself would do on its next start. ``timeout=0``: a bridge that is just starting goes first.
+    Some shared folders (between a host and its containers) do not carry locks, and a live bridge would look like a dead
+    one: so the journal must have lain untouched for a while, too.
     """
+    if _journal_age(path) < LEFT_BEHIND_SECONDS:
+        raise SourceUnreadable(HALF_WRITTEN.format(path=path))
     try:
         return _in_transaction(path, "mode=rw", query, 0.0)
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
-            raise SourceUnreadable(
-                f"The bridge stopped in the middle of writing {path}, and this user may not mend the file. "
-                "Start the bridge again: it mends the file itself."
-            ) from error
+            raise SourceUnreadable(NOT_OURS_TO_MEND.format(path=path)) from error
         raise SourceUnreadable(sentence(path, error)) from error
 
 
@@ -223,6 +225,14 @@ def _journal_is_live(path: Path) -> bool:
         return False
     except OSError:
         return True  # there is one that we may not read: the ordinary way decides
+
+
+def _journal_age(path: Path) -> float:
+    """Seconds since the journal was last written; 0 where it has just gone."""
+    try:
+        return time.time() - Path(f"{os.path.realpath(path)}-journal").stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _has_wal(path: Path) -> bool:
