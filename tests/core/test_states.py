@@ -1,0 +1,78 @@
+"""docs/states.md, the database's checks and the code say the same of every state."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tallybook.core.db import Conn
+from tallybook.core.messages import Status
+from tallybook.core.outbox import RISES
+from tallybook.core.retention import RULES
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "states.md").read_text(encoding="utf-8")
+SECTIONS = dict(part.split("\n", 1) for part in DOCUMENT.split("\n## ")[1:])
+TABLES = {
+    "Deliveries": "deliveries",
+    "Jobs": "jobs",
+    "Outgoing messages": "outbox",
+    "Messages": "messages",
+    "Review lock": "qa_photo_reviews",
+}
+BY_COLUMN = ("Deliveries", "Jobs", "Outgoing messages")
+CHECK = "select pg_get_constraintdef(oid) from pg_constraint where conname = %s and contype = 'c'"
+
+
+def arrows(section: str) -> set[tuple[str, str]]:
+    return set(re.findall(r"^ +(\S+) --> ([^\s:]+)", SECTIONS[section], re.MULTILINE))
+
+
+def states(section: str) -> set[str]:
+    return {state for arrow in arrows(section) for state in arrow} - {"[*]"}
+
+
+async def check(conn: Conn, name: str) -> str:
+    row = await (await conn.execute(CHECK, [name])).fetchone()
+    assert row, f"there is no check {name}"
+    return row[0]
+
+
+def test_every_part_is_drawn() -> None:
+    assert set(SECTIONS) == set(TABLES)
+
+
+@pytest.mark.parametrize("section", BY_COLUMN)
+async def test_the_states_drawn_are_those_the_database_allows(conn: Conn, section: str) -> None:
+    allowed = await check(conn, f"{TABLES[section]}_state_known")
+    assert states(section) == set(re.findall(r"'(\w+)'", allowed))
+
+
+@pytest.mark.parametrize("section", TABLES)
+async def test_each_check_that_is_named_exists(conn: Conn, section: str) -> None:
+    for name in re.findall(rf"`({TABLES[section]}_\w+)`", SECTIONS[section]):
+        await check(conn, name)
+
+
+@pytest.mark.parametrize("section", ["Messages", "Review lock"])
+async def test_states_without_a_column_are_told_apart_by_the_columns_named(conn: Conn, section: str) -> None:
+    told = dict(re.findall(r"^\| ([a-z ]+) \| `(.+)` \|$", SECTIONS[section], re.MULTILINE))
+    assert states(section) == {state.replace(" ", "_") for state in told}
+    each = " + ".join(f"count(*) filter (where {condition})" for condition in told.values())
+    row = await (await conn.execute(f"select {each} = count(*) from {TABLES[section]}".encode())).fetchone()
+    assert row == (True,)
+
+
+def test_the_code_knows_the_same_states_and_raises_only_along_the_arrows() -> None:
+    drawn = arrows("Outgoing messages")
+    assert states("Outgoing messages") == {status.value for status in Status}
+    assert {(below.value, status.value) for status, belows in RISES.items() for below in belows} <= drawn
+
+
+@pytest.mark.parametrize("section", BY_COLUMN)
+def test_what_ends_is_what_retention_removes(section: str) -> None:
+    (rule,) = [rule for rule in RULES if rule.table == TABLES[section]]
+    ended = {state for state, then in arrows(section) if then == "[*]"}
+    assert ended == set(re.findall(r"'(\w+)'", rule.condition))
+    assert f"after {rule.age.days} days" in SECTIONS[section]
