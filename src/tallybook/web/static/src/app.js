@@ -1,0 +1,18 @@
+// What every page does. Each part is a file of its own; none of them needs `eval`, a style attribute or a foreign host.
+import "htmx.org";
+import { startFrame } from "./frame.js";
+import { startKeys } from "./keys.js";
+import { startList } from "./list.js";
+import { startLive } from "./live.js";
+import { startReview } from "./review.js";
+import { startTimes } from "./times.js";
+
+document.documentElement.classList.add("js");
+startFrame();
+startTimes();
+if (document.getElementById("list")) {
+  startList();
+  startReview();
+  startKeys();
+}
+startLive();

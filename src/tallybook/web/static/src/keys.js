@@ -1,0 +1,48 @@
+import { $, $$ } from "./dom.js";
+import { press } from "./review.js";
+
+const STEP_KEYS = ["Digit1", "Digit2", "Digit3", "Digit4", "Digit5", "Digit6", "Digit7", "Digit8", "Digit9", "Digit0", "Minus", "Equal"];
+const links = () => $$("#rows > .row > a");
+
+function move(by) {
+  const all = links();
+  const at = all.findIndex((link) => link === document.activeElement || link.parentElement.contains(document.activeElement));
+  const start = at >= 0 ? at : all.findIndex((link) => link.hasAttribute("aria-current"));
+  const next = all[Math.min(Math.max(start + by, 0), all.length - 1)];
+  next?.focus();
+  next?.scrollIntoView({ block: "nearest" });
+}
+
+function select() {
+  const box = (document.activeElement.closest?.(".row") ?? $('a[aria-current="true"]')?.closest(".row"))?.querySelector(".pickbox");
+  if (!box) return;
+  box.checked = !box.checked;
+  box.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+const KEYS = {
+  j: () => move(1),
+  k: () => move(-1),
+  x: select,
+  "/": () => $("#search").focus(),
+  "?": () => $("#keys").showModal(),
+  c: () => $("#comment")?.focus(),
+};
+
+/** One key each, by what the key says; steps by where it stands, so that shift and other keyboards do not matter. */
+export function startKeys() {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
+    if (event.key === "Escape" && document.activeElement.matches("input, textarea, select")) {
+      document.activeElement.blur();
+      return;
+    }
+    if (event.target.matches("textarea, select, input:not([type=radio]):not([type=checkbox])")) return;
+    const act = KEYS[event.key];
+    const step = STEP_KEYS.indexOf(event.code);
+    if (!act && step < 0) return;
+    event.preventDefault();
+    if (act) act();
+    else if ($("#sheet")) press(step, event.shiftKey);
+  });
+}

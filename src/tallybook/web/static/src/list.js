@@ -1,0 +1,137 @@
+import { Idiomorph } from "idiomorph/dist/idiomorph.esm.js";
+import { $, $$, fragment, toast } from "./dom.js";
+
+let waiting = null;
+let asking = false;
+let again = false;
+
+const list = () => $("#list");
+const rows = () => $$("#rows > .row");
+const news = (row) => `${row.dataset.id} ${row.dataset.news}`;
+
+/** Whether somebody is in the middle of the list, so that nothing in it may move. */
+function reading() {
+  const scrolled = list().scrollTop > 8 || (getComputedStyle(list()).overflowY === "visible" && scrollY > 8);
+  return scrolled || list().matches(":hover") || list().contains(document.activeElement) || $$(".pickbox:checked").length > 0
+    || !!$("#review #sheet");
+}
+
+const options = {
+  morphStyle: "innerHTML",
+  ignoreActiveValue: true,
+  callbacks: {
+    beforeNodeMorphed(old, fresh) {
+      if (old.id === "filters" || old.id === "selected") return false;
+      if (old.classList?.contains("pickbox")) return false;
+      if (old.id?.startsWith("row-")) keepCurrent(old, fresh);
+      return true;
+    },
+    beforeAttributeUpdated: (name) => name !== "open",
+  },
+};
+
+function keepCurrent(old, fresh) {
+  const link = fresh.querySelector?.("a");
+  if (link && old.querySelector("a")?.hasAttribute("aria-current")) link.setAttribute("aria-current", "true");
+}
+
+/** Puts a freshly drawn list in place of the one that is shown. */
+function replace(fresh) {
+  const before = new Set(rows().map((row) => row.dataset.id));
+  Idiomorph.morph(list(), fresh.innerHTML, options);
+  window.htmx.process(list());
+  for (const row of rows()) if (!before.has(row.dataset.id)) row.classList.add("new");
+  waiting = null;
+  $("#news").hidden = true;
+}
+
+/** Rows that are shown change where they stand; new ones wait under the pill. */
+function patch(fresh) {
+  const shown = new Map(rows().map((row) => [row.id, row]));
+  const known = new Set(rows().map(news));
+  let fresher = 0;
+  for (const row of $$("#rows > .row", fresh)) {
+    if (!known.has(news(row))) fresher += 1;
+    const old = shown.get(row.id);
+    if (!old) continue;
+    keepCurrent(old, row);
+    const kept = old.dataset.news;
+    Idiomorph.morph(old, row.outerHTML, { ...options, morphStyle: "outerHTML" });
+    $(`#${row.id}`).dataset.news = kept;
+    window.htmx.process($(`#${row.id}`));
+  }
+  const count = $("#count");
+  if (count && $("#count", fresh)) count.textContent = $("#count", fresh).textContent;
+  if (!fresher) return;
+  waiting = fresh;
+  const pill = $("#news");
+  pill.lastElementChild.textContent = pill.dataset.one.replace("{n}", fresher);
+  pill.hidden = false;
+}
+
+/** Asks for the list as it is now. Calls that come while one is under way become one more at its end. */
+export async function refreshList() {
+  if (asking) {
+    again = true;
+    return;
+  }
+  asking = true;
+  const address = new URL(location.href);
+  const page = await fragment(`/wa-monitor${address.search}`, "list");
+  if (page && address.search === location.search) {
+    const days = $("#days", page);
+    if (days && $("#days")) Idiomorph.morph($("#days"), days.outerHTML, { morphStyle: "outerHTML" });
+    if ($("#days")) window.htmx.process($("#days"));
+    const fresh = $("#fresh-list", page);
+    if (fresh) {
+      if (reading() && rows().length) patch(fresh);
+      else replace(fresh);
+    }
+  }
+  asking = false;
+  if (again) {
+    again = false;
+    refreshList();
+  }
+}
+
+function showSelected() {
+  const picked = $$(".pickbox:checked");
+  const box = $("#selected");
+  if (!box) return;
+  box.hidden = picked.length === 0;
+  box.firstElementChild.textContent = box.dataset.one.replace("{n}", picked.length);
+}
+
+export function startList() {
+  document.addEventListener("changed", refreshList);
+  document.addEventListener("change", (event) => event.target.matches(".pickbox") && showSelected());
+  document.addEventListener("click", async (event) => {
+    if (event.target.closest("#news") && waiting) {
+      replace(waiting);
+      list().scrollTo({ top: 0 });
+      rows()[0]?.querySelector("a").focus();
+    }
+    const action = event.target.closest("[data-do]")?.dataset.do;
+    if (!action) return;
+    if (action === "copy") {
+      const numbers = $$(".pickbox:checked").map((box) => box.value).join("\n");
+      await navigator.clipboard?.writeText(numbers).then(() => toast(numbers.replaceAll("\n", "  ")), () => {});
+    }
+    for (const box of $$(".pickbox:checked")) box.checked = false;
+    showSelected();
+  });
+  document.body.addEventListener("htmx:afterSettle", () => {
+    const current = location.pathname.split("/")[2];
+    for (const row of rows()) {
+      const link = row.querySelector("a");
+      if (row.dataset.id === current) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+    const desk = $("#content");
+    desk.classList.toggle("has-review", !!current);
+    showSelected();
+  });
+  // A link keeps the review that is open only on wide screens; back is a real step in the history.
+  addEventListener("popstate", () => location.reload());
+}
