@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic
 
 import msgspec
 from psycopg.types.json import Jsonb
@@ -13,9 +14,20 @@ from .businesses import Business
 from .channel import Position, Reading, Source
 from .db import Conn, Database
 from .ingest import Absorbed, Fact, Handler
-from .notices import notify
+from .wakeups import wake_up
 
 Told = Callable[[Reading, Absorbed[Any]], None]
+
+
+@dataclass(frozen=True)
+class Intake(Generic[Fact]):
+    """A source, the business whose it is, who files its messages, and the topic of the wake-ups that follow."""
+
+    business: Business
+    source: Source
+    handler: Handler[Fact]
+    topic: str
+
 
 POSITION = """
 select position from source_positions
@@ -35,9 +47,7 @@ async def stands_at(conn: Conn, business: Business, source: Source) -> Position:
     return msgspec.convert(row[0], Position) if row else Position()
 
 
-async def catch_up(
-    db: Database, business: Business, source: Source, handler: Handler[Fact], told: Told, *, full: bool = False
-) -> int:
+async def catch_up(db: Database, intake: Intake[Fact], told: Told, *, full: bool = False) -> int:
     """Reads what is new in a source, or with ``full`` everything again; returns how many messages were new or edited.
 
     ``told`` hears of each batch after it was committed. Any number of readers may read one source at once: the
@@ -45,36 +55,34 @@ async def catch_up(
     """
 
     async def begin(conn: Conn) -> Position:
-        return await stands_at(conn, business, source)
+        return await stands_at(conn, intake.business, intake.source)
 
     changed = 0
-    async for reading in source.read(await db.run("read position", begin), full=full):
+    async for reading in intake.source.read(await db.run("read position", begin), full=full):
 
         async def keep(conn: Conn, reading: Reading = reading) -> Absorbed[Fact]:
-            return await _keep(conn, db.environment, business, source, reading, handler)
+            return await _keep(conn, intake, reading)
 
         absorbed = await db.run("file messages", keep)
-        ingest.count(source.name, absorbed)
+        ingest.count(intake.source.name, absorbed)
         told(reading, absorbed)
         changed += absorbed.new + absorbed.edited
     return changed
 
 
-async def _keep(
-    conn: Conn, environment: str, business: Business, source: Source, reading: Reading, handler: Handler[Fact]
-) -> Absorbed[Fact]:
-    absorbed = await ingest.absorb(conn, business, reading.incomings, handler)
+async def _keep(conn: Conn, intake: Intake[Fact], reading: Reading) -> Absorbed[Fact]:
+    absorbed = await ingest.absorb(conn, intake.business, reading.incomings, intake.handler)
     await conn.execute(
         MOVE,
         {
-            "business_id": business.id,
-            "channel": source.name,
-            "account": source.account,
+            "business_id": intake.business.id,
+            "channel": intake.source.name,
+            "account": intake.source.account,
             "position": Jsonb(msgspec.to_builtins(reading.position)),
         },
     )
     if absorbed.facts or absorbed.parked:
-        await notify(conn, environment, "monitor", business.id)
+        await wake_up(conn, intake.topic, intake.business.id)
     return absorbed
 
 

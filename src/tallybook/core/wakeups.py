@@ -15,9 +15,8 @@ import structlog
 from psycopg import sql
 
 from .db import Conn
-from .notices import channel_of
 
-# The same channel as that of core/notices.py, found without being told the environment.
+# The environment's own channel, found without being told the environment.
 WAKE = """
 select pg_notify('tallybook_' || case current_schema() when 'public' then 'prod' else current_schema() end,
     %(topic)s || ' ' || %(business_id)s::text)
@@ -26,6 +25,11 @@ LISTEN = "listen {channel}"
 PAUSE = 2.0
 
 log = structlog.get_logger(__name__)
+
+
+def channel_of(environment: str) -> str:
+    """The PostgreSQL notification channel of an environment."""
+    return f"tallybook_{environment}"
 
 
 async def wake_up(conn: Conn, topic: str, business_id: int = 0) -> None:

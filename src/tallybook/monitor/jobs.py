@@ -1,0 +1,165 @@
+"""The monitor's background work: watching the bridge, and once a night reading all of it again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import time as wall_time
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+from psycopg import Error as DatabaseError
+from psycopg_pool import PoolTimeout
+
+from tallybook.core import log, sources, wakeups
+from tallybook.core.businesses import Business
+from tallybook.core.channel import Reading, Source
+from tallybook.core.db import PROD, Conn, Database
+from tallybook.core.errors import SourceUnreadable, WrongSetup
+from tallybook.core.heartbeats import beat
+from tallybook.core.identity import e164
+from tallybook.core.ingest import Absorbed
+from tallybook.core.schedules import Schedule
+
+from .service.filing import Desk, log_lines
+from .store import projects as project_store
+from .types import Filed
+
+TOPIC = "monitor"
+RECONCILE = "monitor.reconcile"
+BEAT_SECONDS = 5.0
+LONGEST_PAUSE = 15.0
+NIGHT = wall_time(2, 30)
+
+logger = structlog.get_logger()
+Progress = Callable[[int, int], None]
+
+
+class Bridge(Source, Protocol):
+    """A source whose people may be known by LIDs that are learnt later, and that can say what it holds."""
+
+    async def new_lids(self, since: Mapping[str, str]) -> dict[str, str]: ...
+
+    @property
+    def lids(self) -> Mapping[str, str]: ...
+
+    async def report(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A bridge to read and the desk that files what it says; made anew whenever the projects file changes."""
+
+    business: Business
+    bridge: Bridge
+    desk: Desk
+    poll_seconds: float = 1.0
+
+
+def schedules(time_zone: str) -> list[Schedule]:
+    """When the monitor's jobs are due."""
+    return [Schedule("monitor.reconcile nightly", RECONCILE, time_zone, daily_at=NIGHT)]
+
+
+async def scan(db: Database, watch: Watch, *, full: bool = False, progress: Progress | None = None) -> int:
+    """Files what is new in the bridge's file, or with ``full`` reads all of it again; returns new or edited messages.
+
+    ``progress`` hears of rows read and rows in all. Raises SourceUnreadable.
+    """
+    tag = "" if db.environment == PROD else f"[{db.environment.upper()}] "
+
+    def told(reading: Reading, absorbed: Absorbed[Filed]) -> None:
+        log.lines(line for filed in absorbed.facts for line in log_lines(filed, tag))
+        if progress is not None:
+            progress(reading.done, reading.total)
+
+    intake = sources.Intake(watch.business, watch.bridge, watch.desk.file, TOPIC)
+    return await sources.catch_up(db, intake, told, full=full)
+
+
+async def name_senders(db: Database, watch: Watch, learnt: Mapping[str, str]) -> None:
+    """Writes the phones of senders whose LIDs the bridge has learnt since their messages came."""
+
+    async def write(conn: Conn) -> None:
+        waiting = await sources.unresolved_lids(conn, watch.business.id)
+        phones = {f"{lid}@lid": e164(f"+{digits}") for lid, digits in learnt.items() if f"{lid}@lid" in waiting}
+        known = {lid: phone for lid, phone in phones.items() if phone is not None}
+        if known:
+            ids = await sources.resolve_senders(conn, watch.business.id, known)
+            await project_store.name_senders(conn, watch.business.id, ids)
+            await wakeups.wake_up(conn, TOPIC, watch.business.id)
+
+    if learnt:
+        await db.run("name senders", write)
+
+
+@dataclass
+class Keeper:
+    """Keeps watching: polls the bridge, says how it is, and goes on trying whatever is wrong. One per process."""
+
+    db: Database
+    watch: Callable[[], Awaitable[Watch | None]]
+    lids: Mapping[str, str] = field(default_factory=dict)
+    beaten_at: float = 0.0
+    problem: str | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Polls until ``stop`` is set. A fault lengthens the pause, up to fifteen seconds, and never ends the watch."""
+        pause = 1.0
+        while not stop.is_set():
+            problem, seconds = await self._poll()
+            pause = min(pause * 2, LONGEST_PAUSE) if problem else seconds
+            self._tell(problem)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause)
+
+    async def _poll(self) -> tuple[str | None, float]:
+        """One look at the file; returns what is wrong, if anything, and the seconds until the next look."""
+        watch: Watch | None = None
+        try:
+            watch = await self.watch()
+            if watch is None:
+                return None, LONGEST_PAUSE
+            await scan(self.db, watch)
+            learnt = await watch.bridge.new_lids(self.lids)
+            await name_senders(self.db, watch, learnt)
+            self.lids = watch.bridge.lids
+            await self._beat(watch, None)
+        except (SourceUnreadable, WrongSetup) as error:
+            await self._beat(watch, error.message)
+            return error.message, 1.0
+        except (DatabaseError, PoolTimeout, OSError) as error:
+            return f"The database is away ({type(error).__name__}); posts wait in the bridge's file.", 1.0
+        return None, watch.poll_seconds
+
+    async def _beat(self, watch: Watch | None, problem: str | None) -> None:
+        """A sign of life every five seconds, with what the file holds; at once when something went wrong."""
+        if problem == self.problem and time.monotonic() - self.beaten_at < BEAT_SECONDS:
+            return
+        details: dict[str, Any] = {"problem": problem} if problem else {"says": "Connected; reading."}
+        if watch is not None and problem is None:
+            details |= _facts(await watch.bridge.report())
+        name = f"bridge {watch.bridge.account}" if watch is not None else "bridge"
+        with suppress(DatabaseError, PoolTimeout):
+            await self.db.run("beat", lambda conn: beat(conn, name, details))
+        self.beaten_at = time.monotonic()
+
+    def _tell(self, problem: str | None) -> None:
+        """Each fault is told once, and once more when it is over."""
+        if problem and problem != self.problem:
+            logger.error(problem)
+        elif self.problem and not problem:
+            logger.info("The bridge is being read again")
+        self.problem = problem
+
+
+def _facts(findings: Any) -> dict[str, Any]:
+    """The bridge's findings as the health page shows them: numbers, times and sentences, never a message."""
+    found: dict[str, Any] = msgspec.to_builtins(findings)
+    return {key: value for key, value in found.items() if isinstance(value, str | int | float | bool)} | {
+        "remarks": " ".join(found.get("problems", []))
+    }
