@@ -100,7 +100,7 @@ async def test_a_damaged_backup_changes_nothing(full_url: str, empty_url: str, t
     file = tmp_path / "backup"
     await backup.backup(full_url, file)
     os.truncate(file, file.stat().st_size // 3)
-    with pytest.raises(Unavailable, match="pg_restore failed"):
+    with pytest.raises(Unavailable, match="could not be restored: could not read"):
         await backup.restore(empty_url, file)
     assert list(contents(empty_url)) == ["shape"]
     with pytest.raises(WrongSetup, match="no backup"):
@@ -123,7 +123,9 @@ async def test_the_password_is_no_argument_of_the_program(tmp_path: Path) -> Non
     program = tmp_path / "pg_dump"
     program.write_text(f'#!/bin/sh\nprintf "%s %s" "$*" "$PGPASSWORD" > "{said}"\n')
     program.chmod(0o700)
-    await backup._run(Program(program, 18), [], "postgresql://owner:hush@db.invalid/tally?sslmode=require")
+    with (tmp_path / "dump").open("wb") as target:
+        url = "postgresql://owner:hush@db.invalid/tally?sslmode=require"
+        await backup._dump(Program(program, 18), url, target.fileno())
     arguments, _, password = said.read_text().rpartition(" ")
     assert password == "hush"
     assert "hush" not in arguments
@@ -133,13 +135,27 @@ async def test_the_password_is_no_argument_of_the_program(tmp_path: Path) -> Non
 
 def test_a_server_newer_than_every_program_is_refused_with_a_sentence() -> None:
     old, new = Program(Path("/old/pg_dump"), 15), Program(Path("/new/pg_dump"), 18)
-    assert backup._fitting([new, old], 15) == old
-    assert backup._fitting([new, old], 16) == new
+    assert [backup._nearest([new, old], server) for server in (15, 16)] == [old, new]
+    assert [backup._newest([old, new], server) for server in (15, 16)] == [new, new]
     with pytest.raises(WrongSetup, match=r"PostgreSQL 19; a backup needs .* of version 19 or newer"):
-        backup._fitting([new, old], 19)
+        backup._nearest([new, old], 19)
+
+
+async def test_a_restore_that_the_database_refuses_says_why_and_changes_nothing(
+    postgres: Server, full_url: str, fresh_name: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "backup"
+    await backup.backup(full_url, file)
+    with psycopg.connect(full_url) as conn:
+        conn.execute("create view in_the_way as select * from drops")
+    before = contents(full_url)
+    with pytest.raises(Unavailable, match=r"cannot drop table public\.drops because other objects depend on it"):
+        await backup.restore(full_url, file, replace=True)
+    assert contents(full_url) == before
 
 
 def test_the_first_error_alone_is_shown() -> None:
     said = "pg_restore: error: COPY failed for table x\nDETAIL: Key (phone)=(27820000001)\n"
     assert backup._first_error(said) == "COPY failed for table x"
+    assert backup._first_error("psql:<stdin>:9: ERROR:  it is so\nDETAIL: private") == "it is so"
     assert backup._first_error("") == "it gave no reason"

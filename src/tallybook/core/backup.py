@@ -10,8 +10,9 @@ import asyncio
 import os
 import re
 import shutil
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from .errors import Conflict, Unavailable, WrongSetup
 
 DEBIAN = Path("/usr/lib/postgresql")
+UNKNOWN_BEFORE_17 = b"SET transaction_timeout ="
+PREAMBLE = 30  # lines; the settings stand in them, and no row does
+ERROR = r"(?:: error: |: ERROR: +)"
 SECRETS = {"password": "PGPASSWORD", "sslpassword": "PGSSLPASSWORD"}
 TABLES = """
 select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -43,15 +47,15 @@ async def backup(owner_url: str, file: Path) -> None:
 
     Raises WrongSetup where no fitting pg_dump is found, and Unavailable with its sentence where it fails.
     """
-    program = _fitting(await _programs("pg_dump"), await _server_major(owner_url))
+    program = _nearest(await _programs("pg_dump"), await _server_major(owner_url))
     with _appearing_whole(file) as target:
-        await _run(program, ["--format=custom"], owner_url, writing=target)
+        await _dump(program, owner_url, target)
 
 
 async def restore(owner_url: str, file: Path, *, replace: bool = False) -> None:
     """Fills an empty database from a backup, or with ``replace`` any database; all of it or nothing.
 
-    Raises Conflict where the database holds tables and ``replace`` was not given.
+    Raises Conflict where the database holds tables and ``replace`` was not given, Unavailable where it fails.
     """
     if not os.access(file, os.R_OK):
         raise WrongSetup(f"There is no backup at {file} that may be read.")
@@ -62,9 +66,57 @@ async def restore(owner_url: str, file: Path, *, replace: bool = False) -> None:
             "may be replaced.",
             tables=tables,
         )
-    program = _fitting(await _programs("pg_restore"), await _server_major(owner_url))
-    how = ["--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges"]
-    await _run(program, [*how, *(["--clean", "--if-exists"] if replace else [])], owner_url, reading=file)
+    await _pour(_newest(await _programs("pg_restore"), await _server_major(owner_url)), owner_url, file, replace)
+
+
+async def _pour(program: Program, owner_url: str, file: Path, replace: bool) -> None:
+    """The backup as SQL into psql, in one transaction, which ends only once all of the backup was read without fault.
+
+    The way round by psql serves every version of server: a newer pg_restore sets what an older server does not know.
+    """
+    how = ["--file=-", "--no-owner", "--no-privileges", *(["--clean", "--if-exists"] if replace else [])]
+    reader = await asyncio.create_subprocess_exec(
+        program.path, *how, file, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=_surroundings({})
+    )
+    arguments, secrets = _address(owner_url)
+    writer = await asyncio.create_subprocess_exec(
+        program.path.with_name("psql"), "-X", "-q", "--single-transaction", "--set=ON_ERROR_STOP=1", *arguments,
+        stdin=PIPE, stdout=DEVNULL, stderr=PIPE, env=_surroundings(secrets),
+    )  # fmt: skip
+    said = asyncio.gather(_all_of(reader.stderr), _all_of(writer.stderr))
+    try:
+        with suppress(BrokenPipeError, ConnectionResetError):  # psql met an error and says which
+            await _copy(reader, writer)
+            if await reader.wait() == 0 and writer.stdin is not None:
+                writer.stdin.close()
+                await writer.wait()
+    finally:
+        # Before psql sees the end of its input, which would commit what it has.
+        for process in (writer, reader):
+            with suppress(ProcessLookupError):
+                process.kill()
+        await asyncio.gather(writer.wait(), reader.wait(), _all_of(reader.stdout))
+        faults = await said
+    if reader.returncode != 0 or writer.returncode != 0:
+        raise Unavailable(f"The backup could not be restored: {_first_error(faults[1] or faults[0])}")
+
+
+async def _all_of(stream: asyncio.StreamReader | None) -> str:
+    return (await stream.read()).decode(errors="replace") if stream else ""
+
+
+async def _copy(reader: asyncio.subprocess.Process, writer: asyncio.subprocess.Process) -> None:
+    """Everything that ``reader`` says, but for the one setting that servers before 17 do not know."""
+    if reader.stdout is None or writer.stdin is None:
+        return
+    for _ in range(PREAMBLE):
+        line = await reader.stdout.readline()
+        if not line.startswith(UNKNOWN_BEFORE_17):
+            writer.stdin.write(line)
+    while piece := await reader.stdout.read(2**20):
+        writer.stdin.write(piece)
+        await writer.stdin.drain()
+    await writer.stdin.drain()
 
 
 @contextmanager
@@ -84,8 +136,8 @@ def _appearing_whole(file: Path) -> Iterator[int]:
         unfinished.unlink(missing_ok=True)
 
 
-def _fitting(programs: list[Program], server: int) -> Program:
-    """The program of the server's own version, else the next newer one: an older one misreads a newer server. Pure."""
+def _able(programs: list[Program], server: int) -> list[Program]:
+    """The programs that can read the server, oldest first: one older than the server cannot. Pure."""
     able = sorted((program for program in programs if program.major >= server), key=lambda program: program.major)
     if not able:
         found = ", ".join(f"{program.path} is version {program.major}" for program in programs) or "none is installed"
@@ -93,7 +145,17 @@ def _fitting(programs: list[Program], server: int) -> Program:
             f"The database server is PostgreSQL {server}; a backup needs pg_dump and pg_restore of version {server} or "
             f"newer ({found}). Install PostgreSQL {server}'s client programs."
         )
-    return able[0]
+    return able
+
+
+def _nearest(programs: list[Program], server: int) -> Program:
+    """For a backup: what it writes can be read by most others."""
+    return _able(programs, server)[0]
+
+
+def _newest(programs: list[Program], server: int) -> Program:
+    """For a restore: it reads what any other wrote."""
+    return _able(programs, server)[-1]
 
 
 async def _programs(name: str) -> list[Program]:
@@ -118,9 +180,7 @@ def _paths(name: str) -> list[Path]:
 
 async def _major_of(path: Path) -> int | None:
     try:
-        process = await asyncio.create_subprocess_exec(
-            path, "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-        )
+        process = await asyncio.create_subprocess_exec(path, "--version", stdout=PIPE, stderr=DEVNULL)
     except OSError:
         return None
     output, _ = await process.communicate()
@@ -139,22 +199,22 @@ async def _tables(owner_url: str) -> int:
         return int(row[0]) if row else 0
 
 
-async def _run(
-    program: Program,
-    options: list[str],
-    owner_url: str,
-    *,
-    reading: Path | None = None,
-    writing: int = asyncio.subprocess.DEVNULL,
-) -> None:
-    """Runs the program on the database. Passwords go by the environment: arguments are seen by every user."""
+def _address(owner_url: str) -> tuple[list[str], dict[str, str]]:
+    """The arguments and the environment that lead to the database. Every user may see arguments: no password there."""
     terms: dict[str, Any] = conninfo_to_dict(owner_url)
     secrets = {variable: str(terms.pop(name)) for name, variable in SECRETS.items() if name in terms}
+    return ["--no-password", f"--dbname={make_conninfo('', **terms)}"], secrets
+
+
+def _surroundings(secrets: dict[str, str]) -> dict[str, str]:
+    return os.environ | secrets | {"LC_MESSAGES": "C"}
+
+
+async def _dump(program: Program, owner_url: str, target: int) -> None:
+    arguments, secrets = _address(owner_url)
     process = await asyncio.create_subprocess_exec(
-        program.path, *options, "--no-password", f"--dbname={make_conninfo('', **terms)}",
-        *([str(reading)] if reading else []),
-        stdin=asyncio.subprocess.DEVNULL, stdout=writing,
-        stderr=asyncio.subprocess.PIPE, env=os.environ | secrets | {"LC_MESSAGES": "C"},
+        program.path, "--format=custom", *arguments,
+        stdin=DEVNULL, stdout=target, stderr=PIPE, env=_surroundings(secrets),
     )  # fmt: skip
     try:
         _, said = await process.communicate()
@@ -163,10 +223,10 @@ async def _run(
         await process.wait()
         raise
     if process.returncode != 0:
-        raise Unavailable(f"{program.path.name} failed: {_first_error(said.decode(errors='replace'))}")
+        raise Unavailable(f"The backup failed: {_first_error(said.decode(errors='replace'))}")
 
 
 def _first_error(said: str) -> str:
     """The program's first error, without the lines after it: they may quote rows."""
-    lines = [line for line in said.splitlines() if ": error: " in line] or said.splitlines() or ["it gave no reason"]
-    return lines[0].partition(": error: ")[2] or lines[0]
+    lines = [line for line in said.splitlines() if re.search(ERROR, line)] or said.splitlines() or ["it gave no reason"]
+    return re.split(ERROR, lines[0], maxsplit=1)[-1]
