@@ -44,7 +44,7 @@ class Someone:
     @property
     def caller(self) -> Caller:
         """As the web would know them."""
-        return Caller(self.account_id, self.name, self.business.id, self.role, session="00" * 32)
+        return Caller(self.account_id, self.name, self.business, self.role, session="00" * 32)
 
 
 async def someone(conn: Conn, business: Business, **overrides: Any) -> Someone:

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from . import audit, secret_tokens
+from .businesses import Business
 from .callers import Caller, Right, Role, Scope, require
 from .db import Conn
 from .errors import Invalid, NotAllowed, NotFound
@@ -34,7 +35,7 @@ returning id
 RESOLVE = """
 with found as (
     select t.id, t.name as token_name, t.business_id, t.scopes, t.account_id, a.display_name, r.role,
-        b.name, b.time_zone, a.locale
+        b.name, b.time_zone, b.locale as business_locale, a.locale
     from api_tokens t
     join businesses b on b.id = t.business_id
     left join accounts a on a.id = t.account_id and a.active and not a.must_change
@@ -47,7 +48,9 @@ used as (
     from found f
     where t.id = f.id and (t.last_used_at is null or t.last_used_at < now() - interval '1 minute')
 )
-select id, token_name, business_id, scopes, account_id, display_name, role, name, time_zone, locale from found
+select id, token_name, business_id, scopes, account_id, display_name, role, name, time_zone,
+    business_locale, locale
+from found
 """
 LIST = """
 select t.id, t.name, t.scopes, a.display_name, t.created_at, t.last_used_at, t.revoked_at
@@ -67,7 +70,7 @@ async def create(conn: Conn, caller: Caller, name: str, scopes: frozenset[Scope]
     """A new token of the caller's; returns it, for the only time.
 
     A caller without an account (a command on the server) makes one that belongs to nobody and has its scopes alone.
-    Raises NotAllowed for who is no admin or asks for more scopes than the asking token has, Invalid for no name or scope.
+    Raises NotAllowed for who is no admin or asks for more scopes than it has, Invalid for no name or scope.
     """
     require(caller, Right.ADMINISTER)
     name = name.strip()
@@ -100,9 +103,9 @@ async def resolve(conn: Conn, token: str) -> Caller | None:
     if row is None:
         return None
     return Caller(
-        account_id=row[4], name=row[5] or row[1], business_id=row[2], role=Role(row[6]) if row[6] else None,
-        scopes=frozenset(Scope(scope) for scope in row[3]), token_id=row[0], business=row[7], time_zone=row[8],
-        locale=row[9],
+        account_id=row[4], name=row[5] or row[1], business=Business(row[2], *row[7:10]),
+        role=Role(row[6]) if row[6] else None, scopes=frozenset(Scope(scope) for scope in row[3]), token_id=row[0],
+        locale=row[10],
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from .businesses import Business
 from .errors import NotAllowed
 
 
@@ -62,16 +63,18 @@ class Caller(msgspec.Struct, frozen=True):
 
     account_id: int | None
     name: str
-    business_id: int
+    business: Business
     role: Role | None
     scopes: frozenset[Scope] = EVERY_SCOPE
     must_change: bool = False
     session: str | None = None
     token_id: int | None = None
-    business: str = ""
-    time_zone: str = "UTC"
     locale: str | None = None
     theme: Literal["auto", "light", "dark"] = "auto"
+
+    @property
+    def business_id(self) -> int:
+        return self.business.id
 
 
 def rights(caller: Caller) -> frozenset[Right]:

@@ -12,6 +12,7 @@ import msgspec
 
 from . import audit, keys, passwords, sessions
 from .accounts import CHANGE_HASH
+from .businesses import Business
 from .callers import Caller, Right, Role, require
 from .db import Conn
 from .errors import Conflict, Invalid, NotAllowed, NotFound
@@ -188,7 +189,7 @@ async def ensure_first_admin(conn: Conn, business_id: int, hasher: Passwords | N
 
 def command_line(business_id: int) -> Caller:
     """Who runs a command on the server itself, and so may do everything in the business."""
-    return Caller(account_id=None, name="command line", business_id=business_id, role=None)
+    return Caller(account_id=None, name="command line", business=Business(business_id, "", "UTC", "en"), role=None)
 
 
 async def _member(conn: Conn, caller: Caller, account_id: int) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 
 from . import audit, keys, secret_tokens
+from .businesses import Business
 from .callers import Caller, Role
 from .db import Conn
 
@@ -24,7 +25,7 @@ on conflict {keys.SESSION.target} do nothing
 RESOLVE = """
 with found as (
     select s.token_hash, a.id, a.display_name, s.business_id, r.role, a.must_change,
-        b.name, b.time_zone, a.locale, a.theme
+        b.name, b.time_zone, b.locale as business_locale, a.locale, a.theme
     from sessions s
     join accounts a on a.id = s.account_id and a.active
     join account_roles r on r.account_id = s.account_id and r.business_id = s.business_id
@@ -36,7 +37,9 @@ seen as (
     from found f
     where s.token_hash = f.token_hash and s.seen_at < now() - interval '1 minute'
 )
-select id, display_name, business_id, role, must_change, name, time_zone, locale, theme from found
+select id, display_name, business_id, role, must_change, name, time_zone, business_locale,
+    locale, theme
+from found
 """
 LIVE = """
 select encode(token_hash, 'hex'), created_at, seen_at
@@ -83,8 +86,8 @@ async def resolve(conn: Conn, token: str) -> Caller | None:
     if row is None:
         return None
     return Caller(
-        account_id=row[0], name=row[1], business_id=row[2], role=Role(row[3]), must_change=row[4],
-        session=token_hash.hex(), business=row[5], time_zone=row[6], locale=row[7], theme=row[8],
+        account_id=row[0], name=row[1], business=Business(row[2], *row[5:8]), role=Role(row[3]), must_change=row[4],
+        session=token_hash.hex(), locale=row[8], theme=row[9],
     )  # fmt: skip
 
 

@@ -1,0 +1,146 @@
+"""The composition root: the only file that knows everyone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+
+from .channels.bridge.reader import BridgeSource
+from .core import businesses, health, spool
+from .core.businesses import Business
+from .core.db import Conn, Database, open_database
+from .core.errors import WrongSetup
+from .core.health import Check, HealthReport
+from .core.login_limits import Limits
+from .core.passwords import Passwords
+from .monitor import rules
+from .monitor.jobs import Watch
+from .monitor.service import rhythm
+from .monitor.service.filing import Desk
+from .monitor.store import projects as project_store
+from .monitor.types import Kind, Project
+from .projects_file import BridgeEntry, ProjectEntry, ProjectsFile, read_projects_file
+from .settings import Settings
+
+logger = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class App:
+    """What the entry points stand on: made once per process by ``open_app``."""
+
+    settings: Settings
+    db: Database
+    secret_keys: list[bytes]
+    limits: Limits
+    passwords: Passwords = field(default_factory=Passwords)
+
+
+@asynccontextmanager
+async def open_app(settings: Settings) -> AsyncIterator[App]:
+    """Everything that a process needs, closed again at the end. Opens even while the database is away.
+
+    The settings must name a database: whoever starts the embedded one puts its address in first.
+    """
+    if settings.database_url is None:
+        raise WrongSetup("No database is named, and the embedded one has not been started.")
+    keys = settings.secret_keys()
+    async with open_database(settings.database_url, settings.env) as db:
+        yield App(settings, db, keys, Limits(keys[0]))
+
+
+@dataclass
+class Watching:
+    """What the projects file says is to be watched; the file is read again when it changes, without a restart."""
+
+    app: App
+    read: tuple[int, int] | None = None
+    watch: Watch | None = None
+    entry: BridgeEntry | None = None
+
+    async def current(self) -> Watch | None:
+        """The bridge and its desk, or None where no bridge is named.
+
+        Raises WrongSetup for a mistake in the file; the next call looks again.
+        """
+        path = self.app.settings.config
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            return None
+        stamp = (stat.st_mtime_ns, stat.st_size)
+        if stamp != self.read:
+            await self._take(read_projects_file(path))
+            self.read = stamp
+        return self.watch
+
+    async def _take(self, file: ProjectsFile) -> None:
+        projects = [_project(entry) for entry in file.monitor.read_by(self.app.settings.env)]
+
+        async def mirror(conn: Conn) -> Business:
+            business = await businesses.find(conn, file.monitor.business)
+            await project_store.mirror(conn, business.id, projects)
+            return business
+
+        business = await self.app.db.run("mirror projects", mirror)
+        desk = Desk({project.group: project for project in projects}, business.zone)
+        if file.bridge is None:
+            self.watch = None
+        elif self.watch is not None and self.entry == file.bridge:
+            self.watch = Watch(business, self.watch.bridge, desk, file.bridge.poll_seconds)
+        else:
+            self.watch = Watch(business, self._source(file.bridge), desk, file.bridge.poll_seconds)
+        self.entry = file.bridge
+
+    def _source(self, entry: BridgeEntry) -> BridgeSource:
+        return BridgeSource(entry.account, entry.messages, entry.whatsapp, self._groups, entry.own_numbers)
+
+    def _groups(self) -> frozenset[str]:
+        return frozenset(self.watch.desk.projects) if self.watch else frozenset()
+
+
+async def first_business(conn: Conn, settings: Settings) -> Business | None:
+    """On an empty installation, makes the business that the projects file speaks of. None if there are any already."""
+    if await businesses.every(conn):
+        return None
+    monitor = read_projects_file(settings.config).monitor if settings.config.exists() else None
+    name = monitor.business if monitor and monitor.business else "My business"
+    return await businesses.add(conn, name, monitor.time_zone if monitor else "UTC")
+
+
+async def health_report(app: App, now: datetime) -> HealthReport:
+    """Everything that the health page shows: the core's own checks, the groups' rhythm, the spool."""
+    extra = [_spool_check(await spool.status(app.settings.spool_dir))]
+    try:
+        async with app.db.transaction() as conn:
+            for business in await businesses.every(conn):
+                extra += await rhythm.checks(conn, business, now)
+    except (psycopg.Error, PoolTimeout):
+        logger.warning("The groups' rhythm cannot be read while the database is away")
+    return await health.report(app.db, now, extra)
+
+
+def _spool_check(status: spool.SpoolStatus) -> Check:
+    facts: dict[str, str | int | float] = {"bytes": status.bytes, "quarantined": status.quarantined}
+    if status.records == 0 and status.quarantined == 0:
+        return Check("spool", "ok", "Empty.", None, facts)
+    says = f"{status.records} records wait on disk for the database; {status.quarantined} are damaged and kept apart."
+    return Check("spool", "wrong" if status.quarantined else "late", says, status.oldest_at, facts)
+
+
+def _project(entry: ProjectEntry) -> Project:
+    return Project(
+        name=entry.name,
+        group=entry.group,
+        kind=Kind(entry.kind),
+        space=entry.drop_space,
+        validated=entry.validated,
+        pattern=rules.compile_pattern(entry.pattern),
+        own_posts_count=entry.own_posts_count,
+    )

@@ -1,0 +1,61 @@
+"""The web application: thin routes in one frame of authentication, cross-site guard, headers, limits and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from litestar import Litestar
+from litestar.datastructures import CacheControlHeader, State
+from litestar.di import Provide
+from litestar.middleware import DefineMiddleware
+from litestar.static_files import create_static_files_router
+from litestar.types import ControllerRouterHandler
+
+from tallybook.app import App
+
+from . import account, errors, login, pages, schema, status
+from .auth import Authentication
+from .security import MAX_BODY, CrossSiteGuard, Guard, csrf_config
+
+A_YEAR = 31_536_000  # seconds
+
+
+def build(app: App, handlers: Sequence[ControllerRouterHandler] = ()) -> Guard:
+    """The ASGI application of an opened App; ``handlers`` are the modules' routes.
+
+    A handler asks for ``app: App`` and finds the Caller in ``request.user``. Without ``opt={"open": True}`` it is
+    reached by known callers alone.
+    """
+    return Guard(litestar(app, handlers), https=app.settings.cookies_are_secure)
+
+
+def litestar(app: App, handlers: Sequence[ControllerRouterHandler] = ()) -> Litestar:
+    """The framework's part of it."""
+    secure = app.settings.cookies_are_secure
+    guard = DefineMiddleware(CrossSiteGuard, config=csrf_config(app.secret_keys[0], secure=secure))
+    return Litestar(
+        route_handlers=[*own_handlers(), *handlers],
+        middleware=[Authentication(), guard],
+        exception_handlers=errors.HANDLERS,
+        dependencies={"app": Provide(lambda: app, sync_to_thread=False)},
+        state=State({"app": app, "pages": pages.Pages(app.settings.env)}),
+        openapi_config=schema.config(),
+        request_max_body_size=MAX_BODY,
+        logging_config=None,
+    )
+
+
+def own_handlers() -> list[ControllerRouterHandler]:
+    handlers: list[ControllerRouterHandler] = [
+        *login.HANDLERS, *account.HANDLERS, status.alive, status.ready, status.metrics,
+    ]  # fmt: skip
+    if folders := pages.static_folders():
+        handlers.append(
+            create_static_files_router(
+                path="/static",
+                directories=list(folders),
+                opt={"open": True, "exclude_from_csrf": True},
+                cache_control=CacheControlHeader(public=True, max_age=A_YEAR, immutable=True),
+            )
+        )
+    return handlers

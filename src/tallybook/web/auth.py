@@ -1,0 +1,171 @@
+"""Who is asking: a session's cookie or an API token becomes a Caller, with one query. Nobody else gets in."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie
+from litestar.middleware import ASGIMiddleware
+from litestar.response import Redirect, Response
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from tallybook.app import App
+from tallybook.core import api_tokens, sessions
+from tallybook.core.callers import Caller
+from tallybook.core.db import Conn
+from tallybook.core.errors import NotAllowed, NotSignedIn
+
+from .answers import is_partial, wants_json
+
+HOME = "/wa-monitor"
+LOGIN = "/login"
+ACCOUNT = "/account"
+SESSION_DAYS = sessions.LONGEST_DAYS
+MAX_NEXT = 2000  # characters
+# Where somebody may go whose password waits to be changed.
+BEFORE_CHANGE = ("/account", "/account/password", "/logout", "/language", "/theme")
+
+
+class PasswordMustChange(NotAllowed):
+    """The one-time password has not been changed yet."""
+
+    code = "PASSWORD_MUST_CHANGE"
+
+
+def cookie_name(*, secure: bool) -> str:
+    """A cookie of a secure site can be set by that site alone."""
+    return "__Host-session" if secure else "tallybook_session"
+
+
+def session_cookie(app: App, token: str | None) -> Cookie:
+    """The cookie that holds a session, or the one that takes it away."""
+    secure = app.settings.cookies_are_secure
+    return Cookie(
+        key=cookie_name(secure=secure),
+        value=token or "",
+        path="/",
+        max_age=SESSION_DAYS * 86400 if token else 0,
+        secure=secure,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def session_token(app: App, connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
+    return connection.cookies.get(cookie_name(secure=app.settings.cookies_are_secure)) or None
+
+
+async def identify(app: App, connection: ASGIConnection[Any, Any, Any, Any]) -> tuple[Caller | None, str | None]:
+    """Who asks, and by what: ``token`` or ``session``. A request with an Authorization header stands on that alone."""
+    given = connection.headers.get("authorization")
+    if given is not None:
+        scheme, _, token = given.partition(" ")
+        if scheme.lower() != "bearer":
+            return None, None
+        return await app.db.run("resolve token", lambda conn: api_tokens.resolve(conn, token.strip())), "token"
+    cookie = session_token(app, connection)
+    if cookie is None:
+        return None, None
+
+    async def resolve(conn: Conn) -> Caller | None:
+        return await sessions.resolve(conn, cookie)
+
+    return await app.db.run("resolve session", resolve), "session"
+
+
+class Authentication(ASGIMiddleware):
+    """Puts the Caller into ``request.user``, or turns the request away. Routes with ``open`` in their ``opt`` pass.
+
+    An open route that wants to know the caller all the same says ``open="known"``.
+    """
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        connection: Request[Any, Any, Any] = Request(scope)
+        app: App = connection.app.state.app
+        scope["user"], scope["auth"] = None, None
+        openness = scope["route_handler"].opt.get("open")
+        if openness is not True and scope["method"] != "OPTIONS":  # type: ignore[typeddict-item]
+            scope["user"], scope["auth"] = await identify(app, connection)
+            if openness is None and (elsewhere := _turned_away(connection, scope["user"])) is not None:
+                await elsewhere.to_asgi_response(app=None, request=connection)(scope, receive, send)
+                return
+        await next_app(scope, receive, send)
+
+
+def _turned_away(connection: Request[Any, Any, Any], caller: Caller | None) -> Response[Any] | None:
+    """The way to the login, or to the change of the password. Raises for programs; None for who may go on."""
+    if caller is None:
+        if wants_json(connection):
+            raise NotSignedIn("Please log in, or send an API token as “Authorization: Bearer tb_…”.")
+        return _go(connection, login_address(connection))
+    if caller.must_change and connection.scope.get("path_template") not in BEFORE_CHANGE:
+        if wants_json(connection):
+            raise PasswordMustChange("Change the one-time password first.")
+        return _go(connection, ACCOUNT)
+    return None
+
+
+def login_address(connection: Request[Any, Any, Any]) -> str:
+    """The login page, coming back here afterwards: to the page that was open, when a part or a form was sent."""
+    if connection.method == "GET" and not is_partial(connection):
+        query = connection.scope["query_string"].decode("latin-1")
+        target = connection.scope["path"] + (f"?{query}" if query else "")
+    else:
+        shown = urlsplit(connection.headers.get("hx-current-url") or connection.headers.get("referer") or "")
+        target = shown.path + (f"?{shown.query}" if shown.query else "")
+    return f"{LOGIN}?next={quote(safe_next(target), safe='/')}"
+
+
+def safe_next(target: str | None) -> str:
+    """A path of our own to go to, whatever was asked for. Pure.
+
+    Browsers read a backslash as a slash, ``//`` as another host, and skip control characters and tabs.
+    """
+    if (
+        not target
+        or len(target) > MAX_NEXT
+        or not target.startswith("/")
+        or target.startswith("//")
+        or "\\" in target
+        or not target.isprintable()
+        or " " in target
+    ):
+        return HOME
+    parts = urlsplit(target)
+    if parts.scheme or parts.netloc or parts.path in {LOGIN, "/logout"}:
+        return HOME
+    return quote(target, safe="/?&=%:@!$'()*+,;~-._[]")
+
+
+def _go(connection: Request[Any, Any, Any], path: str) -> Response[Any]:
+    """A redirect; for a part of a page one that moves the whole page."""
+    headers = {"cache-control": "no-store", "vary": "cookie, hx-request"}
+    if is_partial(connection):
+        return Response(b"", status_code=401, headers=headers | {"hx-redirect": path})
+    return Redirect(path, status_code=303, headers=headers)
+
+
+def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """From where the request comes. A proxy on this machine is believed as to whom it speaks for, no other one is."""
+    peer = connection.client.host if connection.client else ""
+    forwarded = connection.headers.get("x-forwarded-for")
+    if forwarded and (not peer or is_loopback(peer)):
+        return forwarded.rpartition(",")[2].strip()[:64]
+    return peer
+
+
+def is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def is_local(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    """Whether a program on this machine asks for itself, and not for somebody elsewhere."""
+    told = {"x-forwarded-for", "forwarded", "x-real-ip", "via"} & set(connection.headers.keys())
+    return not told and connection.client is not None and is_loopback(connection.client.host)

@@ -1,0 +1,146 @@
+"""Turns a template and its context into an answer. Every page of every module is made here.
+
+A template always has: ``lang``, ``dir``, ``theme``, ``csrf_token``, ``csrf_field``, ``environment``, ``place`` (the
+path whose entry in the rail is the current one), ``here`` (path and query, to come back to), ``me`` (the Caller, None
+on open pages), ``business`` and ``clock`` (None on open pages), ``asset(name)``, and ``_``/``ngettext``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from jinja2 import BaseLoader, ChoiceLoader, DictLoader, Environment, FileSystemLoader, StrictUndefined
+from litestar import Request, Response
+from litestar.enums import MediaType
+from litestar.utils.scope.state import ScopeState
+
+from tallybook.core.businesses import LOCALES, Business
+from tallybook.core.callers import Caller
+
+from . import i18n
+from .times import Clock
+
+FOLDER = Path(__file__).parent
+BUILT, SOURCE = FOLDER / "static" / "dist", FOLDER / "static" / "src"
+CSRF_FIELD = "_csrf_token"  # Litestar's own name for it
+LANGUAGE_COOKIE = "lang"
+# Shown when even the page for errors cannot be.
+PLAIN = {
+    "error.html": '<!doctype html><html lang="{{ lang }}" dir="{{ dir }}"><meta charset="utf-8"><title>{{ heading }}'
+    '</title><main><h1>{{ heading }}</h1><p>{{ message }}</p><p><a href="/">Tallybook</a></p></main></html>',
+}
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The templates, once per language."""
+
+    environment: str
+
+    @cached_property
+    def _templates(self) -> dict[str, Environment]:
+        loader = ChoiceLoader([FileSystemLoader(FOLDER / "templates"), DictLoader(PLAIN)])
+        return {locale: _environment(loader, locale) for locale in LOCALES}
+
+    def render(self, request: Request[Any, Any, Any], name: str, context: dict[str, Any]) -> str:
+        """The text of a page, or of a part of one."""
+        caller: Caller | None = request.scope.get("user")
+        lang = language_of(request)
+        base = {
+            "lang": lang,
+            "dir": i18n.direction(lang),
+            "theme": caller.theme if caller else "auto",
+            "csrf_token": csrf_token(request),
+            "csrf_field": CSRF_FIELD,
+            "environment": self.environment,
+            "place": "/" + request.scope["path"].split("/")[1],
+            "here": here(request),
+            "me": caller,
+            "business": caller.business if caller else None,
+            "clock": clock_of(request) if caller else None,
+        }
+        return self._templates[lang].get_template(name).render(base | context)
+
+
+def page(
+    request: Request[Any, Any, Any], name: str, context: dict[str, Any] | None = None, status: int = 200
+) -> Response[str]:
+    """A page as an answer. It is never stored by a browser or a proxy."""
+    pages: Pages = request.app.state.pages
+    return Response(
+        pages.render(request, name, context or {}),
+        status_code=status,
+        media_type=MediaType.HTML,
+        headers={"cache-control": "no-store", "vary": "cookie, accept-language, hx-request"},
+    )
+
+
+def language_of(request: Request[Any, Any, Any]) -> str:
+    caller: Caller | None = request.scope.get("user")
+    return i18n.chosen(
+        caller.locale if caller else None,
+        request.cookies.get(LANGUAGE_COOKIE),
+        request.headers.get("accept-language"),
+        caller.business.locale if caller else None,
+    )
+
+
+def clock_of(request: Request[Any, Any, Any]) -> Clock:
+    """The business's wall clock at this moment, in the reader's language. For known callers alone."""
+    business: Business = request.scope["user"].business
+    lang = language_of(request)
+    return Clock(datetime.now(UTC), business, lang, i18n.words(lang))
+
+
+def csrf_token(request: Request[Any, Any, Any]) -> str:
+    token = ScopeState.from_scope(request.scope).csrf_token
+    return token if isinstance(token, str) else ""
+
+
+def here(request: Request[Any, Any, Any]) -> str:
+    """The path and query of this page, or of the one that asked for this part of it."""
+    query = request.scope["query_string"].decode("latin-1")
+    return request.url.path + (f"?{query}" if query else "")
+
+
+def asset(name: str) -> str:
+    """The address of a static file; it changes with the file, so that browsers may keep it for ever."""
+    return _assets().get(name, f"/static/{name}")
+
+
+def static_folders() -> list[Path]:
+    """Where static files are served from: what was built, then what needs no building."""
+    return [folder for folder in (BUILT, SOURCE) if folder.is_dir()]
+
+
+def _assets() -> dict[str, str]:
+    if not _known_assets:
+        for folder in reversed(static_folders()):
+            for file in folder.rglob("*"):
+                if file.is_file():
+                    name = file.relative_to(folder).as_posix()
+                    version = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+                    _known_assets[name] = f"/static/{name}?v={version}"
+    return _known_assets
+
+
+_known_assets: dict[str, str] = {}
+
+
+def _environment(loader: BaseLoader, locale: str) -> Environment:
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.install_gettext_translations(i18n.words(locale), newstyle=True)  # type: ignore[attr-defined]
+    environment.globals["asset"] = asset
+    return environment

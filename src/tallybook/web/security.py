@@ -1,0 +1,162 @@
+"""What guards every answer and every body, whatever handler it comes from; and requests made by other sites."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import structlog
+from litestar.config.csrf import CSRFConfig
+from litestar.datastructures import MutableScopeHeaders
+from litestar.enums import HttpMethod, ScopeType
+from litestar.middleware.csrf import CSRFMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import Histogram
+
+from tallybook.core.errors import NotAllowed, TooLarge
+
+MAX_BODY = 1_000_000  # bytes
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()",
+    "x-frame-options": "DENY",
+}
+HSTS = "max-age=31536000; includeSubDomains"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+KNOWN_METHODS = SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
+
+took = Histogram("tallybook_request_seconds", "Time to answer a request.", ["route", "method", "status"])
+log = structlog.get_logger()
+
+
+class Guard:
+    """The outermost layer: headers on every answer, a limit on every body, a line in the log for every request."""
+
+    def __init__(self, app: ASGIApp, *, https: bool, max_body: int = MAX_BODY) -> None:
+        self.app = app
+        self.headers = HEADERS | ({"strict-transport-security": HSTS} if https else {})
+        self.max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self.app(scope, receive, send)
+            return
+        began, answer = time.perf_counter(), Answer(send, self.headers)
+        receive = limited(scope, receive, self.max_body)
+        method = str(scope["method"])
+        if method == "HEAD":
+            scope["method"] = HttpMethod.GET
+            answer, receive = HeadAnswer(send, self.headers), answer_only(receive)
+        try:
+            await self.app(scope, receive, answer)
+        finally:
+            _note(str(scope.get("path_template") or "(none)"), method, answer.status, time.perf_counter() - began)
+
+
+class Answer:
+    """``send``, adding the headers that an answer does not bring itself."""
+
+    def __init__(self, send: Send, headers: dict[str, str]) -> None:
+        self.send = send
+        self.headers = headers
+        self.status = 500
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableScopeHeaders.from_message(message)
+            for name, value in self.headers.items():
+                headers.setdefault(name, value)
+            headers.setdefault("cache-control", "no-store")
+        await self.send(message)
+
+
+class HeadAnswer(Answer):
+    """The answer to a GET without its body, for HEAD."""
+
+    ended = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await super().__call__(message)
+        elif message["type"] == "http.response.body" and not self.ended:
+            self.ended = True
+            await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def answer_only(receive: Receive) -> Receive:
+    """``receive`` for HEAD: an empty body, then the end of the connection, so that an endless answer ends."""
+    asked = False
+
+    async def receive_once() -> Any:
+        nonlocal asked
+        if asked:
+            return {"type": "http.disconnect"}
+        asked = True
+        return await receive()
+
+    return receive_once
+
+
+def limited(scope: Scope, receive: Receive, most: int) -> Receive:
+    """``receive``, raising TooLarge as soon as the body is announced or found to be longer than ``most`` bytes."""
+    announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    so_far = 0
+
+    async def limited_receive() -> Any:
+        nonlocal so_far
+        if announced.isdigit() and (len(announced) > 18 or int(announced) > most):  # noqa: PLR2004 - int() has a cost
+            raise TooLarge(f"We take at most {most} bytes at once.", limit=most)
+        message = await receive()
+        so_far += len(message.get("body", b""))  # type: ignore[arg-type]
+        if so_far > most:
+            raise TooLarge(f"We take at most {most} bytes at once.", limit=most)
+        return message
+
+    return limited_receive
+
+
+def _note(path: str, method: str, status: int, seconds: float) -> None:
+    method = method if method in KNOWN_METHODS else "OTHER"
+    took.labels(path, method, str(status)).observe(seconds)
+    log.debug("Answered", route=path, method=method, status=status, ms=round(seconds * 1000, 1))
+
+
+def csrf_config(key: bytes, *, secure: bool) -> CSRFConfig:
+    """The double cookie. Scripts get the token from the page, so the cookie is closed to them."""
+    return CSRFConfig(
+        secret=key.hex(),
+        cookie_name="__Host-csrf" if secure else "tallybook_csrf",
+        cookie_secure=secure,
+        cookie_httponly=True,
+        cookie_samesite="lax",
+        exclude_from_csrf_key="exclude_from_csrf",
+    )
+
+
+class CrossSiteGuard(CSRFMiddleware):
+    """Refuses what another site makes a browser send. An API token cannot be sent that way, so it needs no proof.
+
+    Must stand behind the authentication: only a request that was let in by its token is exempt.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("auth") == "token":
+            await self.app(scope, receive, send)
+            return
+        if str(scope.get("method")) not in SAFE_METHODS and _site(scope) not in {b"", b"same-origin", b"none"}:
+            raise NotAllowed("This request came from another site.")
+        await super().__call__(scope, receive, send)
+
+
+def _site(scope: Scope) -> bytes:
+    """Where the browser says that the request comes from; nothing where it is too old to say."""
+    return next((value for name, value in scope["headers"] if name == b"sec-fetch-site"), b"")
