@@ -237,3 +237,12 @@ async def test_a_file_replaced_in_the_middle_of_a_reading_is_read_from_its_start
     rest = [reading async for reading in readings]
     assert {f"old {n}" for n in range(50_000, 57_000)} <= {one.text for reading in rest for one in reading.incomings}
     assert rest[-1].position.seen == 7_000
+
+
+async def test_a_row_that_holds_again_what_it_once_held_is_news(bridge: BridgeFile, books: Books) -> None:
+    bridge.post(LAWLEY, "first", id="A", rowid=1)
+    await books.poll()
+    bridge.post(LAWLEY, "second", id="A", rowid=2)
+    assert await books.poll() == ["second"]
+    bridge.post(LAWLEY, "first", id="A", rowid=1)
+    assert await books.poll() == ["first"]

@@ -85,7 +85,7 @@ class BridgeSource:
         self._survey = Survey(messages_path, self._lids)
         self._reader = Reader(account, self._own_numbers, {})
         self._reader_lids: Mapping[str, str] = self._lids.pairs
-        self._known: dict[int, int] = {}
+        self._known: dict[tuple[object, object], tuple[int, int]] = {}
         self._stands = Position()
         self._settled: tuple[Token, frozenset[str], Position] | None = None
 
@@ -99,10 +99,10 @@ class BridgeSource:
         token, groups = await asyncio.to_thread(self._poll), self._groups()
         if not full and self._settled == (token, groups, position):
             return
-        if full or self._is_behind(position):
+        walk = await asyncio.to_thread(self._begin, position, groups, full)
+        if walk.before == Position() or self._is_behind(position):
             self._known.clear()
         self._stands = position
-        walk = await asyncio.to_thread(self._begin, position, groups, full)
         owed = position != walk.before or position.groups != tuple(sorted(groups))
         for _ in range(_RESTARTS):
             async with aclosing(self._parts(walk.low, groups)) as parts:
@@ -207,7 +207,10 @@ class BridgeSource:
 
     def _remember(self, part: _Part) -> None:
         """Keep what the caller has stored, as far as the overlap will show it again."""
-        oldest = part.range.last - 2 * OVERLAP
-        self._known.update((row[0], hash(row)) for row in part.range.rows if row[0] > oldest)
-        for row in [row for row in self._known if row <= oldest]:
-            del self._known[row]
+        found, at = part.range, part.range.at
+        oldest = found.last - 2 * OVERLAP
+        for row in found.rows:
+            if row[0] > oldest:
+                self._known[row[at.id], row[at.chat]] = (row[0], hash(row))
+        for message in [message for message, (row, _) in self._known.items() if row <= oldest]:
+            del self._known[message]

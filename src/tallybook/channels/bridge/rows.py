@@ -29,10 +29,15 @@ def content_hash(text: str, media_type: str, deleted: bool) -> bytes:
     return blake2b(words.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-class Context(NamedTuple):
-    """What a range's rows are read against: rows handed over before (number to hash), and the file's own time."""
+# A message (id, chat) as it was last handed over: its row's number and hash. Not the other way about: a row that holds
+# again what it held before may be news, where the message was meanwhile handed over from another row.
+Known = Mapping[tuple[object, object], tuple[int, int]]
 
-    known: Mapping[int, int]
+
+class Context(NamedTuple):
+    """What a range's rows are read against: the messages handed over before, and the file's own time."""
+
+    known: Known
     modified: datetime
 
 
@@ -58,7 +63,11 @@ class Reader:
         read = []
         known, id_at, chat_at, said_at = context.known, at.id, at.chat, at.said_at
         for place, row in enumerate(rows):
-            if not row[id_at] or not row[chat_at] or (known and known.get(row[0]) == hash(row)):
+            if (
+                not row[id_at]
+                or not row[chat_at]
+                or (known and known.get((row[id_at], row[chat_at])) == (row[0], hash(row)))
+            ):
                 continue
             said = instant(row[said_at]) or _nearest(rows, place, at) or context.modified
             read.append((row[0], self._incoming(row, at, said)))
