@@ -67,7 +67,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Retry:
-    """An item goes back to waiting for ``delay`` seconds. Uncounted, the attempt and the reason are forgotten."""
+    """An item goes back to waiting for ``delay`` seconds; with none, to its old place in the order.
+
+    Uncounted, the attempt is forgotten. Without a reason, the last one stays.
+    """
 
     delay: float
     reason: str | None = None
@@ -182,7 +185,8 @@ update {table} set state = 'done', done_at = coalesce(done_at, now()), lease_unt
 where id = any(%(ids)s::bigint[]) and claimed_by = %(worker)s::uuid and state in ('waiting', 'done') returning id""",
         RETRY=f"""
 update {table} set {free}, attempts = attempts - %(uncounted)s::int, reason = coalesce(%(reason)s::text, reason),
-    not_before = clock_timestamp() + make_interval(secs => %(delay)s::float8)
+    not_before = case when %(delay)s::float8 > 0
+        then statement_timestamp() + make_interval(secs => %(delay)s::float8) else not_before end
 where id = any(%(ids)s::bigint[]) and {ours} returning id""",
         PARK=f"""
 update {table} set state = 'parked', {free}, reason = %(reason)s::text
