@@ -16,8 +16,20 @@ import msgspec
 
 from tallybook.core.errors import Invalid
 from tallybook.monitor import rules
-from tallybook.monitor.types import STEPS, Change, Changes, DayCount, Filters, Kind, Place, Posted, Review, ReviewRow
-from tallybook.monitor.types import Shown, Verdict
+from tallybook.monitor.types import (
+    STEPS,
+    Change,
+    Changes,
+    DayCount,
+    Filters,
+    Kind,
+    Place,
+    Posted,
+    Review,
+    ReviewRow,
+    Shown,
+    Verdict,
+)
 
 from .times import Clock
 
@@ -71,7 +83,11 @@ class Query:
     def periods(self) -> list[tuple[str, str, bool]]:
         """The common periods: name, link, whether it is the chosen one."""
         return [
-            (name, replace(self, first_day=first, last_day=last).link(), (first, last) == (self.first_day, self.last_day))
+            (
+                name,
+                replace(self, first_day=first, last_day=last).link(),
+                (first, last) == (self.first_day, self.last_day),
+            )
             for name, (first, last) in self._named_periods()
         ]
 
@@ -141,7 +157,7 @@ def read_cursor(text: str | None) -> Place | None:
 
 @dataclass(frozen=True)
 class DayView:
-    """A project's day as it is drawn. ``bars`` are heights, oldest first and today last; ``middle`` is the usual day."""
+    """A project's day as drawn. ``bars`` are heights, oldest first and today last; ``middle`` is the usual day."""
 
     project: str
     drops: int

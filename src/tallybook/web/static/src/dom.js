@@ -8,7 +8,8 @@ export const parsed = (html) => new DOMParser().parseFromString(html, "text/html
 export async function fragment(url, part) {
   try {
     const answer = await fetch(url, { headers: { "HX-Request": "true", "X-Part": part, Accept: "text/html" } });
-    if (answer.redirected && new URL(answer.url).pathname === "/login") location.reload();
+    const elsewhere = answer.headers.get("HX-Redirect");
+    if (elsewhere) location.assign(elsewhere);
     return answer.ok ? parsed(await answer.text()) : null;
   } catch {
     return null;
@@ -21,7 +22,7 @@ export async function call(method, url, body, options = {}) {
   try {
     const answer = await fetch(url, {
       method,
-      headers: { "Content-Type": "application/json", "X-CSRF-Token": token, Accept: "application/json" },
+      headers: { "Content-Type": "application/json", "X-CSRFToken": token, Accept: "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
       ...options,
     });

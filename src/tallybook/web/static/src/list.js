@@ -77,7 +77,7 @@ export async function refreshList() {
   }
   asking = true;
   const address = new URL(location.href);
-  const page = await fragment(`/wa-monitor${address.search}`, "list");
+  const page = await fragment(`/wa-monitor${address.search}`, "fresh");
   if (page && address.search === location.search) {
     const days = $("#days", page);
     if (days && $("#days")) Idiomorph.morph($("#days"), days.outerHTML, { morphStyle: "outerHTML" });

@@ -20,10 +20,11 @@ export function startLive() {
     stream = new EventSource(`/live?topic=${topic()}`);
     let before = false;
     stream.addEventListener("open", () => {
-      show("live");
       if (before) changed();
       before = true;
     });
+    stream.addEventListener("live", () => show("live"));
+    stream.addEventListener("away", () => show("lost"));
     stream.addEventListener("changed", changed);
     stream.addEventListener("error", () => {
       show("lost");

@@ -56,7 +56,8 @@ async function redraw(force = false) {
   if (!fresh || sheet()?.dataset.id !== id) return;
   const changed = fresh.dataset.version !== words().version || fresh.dataset.posts !== words().posts;
   if (!force && busy()) {
-    if (changed && fresh.dataset.changedBy !== "") announce(fresh);
+    // Our own changes, from this page or another of ours, are no news.
+    if (changed && (fresh.dataset.posts !== words().posts || fresh.dataset.changedBy)) announce(fresh);
     return;
   }
   Idiomorph.morph(sheet(), fresh.outerHTML, { morphStyle: "outerHTML", ignoreActiveValue: true });

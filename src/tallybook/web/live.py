@@ -1,0 +1,223 @@
+"""Tells open pages that something of a topic changed. It says only that; whoever shows it asks for it.
+
+One connection per process listens on the direct URL. Where that is a pooler, through which nothing is heard, a cheap
+question is asked every two seconds instead. No transaction is held open, and a stream ends after ten minutes, so that
+a log-in that ended is noticed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import structlog
+from litestar import Litestar, get
+from litestar.params import FromQuery
+from litestar.response import Stream
+from psycopg import sql
+
+from tallybook.core.callers import Caller, Right, require
+from tallybook.core.db import Database
+from tallybook.core.errors import Invalid, TooMany
+from tallybook.core.wakeups import channel_of, wake_up
+
+from .needs import Asked
+
+TOPICS = ("monitor",)
+MAX_STREAMS = 12  # per account and process
+LIFETIME = 600.0  # seconds
+HEARTBEAT = 15.0  # seconds
+BREATH = 0.15  # seconds between two events of one stream, so that a burst is one event
+POLL_EVERY = 2.0  # seconds
+ECHO_WITHIN = 2.0  # seconds
+ECHO = "echo"
+RECONNECT_AFTER = (0.2, 1.0, 3.0)  # seconds, the last one again and again
+
+log = structlog.get_logger()
+
+VERSION = """
+select b.id,
+    (select max(a.id) from audit_log a where a.business_id = b.id),
+    (select max(m.id) from messages m where m.business_id = b.id),
+    (select max(p.moved_at) from source_positions p where p.business_id = b.id)
+from businesses b where b.id = any(%(ids)s::int[])
+"""
+
+
+@dataclass(eq=False)
+class Listener:
+    """One open page. ``news`` is set when it should look again."""
+
+    business_id: int
+    topic: str
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Live:
+    """The listeners of one process, and what wakes them."""
+
+    def __init__(self, db: Database, direct_url: str | None) -> None:
+        self._db = db
+        self._direct_url = direct_url
+        self._listeners: set[Listener] = set()
+        self._streams: Counter[int | str] = Counter()
+        self._closing = asyncio.Event()
+        self.connected = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Listens until the block ends; then every stream ends too."""
+        task = asyncio.create_task(self._listen() if self._direct_url else self._poll())
+        try:
+            yield
+        finally:
+            self.close()
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def close(self) -> None:
+        """Ends every stream; new ones end at once."""
+        self._closing.set()
+        self._wake_all()
+
+    def tell(self, topic: str, business_id: int) -> None:
+        """Wakes the pages of this process; other processes hear it from the database."""
+        for listener in self._listeners:
+            if listener.business_id == business_id and listener.topic == topic:
+                listener.news.set()
+
+    async def stream(self, caller: Caller, topic: str) -> AsyncIterator[str]:
+        """Server-sent events for one page: ``live`` or ``away`` at each change of state, ``changed`` for news."""
+        who = caller.account_id or f"token {caller.token_id}"
+        listener = Listener(caller.business_id, topic)
+        self._listeners.add(listener)
+        self._streams[who] += 1
+        try:
+            async for event in self._events(listener):
+                yield event
+        finally:
+            self._listeners.discard(listener)
+            self._streams[who] -= 1
+            if self._streams[who] <= 0:
+                del self._streams[who]
+
+    def full(self, caller: Caller) -> bool:
+        """Whether the caller has as many streams open as one may have."""
+        return self._streams[caller.account_id or f"token {caller.token_id}"] >= MAX_STREAMS
+
+    async def _events(self, listener: Listener) -> AsyncIterator[str]:
+        ends = asyncio.get_running_loop().time() + LIFETIME
+        yield "retry: 2000\n\n"
+        told = None
+        while not self._closing.is_set() and asyncio.get_running_loop().time() < ends:
+            if told is not self.connected:
+                told = self.connected
+                yield f"event: {'live' if told else 'away'}\ndata: {listener.topic}\n\n"
+            try:
+                await asyncio.wait_for(listener.news.wait(), HEARTBEAT)
+            except TimeoutError:
+                yield ": still here\n\n"
+                continue
+            listener.news.clear()
+            if self._closing.is_set():
+                return
+            yield f"event: changed\ndata: {listener.topic}\n\n"
+            await asyncio.sleep(BREATH)
+
+    def _wake_all(self) -> None:
+        for listener in self._listeners:
+            listener.news.set()
+
+    def _is(self, connected: bool) -> None:
+        """After a gap everybody looks again: what happened in it was not heard."""
+        if self.connected is not connected:
+            self.connected = connected
+            self._wake_all()
+
+    async def _listen(self) -> None:
+        fails = 0
+        while True:
+            try:
+                conn = await psycopg.AsyncConnection.connect(str(self._direct_url), autocommit=True, connect_timeout=5)
+                async with conn:
+                    await conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel_of(self._db.environment))))
+                    if not await self._hears_itself(conn):
+                        break
+                    fails = 0
+                    self._is(connected=True)
+                    async for notice in conn.notifies():
+                        self._hear(notice.payload)
+            except psycopg.Error as error:
+                log.warning("Open pages are not told of changes until the database is back", error=type(error).__name__)
+            self._is(connected=False)
+            await asyncio.sleep(RECONNECT_AFTER[min(fails, len(RECONNECT_AFTER) - 1)])
+            fails += 1
+        log.info("Notifications do not come through this database URL, so changes are asked for", every=POLL_EVERY)
+        await self._poll()
+
+    async def _hears_itself(self, conn: psycopg.AsyncConnection[Any]) -> bool:
+        """Whether a notification sent elsewhere arrives here; behind a pooler it does not."""
+        async with self._db.transaction() as other:
+            await wake_up(other, ECHO)
+        async for notice in conn.notifies(timeout=ECHO_WITHIN):
+            if notice.payload == f"{ECHO} 0":
+                return True
+            self._hear(notice.payload)
+        return False
+
+    def _hear(self, payload: str) -> None:
+        topic, _, business_id = payload.partition(" ")
+        if topic in TOPICS and business_id.isdecimal():
+            self.tell(topic, int(business_id))
+
+    async def _poll(self) -> None:
+        seen: dict[int, Any] = {}
+        while True:
+            ids = sorted({listener.business_id for listener in self._listeners})
+            try:
+                versions = await self._versions(ids) if ids else {}
+            except (psycopg.Error, OSError):
+                self._is(connected=False)
+            else:
+                self._is(connected=True)
+                for business_id in ids:
+                    if business_id in seen and seen[business_id] != versions.get(business_id):
+                        self.tell("monitor", business_id)
+                seen = versions
+            await asyncio.sleep(POLL_EVERY)
+
+    async def _versions(self, ids: list[int]) -> dict[int, Any]:
+        async with self._db.transaction() as conn:
+            return {row[0]: row[1:] for row in await (await conn.execute(VERSION, {"ids": ids})).fetchall()}
+
+
+@asynccontextmanager
+async def lifespan(app: Litestar) -> AsyncIterator[None]:
+    """Listens while the application lives."""
+    composed = app.state.app
+    live = Live(composed.db, composed.settings.direct_database_url)
+    app.state.live = live
+    async with live.running():
+        yield
+
+
+@get("/live", include_in_schema=False)
+async def live_stream(request: Asked, topic: FromQuery[str] = "monitor") -> Stream:
+    """What changed in the caller's business, as server-sent events."""
+    require(request.user, Right.SEE)
+    if topic not in TOPICS:
+        raise Invalid("There is no such topic.", topics=list(TOPICS))
+    live: Live = request.app.state.live
+    if live.full(request.user):
+        raise TooMany("Too many pages are open at once. Close some of them.", retry_after=60)
+    return Stream(
+        live.stream(request.user, topic),
+        media_type="text/event-stream",
+        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+    )
