@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from jinja2 import BaseLoader, ChoiceLoader, DictLoader, Environment, FileSystemLoader, StrictUndefined
 from litestar import Request, Response
 from litestar.enums import MediaType
@@ -29,8 +30,20 @@ FOLDER = Path(__file__).parent
 BUILT, SOURCE = FOLDER / "static" / "dist", FOLDER / "static" / "src"
 CSRF_FIELD = "_csrf_token"  # Litestar's own name for it
 LANGUAGE_COOKIE = "lang"
-# Shown when even the page for errors cannot be.
+# What is shown where a template is missing.
 PLAIN = {
+    "login.html": '<!doctype html><html lang="{{ lang }}" dir="{{ dir }}"><meta charset="utf-8"><title>{{ _("Log in") }}'
+    '</title><form method="post" action="/login"><input type="hidden" name="{{ csrf_field }}" value="{{ csrf_token }}">'
+    '<input type="hidden" name="next" value="{{ form.next }}"><p role="alert">{{ form.error or "" }}</p>'
+    '<input name="login" value="{{ form.login }}" autocomplete="username"><input name="password" type="password" '
+    'autocomplete="current-password"><button>{{ _("Log in") }}</button></form></html>',
+    "account.html": '<!doctype html><html lang="{{ lang }}" dir="{{ dir }}"><meta charset="utf-8">'
+    '<p role="alert">{{ account.problem or "" }}</p><p>{{ account.new_token or "" }} {{ account.one_time or "" }}</p>'
+    "<ul>{% for one in account.people or [] %}<li>{{ one.login }} {{ one.role }}{% endfor %}</ul></html>",
+    "schema.html": '<!doctype html><html lang="{{ lang }}" dir="{{ dir }}"><meta charset="utf-8"><title>{{ title }}'
+    '</title><h1>{{ title }} {{ version }}</h1><p><a href="/schema/openapi.json">openapi.json</a></p><dl>'
+    "{% for one in operations %}<dt><code>{{ one.method }} {{ one.path }}</code><dd>{{ one.summary }} "
+    "{{ one.description }}{% endfor %}</dl></html>",
     "error.html": '<!doctype html><html lang="{{ lang }}" dir="{{ dir }}"><meta charset="utf-8"><title>{{ heading }}'
     '</title><main><h1>{{ heading }}</h1><p>{{ message }}</p><p><a href="/">Tallybook</a></p></main></html>',
 }
@@ -119,13 +132,15 @@ def static_folders() -> list[Path]:
 
 
 def _assets() -> dict[str, str]:
-    if not _known_assets:
-        for folder in reversed(static_folders()):
-            for file in folder.rglob("*"):
-                if file.is_file():
-                    name = file.relative_to(folder).as_posix()
-                    version = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-                    _known_assets[name] = f"/static/{name}?v={version}"
+    """The built files by the names of their sources; where nothing is built, the sources with their hashes."""
+    manifest = BUILT / "manifest.json"
+    if not _known_assets and manifest.is_file():
+        names = msgspec.json.decode(manifest.read_bytes(), type=dict[str, str])
+        _known_assets.update({name: f"/static/{built}" for name, built in names.items()})
+    elif not _known_assets and SOURCE.is_dir():
+        for file in SOURCE.iterdir():
+            version = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+            _known_assets[file.name] = f"/static/{file.name}?v={version}"
     return _known_assets
 
 
