@@ -153,16 +153,9 @@ class Queue(Generic[RowT]):
         return {row[0] for row in await (await conn.execute(statement, values)).fetchall()}
 
 
-def queue_of(table: str, row: type[RowT], sort: str) -> Queue[RowT]:
-    """The statements of ``table``, whose waiting rows are read as ``row`` and told apart by the column ``sort``."""
-    columns = ", ".join(row.__struct_fields__)
-    ours = "claimed_by = %(worker)s::uuid and state = 'waiting'"
-    free = "claimed_by = null, lease_until = null"
-    return Queue(
-        table,
-        row,
-        # The inner order decides who is served first, the outer one gives the order back that UPDATE does not keep.
-        CLAIM=f"""
+def _claim(table: str, columns: str, sort: str) -> str:
+    """The inner order decides who is served first, the outer one gives the order back that UPDATE does not keep."""
+    return f"""
 with due as (
     select id from {table}
     where state = 'waiting' and not_before <= coalesce(%(now)s::timestamptz, now())
@@ -174,7 +167,17 @@ with due as (
         lease_until = clock_timestamp() + make_interval(secs => %(lease)s::float8)
     from due where t.id = due.id returning t.*
 )
-select {columns} from taken order by not_before, id""",
+select {columns} from taken order by not_before, id"""
+
+
+def queue_of(table: str, row: type[RowT], sort: str) -> Queue[RowT]:
+    """The statements of ``table``, whose waiting rows are read as ``row`` and told apart by the column ``sort``."""
+    ours = "claimed_by = %(worker)s::uuid and state = 'waiting'"
+    free = "claimed_by = null, lease_until = null"
+    return Queue(
+        table,
+        row,
+        CLAIM=_claim(table, ", ".join(row.__struct_fields__), sort),
         HOLD=f"select id from {table} where {ours} order by id for update",
         RENEW=f"""
 update {table} set lease_until = case state when 'waiting' then
