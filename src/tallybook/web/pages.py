@@ -32,8 +32,8 @@ CSRF_FIELD = "_csrf_token"  # Litestar's own name for it
 LANGUAGE_COOKIE = "lang"
 # What is shown where a template is missing.
 PLAIN = {
-    "login.html": '<!doctype html><html lang="{{ lang }}" dir="{{ dir }}"><meta charset="utf-8"><title>{{ _("Log in") }}'
-    '</title><form method="post" action="/login"><input type="hidden" name="{{ csrf_field }}" value="{{ csrf_token }}">'
+    "login.html": '<!doctype html><html lang="{{ lang }}" dir="{{ dir }}"><meta charset="utf-8"><title>'
+    '{{ _("Log in") }}</title><form method="post" action="/login"><input type="hidden" name="{{ csrf_field }}" value="{{ csrf_token }}">'
     '<input type="hidden" name="next" value="{{ form.next }}"><p role="alert">{{ form.error or "" }}</p>'
     '<input name="login" value="{{ form.login }}" autocomplete="username"><input name="password" type="password" '
     'autocomplete="current-password"><button>{{ _("Log in") }}</button></form></html>',

@@ -1,0 +1,84 @@
+"""A browser, of a kind, in front of the real application on a real database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tallybook.app import App
+from tallybook.core.db import Database
+from tallybook.core.login_limits import Limits
+from tallybook.settings import Settings
+from tallybook.web import asgi
+from tests import world
+
+HERE = "http://tallybook.test"
+FIELD = re.compile(r'name="_csrf_token" value="([^"]+)"|name="csrf-token" content="([^"]+)"')
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return Settings.load({"TALLYBOOK_DATABASE_URL": database_url, "TALLYBOOK_DATA_DIR": str(tmp_path / "data")})
+
+
+@pytest.fixture
+def app(db: Database, settings: Settings) -> App:
+    """The App, with cheap passwords."""
+    return App(settings, db, [b"k" * 32], Limits(b"k" * 32), world.CHEAP)
+
+
+@dataclass
+class Browser:
+    """Keeps cookies, asks for HTML, does not follow redirects, and fills the hidden field in when it posts."""
+
+    client: httpx.AsyncClient
+    headers: dict[str, str] = field(default_factory=lambda: {"accept": "text/html"})
+
+    async def get(self, path: str, **more: Any) -> httpx.Response:
+        return await self.client.get(path, headers=self.headers | more.pop("headers", {}), **more)
+
+    async def post(self, path: str, data: dict[str, Any] | None = None, **more: Any) -> httpx.Response:
+        form = {"_csrf_token": await self.token()} | (data or {})
+        return await self.client.post(path, data=form, headers=self.headers | more.pop("headers", {}), **more)
+
+    async def token(self) -> str:
+        """The token of the pages, as the browser would read it from one."""
+        cookie = next((value for name, value in self.client.cookies.items() if name.endswith("csrf")), None)
+        if cookie is None:
+            await self.get("/login")
+            cookie = next(value for name, value in self.client.cookies.items() if name.endswith("csrf"))
+        return cookie
+
+    async def log_in(self, who: world.Someone, password: str = world.PASSWORD, **more: Any) -> httpx.Response:
+        return await self.post("/login", {"login": who.login, "password": password}, **more)
+
+
+@pytest.fixture
+def asgi_app(app: App) -> Any:
+    return asgi.build(app)
+
+
+@pytest.fixture
+async def open_browser(asgi_app: Any) -> AsyncIterator[Callable[..., Browser]]:
+    """Opens another browser, at an address of the network if told."""
+    opened: list[Browser] = []
+
+    def new(address: str = "192.0.2.1", at: str = HERE) -> Browser:
+        transport = httpx.ASGITransport(asgi_app, client=(address, 50000), raise_app_exceptions=False)
+        opened.append(Browser(httpx.AsyncClient(transport=transport, base_url=at)))
+        return opened[-1]
+
+    yield new
+    for browser in opened:
+        await browser.client.aclose()
+
+
+@pytest.fixture
+def browser(open_browser: Callable[..., Browser]) -> Browser:
+    return open_browser()
