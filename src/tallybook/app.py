@@ -114,13 +114,13 @@ async def first_business(conn: Conn, settings: Settings) -> Business | None:
     return await businesses.add(conn, name, monitor.time_zone if monitor else "UTC")
 
 
-async def health_report(app: App, now: datetime) -> HealthReport:
-    """Everything that the health page shows: the core's own checks, the groups' rhythm, the spool."""
+async def health_report(app: App, now: datetime, business: Business | None = None) -> HealthReport:
+    """The core's own checks, the spool, and the groups' rhythm: one business's, or every business's."""
     extra = [_spool_check(await spool.status(app.settings.spool_dir))]
     try:
         async with app.db.transaction() as conn:
-            for business in await businesses.every(conn):
-                extra += await rhythm.checks(conn, business, now)
+            for one in [business] if business else await businesses.every(conn):
+                extra += await rhythm.checks(conn, one, now)
     except (psycopg.Error, PoolTimeout):
         logger.warning("The groups' rhythm cannot be read while the database is away")
     return await health.report(app.db, now, extra)

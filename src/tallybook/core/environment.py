@@ -40,6 +40,24 @@ def role_of(environment: str) -> str:
     return f"tallybook_{environment}"
 
 
+def new_password() -> str:
+    return secrets.token_urlsafe(32)
+
+
+REVISION = "select version_num from {schema}.alembic_version"
+
+
+async def revision(owner_url: str, environment: str) -> str | None:
+    """The revision that an environment's tables are at, None if it has none or its role is gone."""
+    schema = schema_of(environment)
+    async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as conn:
+        known = await (await conn.execute(ROLE_EXISTS, {"role": role_of(environment)})).fetchone()
+        if known is None or not await _exists(conn, f"{schema}.alembic_version"):
+            return None
+        row = await (await conn.execute(sql.SQL(REVISION).format(schema=sql.Identifier(schema)))).fetchone()
+        return str(row[0]) if row else None
+
+
 async def create(owner_url: str, environment: str, passwords: dict[str, str]) -> list[str]:
     """Makes or mends an environment: schema, roles, grants, tables. Returns the migrations applied.
 
@@ -69,7 +87,7 @@ async def _ensure_role(conn: psycopg.AsyncConnection, role: str, password: str |
     name = sql.Identifier(role)
     if await (await conn.execute(ROLE_EXISTS, {"role": role})).fetchone() is None:
         await conn.execute(
-            sql.SQL("create role {} login password {}").format(name, sql.Literal(password or secrets.token_urlsafe(32)))
+            sql.SQL("create role {} login password {}").format(name, sql.Literal(password or new_password()))
         )
     elif password is not None:
         await conn.execute(sql.SQL("alter role {} login password {}").format(name, sql.Literal(password)))

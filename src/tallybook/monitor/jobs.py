@@ -21,7 +21,6 @@ from tallybook.core.channel import Reading, Source
 from tallybook.core.db import PROD, Conn, Database
 from tallybook.core.errors import SourceUnreadable, WrongSetup
 from tallybook.core.heartbeats import beat
-from tallybook.core.identity import e164
 from tallybook.core.ingest import Absorbed
 from tallybook.core.schedules import Schedule
 
@@ -86,8 +85,7 @@ async def name_senders(db: Database, watch: Watch, learnt: Mapping[str, str]) ->
 
     async def write(conn: Conn) -> None:
         waiting = await sources.unresolved_lids(conn, watch.business.id)
-        phones = {f"{lid}@lid": e164(f"+{digits}") for lid, digits in learnt.items() if f"{lid}@lid" in waiting}
-        known = {lid: phone for lid, phone in phones.items() if phone is not None}
+        known = {lid: phone for lid, phone in learnt.items() if lid in waiting}
         if known:
             ids = await sources.resolve_senders(conn, watch.business.id, known)
             await project_store.name_senders(conn, watch.business.id, ids)

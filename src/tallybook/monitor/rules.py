@@ -26,8 +26,13 @@ def compile_pattern(pattern: str | None) -> re.Pattern[str]:
 
 def drops_in(text: str, pattern: re.Pattern[str]) -> list[str]:
     """The drop numbers in a text, normalised (upper case, no space or colon), each once, in the order they stand."""
-    found = (match.group().upper().translate(_SEPARATORS) for match in pattern.finditer(text))
+    found = (normalised(match.group()) for match in pattern.finditer(text))
     return [drop for drop in dict.fromkeys(found) if 0 < len(drop) <= MAX_DROP_LENGTH]
+
+
+def normalised(drop: str) -> str:
+    """A drop number as it is stored: upper case, without spaces and colons."""
+    return drop.upper().translate(_SEPARATORS)
 
 
 def business_date(at: datetime, zone: ZoneInfo) -> date:

@@ -1,0 +1,89 @@
+"""Environments, migrations, backups: what the database's owner does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tallybook.core import backup as backups
+from tallybook.core import environment, migrate
+from tallybook.core.db import schema_of
+
+from .common import Env, Json, confirmed, owner_url, run, say, settings_of, with_database
+
+app = typer.Typer(no_args_is_help=True, help="Environments: a schema and a role of its own each.")
+
+
+@app.command("create")
+def create_environment(name: str, as_json: Json = False) -> None:
+    """Make an environment, or mend its schema, role, grants and tables. May be repeated."""
+    schema_of(name)
+
+    async def work() -> tuple[list[str], str | None]:
+        async with with_database(settings_of(None)) as settings:
+            password = environment.new_password() if settings.database_url is not None else None
+            role = environment.role_of(name)
+            applied = await environment.create(owner_url(settings), name, {role: password} if password else {})
+            return applied, password
+
+    applied, password = run(work())
+    role = environment.role_of(name)
+    said = f"{name}: schema {schema_of(name)}, role {role}, {len(applied)} migrations applied."
+    if password:
+        said += f"\nIts password, shown this once: {password}"
+    say({"environment": name, "role": role, "applied": applied, "password": password}, said, as_json=as_json)
+
+
+def do_migrate(
+    stage: Annotated[Literal["all", "pre"], typer.Option(help="pre: only what is safe before the new code.")] = "all",
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Bring the database up to this release. Many may run it at once; it happens once."""
+
+    async def work() -> list[str]:
+        settings = settings_of(env)
+        if settings.database_url is not None:
+            return await migrate.migrate(owner_url(settings), settings.env, stage)
+        async with with_database(settings):
+            return []
+
+    applied = run(work())
+    say({"applied": applied}, f"{len(applied)} migrations applied; the database is up to date.", as_json=as_json)
+
+
+do_migrate.__name__ = "migrate"
+
+
+def backup(file: Path, env: Env = None) -> None:
+    """Write all environments into one file."""
+
+    async def work() -> None:
+        async with with_database(settings_of(env)) as settings:
+            await backups.backup(owner_url(settings), file)
+
+    run(work())
+    typer.echo(f"{file}: {file.stat().st_size:,} bytes.")
+
+
+def restore(
+    file: Path,
+    replace: Annotated[bool, typer.Option(help="Restore over what is there, destroying it.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    env: Env = None,
+) -> None:
+    """Read a backup into an empty database, or with --replace over what is there."""
+    if replace:
+        confirmed("Everything in this database is replaced by the backup. Go on?", yes=yes)
+
+    async def work() -> None:
+        async with with_database(settings_of(env)) as settings:
+            await backups.restore(owner_url(settings), file, replace=replace)
+
+    run(work())
+    typer.echo(f"{file} is restored.")
+
+
+COMMANDS = (do_migrate, backup, restore)

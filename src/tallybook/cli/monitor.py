@@ -1,0 +1,93 @@
+"""The monitor's commands."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tallybook.app import App, Watching
+from tallybook.core import businesses
+from tallybook.core.db import Conn
+from tallybook.core.errors import WrongSetup
+from tallybook.monitor import jobs
+from tallybook.monitor.service import validity
+from tallybook.monitor.service.validity import Imported
+
+from .common import Env, Json, opened, run, say
+
+app = typer.Typer(no_args_is_help=True, help="WhatsApp groups' posts become QA reviews.")
+
+
+def bar() -> Progress:
+    """A progress bar on standard error, so that standard output stays the result's."""
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=Console(stderr=True), transient=True,
+    )  # fmt: skip
+
+
+async def watched(application: App) -> jobs.Watch:
+    watch = await Watching(application).current()
+    if watch is None:
+        raise WrongSetup(
+            f"No bridge is named in {application.settings.config}. Copy tallybook.example.toml there and edit it."
+        )
+    return watch
+
+
+@app.command()
+def scan(
+    once: Annotated[bool, typer.Option("--once", help="File what is there and stop, instead of going on.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Read the whole file again.")] = False,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Read the bridge's file and file its posts."""
+
+    async def work() -> int:
+        async with opened(env) as application:
+            if not once:
+                await jobs.Keeper(application.db, Watching(application).current).run(asyncio.Event())
+            with bar() as progress:
+                task = progress.add_task("Reading", total=None)
+                return await jobs.scan(
+                    application.db,
+                    await watched(application),
+                    full=full,
+                    progress=lambda done, total: progress.update(task, completed=done, total=total),
+                )
+
+    changed = run(work())
+    say({"changed": changed}, f"{changed} messages were new or edited.", as_json=as_json)
+
+
+@app.command("import-valid")
+def import_valid(
+    file: Path,
+    project: Annotated[str | None, typer.Option(help="The project, where the file has no such column.")] = None,
+    business: Annotated[str | None, typer.Option(help="Needed where there are several.")] = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Read a list of valid drop numbers (CSV with drop_number and project). May be repeated."""
+
+    async def work() -> Imported:
+        entries = validity.read_list(file, project)
+        async with opened(env) as application:
+
+            async def add(conn: Conn) -> Imported:
+                return await validity.add(conn, await businesses.find(conn, business), entries)
+
+            return await application.db.run("import valid drops", add)
+
+    done = run(work())
+    say(
+        {"added": done.added, "known": done.known},
+        f"{done.added} drops added; {done.known} were in the list already.",
+        as_json=as_json,
+    )

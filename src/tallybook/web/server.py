@@ -1,0 +1,40 @@
+"""The web server: every module's routes in one application, served by Granian until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from tallybook.app import App
+from tallybook.core import log
+
+from . import health, live, monitor, monitor_api
+from .asgi import build
+from .security import Guard
+
+
+def application(app: App) -> Guard:
+    """The whole web application of an opened App."""
+    handlers = [*monitor.HANDLERS, *monitor_api.HANDLERS, *health.HANDLERS, live.live_stream]
+    return build(app, handlers)
+
+
+async def serve(app: App, stop: asyncio.Event) -> None:
+    """Serves until ``stop`` is set; requests under way are answered and open event streams end."""
+    server = Server(
+        application(app),
+        address=app.settings.host,
+        port=app.settings.port,
+        interface=Interfaces.ASGI,
+        log_dictconfig=log.GRANIAN,
+        websockets=False,
+    )
+    serving = asyncio.create_task(server.serve())
+    told = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if not serving.done():
+        server.stop()  # type: ignore[no-untyped-call]
+    await serving

@@ -1,0 +1,99 @@
+"""The background process: watches the bridge, runs jobs and schedules, says that it lives, and stops gracefully."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, time
+from functools import partial
+
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+
+from .app import App, Watching
+from .core import jobs, retention, schedules, wakeups
+from .core.db import Conn
+from .core.heartbeats import beat
+from .core.jobs import Held
+from .core.schedules import Schedule
+from .monitor import jobs as monitor_jobs
+
+RETENTION = "core.retention"
+BEAT_SECONDS = 5.0
+AGAIN_SECONDS = 2.0
+
+log = structlog.get_logger()
+
+
+async def work(app: App, stop: asyncio.Event) -> None:
+    """Works until ``stop`` is set. Starts and goes on while the database is away; no fault of one task ends another."""
+    wake = {topic: asyncio.Event() for topic in (jobs.TOPIC,)}
+    handlers = {RETENTION: partial(_sweep, stop), monitor_jobs.RECONCILE: partial(_reconcile, app)}
+    direct_url = app.settings.direct_database_url or app.settings.database_url or ""
+    tasks: dict[str, Callable[[], Awaitable[None]]] = {
+        "bridge": lambda: monitor_jobs.Keeper(app.db, Watching(app).current).run(stop),
+        "jobs": lambda: jobs.run_jobs(app.db, handlers, stop, wake[jobs.TOPIC]),
+        "schedules": lambda: _run_schedules(app, stop),
+        "wake-ups": lambda: wakeups.listen(direct_url, app.settings.env, wake, stop),
+        "heartbeat": lambda: _beat(app, stop),
+    }
+    async with asyncio.TaskGroup() as group:
+        for name, start in tasks.items():
+            group.create_task(_kept_going(name, start, stop), name=name)
+
+
+async def _kept_going(name: str, start: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+    """Starts a task again after a fault, which is logged: what fails is late on the health page, never gone."""
+    while not stop.is_set():
+        try:
+            await start()
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            log.warning("The database is away; trying again", task=name, error=type(error).__name__)
+        except Exception:
+            log.exception("A background task failed and is started again", task=name)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), AGAIN_SECONDS)
+
+
+async def _run_schedules(app: App, stop: asyncio.Event) -> None:
+    zone = await app.db.run("time zone", _zone)
+    known = [
+        *monitor_jobs.schedules(zone),
+        Schedule("core.retention nightly", RETENTION, zone, daily_at=time(3, 10)),
+    ]
+    await app.db.run("declare schedules", lambda conn: schedules.declare(conn, known))
+    await schedules.run_schedules(app.db, stop)
+
+
+FIRST_ZONE = "select time_zone from businesses order by id limit 1"
+
+
+async def _zone(conn: Conn) -> str:
+    row = await (await conn.execute(FIRST_ZONE)).fetchone()
+    return str(row[0]) if row else "UTC"
+
+
+async def _sweep(stop: asyncio.Event, held: Held) -> None:
+    await retention.sweep(held.db, datetime.now(UTC), stop)
+    await held.db.run("finish retention", held.finish)
+
+
+async def _reconcile(app: App, held: Held) -> None:
+    """Reads the whole of the bridge's file again: an edit of an old row shows only there."""
+    watch = await Watching(app).current()
+    if watch is not None:
+        changed = await monitor_jobs.scan(held.db, watch, full=True)
+        log.info("The bridge's file was read again from its beginning", changed=changed)
+    await held.db.run("finish reconciliation", held.finish)
+
+
+async def _beat(app: App, stop: asyncio.Event) -> None:
+    name = f"worker {socket.gethostname()}"
+    while not stop.is_set():
+        await app.db.run("beat", lambda conn: beat(conn, name, {"says": "Working.", "process": os.getpid()}))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), BEAT_SECONDS)
