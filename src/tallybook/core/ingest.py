@@ -22,6 +22,7 @@ Fact = TypeVar("Fact")
 Handler = Callable[[Conn, Business, list[Stored]], Awaitable[list[Fact]]]
 
 log = structlog.get_logger()
+REPLACEMENT = "\ufffd"
 arrived = Counter("tallybook_messages_total", "Messages by what became of them.", ["channel", "became"])
 
 
@@ -82,7 +83,8 @@ async def _absorb_alone(conn: Conn, business: Business, incoming: Incoming, hand
             raise
         reason = type(error).__name__
         log.exception("A message could not be filed and is parked", channel=incoming.channel)
-    stored = await _insert(conn, business.id, [incoming])
+    one = [_storable(incoming)]
+    stored = await _insert(conn, business.id, one) or await _edit(conn, business.id, one)
     await conn.execute(PARK, {"business_id": business.id, "ids": [s.id for s in stored], "reason": reason})
     return Absorbed(parked=len(stored), known=1 - len(stored))
 
@@ -93,6 +95,16 @@ def _add(total: Absorbed[Fact], one: Absorbed[Fact]) -> None:
     total.known += one.known
     total.parked += one.parked
     total.facts.extend(one.facts)
+
+
+def _storable(incoming: Incoming) -> Incoming:
+    """The same without what PostgreSQL's text cannot hold, so that what nobody can file can at least be kept."""
+    texts = {
+        name: value.replace("\0", REPLACEMENT).encode("utf-8", "replace").decode()
+        for name, value in msgspec.structs.asdict(incoming).items()
+        if isinstance(value, str)
+    }
+    return msgspec.structs.replace(incoming, **texts)
 
 
 def _natural_key(incoming: Incoming) -> tuple[str, str, str, str]:
@@ -172,7 +184,8 @@ from messages m where m.business_id = %(business_id)s and m.id = any(%(ids)s::bi
 on conflict {keys.REVISION.target} do nothing
 """
 EDIT = """
-update messages m set text = u.text, deleted = u.deleted, content_hash = u.content_hash, revision = m.revision + 1
+update messages m set text = u.text, deleted = u.deleted, content_hash = u.content_hash, revision = m.revision + 1,
+    parked_reason = null
 from unnest(%(ids)s::bigint[], %(text)s::text[], %(deleted)s::bool[], %(content_hash)s::bytea[])
     as u (id, text, deleted, content_hash)
 where m.business_id = %(business_id)s and m.id = u.id

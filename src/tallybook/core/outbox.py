@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 import msgspec
 import structlog
@@ -17,7 +16,7 @@ from . import keys
 from .db import Conn, Database, is_transient
 from .messages import Outgoing, Status
 from .sending import Post, deliver
-from .wakeups import wake_up
+from .wakeups import either, wake_up
 
 TOPIC = "outbox"
 # From which states a report raises a message to each. What a provider gave up on (PARKED) was at most sent.
@@ -153,14 +152,4 @@ async def run_outbox(db: Database, post: Post, stop: asyncio.Event, wake: asynci
             if not is_transient(error):
                 raise
             log.warning("nothing is sent while the database is away", error=type(error).__name__)
-        await _either(stop, wake, idle)
-
-
-async def _either(stop: asyncio.Event, wake: asyncio.Event, seconds: float) -> None:
-    waits = [asyncio.create_task(stop.wait()), asyncio.create_task(wake.wait())]
-    try:
-        with suppress(TimeoutError):
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
+        await either(stop, wake, idle)

@@ -64,3 +64,14 @@ async def _listen(url: str, environment: str, wakes: Mapping[str, asyncio.Event]
                     wakes[topic].set()
                 if stop.is_set():
                     break
+
+
+async def either(stop: asyncio.Event, wake: asyncio.Event, seconds: float) -> None:
+    """Waits for one of the two, or for ``seconds`` at most."""
+    waits = [asyncio.create_task(stop.wait()), asyncio.create_task(wake.wait())]
+    try:
+        with suppress(TimeoutError):
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

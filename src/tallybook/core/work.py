@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -20,10 +20,11 @@ import structlog
 from . import violations
 from .db import Conn, Database, is_transient
 from .errors import TallybookError
-from .queue import Plan, Queue, Retry, Waiting
+from .queue import LeaseLost, Plan, Queue, Retry, Waiting
 
 RowT = TypeVar("RowT", bound=Waiting)
-Handler = Callable[[Conn, Sequence[RowT]], Awaitable[None]]
+# What it returns are the items to put aside, each with its reason: what else it did for them stays.
+Handler = Callable[[Conn, Sequence[RowT]], Awaitable[Mapping[int, str] | None]]
 
 LONGEST_WAIT = 900.0
 AT_ONCE = Retry(0, counted=False)
@@ -127,12 +128,11 @@ class _Batch(Generic[RowT]):
 
         async def work(conn: Conn) -> None:
             try:
-                await self.handler(conn, rows)
+                await self._handle(conn, rows)
             except Exception as error:
                 if is_transient(error):
                     raise
                 raise _Spoiled from error
-            await self.queue.finish(conn, self.worker, [row.id for row in rows])
 
         try:
             await self.db.run(f"work {self.queue.table}", work)
@@ -150,7 +150,6 @@ class _Batch(Generic[RowT]):
             held = await self.queue.hold(conn, self.worker)
             ours = [row for row in rows if row.id in held]
             outcomes = [(row, await self._alone(conn, row)) for row in ours]
-            await self.queue.finish(conn, self.worker, [row.id for row, error in outcomes if error is None])
             failures.extend((row, error) for row, error in outcomes if error is not None)
             for row, error in failures:
                 await settle_failure(conn, self.queue, self.worker, row, verdict_now(error, row, self.plan))
@@ -162,12 +161,22 @@ class _Batch(Generic[RowT]):
     async def _alone(self, conn: Conn, row: RowT) -> Exception | None:
         try:
             async with conn.transaction():
-                await self.handler(conn, [row])
+                await self._handle(conn, [row])
+        except LeaseLost:
+            raise
         except Exception as error:
             if conn.closed:
                 raise
             return error
         return None
+
+    async def _handle(self, conn: Conn, rows: Sequence[RowT]) -> None:
+        """The effect of the rows, and what becomes of each: done, or put aside for the reason that was given."""
+        aside = await self.handler(conn, rows) or {}
+        await self.queue.finish(conn, self.worker, [row.id for row in rows if row.id not in aside])
+        for number, reason in aside.items():
+            if not await self.queue.park(conn, self.worker, [number], reason):
+                raise LeaseLost(f"a claim on {self.queue.table} was taken over by another worker")
 
 
 def verdict_now(error: Exception, row: Waiting, plan: Plan) -> Retry | str:

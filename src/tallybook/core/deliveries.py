@@ -1,0 +1,152 @@
+"""From a raw delivery to its effects: claimed in batches, parsed, filed, and marked done in the same transaction.
+
+One channel is worked at a time, its businesses in the order of their numbers and their messages in key order, so that
+several workers take their locks in one order. A delivery that cannot be parsed, or that names an account of nobody's,
+is parked alone; whatever else the same body holds is filed all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import structlog
+
+from . import ingest
+from .businesses import Business
+from .channel import Webhook
+from .db import Conn, Database, is_transient
+from .ingest import Absorbed, Handler
+from .messages import Incoming
+from .queue import DELIVERIES, Delivery, Plan
+from .wakeups import either, wake_up
+from .work import reason_of, work_batch
+
+NOBODYS = "no business has the account that it came for"
+# Few, since a body may have 3 MB.
+PLAN = Plan(batch=32)
+
+TOGETHER = 0
+
+BusinessesOf: TypeAlias = Callable[[Conn, Collection[str]], Awaitable[Mapping[str, Business]]]
+Told: TypeAlias = Callable[[Absorbed[Any]], None]
+log = structlog.get_logger(__name__)
+
+
+def tell_nobody(_: Absorbed[Any]) -> None:
+    """For a module that has nothing to say of what it filed."""
+
+
+@dataclass(frozen=True)
+class Filing:
+    """Who files a channel's messages: the module's handler, and the topic of the wake-up that follows.
+
+    ``told`` hears of what was done once it is committed; it may write log lines and must not fail.
+    """
+
+    handler: Handler[Any]
+    topic: str
+    told: Told = tell_nobody
+
+
+@dataclass(frozen=True)
+class ChannelEntry:
+    """A channel that is told by webhooks. ``businesses`` gives the owners of those accounts that somebody owns."""
+
+    webhook: Webhook
+    filing: Filing
+    businesses: BusinessesOf
+
+
+async def process(db: Database, entries: Mapping[str, ChannelEntry], stop: asyncio.Event) -> int:
+    """Works until no delivery of these channels is due or ``stop`` is set. Returns how many were claimed.
+
+    Raises a passing fault that lasts; the claims are given back.
+    """
+    total = 0
+    for channel, entry in entries.items():
+        plan = Plan(PLAN.batch, PLAN.lease, PLAN.tries, PLAN.patience, (channel,))
+        while not stop.is_set():
+            batch = _Batch(entry)
+            claimed = await work_batch(db, DELIVERIES, batch.file, plan)
+            batch.tell()
+            if not claimed:
+                break
+            total += claimed
+    return total
+
+
+async def process_loop(
+    db: Database, entries: Mapping[str, ChannelEntry], stop: asyncio.Event, wake: asyncio.Event, idle: float = 5.0
+) -> None:
+    """Processes until ``stop`` is set, at each ``wake`` and every ``idle`` seconds. Bears a database that is away."""
+    while not stop.is_set():
+        wake.clear()
+        try:
+            await process(db, entries, stop)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("Deliveries wait while the database is away", error=type(error).__name__)
+        await either(stop, wake, idle)
+
+
+Sorted: TypeAlias = dict[str, list[tuple[int, Incoming]]]
+
+
+@dataclass
+class _Batch:
+    """One claimed batch: filed together or, if that fails, delivery by delivery."""
+
+    entry: ChannelEntry
+    done: dict[int, list[Absorbed[Any]]] = field(default_factory=dict)
+
+    async def file(self, conn: Conn, deliveries: Sequence[Delivery]) -> dict[int, str]:
+        """Files what the deliveries hold; returns those to park, each with its reason."""
+        # Any call may be one that is made again after its transaction was undone.
+        if len(deliveries) > 1:
+            self.done.clear()
+        of = deliveries[0].id if len(deliveries) == 1 else TOGETHER
+        self.done.pop(TOGETHER, None)
+        self.done.pop(of, None)
+        aside: dict[int, str] = {}
+        by_account = _parsed(self.entry.webhook, deliveries, aside)
+        owners = await self.entry.businesses(conn, sorted(by_account)) if by_account else {}
+        by_business: dict[int, list[Incoming]] = defaultdict(list)
+        for account, found in by_account.items():
+            if account in owners:
+                by_business[owners[account].id] += [incoming for _, incoming in found]
+            else:
+                aside.update((number, NOBODYS) for number, _ in found)
+        known = {owner.id: owner for owner in owners.values()}
+        self.done[of] = [await self._absorb(conn, known[number], by_business[number]) for number in sorted(by_business)]
+        return aside
+
+    async def _absorb(self, conn: Conn, business: Business, incomings: list[Incoming]) -> Absorbed[Any]:
+        filing = self.entry.filing
+        absorbed = await ingest.absorb(conn, business, incomings, filing.handler)
+        if absorbed.new or absorbed.edited or absorbed.parked:
+            await wake_up(conn, filing.topic, business.id)
+        return absorbed
+
+    def tell(self) -> None:
+        """Says what was done, now that it is committed."""
+        for absorbed in (one for some in self.done.values() for one in some):
+            ingest.count(self.entry.webhook.name, absorbed)
+            self.entry.filing.told(absorbed)
+
+
+def _parsed(webhook: Webhook, deliveries: Sequence[Delivery], aside: dict[int, str]) -> Sorted:
+    """What the deliveries hold, by account, each with its delivery's number; those that cannot be read go aside."""
+    by_account: Sorted = defaultdict(list)
+    for delivery in deliveries:
+        try:
+            for incoming in webhook.parse(delivery.body):
+                by_account[incoming.account].append((delivery.id, incoming))
+        except Exception as error:  # noqa: BLE001 - a parser's fault is its delivery's, whatever it is
+            aside[delivery.id] = f"it cannot be read: {reason_of(error)}"
+            log.warning("A delivery cannot be read and is parked", channel=delivery.channel, delivery=delivery.id)
+    return by_account

@@ -1,0 +1,295 @@
+"""What a webhook brings is kept before it is answered: committed in PostgreSQL, or in the spool while that is away.
+
+One writer per process commits up to 256 waiting bodies as one insert. While a commit takes over two seconds, or the
+database is away, bodies go to the spool, and a second task replays the spool until the database has taken everything.
+A body that took both ways, or that its sender repeats, is one row by its key. Memory is bounded: what is over the bound
+is refused, so that the sender comes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import structlog
+from prometheus_client import Counter, Histogram
+
+from . import arrays, keys
+from .db import Conn, Database
+from .errors import Unavailable
+from .spool import Replayed, Spool
+from .wakeups import wake_up
+
+TOPIC = "deliveries"
+UNREADABLE = "unreadable"
+# How often somebody looks for what dead processes spooled.
+ORPHANS_SECONDS = 30.0
+
+Item = TypeVar("Item")
+
+kept = Counter("tallybook_received_total", "Webhook bodies by where they were kept.", ["where"])
+took = Histogram("tallybook_receive_commit_seconds", "Time to commit a group of webhook bodies.")
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much one process holds in memory, and how patiently. Times in seconds.
+
+    A group is at most ``group`` bodies and about ``group_bytes``. ``patience`` is how long a commit may take before its
+    bodies are spooled too; ``answer_within`` how long a sender is kept waiting at all; ``late`` how many overdue
+    commits may be left to come to their end.
+    """
+
+    waiting: int = 2048
+    waiting_bytes: int = 64_000_000
+    group: int = 256
+    group_bytes: int = 4_000_000
+    patience: float = 2.0
+    answer_within: float = 10.0
+    late: int = 2
+    look_again: float = 0.5
+    look_at_most: float = 5.0
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A body as it came; also how it lies in the spool."""
+
+    channel: str
+    body: bytes
+    received_at: datetime
+
+    @property
+    def key(self) -> tuple[str, bytes]:
+        """The natural key of a delivery."""
+        return self.channel, hashlib.sha256(self.body).digest()
+
+
+@dataclass(frozen=True)
+class _Post:
+    """A body that is waiting, and whom to tell: None once it is durable, or why it is not."""
+
+    received: Received
+    durable: asyncio.Future[Unavailable | None]
+
+
+STORE = f"""
+insert into deliveries (channel, body_sha256, body, received_at)
+select * from unnest(%(channels)s::text[], %(hashes)s::bytea[], %(bodies)s::bytea[], %(times)s::timestamptz[])
+on conflict {keys.DELIVERY.target} do nothing
+"""
+
+
+async def store(conn: Conn, some: Iterable[Received]) -> int:
+    """Stores bodies in the caller's transaction and wakes the workers once; returns how many were not known yet.
+
+    In the order of their keys, so that two processes that store the same bodies do not deadlock.
+    """
+    ordered = dict(sorted({received.key: received for received in some}.items()))
+    values = {
+        "channels": arrays.texts([channel for channel, _ in ordered]),
+        "hashes": arrays.hexes(sha256 for _, sha256 in ordered),
+        "bodies": arrays.hexes(received.body for received in ordered.values()),
+        "times": arrays.times(received.received_at for received in ordered.values()),
+    }
+    new = (await conn.execute(STORE, values)).rowcount
+    if new:
+        await wake_up(conn, TOPIC)
+    return new
+
+
+def from_spool(record: bytes) -> Received:
+    """A body that was spooled. What cannot be read is kept all the same, under a channel of its own."""
+    try:
+        return msgspec.msgpack.decode(record, type=Received)
+    except msgspec.MsgspecError:
+        log.warning("A spooled record cannot be read and is kept as it is", record_bytes=len(record))
+        return Received(UNREADABLE, record, datetime.now(UTC))
+
+
+async def replay(db: Database, spool: Spool, bounds: Bounds = Bounds()) -> Replayed:
+    """Stores everything that was spooled by us and by processes that are gone. Twice is as good as once.
+
+    Raises the database's fault; what was not stored stays in the spool.
+    """
+
+    async def handle(records: list[bytes]) -> None:
+        left = deque(from_spool(record) for record in records)
+        while left:
+            await db.run("replay the spool", partial(store, some=_group(left, bounds, lambda received: received)))
+
+    return await spool.replay(handle, batch=bounds.group)
+
+
+def _group(left: deque[Item], bounds: Bounds, body_of: Callable[[Item], Received]) -> list[Item]:
+    """Takes the next group off ``left``: at least one, and few enough for one statement."""
+    group: list[Item] = []
+    room = bounds.group_bytes
+    while left and len(group) < bounds.group and (not group or len(body_of(left[0]).body) <= room):
+        room -= len(body_of(left[0]).body)
+        group.append(left.popleft())
+    return group
+
+
+class Receiver:
+    """Keeps bodies, in one process. Opened by ``receiving``, which also runs its two tasks."""
+
+    def __init__(self, db: Database, spool: Spool, bounds: Bounds) -> None:
+        self._db = db
+        self._spool = spool
+        self._bounds = bounds
+        self._waiting: deque[_Post] = deque()
+        self._posts = 0
+        self._bytes = 0
+        self._arrived = asyncio.Event()
+        self._mend = asyncio.Event()
+        self._late: set[asyncio.Task[int]] = set()
+        self._closed = False
+        self.away = False
+
+    async def receive(self, channel: str, body: bytes) -> None:
+        """Keeps a body; returns when it is durable. Raises Unavailable: the sender must come again."""
+        bounds = self._bounds
+        if self._closed or self._posts >= bounds.waiting or self._bytes + len(body) > bounds.waiting_bytes:
+            kept.labels("refused").inc()
+            raise Unavailable("Too much is waiting to be kept. Please send it again.")
+        durable: asyncio.Future[Unavailable | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Post(Received(channel, body, datetime.now(UTC)), durable))
+        self._posts += 1
+        self._bytes += len(body)
+        self._arrived.set()
+        try:
+            refusal = await asyncio.wait_for(durable, bounds.answer_within)
+        except TimeoutError:
+            refusal = Unavailable("It could not be kept in time. Please send it again.")
+        if refusal is not None:
+            raise refusal
+
+    async def write(self) -> None:
+        """The writer: group after group, until ``close`` and nothing waits."""
+        while not (self._closed and not self._waiting):
+            await self._arrived.wait()
+            group = _group(self._waiting, self._bounds, lambda post: post.received)
+            if not self._waiting and not self._closed:
+                self._arrived.clear()
+            outcomes: Sequence[Unavailable | None] = [Unavailable("It could not be kept.") for _ in group]
+            try:
+                outcomes = await self._keep([post.received for post in group])
+            except Exception:
+                log.exception("Bodies could not be kept; their senders are asked to come again", count=len(group))
+            finally:
+                self._settle(group, outcomes)
+
+    async def mend(self) -> None:
+        """Replays the spool whenever something lies in it, and finds out when the database is back."""
+        pause = self._bounds.look_again
+        self._mend.set()
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._mend.wait(), ORPHANS_SECONDS)
+            self._mend.clear()
+            try:
+                await self._replay()
+                pause = self._bounds.look_again
+            except Exception as error:  # noqa: BLE001 - whatever it is: what was spooled stays, and is tried again
+                log.warning("The spool cannot be replayed yet", error=type(error).__name__)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, self._bounds.look_at_most)
+                self._mend.set()
+
+    async def close(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        """Keeps what still waits, then ends the ``tasks``: the writer's first."""
+        self._closed = True
+        self._arrived.set()
+        writer, *others = tasks
+        await asyncio.wait({writer}, timeout=self._bounds.answer_within)
+        if self._late:
+            await asyncio.wait(self._late, timeout=self._bounds.patience)
+        for task in (writer, *others, *self._late):
+            task.cancel()
+        await asyncio.wait({writer, *others, *self._late}, timeout=self._bounds.answer_within)
+
+    async def _keep(self, some: list[Received]) -> Sequence[Unavailable | None]:
+        if not self.away and some and await self._commit(some):
+            return [None] * len(some)
+        return await asyncio.gather(*(self._spool_one(received) for received in some))
+
+    async def _commit(self, some: list[Received]) -> bool:
+        """Commits a group; False if that failed or is not known yet.
+
+        A commit that is late is left to come to its end: by their key its bodies and the spooled ones are the same.
+        """
+        began = time.perf_counter()
+        commit = asyncio.create_task(self._db.run("receive", partial(store, some=some)))
+        done, _ = await asyncio.wait({commit}, timeout=self._bounds.patience)
+        if done and commit.exception() is None:
+            took.observe(time.perf_counter() - began)
+            kept.labels("database").inc(len(some))
+            return True
+        why = type(commit.exception()).__name__ if done else "it takes too long"
+        log.warning("Webhooks are spooled: the database does not take them", why=why, count=len(some))
+        if not done:
+            self._late.add(commit)
+            commit.add_done_callback(self._late_ended)
+        self.away = True
+        self._mend.set()
+        return False
+
+    def _late_ended(self, commit: asyncio.Task[int]) -> None:
+        self._late.discard(commit)
+        if not commit.cancelled():
+            commit.exception()  # seen: its bodies are in the spool
+
+    async def _spool_one(self, received: Received) -> Unavailable | None:
+        try:
+            await self._spool.append(msgspec.msgpack.encode(received))
+        except Unavailable as refusal:
+            kept.labels("refused").inc()
+            return refusal
+        kept.labels("spool").inc()
+        self._mend.set()
+        return None
+
+    async def _replay(self) -> None:
+        if self.away:
+            async with self._db.transaction():
+                pass
+        replayed = await replay(self._db, self._spool, self._bounds)
+        if replayed.records:
+            log.info("Replayed what was spooled", count=replayed.records, quarantined=replayed.quarantined)
+        # Commits that hang for ever hold a connection each: with too many of them the spool is the better way.
+        if self.away and len(self._late) < self._bounds.late:
+            self.away = False
+            log.info("The database takes webhooks again")
+
+    def _settle(self, group: Sequence[_Post], outcomes: Sequence[Unavailable | None]) -> None:
+        for post, outcome in zip(group, outcomes, strict=True):
+            self._posts -= 1
+            self._bytes -= len(post.received.body)
+            if not post.durable.done():
+                post.durable.set_result(outcome)
+
+
+@asynccontextmanager
+async def receiving(db: Database, folder: Path, limit_bytes: int, bounds: Bounds = Bounds()) -> AsyncIterator[Receiver]:
+    """A Receiver with its spool below ``folder``, bounded to ``limit_bytes``; what waits is kept before it closes.
+
+    Raises WrongSetup where the folder cannot be used.
+    """
+    async with Spool.open(folder, limit_bytes) as spool:
+        receiver = Receiver(db, spool, bounds)
+        tasks = [asyncio.create_task(receiver.write()), asyncio.create_task(receiver.mend())]
+        try:
+            yield receiver
+        finally:
+            await receiver.close(tasks)
