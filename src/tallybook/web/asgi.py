@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 
 from litestar import Litestar
 from litestar.datastructures import CacheControlHeader, State
@@ -19,17 +20,19 @@ from .security import MAX_BODY, CrossSiteGuard, Guard, csrf_config
 
 A_YEAR = 31_536_000  # seconds
 
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
-def build(app: App, handlers: Sequence[ControllerRouterHandler] = ()) -> Guard:
-    """The ASGI application of an opened App; ``handlers`` are the modules' routes.
+
+def build(app: App, handlers: Sequence[ControllerRouterHandler] = (), lifespan: Sequence[Lifespan] = ()) -> Guard:
+    """The ASGI application of an opened App; ``handlers`` are the modules' routes, ``lifespan`` what runs beside them.
 
     A handler asks for ``app: App`` and finds the Caller in ``request.user``. Without ``opt={"open": True}`` it is
     reached by known callers alone.
     """
-    return Guard(litestar(app, handlers), https=app.settings.cookies_are_secure)
+    return Guard(litestar(app, handlers, lifespan), https=app.settings.cookies_are_secure)
 
 
-def litestar(app: App, handlers: Sequence[ControllerRouterHandler] = ()) -> Litestar:
+def litestar(app: App, handlers: Sequence[ControllerRouterHandler] = (), lifespan: Sequence[Lifespan] = ()) -> Litestar:
     """The framework's part of it."""
     secure = app.settings.cookies_are_secure
     guard = DefineMiddleware(CrossSiteGuard, config=csrf_config(app.secret_keys[0], secure=secure))
@@ -41,6 +44,7 @@ def litestar(app: App, handlers: Sequence[ControllerRouterHandler] = ()) -> Lite
         state=State({"app": app, "pages": pages.Pages(app.settings.env)}),
         openapi_config=schema.config(),
         request_max_body_size=MAX_BODY,
+        lifespan=list(lifespan),
         logging_config=None,
     )
 

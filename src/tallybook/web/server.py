@@ -18,7 +18,7 @@ from .security import Guard
 def application(app: App) -> Guard:
     """The whole web application of an opened App."""
     handlers = [*monitor.HANDLERS, *monitor_api.HANDLERS, *health.HANDLERS, live.live_stream]
-    return build(app, handlers)
+    return build(app, handlers, lifespan=[live.lifespan])
 
 
 async def serve(app: App, stop: asyncio.Event) -> None:
