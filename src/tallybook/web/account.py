@@ -64,7 +64,12 @@ class SessionForm(msgspec.Struct):
 
 class TokenForm(msgspec.Struct):
     name: str = ""
-    scopes: list[Scope] = []
+    # One ticked box arrives as a value, several as a list.
+    scopes: Scope | list[Scope] = []
+
+    @property
+    def asked(self) -> frozenset[Scope]:
+        return frozenset([self.scopes] if isinstance(self.scopes, Scope) else self.scopes)
 
 
 class PersonForm(msgspec.Struct):
@@ -141,11 +146,11 @@ async def end_session(request: Asked, app: TheApp, data: URLEncodedBody[SessionF
 @post("/account/tokens", include_in_schema=False)
 async def create_token(request: Asked, app: TheApp, data: URLEncodedBody[TokenForm]) -> Response[Any]:
     """Answers with the token in the page, for the only time."""
-    asked = frozenset(data.scopes)
+    work = api_tokens.create
     try:
-        made = await app.db.run("create token", lambda conn: api_tokens.create(conn, request.user, data.name, asked))
+        made = await app.db.run("create token", lambda conn: work(conn, request.user, data.name, data.asked))
     except Invalid as error:
-        return await refused(request, app, "token", error, {"name": data.name, "scopes": data.scopes})
+        return await refused(request, app, "token", error, {"name": data.name, "scopes": sorted(data.asked)})
     return await show(request, app, {"new_token": made})
 
 

@@ -60,13 +60,17 @@ def session_token(app: App, connection: ASGIConnection[Any, Any, Any, Any]) -> s
 
 
 async def identify(app: App, connection: ASGIConnection[Any, Any, Any, Any]) -> tuple[Caller | None, str | None]:
-    """Who asks, and by what: ``token`` or ``session``. A request with an Authorization header stands on that alone."""
+    """Who asks, and by what: ``token`` or ``session``. A request with an Authorization header stands on that alone.
+
+    Both are None for nobody known: only a token that holds may switch the cross-site guard off.
+    """
     given = connection.headers.get("authorization")
     if given is not None:
         scheme, _, token = given.partition(" ")
         if scheme.lower() != "bearer":
             return None, None
-        return await app.db.run("resolve token", lambda conn: api_tokens.resolve(conn, token.strip())), "token"
+        holder = await app.db.run("resolve token", lambda conn: api_tokens.resolve(conn, token.strip()))
+        return holder, "token" if holder else None
     cookie = session_token(app, connection)
     if cookie is None:
         return None, None
@@ -74,7 +78,8 @@ async def identify(app: App, connection: ASGIConnection[Any, Any, Any, Any]) -> 
     async def resolve(conn: Conn) -> Caller | None:
         return await sessions.resolve(conn, cookie)
 
-    return await app.db.run("resolve session", resolve), "session"
+    caller = await app.db.run("resolve session", resolve)
+    return caller, "session" if caller else None
 
 
 class Authentication(ASGIMiddleware):

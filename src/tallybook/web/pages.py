@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from jinja2 import BaseLoader, ChoiceLoader, DictLoader, Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BaseLoader, Environment, FileSystemLoader, StrictUndefined
 from litestar import Request, Response
 from litestar.enums import MediaType
 from litestar.utils.scope.state import ScopeState
@@ -30,23 +30,6 @@ FOLDER = Path(__file__).parent
 BUILT, SOURCE = FOLDER / "static" / "dist", FOLDER / "static" / "src"
 CSRF_FIELD = "_csrf_token"  # Litestar's own name for it
 LANGUAGE_COOKIE = "lang"
-# What is shown where a template is missing.
-PLAIN = {
-    "login.html": '<!doctype html><html lang="{{ lang }}" dir="{{ dir }}"><meta charset="utf-8"><title>'
-    '{{ _("Log in") }}</title><form method="post" action="/login"><input type="hidden" name="{{ csrf_field }}" value="{{ csrf_token }}">'
-    '<input type="hidden" name="next" value="{{ form.next }}"><p role="alert">{{ form.error or "" }}</p>'
-    '<input name="login" value="{{ form.login }}" autocomplete="username"><input name="password" type="password" '
-    'autocomplete="current-password"><button>{{ _("Log in") }}</button></form></html>',
-    "account.html": '<!doctype html><html lang="{{ lang }}" dir="{{ dir }}"><meta charset="utf-8">'
-    '<p role="alert">{{ account.problem or "" }}</p><p>{{ account.new_token or "" }} {{ account.one_time or "" }}</p>'
-    "<ul>{% for one in account.people or [] %}<li>{{ one.login }} {{ one.role }}{% endfor %}</ul></html>",
-    "schema.html": '<!doctype html><html lang="{{ lang }}" dir="{{ dir }}"><meta charset="utf-8"><title>{{ title }}'
-    '</title><h1>{{ title }} {{ version }}</h1><p><a href="/schema/openapi.json">openapi.json</a></p><dl>'
-    "{% for one in operations %}<dt><code>{{ one.method }} {{ one.path }}</code><dd>{{ one.summary }} "
-    "{{ one.description }}{% endfor %}</dl></html>",
-    "error.html": '<!doctype html><html lang="{{ lang }}" dir="{{ dir }}"><meta charset="utf-8"><title>{{ heading }}'
-    '</title><main><h1>{{ heading }}</h1><p>{{ message }}</p><p><a href="/">Tallybook</a></p></main></html>',
-}
 
 
 @dataclass(frozen=True)
@@ -57,7 +40,7 @@ class Pages:
 
     @cached_property
     def _templates(self) -> dict[str, Environment]:
-        loader = ChoiceLoader([FileSystemLoader(FOLDER / "templates"), DictLoader(PLAIN)])
+        loader = FileSystemLoader(FOLDER / "templates")
         return {locale: _environment(loader, locale) for locale in LOCALES}
 
     def render(self, request: Request[Any, Any, Any], name: str, context: dict[str, Any]) -> str:
