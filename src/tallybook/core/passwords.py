@@ -61,9 +61,9 @@ def _normal(password: str) -> bytes:
 def check_new(password: str, login: str) -> None:
     """Raises Invalid, saying why, when somebody may not take this password."""
     if len(password) < SHORTEST:
-        raise Invalid(f"A password needs at least {SHORTEST} characters.", field="password")
+        raise Invalid("A password needs at least 10 characters.", field="password")
     if len(password) > LONGEST:
-        raise Invalid(f"A password has at most {LONGEST} characters.", field="password")
+        raise Invalid("A password has at most 256 characters.", field="password")
     same = password.casefold().replace(login.casefold(), "")
     if len(same) < SHORTEST // 2 or len(set(password)) <= 3:  # noqa: PLR2004 - "aaaabbbbcc"
         raise Invalid("This password is too easy to guess: take one that nobody would try.", field="password")

@@ -74,6 +74,7 @@ MESSAGES = {
     415: N_("The request's content type is not one that we take."),
     503: N_("Nothing that was received is lost. Please try again in a few seconds."),
 }
+WAIT = N_("Too many tries. Please wait {minutes} min and try again.")
 UNFORESEEN = N_("Nothing was saved. If it happens again, tell whoever runs this the reference {reference}.")
 
 
@@ -91,15 +92,21 @@ def answer(
         body = msgspec.json.encode(NotOk(fault), enc_hook=str)
         return Response(body, status_code=status, media_type=MediaType.JSON, headers=headers)
     words = i18n.words(pages.language_of(request))
+    seconds = headers.get("retry-after") if status == 429 else None  # noqa: PLR2004
     context = {
         "status": status,
         "code": fault.code,
         "heading": words.gettext(HEADINGS.get(status, HEADINGS[500])),
-        "message": words.gettext(fault.message),
+        "message": wait(request, int(seconds)) if seconds else words.gettext(fault.message),
         "details": fault.details,
     }
     text = request.app.state.pages.render(request, "error.html", context)
     return Response(text, status_code=status, media_type=MediaType.HTML, headers=headers)
+
+
+def wait(request: Request[Any, Any, Any], seconds: int) -> str:
+    """How long to wait, in the reader's language."""
+    return i18n.words(pages.language_of(request)).gettext(WAIT).replace("{minutes}", str(-(-seconds // 60)))
 
 
 def _ours(request: Request[Any, Any, Any], error: core.TallybookError) -> Response[Any]:

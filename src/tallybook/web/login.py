@@ -20,6 +20,7 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid, NotSignedIn, TooMany
 
 from . import auth
+from .errors import wait
 from .needs import Asked, TheApp
 from .pages import LANGUAGE_COOKIE, page
 
@@ -74,11 +75,12 @@ async def log_in(request: Asked, app: TheApp, data: URLEncodedBody[LoginForm]) -
     try:
         token = await accounts.log_in(app.db, app.passwords, app.limits, tried)
     except (NotSignedIn, TooMany) as error:
-        shown = LoginPage(target, data.login[:100], error.message)
-        status = 429 if isinstance(error, TooMany) else 401
-        answer = page(request, "login.html", {"form": shown}, status)
-        if isinstance(error, TooMany):
-            answer.headers["retry-after"] = str(error.retry_after)
+        if isinstance(error, NotSignedIn):
+            shown = LoginPage(target, data.login[:100], error.message)
+            return page(request, "login.html", {"form": shown}, 401)
+        shown = LoginPage(target, data.login[:100], wait(request, error.retry_after))
+        answer = page(request, "login.html", {"form": shown}, 429)
+        answer.headers["retry-after"] = str(error.retry_after)
         return answer
     await _end_session_of_cookie(request, app)
     return Redirect(target, status_code=303, cookies=[auth.session_cookie(app, token)])
