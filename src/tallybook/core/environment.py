@@ -15,6 +15,7 @@ from .errors import WrongSetup
 from .migrate import migrate
 
 READER = "tallybook_reader"
+TABLE_EXISTS = "select to_regclass(%(table)s) is not null"
 ROLE_EXISTS = "select 1 from pg_roles where rolname = %(role)s"
 
 # Each statement names schema {schema} and role {role}; they are composed by psycopg, never by hand.
@@ -94,5 +95,5 @@ async def _ensure_role(conn: psycopg.AsyncConnection, role: str, password: str |
 
 
 async def _exists(conn: psycopg.AsyncConnection, table: str) -> bool:
-    row = await (await conn.execute("select to_regclass(%(table)s) is not null", {"table": table})).fetchone()
+    row = await (await conn.execute(TABLE_EXISTS, {"table": table})).fetchone()
     return bool(row and row[0])

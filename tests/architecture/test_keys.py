@@ -1,0 +1,114 @@
+"""The natural keys of the code and the constraints of the migrations say the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tallybook.core import keys
+from tallybook.core.db import Conn
+from tallybook.core.keys import DIRECTORY_TABLES, NATURAL_KEYS, LiveIndex
+
+TABLES = """
+select relname from pg_class where relkind = 'r' and relnamespace = current_schema()::regnamespace
+"""
+FOREIGN_KEYS = """
+select c.conrelid::regclass::text, c.conname, c.confrelid::regclass::text,
+    array(
+        select a.attname::text from unnest(c.conkey) k join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k)
+from pg_constraint c where c.contype = 'f' and c.connamespace = current_schema()::regnamespace
+"""
+TRIGGERS = "select tgrelid::regclass::text, tgname from pg_trigger where not tgisinternal"
+CONSTRAINT_NAMES = "select conrelid::regclass::text, conname from pg_constraint"
+# People's own SQL truncates and refills these, so nothing may point at them.
+SEED_TABLES = {
+    "qa_photo_reviews", "marketing_activations", "valid_drop_numbers", "invalid_drop_submissions",
+}  # fmt: skip
+
+
+async def rows(conn: Conn, statement: str) -> list[tuple[Any, ...]]:
+    return await (await conn.execute(statement)).fetchall()
+
+
+async def test_a_migrated_database_holds_every_declared_key(conn: Conn) -> None:
+    await keys.check(conn)
+
+
+async def test_every_declared_key_has_the_name_that_the_database_uses(conn: Conn) -> None:
+    live = {(table, name) for table, name in await rows(conn, CONSTRAINT_NAMES)}
+    assert [key for key in NATURAL_KEYS if (key.table, key.constraint) not in live] == []
+
+
+async def test_every_unique_rule_of_the_database_is_declared_or_a_plain_number(conn: Conn) -> None:
+    """A rule that no declaration names is how the predecessors lost messages."""
+    declared = {(key.table, frozenset(key.columns)) for key in NATURAL_KEYS}
+    surrogate = ({"id"}, {"business_id", "id"}, {"version_num"})
+    extra = [
+        index
+        for index in await keys.unique_indexes(conn)
+        if (index.table, frozenset(index.columns)) not in declared and set(index.columns) not in surrogate
+    ]
+    assert extra == []
+
+
+async def test_a_key_carries_its_scope(conn: Conn) -> None:
+    """Every key of a tenant table begins with business_id; the directory tables are the listed exception."""
+    for index in await keys.unique_indexes(conn):
+        if index.table not in DIRECTORY_TABLES:
+            assert index.columns[0] == "business_id", index
+
+
+async def test_every_table_is_a_tenant_s_or_a_listed_directory_table(conn: Conn) -> None:
+    tables = {row[0] for row in await rows(conn, TABLES)}
+    tenants = {key.table for key in NATURAL_KEYS} | {"audit_log"}
+    assert tables - tenants - DIRECTORY_TABLES == set()
+    assert tables >= DIRECTORY_TABLES
+
+
+async def test_a_foreign_key_between_tenant_tables_stays_within_the_business(conn: Conn) -> None:
+    for table, name, target, columns in await rows(conn, FOREIGN_KEYS):
+        if table not in DIRECTORY_TABLES and target not in DIRECTORY_TABLES:
+            assert "business_id" in columns, name
+
+
+async def test_nothing_points_at_a_table_that_people_truncate(conn: Conn) -> None:
+    pointed = {target for _, _, target, _ in await rows(conn, FOREIGN_KEYS)}
+    assert pointed & SEED_TABLES == set()
+
+
+async def test_there_is_one_trigger_and_it_is_the_listed_one(conn: Conn) -> None:
+    found = {tuple(row) for row in await rows(conn, TRIGGERS) if not row[0].startswith("dev.")}
+    assert found == {("qa_photo_reviews", "qa_photo_reviews_fill_space")}
+
+
+REVIEW = keys.REVIEW
+USABLE = LiveIndex(REVIEW.table, "x", list(REVIEW.columns), immediate=True, valid=True, partial=False)
+
+
+@pytest.mark.parametrize(
+    ("live", "word"),
+    [
+        ([], "missing"),
+        ([LiveIndex(REVIEW.table, "x", ["drop_number"], immediate=True, valid=True, partial=False)], "missing"),
+        ([LiveIndex(REVIEW.table, "x", [*REVIEW.columns, "id"], immediate=True, valid=True, partial=False)], "missing"),
+        (
+            [LiveIndex(REVIEW.table, "x", list(REVIEW.columns), immediate=False, valid=True, partial=False)],
+            "deferrable",
+        ),
+        ([LiveIndex(REVIEW.table, "x", list(REVIEW.columns), immediate=True, valid=False, partial=False)], "invalid"),
+        ([LiveIndex(REVIEW.table, "x", list(REVIEW.columns), immediate=True, valid=True, partial=True)], "some"),
+        ([LiveIndex("other", "x", list(REVIEW.columns), immediate=True, valid=True, partial=False)], "missing"),
+    ],
+)
+def test_a_key_that_cannot_be_relied_on_is_named_with_what_mends_it(live: list[LiveIndex], word: str) -> None:
+    (sentence,) = keys.faults(live, (REVIEW,))
+    assert word in sentence
+    assert REVIEW.constraint in sentence
+    assert f"alter table {REVIEW.table} add constraint" in sentence
+
+
+def test_the_order_of_columns_is_no_fault() -> None:
+    turned = LiveIndex(REVIEW.table, "x", list(reversed(REVIEW.columns)), immediate=True, valid=True, partial=False)
+    assert keys.faults([turned], (REVIEW,)) == []
+    assert keys.faults([USABLE], (REVIEW,)) == []
