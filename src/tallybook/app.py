@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -67,7 +68,8 @@ class Watching:
     async def current(self) -> Watch | None:
         """The bridge and its desk, or None where no bridge is named.
 
-        Raises WrongSetup for a mistake in the file; the next call looks again.
+        A mistake in a file that was right before is told with the watch, which goes on as it was. Raises WrongSetup
+        where there is nothing to go on with; the next call looks again.
         """
         path = self.app.settings.config
         try:
@@ -76,7 +78,12 @@ class Watching:
             return None
         stamp = (stat.st_mtime_ns, stat.st_size)
         if stamp != self.read:
-            await self._take(read_projects_file(path))
+            try:
+                await self._take(read_projects_file(path))
+            except WrongSetup as error:
+                if self.watch is None:
+                    raise
+                self.watch = dataclasses.replace(self.watch, mistake=error.message)
             self.read = stamp
         return self.watch
 

@@ -32,6 +32,7 @@ TOPIC = "monitor"
 RECONCILE = "monitor.reconcile"
 BEAT_SECONDS = 5.0
 LONGEST_PAUSE = 15.0
+IDLE_SECONDS = 2.0  # how soon a projects file that appears is read
 NIGHT = wall_time(2, 30)
 
 logger = structlog.get_logger()
@@ -51,12 +52,16 @@ class Bridge(Source, Protocol):
 
 @dataclass(frozen=True)
 class Watch:
-    """A bridge to read and the desk that files what it says; made anew whenever the projects file changes."""
+    """A bridge to read and the desk that files what it says; made anew whenever the projects file changes.
+
+    ``mistake`` says what is wrong with the file as it is now; until it is mended, the watch goes on as before.
+    """
 
     business: Business
     bridge: Bridge
     desk: Desk
     poll_seconds: float = 1.0
+    mistake: str | None = None
 
 
 def schedules(time_zone: str) -> list[Schedule]:
@@ -110,29 +115,29 @@ class Keeper:
         pause = 1.0
         while not stop.is_set():
             problem, seconds = await self._poll()
-            pause = min(pause * 2, LONGEST_PAUSE) if problem else seconds
+            pause = min(pause * 2, LONGEST_PAUSE) if seconds is None else seconds
             self._tell(problem)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
 
-    async def _poll(self) -> tuple[str | None, float]:
-        """One look at the file; returns what is wrong, if anything, and the seconds until the next look."""
+    async def _poll(self) -> tuple[str | None, float | None]:
+        """One look at the file; returns what is wrong, if anything, and the seconds to the next look if it was read."""
         watch: Watch | None = None
         try:
             watch = await self.watch()
             if watch is None:
-                return None, LONGEST_PAUSE
+                return None, IDLE_SECONDS
             await scan(self.db, watch)
             learnt = await watch.bridge.new_lids(self.lids)
             await name_senders(self.db, watch, learnt)
             self.lids = watch.bridge.lids
-            await self._beat(watch, None)
+            await self._beat(watch, watch.mistake)
         except (SourceUnreadable, WrongSetup) as error:
             await self._beat(watch, error.message)
-            return error.message, 1.0
+            return error.message, None
         except (DatabaseError, PoolTimeout, OSError) as error:
-            return f"The database is away ({type(error).__name__}); posts wait in the bridge's file.", 1.0
-        return None, watch.poll_seconds
+            return f"The database is away ({type(error).__name__}); posts wait in the bridge's file.", None
+        return watch.mistake, watch.poll_seconds
 
     async def _beat(self, watch: Watch | None, problem: str | None) -> None:
         """A sign of life every five seconds, with what the file holds; at once when something went wrong."""
