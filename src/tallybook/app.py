@@ -16,7 +16,7 @@ from .channels.bridge.reader import BridgeSource
 from .core import businesses, health, spool
 from .core.businesses import Business
 from .core.db import Conn, Database, open_database
-from .core.errors import WrongSetup
+from .core.errors import TallybookError, WrongSetup
 from .core.health import Check, HealthReport
 from .core.login_limits import Limits
 from .core.passwords import Passwords
@@ -68,7 +68,7 @@ class Watching:
     async def current(self) -> Watch | None:
         """The bridge and its desk, or None where no bridge is named.
 
-        A mistake in a file that was right before is told with the watch, which goes on as it was. Raises WrongSetup
+        A mistake in a file that was right before is told with the watch, which goes on as it was. Raises an error
         where there is nothing to go on with; the next call looks again.
         """
         path = self.app.settings.config
@@ -80,7 +80,7 @@ class Watching:
         if stamp != self.read:
             try:
                 await self._take(read_projects_file(path))
-            except WrongSetup as error:
+            except TallybookError as error:
                 if self.watch is None:
                     raise
                 self.watch = dataclasses.replace(self.watch, mistake=error.message)

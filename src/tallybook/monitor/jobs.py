@@ -19,7 +19,7 @@ from tallybook.core import log, sources, wakeups
 from tallybook.core.businesses import Business
 from tallybook.core.channel import Reading, Source
 from tallybook.core.db import PROD, Conn, Database
-from tallybook.core.errors import SourceUnreadable, WrongSetup
+from tallybook.core.errors import TallybookError
 from tallybook.core.heartbeats import beat
 from tallybook.core.ingest import Absorbed
 from tallybook.core.schedules import Schedule
@@ -132,7 +132,7 @@ class Keeper:
             await name_senders(self.db, watch, learnt)
             self.lids = watch.bridge.lids
             await self._beat(watch, watch.mistake)
-        except (SourceUnreadable, WrongSetup) as error:
+        except TallybookError as error:
             await self._beat(watch, error.message)
             return error.message, None
         except (DatabaseError, PoolTimeout, OSError) as error:
