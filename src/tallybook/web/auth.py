@@ -16,7 +16,6 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from tallybook.app import App
 from tallybook.core import api_tokens, sessions
 from tallybook.core.callers import Caller
-from tallybook.core.db import Conn
 from tallybook.core.errors import NotAllowed, NotSignedIn
 
 from .answers import is_partial, wants_json
@@ -62,23 +61,23 @@ def session_token(app: App, connection: ASGIConnection[Any, Any, Any, Any]) -> s
 async def identify(app: App, connection: ASGIConnection[Any, Any, Any, Any]) -> tuple[Caller | None, str | None]:
     """Who asks, and by what: ``token`` or ``session``. A request with an Authorization header stands on that alone.
 
-    Both are None for nobody known: only a token that holds may switch the cross-site guard off.
+    Both are None for nobody known: only a token that holds may switch the cross-site guard off. Not tried again when
+    the database is away: the pool has waited for it already, and a person waits too.
     """
     given = connection.headers.get("authorization")
     if given is not None:
         scheme, _, token = given.partition(" ")
         if scheme.lower() != "bearer":
             return None, None
-        holder = await app.db.run("resolve token", lambda conn: api_tokens.resolve(conn, token.strip()))
+        async with app.db.transaction() as conn:
+            holder = await api_tokens.resolve(conn, token.strip())
         return holder, "token" if holder else None
     cookie = session_token(app, connection)
     if cookie is None:
         return None, None
 
-    async def resolve(conn: Conn) -> Caller | None:
-        return await sessions.resolve(conn, cookie)
-
-    caller = await app.db.run("resolve session", resolve)
+    async with app.db.transaction() as conn:
+        caller = await sessions.resolve(conn, cookie)
     return caller, "session" if caller else None
 
 
