@@ -1,3 +1,4 @@
+import htmx from "htmx.org";
 import { Idiomorph } from "idiomorph/dist/idiomorph.esm.js";
 import { $, $$, fragment, toast } from "./dom.js";
 
@@ -18,7 +19,6 @@ function reading() {
 
 const options = {
   morphStyle: "innerHTML",
-  ignoreActiveValue: true,
   callbacks: {
     beforeNodeMorphed(old, fresh) {
       if (old.id === "filters" || old.id === "selected") return false;
@@ -35,12 +35,18 @@ function keepCurrent(old, fresh) {
   if (link && old.querySelector("a")?.hasAttribute("aria-current")) link.setAttribute("aria-current", "true");
 }
 
+function recount(fresh) {
+  const told = $("#count", fresh)?.textContent;
+  if (told && $("#count").textContent !== told) $("#count").textContent = told;
+}
+
 /** Puts a freshly drawn list in place of the one that is shown. */
 function replace(fresh) {
   const before = new Set(rows().map((row) => row.dataset.id));
   Idiomorph.morph(list(), fresh.innerHTML, options);
-  window.htmx.process(list());
+  htmx.process(list());
   for (const row of rows()) if (!before.has(row.dataset.id)) row.classList.add("new");
+  recount(fresh);
   waiting = null;
   $("#news").hidden = true;
 }
@@ -58,10 +64,9 @@ function patch(fresh) {
     const kept = old.dataset.news;
     Idiomorph.morph(old, row.outerHTML, { ...options, morphStyle: "outerHTML" });
     $(`#${row.id}`).dataset.news = kept;
-    window.htmx.process($(`#${row.id}`));
+    htmx.process($(`#${row.id}`));
   }
-  const count = $("#count");
-  if (count && $("#count", fresh)) count.textContent = $("#count", fresh).textContent;
+  recount(fresh);
   if (!fresher) return;
   waiting = fresh;
   const pill = $("#news");
@@ -81,7 +86,7 @@ export async function refreshList() {
   if (page && address.search === location.search) {
     const days = $("#days", page);
     if (days && $("#days")) Idiomorph.morph($("#days"), days.outerHTML, { morphStyle: "outerHTML" });
-    if ($("#days")) window.htmx.process($("#days"));
+    if ($("#days")) htmx.process($("#days"));
     const fresh = $("#fresh-list", page);
     if (fresh) {
       if (reading() && rows().length) patch(fresh);

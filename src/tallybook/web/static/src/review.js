@@ -1,3 +1,4 @@
+import htmx from "htmx.org";
 import { Idiomorph } from "idiomorph/dist/idiomorph.esm.js";
 import { $, $$, call, fragment, icon } from "./dom.js";
 import { refreshList } from "./list.js";
@@ -60,8 +61,9 @@ async function redraw(force = false) {
     if (changed && (fresh.dataset.posts !== words().posts || fresh.dataset.changedBy)) announce(fresh);
     return;
   }
-  Idiomorph.morph(sheet(), fresh.outerHTML, { morphStyle: "outerHTML", ignoreActiveValue: true });
-  window.htmx.process(sheet());
+  const callbacks = { beforeNodeMorphed: (old) => old.id !== "saved" };
+  Idiomorph.morph(sheet(), fresh.outerHTML, { morphStyle: "outerHTML", ignoreActiveValue: true, callbacks });
+  htmx.process(sheet());
 }
 
 function announce(fresh) {

@@ -1,0 +1,197 @@
+"""A real Chromium before the real server on a real database, and what the browser tests say about pages."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+from axe_core_python.async_playwright import Axe
+from playwright.async_api import BrowserContext, Page
+
+from tallybook.core import ingest, wakeups
+from tallybook.core.businesses import Business
+from tallybook.core.db import Conn, Database
+from tallybook.core.messages import Identity, Incoming
+from tallybook.monitor import rules
+from tallybook.monitor.service.filing import Desk
+from tallybook.monitor.store import projects as project_store
+from tallybook.monitor.types import Kind, Project
+from tests import world
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SERVE = """
+import asyncio, signal, sys
+from tallybook.app import open_app
+from tallybook.settings import Settings
+from tallybook.web import server
+
+async def main():
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with open_app(Settings.load()) as app:
+        await server.serve(app, stop)
+
+asyncio.run(main())
+"""
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1440, "height": 900}
+SOON = 2000  # milliseconds in which a post must be on the page
+
+_numbers = count(1)
+
+
+def project(name: str, **different: Any) -> Project:
+    """A group of the fibre installer's, not validated."""
+    values: dict[str, Any] = {
+        "group": f"1203630000{hashlib.sha256(name.encode()).hexdigest()[:6]}@g.us", "kind": Kind.QA, "space": "fibre",
+        "validated": False, "pattern": rules.compile_pattern(None),
+    }  # fmt: skip
+    return Project(name=name, **(values | different))
+
+
+LAWLEY = project("Lawley")
+MOHADIN = project("Mohadin")
+MARKETING = project("Marketing Activations", kind=Kind.MARKETING, space="marketing")
+PROJECTS = (LAWLEY, MOHADIN, MARKETING)
+
+
+async def set_up(db: Database, business: Business, projects: tuple[Project, ...] = PROJECTS) -> None:
+    """The mirror of a projects file."""
+    await db.run("mirror", lambda conn: project_store.mirror(conn, business.id, projects))
+
+
+async def post(
+    db: Database, business: Business, text: str, where: Project = LAWLEY, ago: timedelta = timedelta(0), who: int = 7
+) -> None:
+    """Somebody says something in a group, as the bridge's reader would hand it on."""
+    number = next(_numbers)
+    incoming = Incoming(
+        channel="bridge", account="bridge", scope=where.group, external_id=f"M{number}", chat=where.group,
+        sender=Identity(f"278200000{who:02}@s.whatsapp.net", f"+278200000{who:02}"), said_at=datetime.now(UTC) - ago,
+        text=text, content_hash=hashlib.sha256(text.encode()).digest(),
+    )  # fmt: skip
+    desk = Desk({where.group: where}, business.zone)
+
+    async def work(conn: Conn) -> None:
+        await ingest.absorb(conn, business, [incoming], desk.file)
+        await wakeups.wake_up(conn, "monitor", business.id)
+
+    await db.run("post", work)
+
+
+class Site:
+    """The web server in a process of its own, on a free port of this machine."""
+
+    def __init__(self, database_url: str, folder: Path, **settings: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}"
+        self._environment = {**os.environ, "TALLYBOOK_DATABASE_URL": database_url, "TALLYBOOK_PORT": str(port)} | {
+            "TALLYBOOK_DATA_DIR": str(folder / "data"), "TALLYBOOK_LOG_FILE": str(folder / "web.log"), **settings,
+        }  # fmt: skip
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Returns once it answers."""
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", SERVE, env=self._environment, stderr=asyncio.subprocess.DEVNULL
+        )
+        async with httpx.AsyncClient() as client:
+            for _ in range(300):
+                with contextlib.suppress(httpx.TransportError):
+                    if (await client.get(f"{self.address}/healthz")).status_code == 200:
+                        return
+                await asyncio.sleep(0.1)
+        raise AssertionError("the web server did not start")
+
+    async def stop(self) -> int:
+        """Asks it to stop; returns its exit code."""
+        if self.process is None:
+            return 0
+        with contextlib.suppress(ProcessLookupError):
+            self.process.terminate()
+        return await asyncio.wait_for(self.process.wait(), 20)
+
+
+@dataclass
+class Tab:
+    """A page, and everything about it that nobody should have seen."""
+
+    page: Page
+    address: str
+    complaints: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+
+    def watch(self) -> None:
+        self.page.on("console", lambda said: self._note(said.type, said.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.page.on("request", lambda request: self._check_host(request.url))
+
+    def _note(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"} and not any(part in text for part in self.expected):
+            self.complaints.append(f"{kind}: {text}")
+
+    def _check_host(self, url: str) -> None:
+        if not url.startswith((self.address, "data:", "blob:")):
+            self.complaints.append(f"foreign: {url}")
+
+    async def go(self, path: str) -> None:
+        await self.page.goto(self.address + path)
+
+    async def log_in(self, who: world.Someone) -> None:
+        await self.go("/login")
+        await self.page.fill("#login", who.login)
+        await self.page.fill("#password", world.PASSWORD)
+        await self.page.click("main button")
+        await self.page.wait_for_url("**/wa-monitor")
+
+    async def violations(self) -> list[str]:
+        """What breaks WCAG 2.2 AA, one line for each place."""
+        results = await Axe().run(
+            self.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+        )
+        return [
+            f"{found['id']}: {node['target']} {node.get('failureSummary', '')[:300]}"
+            for found in results["violations"]
+            for node in found["nodes"]
+        ]
+
+
+OpenTab = Callable[..., Any]
+
+
+async def tabs_of(context_of: Callable[..., Any], address: str) -> AsyncIterator[OpenTab]:
+    """Opens tabs, each of a person's own browser profile; at the end nothing may have been complained of."""
+    tabs: list[tuple[Tab, BrowserContext]] = []
+
+    async def open_tab(who: world.Someone | None = None, **options: Any) -> Tab:
+        context = await context_of(**({"viewport": DESK, "reduced_motion": "reduce"} | options))
+        context.set_default_timeout(10_000)
+        tab = Tab(await context.new_page(), address)
+        tab.watch()
+        tabs.append((tab, context))
+        if who is not None:
+            await tab.log_in(who)
+        return tab
+
+    yield open_tab
+    for _, context in tabs:
+        await context.close()
+    complaints = [line for tab, _ in tabs for line in tab.complaints]
+    assert complaints == [], "\n".join(complaints)

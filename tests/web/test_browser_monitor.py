@@ -1,0 +1,274 @@
+"""The monitor as people use it: with eyes, a mouse and a keyboard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, async_playwright, expect
+
+from tallybook.core.businesses import Business
+from tallybook.core.db import Database
+from tests import world
+from tests.web.browser import CHROMIUM, DESK, FLAGS, MOHADIN, PHONE, SOON, OpenTab, Site, Tab, post, set_up, tabs_of
+
+expect.set_options(timeout=10_000)
+
+
+@pytest.fixture(scope="module")
+async def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    running = Site(database_url, tmp_path_factory.mktemp("site"))
+    await running.start()
+    yield running
+    assert await running.stop() == 0
+
+
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip("there is no Chromium on this machine")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def open_tab(chromium: Browser, site: Site, db: Database) -> AsyncIterator[OpenTab]:
+    async for opener in tabs_of(chromium.new_context, site.address):
+        yield opener
+
+
+@pytest.fixture
+async def home(db: Database, business: Business) -> Business:
+    await set_up(db, business)
+    return business
+
+
+@pytest.fixture
+async def ana(db: Database, home: Business) -> world.Someone:
+    return await db.run("add", lambda conn: world.ana(conn, home))
+
+
+@pytest.fixture
+async def bia(db: Database, home: Business) -> world.Someone:
+    return await db.run("add", lambda conn: world.bia(conn, home))
+
+
+def row(tab: Tab, drop: str) -> Any:
+    return tab.page.locator(".row", has_text=drop)
+
+
+async def is_live(tab: Tab) -> None:
+    await expect(tab.page.locator("#live")).to_have_attribute("data-state", "live")
+
+
+async def open_review(tab: Tab, drop: str) -> None:
+    await row(tab, drop).locator("a").click()
+    await expect(tab.page.locator("#sheet h2")).to_have_text(drop)
+
+
+async def test_from_the_log_in_by_way_of_a_post_to_a_complete_review(
+    open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
+) -> None:
+    tab = await open_tab(ana)
+    await expect(tab.page.get_by_text("No drops yet today")).to_be_visible()
+    await is_live(tab)
+    await post(db, home, "DR1752104 is done")
+    await expect(row(tab, "DR1752104")).to_be_visible(timeout=SOON)
+    await open_review(tab, "DR1752104")
+    for key in "1234567890-=":
+        await tab.page.keyboard.press(key)
+    await expect(tab.page.locator("#sheet .status")).to_have_text("Complete")
+    await expect(row(tab, "DR1752104").locator(".tag.done")).to_be_visible()
+    await tab.page.reload()
+    await expect(tab.page.locator("#sheet .status")).to_have_text("Complete")
+
+
+async def test_a_second_person_sees_who_works_on_a_review_and_cannot_write(
+    open_tab: OpenTab, db: Database, home: Business, ana: world.Someone, bia: world.Someone
+) -> None:
+    await post(db, home, "DR1752104")
+    first, second = await open_tab(ana), await open_tab(bia)
+    await open_review(second, "DR1752104")
+    await is_live(second)
+    await open_review(first, "DR1752104")
+    await first.page.keyboard.press("1")
+    await expect(first.page.locator("#saved")).to_have_text("Saved")
+    await expect(row(second, "DR1752104").locator(".held")).to_contain_text(ana.name, timeout=SOON)
+    await expect(second.page.locator("#say")).to_contain_text(f"{ana.name} is working on this review")
+    await expect(second.page.locator(".step .mark input").first).to_be_disabled()
+    await first.go("/health")
+    await expect(second.page.locator(".step .mark input").first).to_be_enabled(timeout=SOON)
+
+
+async def test_what_is_being_typed_survives_what_happens_meanwhile(
+    open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
+) -> None:
+    await post(db, home, "DR1752104", ago=timedelta(minutes=3))
+    tab = await open_tab(ana)
+    await is_live(tab)
+    await open_review(tab, "DR1752104")
+    await tab.page.fill("#comment", "")
+    await tab.page.locator("#comment").press_sequentially("The pole is ")
+    await post(db, home, "DR1752104 again")
+    await expect(tab.page.locator("#say")).to_contain_text("Posted again", timeout=SOON)
+    await tab.page.locator("#comment").press_sequentially("crooked")
+    await expect(tab.page.locator("#comment")).to_have_value("The pole is crooked")
+    await expect(tab.page.locator("#comment")).to_be_focused()
+    await tab.page.keyboard.press("Control+Enter")
+    await expect(tab.page.locator("#saved")).to_have_text("Saved")
+    await expect(tab.page.locator("#sheet .trail li", has_text="Posted again")).to_be_visible()
+
+
+async def test_new_rows_wait_under_a_pill_while_somebody_is_reading(
+    open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
+) -> None:
+    await post(db, home, "DR1752104", ago=timedelta(minutes=3))
+    tab = await open_tab(ana)
+    await is_live(tab)
+    await row(tab, "DR1752104").hover()
+    before = await row(tab, "DR1752104").bounding_box()
+    await post(db, home, "DR1752105")
+    await post(db, home, "DR1752106")
+    await expect(tab.page.locator("#news")).to_have_text("2 new", timeout=SOON)
+    assert await row(tab, "DR1752104").bounding_box() == before
+    await tab.page.click("#news")
+    await expect(tab.page.locator(".row")).to_have_count(3)
+
+
+async def test_a_step_is_marked_wrong_with_a_reason_by_keyboard_and_by_mouse(
+    open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
+) -> None:
+    await post(db, home, "DR1752104")
+    tab = await open_tab(ana)
+    await open_review(tab, "DR1752104")
+    await tab.page.keyboard.press("Shift+Digit2")
+    await tab.page.keyboard.type("The ladder is in front")
+    await tab.page.keyboard.press("Enter")
+    await expect(tab.page.locator("#sheet .bar i").nth(1)).to_have_class("wrong")
+    third = tab.page.locator(".step").nth(2)
+    await third.locator(".mark.wrong").click()
+    await third.get_by_role("button", name="Blurry").click()
+    await expect(tab.page.locator("#sheet .status")).to_have_text("2 wrong")
+    await tab.page.reload()
+    await expect(tab.page.locator(".step").nth(1).locator(".why .field")).to_have_value("The ladder is in front")
+    await expect(third.locator(".why .field")).to_have_value("Blurry")
+
+
+async def test_a_save_that_fails_says_so_and_keeps_the_text(
+    open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
+) -> None:
+    await post(db, home, "DR1752104")
+    tab = await open_tab(ana)
+    tab.expected += ["net::ERR_FAILED", "net::ERR_INTERNET_DISCONNECTED"]
+    await open_review(tab, "DR1752104")
+    await tab.page.fill("#comment", "Not to be lost")
+    await tab.page.route("**/api/**", lambda route: route.abort())
+    await tab.page.click("#save")
+    await expect(tab.page.locator("#say")).to_contain_text("the text is still here")
+    await expect(tab.page.locator("#comment")).to_have_value("Not to be lost")
+    await tab.page.unroute("**/api/**")
+    await tab.page.get_by_role("button", name="Try again").click()
+    await expect(tab.page.locator("#saved")).to_have_text("Saved")
+    await tab.page.reload()
+    await expect(tab.page.locator("#comment")).to_have_value("Not to be lost")
+
+
+async def test_the_list_is_walked_and_searched_by_keyboard(
+    open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
+) -> None:
+    for number in range(4):
+        await post(db, home, f"DR175210{number}", ago=timedelta(minutes=number), where=MOHADIN)
+    tab = await open_tab(ana)
+    press = tab.page.keyboard.press
+    await press("j")
+    await press("j")
+    await press("x")
+    await expect(tab.page.locator("#selected")).to_contain_text("1 selected")
+    await press("Enter")
+    await expect(tab.page.locator("#sheet h2")).to_have_text("DR1752101")
+    await press("/")
+    await tab.page.keyboard.type("2103")
+    await expect(tab.page.locator(".row")).to_have_count(1)
+    await expect(tab.page).to_have_url(re.compile("q=2103"))
+    await press("Escape")
+    await press("?")
+    await expect(tab.page.locator("#keys")).to_be_visible()
+
+
+async def test_the_whole_form_works_where_no_script_runs(
+    open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
+) -> None:
+    await post(db, home, "DR1752104")
+    tab = await open_tab(ana, java_script_enabled=False)
+    tab.expected += ["400"]
+    await row(tab, "DR1752104").locator("a").click()
+    steps = tab.page.locator(".step")
+    await steps.nth(0).locator(".mark.right").click()
+    await steps.nth(1).locator(".mark.wrong").click()
+    await tab.page.fill("#comment", "Kept")
+    await tab.page.click("#save")
+    await expect(tab.page.get_by_text("Say what is wrong with: Location on Wall.")).to_be_visible()
+    await expect(tab.page.locator("#comment")).to_have_value("Kept")
+    await steps.nth(1).locator(".why .field").fill("Obstructed")
+    await tab.page.click("#save")
+    await expect(tab.page.locator("#sheet .status")).to_have_text(re.compile("1 wrong"))
+    await expect(tab.page.locator("#comment")).to_have_value("Kept")
+
+
+async def test_a_phone_shows_the_list_or_the_review_with_a_way_back(
+    open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
+) -> None:
+    await post(db, home, "DR1752104")
+    tab = await open_tab(ana, viewport=PHONE, has_touch=True)
+    await expect(tab.page.locator("#review")).to_be_hidden()
+    await row(tab, "DR1752104").locator("a").tap()
+    await expect(tab.page.locator("#list")).to_be_hidden()
+    await expect(tab.page.locator("#sheet h2")).to_have_text("DR1752104")
+    await tab.page.get_by_label("Back to the list").tap()
+    await expect(row(tab, "DR1752104")).to_be_visible()
+    assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "hebrew", "phone", "hebrew phone"])
+async def test_every_page_keeps_to_wcag_and_to_its_width(
+    open_tab: OpenTab, db: Database, home: Business, look: str
+) -> None:
+    admin = await db.run("add", lambda conn: world.root(conn, home))
+    options: dict[str, Any] = {"color_scheme": "dark" if look == "dark" else "light"}
+    options |= {"viewport": PHONE if "phone" in look else DESK, "locale": "he" if "hebrew" in look else "en"}
+    stranger = await open_tab(**options)
+    stranger.expected += ["404", "401"]
+    tab = await open_tab(admin, **options)
+    found: dict[str, list[str]] = {}
+
+    async def look_at(place: str, tab: Tab) -> None:
+        if problems := await tab.violations():
+            found[place] = problems
+        assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{place} is too wide"
+
+    await stranger.go("/login")
+    await look_at("login", stranger)
+    await look_at("empty", tab)
+    for number in range(5):
+        await post(db, home, f"DR175210{number}", ago=timedelta(minutes=number * 20))
+    await post(db, home, "DR1752103 again")
+    await tab.go("/wa-monitor")
+    await look_at("full", tab)
+    await row(tab, "DR1752103").locator("a").click()
+    await tab.page.locator(".step").nth(1).locator(".mark.wrong").click()
+    await look_at("review", tab)
+    for path in ("/health", "/account", "/schema"):
+        await tab.go(path)
+        await look_at(path, tab)
+    tab.expected += ["404"]
+    await tab.go("/no-such-page")
+    await look_at("error", tab)
+    assert found == {}
+    if "hebrew" in look:
+        assert await tab.page.get_attribute("html", "dir") == "rtl"
