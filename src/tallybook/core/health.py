@@ -112,17 +112,18 @@ async def report(db: Database, now: datetime, extra: Sequence[Check] = ()) -> He
 
 
 def judge_beats(beats: Sequence[Beat], now: datetime) -> list[Check]:
-    """A worker or reader that has not been heard of is late; one that says it cannot work is wrong."""
+    """A worker or reader that has not been heard of is late, or says itself that it is; one that cannot work is wrong."""
     checks = [] if beats else [Check("worker", "wrong", "No worker has ever run here. Start one with: tallybook work")]
     for beat in beats:
         facts = {key: value for key, value in beat.details.items() if isinstance(value, str | int | float)}
-        problem = facts.pop("problem", None)
+        problem, late = facts.pop("problem", None), facts.pop("late", None)
         if problem:
             checks.append(Check(beat.name, "wrong", str(problem), beat.at, facts))
         elif now - beat.at > BEAT_LATE:
             checks.append(Check(beat.name, "late", "Not heard of for a while. Is its process running?", beat.at, facts))
         else:
-            checks.append(Check(beat.name, "ok", str(facts.pop("says", "Working.")), beat.at, facts))
+            says = str(late or facts.pop("says", "Working."))
+            checks.append(Check(beat.name, "late" if late else "ok", says, beat.at, facts))
     return checks
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from datetime import time as wall_time
 from typing import Any, Protocol
 
@@ -32,6 +33,7 @@ TOPIC = "monitor"
 RECONCILE = "monitor.reconcile"
 BEAT_SECONDS = 5.0
 LONGEST_PAUSE = 15.0
+SILENT = timedelta(hours=12)
 IDLE_SECONDS = 2.0  # how soon a projects file that appears is read
 NIGHT = wall_time(2, 30)
 
@@ -145,7 +147,7 @@ class Keeper:
             return
         details: dict[str, Any] = {"problem": problem} if problem else {"says": "Connected; reading."}
         if watch is not None and problem is None:
-            details |= _facts(await watch.bridge.report())
+            details |= told_of(await watch.bridge.report(), datetime.now(UTC))
         name = f"bridge {watch.bridge.account}" if watch is not None else "bridge"
         with suppress(DatabaseError, PoolTimeout):
             await self.db.run("beat", lambda conn: beat(conn, name, details))
@@ -160,9 +162,13 @@ class Keeper:
         self.problem = problem
 
 
-def _facts(findings: Any) -> dict[str, Any]:
-    """The bridge's findings as the health page shows them: numbers, times and sentences, never a message."""
+def told_of(findings: Any, now: datetime) -> dict[str, Any]:
+    """The bridge's findings as the health page shows them: numbers, times and sentences, never a message. Pure."""
     found: dict[str, Any] = msgspec.to_builtins(findings)
-    return {key: value for key, value in found.items() if isinstance(value, str | int | float | bool)} | {
-        "remarks": " ".join(found.get("problems", []))
-    }
+    told = {key: value for key, value in found.items() if isinstance(value, str | int | float) and value}
+    if found.get("problems"):
+        told["remarks"] = " ".join(found["problems"])
+    newest = findings.newest_at
+    if newest is None or now - newest > SILENT:
+        told["late"] = "The bridge has stored no message of any chat for half a day. Is it connected to WhatsApp?"
+    return told
