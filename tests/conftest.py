@@ -130,18 +130,19 @@ async def _worker_pool(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def clean_database(superuser_url: str) -> Iterator[None]:
-    """Empties, after the test, every table that it touched."""
-    yield
-    with psycopg.connect(superuser_url) as connection:
-        connection.execute("set session_replication_role = replica; set lock_timeout = '10s'")
+    """Numbers begin at 1 in every test; after it, every table that it touched is emptied."""
+    with psycopg.connect(superuser_url, autocommit=True) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute("set lock_timeout = '10s'")
+        # Here and not at the end: a test that is rolled back moves the numbers on too.
+        connection.execute(RESTART_NUMBERS)
+        yield
         touched = connection.execute(TOUCHED).fetchall()
         large = [table for table, size in touched if size > SMALL]
         if large:
             connection.execute(f"truncate {', '.join(large)} restart identity cascade".encode())
-        small = [table for table, size in touched if size <= SMALL]
-        for table in small:
+        for table in (table for table, size in touched if size <= SMALL):
             connection.execute(f"delete from {table}".encode())
-        connection.execute(RESTART_NUMBERS)
 
 
 @pytest.fixture
@@ -202,3 +203,15 @@ async def business(business_home: Database | Conn) -> Business:
     if isinstance(business_home, Database):
         return await business_home.run("add business", world.velo_fibre)
     return await world.velo_fibre(business_home)
+
+
+@pytest.fixture
+async def ana(db: Database, business: Business) -> world.Someone:
+    """A reviewer of the business, committed."""
+    return await db.run("add", lambda conn: world.ana(conn, business))
+
+
+@pytest.fixture
+async def root(db: Database, business: Business) -> world.Someone:
+    """An admin of the business, committed."""
+    return await db.run("add", lambda conn: world.root(conn, business))

@@ -22,7 +22,7 @@ def test_nothing_of_a_release_starts_before_its_migrations_are_through(service: 
 
 
 def test_migrations_run_once_and_only_they_get_the_owners_password(services: dict[str, Any]) -> None:
-    assert services["migrate"]["command"] == ["migrate"]
+    assert services["migrate"]["command"] == ["env", "create", "prod", "--keep-password"]
     assert services["migrate"]["restart"] == "no"
     assert services["migrate"]["depends_on"] == {"database": {"condition": "service_healthy"}}
     owners = {name for name, service in services.items() if "OWNER" in str(service.get("environment"))}

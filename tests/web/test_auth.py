@@ -24,16 +24,6 @@ ONE_TIME = re.compile(r"\b(?:[a-z2-9]{5}-){3}[a-z2-9]{5}\b")
 SESSION = "tallybook_session"
 
 
-@pytest.fixture
-async def ana(db: Database, business: Business) -> Someone:
-    return await db.run("add", lambda conn: world.ana(conn, business))
-
-
-@pytest.fixture
-async def root(db: Database, business: Business) -> Someone:
-    return await db.run("add", lambda conn: world.root(conn, business))
-
-
 async def new_token(app: App, owner: Someone, *scopes: Scope) -> str:
     return await app.db.run("token", lambda conn: api_tokens.create(conn, owner.caller, "t", frozenset(scopes)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po
@@ -61,3 +62,23 @@ def test_a_translation_has_the_placeholders_of_its_text() -> None:
 def test_a_translated_page_is_read_from_right_to_left() -> None:
     assert (i18n.direction("he"), i18n.direction("en")) == ("rtl", "ltr")
     assert i18n.words("he").gettext("Log in") != "Log in"
+
+
+@pytest.mark.parametrize(
+    ("account", "cookie", "accepted", "language"),
+    [
+        (None, None, None, "en"),
+        ("he", "en", "en", "he"),
+        (None, "he", "en", "he"),
+        (None, "xx", "he", "he"),
+        (None, None, "fr-FR, he;q=0.4, en;q=0.3", "he"),
+        (None, None, "iw", "he"),
+        (None, None, "he;q=0, en", "en"),
+        (None, None, ";;;q=x,,\0,*", "en"),
+        (None, None, "x" * 10**6, "en"),
+    ],
+)
+def test_the_language_is_the_accounts_then_the_cookies_then_the_browsers(
+    account: str | None, cookie: str | None, accepted: str | None, language: str
+) -> None:
+    assert i18n.chosen(account, cookie, accepted) == language

@@ -18,7 +18,7 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Database, open_database
 from tallybook.core.login_limits import Limits
 from tallybook.settings import Settings
-from tallybook.web import asgi, i18n
+from tallybook.web import asgi
 from tallybook.web.answers import Ok, ok
 from tallybook.web.needs import Asked
 from tests import world
@@ -47,11 +47,6 @@ def broken(phone: FromPath[str]) -> None:
 @pytest.fixture
 def asgi_app(app: App) -> Any:
     return asgi.build(app, [me, echo, broken])
-
-
-@pytest.fixture
-async def ana(db: Database, business: Business) -> Someone:
-    return await db.run("add", lambda conn: world.ana(conn, business))
 
 
 # ── Other sites ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -281,26 +276,3 @@ async def test_the_api_page_lists_the_operations_without_a_script_or_a_foreign_h
     schema = json.loads((await browser.get("/schema/openapi.json")).text)
     assert set(schema["paths"]) == {"/api/me", "/api/echo", "/api/broken/{phone}"}
     assert (await browser.get("/schema/swagger")).status_code == 404
-
-
-# ── Languages ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize(
-    ("account", "cookie", "accepted", "language"),
-    [
-        (None, None, None, "en"),
-        ("he", "en", "en", "he"),
-        (None, "he", "en", "he"),
-        (None, "xx", "he", "he"),
-        (None, None, "fr-FR, he;q=0.4, en;q=0.3", "he"),
-        (None, None, "iw", "he"),
-        (None, None, "he;q=0, en", "en"),
-        (None, None, ";;;q=x,,\0,*", "en"),
-        (None, None, "x" * 10**6, "en"),
-    ],
-)
-def test_the_language_is_the_accounts_then_the_cookies_then_the_browsers(
-    account: str | None, cookie: str | None, accepted: str | None, language: str
-) -> None:
-    assert i18n.chosen(account, cookie, accepted) == language

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tallybook.core.errors import TallybookError
 
-from . import accounts, environments, monitor, product
+from . import accounts, bench, demo, environments, monitor, product
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(monitor.app, name="monitor")
@@ -17,7 +17,7 @@ app.add_typer(environments.app, name="env")
 app.add_typer(accounts.user, name="user")
 app.add_typer(accounts.token, name="token")
 app.add_typer(accounts.business, name="business")
-for command in product.COMMANDS + environments.COMMANDS:
+for command in (*product.COMMANDS, demo.demo, *environments.COMMANDS, bench.bench):
     app.command()(command)
 
 

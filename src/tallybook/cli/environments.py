@@ -17,13 +17,18 @@ app = typer.Typer(no_args_is_help=True, help="Environments: a schema and a role 
 
 
 @app.command("create")
-def create_environment(name: str, as_json: Json = False) -> None:
+def create_environment(
+    name: str,
+    keep_password: Annotated[bool, typer.Option(help="Leave the password of a role that exists as it is.")] = False,
+    as_json: Json = False,
+) -> None:
     """Make an environment, or mend its schema, role, grants and tables. May be repeated."""
     schema_of(name)
 
     async def work() -> tuple[list[str], str | None]:
         async with with_database(settings_of(None)) as settings:
-            password = environment.new_password() if settings.database_url is not None else None
+            ours = settings.database_url is None or keep_password
+            password = None if ours else environment.new_password()
             role = environment.role_of(name)
             applied = await environment.create(owner_url(settings), name, {role: password} if password else {})
             return applied, password

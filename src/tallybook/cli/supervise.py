@@ -10,8 +10,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -24,50 +25,71 @@ from .common import on_server, owner_url
 
 AGAIN_SECONDS = 1.0
 GRACE_SECONDS = 20.0
-HANDED_DOWN = ("database_url", "direct_database_url", "owner_database_url")
+HANDED_DOWN = ("data_dir", "config", "database_url", "direct_database_url", "owner_database_url")
 
 log = structlog.get_logger()
 Say = Callable[[str], None]
+Prepare = Callable[[App], Awaitable[list[str]]]
 
 
-async def run_product(settings: Settings, say: Say) -> None:
+async def first_run(app: App) -> list[str]:
+    """On an empty installation: a business and its first admin. What there is to say is returned."""
+    password = await app.db.run("first run", lambda conn: _first_admin(conn, app))
+    said = [f"Tallybook: {app.settings.public_url}"]
+    if password:
+        said.append(f"Log in as admin with the one-time password {password}")
+    config = app.settings.config
+    if not config.exists():
+        said.append(
+            f"No bridge is read yet: copy tallybook.example.toml to {config} and edit it. No restart is needed."
+        )
+    return said
+
+
+@dataclass(frozen=True)
+class Product:
+    """What runs: ``prepare`` once the database is there, and ``beside`` the product's own parts, by name, others."""
+
+    prepare: Prepare = first_run
+    beside: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+async def run_product(settings: Settings, say: Say, product: Product | None = None) -> None:
     """Everything on one machine, until it is told to stop."""
+    product = product or Product()
     stop = stop_event(under_parent=False)
     if settings.database_url is not None:
         await migrate.migrate(owner_url(settings), settings.env)
-        await _run(settings, say, stop)
+        await _run(settings, say, stop, product)
         return
     async with embedded.running(settings.data_dir, exclusive=True) as server:
         role = environment.role_of(settings.env)
         await environment.create(server.owner_url, settings.env, {role: server.password_for(role)})
-        await _run(await on_server(settings, server), say, stop)
+        await _run(await on_server(settings, server), say, stop, product)
 
 
-async def _run(settings: Settings, say: Say, stop: asyncio.Event) -> None:
+async def _run(settings: Settings, say: Say, stop: asyncio.Event, product: Product) -> None:
     async with open_app(settings) as app:
-        password = await app.db.run("first run", lambda conn: _first_run(conn, app))
-    say(f"Tallybook: {settings.public_url or f'http://{settings.host}:{settings.port}'}")
-    if password:
-        say(f"Log in as admin with the one-time password {password}")
-    if not settings.config.exists():
-        say(
-            f"No bridge is read yet: copy tallybook.example.toml to {settings.config} and edit it. No restart is needed."
-        )
-    await asyncio.gather(*(_keep_child(settings, part, stop) for part in ("serve", "work")))
+        for line in await product.prepare(app):
+            say(line)
+    ours = {part: ("-m", "tallybook", part, "--env", settings.env, "--under-parent") for part in ("serve", "work")}
+    environ = _environment(settings)
+    await asyncio.gather(
+        *(_keep_child(part, arguments, environ, stop) for part, arguments in (ours | dict(product.beside)).items())
+    )
 
 
-async def _first_run(conn: Conn, app: App) -> str | None:
+async def _first_admin(conn: Conn, app: App) -> str | None:
     await keys.check(conn)
     business = await first_business(conn, app.settings)
     return await people.ensure_first_admin(conn, business.id, app.passwords) if business else None
 
 
-async def _keep_child(settings: Settings, part: str, stop: asyncio.Event) -> None:
-    """Keeps one part running; starts it again if it ends by itself."""
-    command = (sys.executable, "-m", "tallybook", part, "--env", settings.env, "--under-parent")
+async def _keep_child(part: str, arguments: Sequence[str], environ: dict[str, str], stop: asyncio.Event) -> None:
+    """Keeps one part running, a Python program of these arguments; starts it again if it ends by itself."""
     while not stop.is_set():
         child = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.PIPE, env=_environment(settings), start_new_session=True
+            sys.executable, *arguments, stdin=asyncio.subprocess.PIPE, env=environ, start_new_session=True
         )
         ended, told = asyncio.create_task(child.wait()), asyncio.create_task(stop.wait())
         await asyncio.wait({ended, told}, return_when=asyncio.FIRST_COMPLETED)
@@ -86,13 +108,13 @@ async def _keep_child(settings: Settings, part: str, stop: asyncio.Event) -> Non
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """The children's environment: ours, with the database's addresses in it."""
+    """The children's environment: ours, with the folder's, the file's and the database's places in it."""
     given = dict(os.environ)
     for name in HANDED_DOWN:
         value = getattr(settings, name)
         given.pop(f"TALLYBOOK_{name.upper()}_FILE", None)
         if value:
-            given[f"TALLYBOOK_{name.upper()}"] = value
+            given[f"TALLYBOOK_{name.upper()}"] = str(value)
     return given
 
 
@@ -104,7 +126,8 @@ def stop_event(*, under_parent: bool) -> asyncio.Event:
     if under_parent:
 
         def wait_for_parent() -> None:
-            while sys.stdin.buffer.read(4096):
+            # Not by way of sys.stdin: its lock, held by a thread that waits, makes the interpreter's end a crash.
+            while os.read(0, 4096):
                 pass
             with suppress(RuntimeError):  # the loop is closed: the process is ending anyway
                 loop.call_soon_threadsafe(stop.set)

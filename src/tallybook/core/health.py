@@ -112,7 +112,7 @@ async def report(db: Database, now: datetime, extra: Sequence[Check] = ()) -> He
 
 
 def judge_beats(beats: Sequence[Beat], now: datetime) -> list[Check]:
-    """A worker or reader that has not been heard of is late, or says itself that it is; one that cannot work is wrong."""
+    """Who has not been heard of is late, or says so itself; who cannot work is wrong."""
     checks = [] if beats else [Check("worker", "wrong", "No worker has ever run here. Start one with: tallybook work")]
     for beat in beats:
         facts = {key: value for key, value in beat.details.items() if isinstance(value, str | int | float)}
@@ -137,22 +137,27 @@ def judge_backlog(backlog: Backlog, now: datetime) -> list[Check]:
         "jobs": backlog.parked_jobs,
         "outgoing": backlog.parked_outgoing,
     }
+    aside: State = "wrong" if backlog.parked else "ok"
+    unknown: State = "late" if backlog.unknown else "ok"
+    refused: State = "wrong" if backlog.violations else "ok"
     return [
         Check("waiting", waiting, _counted(backlog.waiting, "item waits", "items wait"), backlog.oldest),
+        Check("parked", aside, _counted(backlog.parked, "item is parked", "items are parked"), None, parked),
         Check(
-            "parked", "wrong" if backlog.parked else "ok", _counted(backlog.parked, "item is parked", "items are parked"),
-            None, parked,
-        ),
-        Check(
-            "unknown", "late" if backlog.unknown else "ok",
+            "unknown",
+            unknown,
             _counted(backlog.unknown, "sending ended without an answer", "sendings ended without an answer"),
         ),
         Check(
-            "constraints", "wrong" if backlog.violations else "ok",
-            _counted(backlog.violations, "unexpected refusal by the database this week",
-                "unexpected refusals by the database this week"),
+            "constraints",
+            refused,
+            _counted(
+                backlog.violations,
+                "unexpected refusal by the database this week",
+                "unexpected refusals by the database this week",
+            ),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def summed_up(checks: list[Check]) -> HealthReport:

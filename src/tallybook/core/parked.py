@@ -235,5 +235,10 @@ returning b.id, b.name, b.time_zone, b.locale, m.channel, m.account, m.scope, m.
 
 def _incoming(row: Sequence[Any]) -> Incoming:
     """A message as it came, made from its row. Pure."""
-    media = Media(row[14], row[15] or "", row[16], row[17]) if row[14] is not None else None
-    return Incoming(*row[:5], Identity(*row[5:8]), *row[8:14], media=media)
+    channel, account, scope, external_id, chat, raw, phone, lid, said_at, text, content_hash, kind, *flags = row
+    from_us, deleted, media_type, filename, sha256, size = flags
+    media = Media(media_type, filename or "", sha256, size) if media_type is not None else None
+    sender = Identity(raw, phone, lid)
+    return Incoming(
+        channel, account, scope, external_id, chat, sender, said_at, text, content_hash, kind, from_us, deleted, media
+    )
