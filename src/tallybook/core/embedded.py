@@ -245,6 +245,7 @@ async def _start(data_dir: Path, programs: Programs, account: Account, last_sock
     one.trim_log(log_file)
     pid = await asyncio.to_thread(one.spawn, cluster, programs, account, socket_dir, log_file)
     if not await one.until_ready(pid, cluster, account):
+        one.remove_socket_folder(socket_dir)
         raise WrongSetup(f"The database server did not start. {_last_words(data_dir)}")
 
 
@@ -256,13 +257,13 @@ def _last_words(data_dir: Path) -> str:
 async def _end(data_dir: Path) -> None:
     cluster = data_dir / "postgres"
     account = await asyncio.to_thread(account_for, cluster)
-    found = await asyncio.to_thread(_live_server, data_dir)
-    if found is None:
+    found = one.read_pid_file(cluster)
+    if await asyncio.to_thread(_live_server, data_dir) is not None and found is not None:
+        await one.end(found.pid, cluster, account)
+    else:
         await one.clear(cluster, account)
-        return
-    await one.end(found.pid, cluster, account)
-    with contextlib.suppress(OSError):
-        found.socket_dir.rmdir()
+    if found is not None:
+        one.remove_socket_folder(found.socket_dir)
 
 
 async def _complete(server: Server) -> None:

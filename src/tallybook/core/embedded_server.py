@@ -129,6 +129,16 @@ def socket_folder(account: Account, earlier: Path | None) -> Path:
     )
 
 
+def remove_socket_folder(folder: Path) -> None:
+    """Remove the socket's directory and what a killed server left in it. Only where no server lives."""
+    if not folder.name.startswith("tallybook-") or str(folder.parent) not in _temporary_folders():
+        return
+    with contextlib.suppress(OSError):
+        for leftover in folder.glob(f"{SOCKET_NAME}*"):
+            leftover.unlink()
+        folder.rmdir()
+
+
 def _temporary_folders() -> list[str]:
     return list(dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm")))  # noqa: S108 (made private)
 
