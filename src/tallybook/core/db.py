@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
@@ -62,6 +62,11 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, psycopg.OperationalError) and (error.sqlstate is None or error.sqlstate[:2] == "08")
 
 
+def _may_pass(error: Exception) -> bool:
+    """What ``run`` tries again at once. A pool without a connection has waited long enough already."""
+    return is_transient(error) and not isinstance(error, PoolTimeout)
+
+
 @dataclass(frozen=True)
 class Database:
     """One environment's schema on one server. ``run`` is how everything is written and read."""
@@ -83,7 +88,8 @@ class Database:
                 await conn.execute("commit")
             except BaseException:
                 if not conn.closed and not conn.broken:
-                    await conn.execute("rollback")
+                    with suppress(psycopg.Error):  # the pool replaces a connection that cannot even roll back
+                        await conn.execute("rollback")
                 raise
             finally:
                 _inside.reset(token)
@@ -101,7 +107,7 @@ class Database:
             raise await violations.unexpected(self, error, what) from None
 
     async def _tried(self, what: str, work: Callable[[Conn], Awaitable[T]]) -> T:
-        async for attempt in stamina.retry_context(on=is_transient, attempts=TRIES, timeout=20, wait_initial=0.05):
+        async for attempt in stamina.retry_context(on=_may_pass, attempts=TRIES, timeout=20, wait_initial=0.05):
             with attempt:
                 if attempt.num > 1:
                     retried.labels(what).inc()

@@ -1,0 +1,175 @@
+"""Transactions: one commit, retried where that may help and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+
+import psycopg
+import pytest
+from psycopg import errors as pg
+from psycopg_pool import PoolTimeout
+
+from tallybook.core import db as databases
+from tallybook.core.db import Conn, Database, is_transient, open_database, retried, schema_of
+from tallybook.core.errors import WrongSetup
+from tests.postgres import Server
+
+ADD = "insert into businesses (name) values (%(name)s)"
+COUNT = "select count(*) from businesses"
+
+
+async def count(conn: Conn) -> int:
+    row = await (await conn.execute(COUNT)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def tries(what: str) -> float:
+    return retried.labels(what)._value.get()  # type: ignore[no-any-return]
+
+
+async def test_a_transaction_that_raises_leaves_nothing(db: Database) -> None:
+    async def half(conn: Conn) -> None:
+        await conn.execute(ADD, {"name": "Half"})
+        raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        await db.run("half", half)
+    assert await db.run("count", count) == 0
+
+
+async def test_the_schema_is_set_inside_the_transaction(db: Database) -> None:
+    async with db.transaction() as conn:
+        row = await (await conn.execute("select current_schema(), current_setting('lock_timeout')")).fetchone()
+    assert row == ("public", "5s")
+
+
+@pytest.mark.parametrize("error", [pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable])
+async def test_a_passing_fault_is_tried_again_and_counted(db: Database, error: type[Exception]) -> None:
+    failures = iter([error("once"), error("twice")])
+    before = tries("passing")
+
+    async def work(conn: Conn) -> int:
+        await conn.execute(ADD, {"name": "Once"})
+        for failure in failures:
+            raise failure
+        return await count(conn)
+
+    assert await db.run("passing", work) == 1
+    assert tries("passing") == before + 2
+
+
+async def test_tries_are_bounded(db: Database) -> None:
+    calls = 0
+
+    async def work(_: Conn) -> None:
+        nonlocal calls
+        calls += 1
+        raise pg.SerializationFailure
+
+    with pytest.raises(pg.SerializationFailure):
+        await db.run("bounded", work)
+    assert calls == databases.TRIES
+
+
+async def test_any_other_error_is_not_tried_again(db: Database) -> None:
+    calls = 0
+
+    async def work(_: Conn) -> None:
+        nonlocal calls
+        calls += 1
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await db.run("other", work)
+    assert calls == 1
+
+
+async def test_a_transaction_inside_another_is_refused(db: Database) -> None:
+    """A retry inside somebody else's transaction would repeat half of it."""
+
+    async def outer(_: Conn) -> None:
+        await db.run("inner", count)
+
+    with pytest.raises(RuntimeError, match="inside another"):
+        await db.run("outer", outer)
+
+
+async def test_two_that_lock_in_opposite_order_both_come_through(db: Database) -> None:
+    """A real deadlock: PostgreSQL ends one of the two, and it runs again."""
+    await db.run("add", lambda conn: conn.execute("insert into businesses (name) values ('a'), ('b')"))
+    met = asyncio.Barrier(2)
+
+    async def lock(first: str, second: str) -> None:
+        waited = False
+
+        async def work(conn: Conn) -> None:
+            nonlocal waited
+            await conn.execute("select 1 from businesses where name = %(n)s for update", {"n": first})
+            if not waited:
+                waited = True
+                await met.wait()
+            await conn.execute("select 1 from businesses where name = %(n)s for update", {"n": second})
+
+        await db.run("lock", work)
+
+    await asyncio.wait_for(asyncio.gather(lock("a", "b"), lock("b", "a")), 30)
+
+
+async def test_a_lost_connection_is_replaced_and_the_work_done_once(server: Server) -> None:
+    async with open_database(server.url("tallybook_prod"), "prod") as db:
+        first = True
+
+        async def work(conn: Conn) -> None:
+            nonlocal first
+            await conn.execute(ADD, {"name": "After the fall"})
+            if first:
+                first = False
+                await asyncio.to_thread(server.kill)
+                await asyncio.to_thread(server.start)
+                await conn.execute(ADD, {"name": "never"})
+
+        await db.run("lost", work)
+        assert await db.run("count", count) == 1
+
+
+async def test_a_cancelled_transaction_gives_its_connection_back(db: Database) -> None:
+    started = asyncio.Event()
+
+    async def work(conn: Conn) -> None:
+        await conn.execute(ADD, {"name": "Cancelled"})
+        started.set()
+        await conn.execute("select pg_sleep(30)")
+
+    task = asyncio.create_task(db.run("cancelled", work))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await db.run("count", count) == 0
+
+
+async def test_a_database_that_is_away_is_not_waited_for_again_and_again() -> None:
+    async with open_database("postgresql://nobody@127.0.0.1:1/none", "prod") as away:
+        with pytest.raises(PoolTimeout):
+            await asyncio.wait_for(away.run("away", count), 8)
+
+
+@pytest.mark.parametrize(
+    ("error", "passing"),
+    [
+        (psycopg.OperationalError("connection refused"), True),
+        (pg.AdminShutdown(), True),
+        (pg.UniqueViolation(), False),
+        (pg.DiskFull(), False),
+        (pg.InvalidPassword(), False),
+    ],
+)
+def test_which_faults_may_pass(error: Exception, passing: bool) -> None:
+    assert is_transient(error) is passing
+
+
+@pytest.mark.parametrize("name", ["Dev", "dev; drop", "", "x" * 40, "1dev"])
+def test_an_environment_s_name_is_a_plain_word(name: str) -> None:
+    with pytest.raises(WrongSetup):
+        schema_of(name)
