@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallybook.monitor import rules
-from tallybook.monitor.types import STEP_COLUMNS, STEPS, Effect, Post, Verdict
+from tallybook.monitor.types import STEP_COLUMNS, STEPS, Effect, Post, Verdict, verdicts
 from tests.monitor.desk import LAWLEY
 
 USUAL = rules.compile_pattern(None)
@@ -93,7 +93,7 @@ def test_a_day_turns_at_midnight_on_the_business_s_wall(said_at: str, day: date)
 
 def test_a_reason_makes_a_step_wrong_ticked_or_not() -> None:
     first, second, third = STEP_COLUMNS[:3]
-    found = rules.verdicts({first: True, second: True}, {second: "Blurry", third: "Not installed"})
+    found = verdicts({first: True, second: True}, {second: "Blurry", third: "Not installed"})
     assert found[:3] == [Verdict.RIGHT, Verdict.WRONG, Verdict.WRONG]
     assert set(found[3:]) == {Verdict.MISSING}
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from tallybook.core.errors import Invalid
 
-from .types import STEP_COLUMNS, Changes, Effect, Post, Project, Review, Verdict
+from .types import STEP_COLUMNS, Changes, Effect, Post, Project, Review
 
 # "DR", at most one space, colon or colon and space, 6 to 8 digits, in any case, not inside a longer word.
 DROP_PATTERN = r"(?<!\w)DR:?[ \u00a0]?[0-9]{6,8}(?!\w)"
@@ -71,18 +71,6 @@ def created_note(at: datetime, zone: ZoneInfo) -> str:
 
 def resubmitted_note(at: datetime, zone: ZoneInfo) -> str:
     return f"--- RESUBMITTED {at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z} ---"
-
-
-def verdict(*, ticked: bool, reason: str) -> Verdict:
-    """A reason makes a step wrong whether it is ticked or not."""
-    if reason:
-        return Verdict.WRONG
-    return Verdict.RIGHT if ticked else Verdict.MISSING
-
-
-def verdicts(ticks: Mapping[str, bool], reasons: Mapping[str, str]) -> list[Verdict]:
-    """The verdict of each step, in display order."""
-    return [verdict(ticked=ticks.get(c, False), reason=reasons.get(c, "")) for c in STEP_COLUMNS]
 
 
 def apply_changes(review: Review, changes: Changes) -> tuple[dict[str, bool], dict[str, str], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from uuid import UUID
 
@@ -39,6 +40,18 @@ class Verdict(enum.StrEnum):
     MISSING = "missing"
     RIGHT = "right"
     WRONG = "wrong"
+
+
+def verdict(*, ticked: bool, reason: str) -> Verdict:
+    """A reason makes a step wrong whether it is ticked or not."""
+    if reason:
+        return Verdict.WRONG
+    return Verdict.RIGHT if ticked else Verdict.MISSING
+
+
+def verdicts(ticks: Mapping[str, bool], reasons: Mapping[str, str]) -> list[Verdict]:
+    """The verdict of each step, in display order."""
+    return [verdict(ticked=ticks.get(c, False), reason=reasons.get(c, "")) for c in STEP_COLUMNS]
 
 
 class Kind(enum.StrEnum):
@@ -185,6 +198,11 @@ class Review(msgspec.Struct, frozen=True):
     feedback_sent: datetime | None
     updated_at: datetime
     lock: Lock | None
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """The verdict of each step, in display order."""
+        return verdicts(self.ticks, self.reasons)
 
 
 class Changes(msgspec.Struct, frozen=True):

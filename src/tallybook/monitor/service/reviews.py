@@ -25,6 +25,8 @@ from tallybook.monitor.types import (
     ReviewRow,
     Submission,
     Verdict,
+    verdict,
+    verdicts,
 )
 
 LOCK_LASTS = timedelta(minutes=5)
@@ -114,7 +116,7 @@ async def save(
         ticks=ticks,
         reasons=reasons,
         comment=comment,
-        completed=all(v is Verdict.RIGHT for v in rules.verdicts(ticks, reasons)),
+        completed=all(v is Verdict.RIGHT for v in verdicts(ticks, reasons)),
         updated_at=now,
         lock=lock,
     )
@@ -144,5 +146,5 @@ def _difference(before: Review, after: Review) -> tuple[dict[str, object], dict[
 
 def _step(review: Review, column: str) -> str:
     reason = review.reasons.get(column, "")
-    mark = rules.verdict(ticked=review.ticks.get(column, False), reason=reason)
+    mark = verdict(ticked=review.ticks.get(column, False), reason=reason)
     return f"{mark}: {reason}" if reason else str(mark)

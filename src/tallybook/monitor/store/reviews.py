@@ -10,7 +10,6 @@ from psycopg.types.json import Jsonb
 
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
-from tallybook.monitor import rules
 from tallybook.monitor.types import (
     STEP_COLUMNS,
     Change,
@@ -26,6 +25,7 @@ from tallybook.monitor.types import (
     Shown,
     Submission,
     Verdict,
+    verdicts,
 )
 
 _STEPS = ", ".join(f"r.{column}" for column in STEP_COLUMNS)
@@ -71,7 +71,7 @@ async def page(conn: Conn, business: Business, filters: Filters, after: Place | 
         ReviewRow(
             id=row[0], drop_number=row[1], project=row[2], said_at=row[3], user_name=row[4], posts=max(row[5], 1),
             resubmitted=row[6], completed=row[7],
-            verdicts=rules.verdicts(dict(zip(STEP_COLUMNS, row[8], strict=True)), row[9]), locked_by=row[10],
+            verdicts=verdicts(dict(zip(STEP_COLUMNS, row[8], strict=True)), row[9]), locked_by=row[10],
         )
         for row in await cursor.fetchall()
     ]  # fmt: skip
@@ -200,7 +200,7 @@ where business_id = %(business_id)s and id = %(id)s
 
 async def write(conn: Conn, business_id: int, review: Review) -> None:
     """Writes what a reviewer may change. The caller holds the review's lock, in this transaction."""
-    right = sum(v is Verdict.RIGHT for v in rules.verdicts(review.ticks, review.reasons))
+    right = sum(v is Verdict.RIGHT for v in review.verdicts)
     await conn.execute(
         WRITE,
         {
