@@ -1,0 +1,28 @@
+"""Benchmarks: they live beside the source tree, since they measure it and are no part of the product."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tallybook.core.errors import WrongSetup
+
+FOLDER = Path(__file__).parents[3] / "bench"
+
+
+def bench(
+    messages: Annotated[int, typer.Option(help="How many messages the bridge's file holds.", min=2_000)] = 1_000_000,
+    report: Annotated[bool, typer.Option("--report", help="Write bench/REPORT.md.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
+) -> None:
+    """Measure speed, each figure beside a baseline of the same run. Takes some minutes at full size."""
+    script = FOLDER / "run.py"
+    if not script.is_file():
+        raise WrongSetup(f"The benchmarks are in the source tree, and there is no {script}: run this from a checkout.")
+    command = [sys.executable, str(script), "--messages", str(messages)]
+    command += ["--report"] * report + ["--json"] * as_json
+    raise typer.Exit(subprocess.run(command, check=False).returncode)  # noqa: S603 - our own file

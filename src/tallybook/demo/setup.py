@@ -1,0 +1,130 @@
+"""What the demo finds when it starts: its projects, its lists, its people, and what they judged on the days before."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tallybook.app import App, Watching, first_business
+from tallybook.core import businesses, keys, people
+from tallybook.core.businesses import Business
+from tallybook.core.callers import Role
+from tallybook.core.db import Conn
+from tallybook.core.errors import Conflict
+from tallybook.core.people import NewPerson
+from tallybook.monitor import jobs
+from tallybook.monitor.service import reviews, validity
+from tallybook.monitor.service.reviews import Reviewer
+from tallybook.monitor.types import STEP_COLUMNS, Changes, Filters, ReviewRow
+
+from .bridge import fill
+from .bridge_file import BridgeFile
+from .day import DAYS, GROUPS, MARKETING, VELO_TEST, ZONE, valid_drops
+
+BUSINESS = "Demo Fibre"
+ADMIN, REVIEWER = "admin", "thandi"
+HEAD = f"""# The demo's projects, read from a bridge file that the demo itself writes.
+
+[bridge]
+messages = "store/messages.db"
+whatsapp = "store/whatsapp.db"
+
+[monitor]
+time_zone = "{ZONE.key}"
+business = "{BUSINESS}"
+"""
+REASONS = (
+    "The photo is blurred", "The serial cannot be read", "The house number is not in the picture",
+    "The power level is outside the limits", "The light is red", "The signature is missing",
+)  # fmt: skip
+MOST = 5_000  # reviews; two weeks make some five hundred
+
+
+def write_projects(path: Path) -> None:
+    """Write the projects file where there is none: one that was edited stays as it is."""
+    if path.exists():
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    projects = []
+    for group in GROUPS:
+        kind = "marketing" if group is MARKETING else "qa"
+        space = "" if group in {MARKETING, VELO_TEST} else 'drop_space = "fibre"\n'
+        validated = "validated = true\n" if group.validated else ""
+        named = f'name = "{group.name}"\ngroup = "{group.chat}"\nkind = "{kind}"\n'
+        projects.append(f"\n[[monitor.projects]]\n{named}{space}{validated}")
+    path.write_text(HEAD + "".join(projects), encoding="utf-8")
+
+
+async def prepare(app: App, password: str) -> None:
+    """Make all of it, or what is missing of it, so that a demo that was interrupted anywhere goes on."""
+    folder = app.settings.config.parent
+    await asyncio.to_thread(_write_files, folder)
+    business = await app.db.run("first run", lambda conn: _business(conn, app))
+    entries = validity.read_list(folder / "valid-drops.csv", None)
+    await app.db.run("import valid drops", lambda conn: validity.add(conn, business, entries))
+    watch = await Watching(app).current()
+    if watch is not None:
+        await jobs.scan(app.db, watch)
+    await app.db.run(
+        "add admin", lambda conn: _person(conn, app, business, NewPerson(ADMIN, "Demo", Role.ADMIN, password))
+    )
+    await app.db.run("review the past", lambda conn: _review_once(conn, app, business))
+
+
+def _write_files(folder: Path) -> None:
+    with BridgeFile(folder / "store") as file:
+        fill(file, datetime.now(UTC))
+    with (folder / "valid-drops.csv").open("w", encoding="utf-8", newline="") as lines:
+        csv.writer(lines).writerows([("drop_number", "project"), *valid_drops()])
+
+
+async def _business(conn: Conn, app: App) -> Business:
+    await keys.check(conn)
+    return await first_business(conn, app.settings) or await businesses.find(conn, BUSINESS)
+
+
+async def _person(conn: Conn, app: App, business: Business, person: NewPerson) -> int | None:
+    """Adds somebody; None where they are there already."""
+    try:
+        added = await people.add_person(conn, app.passwords, people.command_line(business.id), person)
+    except Conflict:
+        return None
+    return added[0]
+
+
+async def _review_once(conn: Conn, app: App, business: Business) -> None:
+    """The reviewer's account and what the reviewer judged are one transaction: who is there has judged."""
+    name = "Thandi (demo)"
+    account = await _person(conn, app, business, NewPerson(REVIEWER, name, Role.REVIEWER))
+    if account is None:
+        return
+    now = datetime.now(UTC)
+    first_day = (now - timedelta(days=DAYS + 1)).date()
+    for row in await reviews.listed(conn, business, Filters(first_day=first_day), None, MOST):
+        changes = judged(row, now)
+        if changes is None:
+            continue
+        who, at = Reviewer(account, name), min(now, row.said_at + timedelta(hours=3))
+        await reviews.save(conn, business, row.id, who, changes, at)
+        await reviews.release_lock(conn, business, row.id, who)
+
+
+def judged(row: ReviewRow, now: datetime) -> Changes | None:
+    """What a reviewer makes of a drop: most of the older ones are complete, of the last day's many are open. Pure."""
+    dice = random.Random(row.drop_number)  # noqa: S311 - made up, no secret
+    recent = now - row.said_at < timedelta(days=1)
+    luck = dice.random() + (0.4 if recent else 0.0)
+    if luck > 1.1:  # noqa: PLR2004
+        return None
+    if row.resubmitted or luck > 0.75:  # noqa: PLR2004
+        wrong = dice.sample(STEP_COLUMNS, dice.choice((1, 1, 2)))
+        seen: Sequence[str] = [column for column in STEP_COLUMNS if column not in wrong]
+        if luck > 0.9:  # noqa: PLR2004 - some are judged in part
+            seen = seen[: dice.randint(2, 9)]
+        reasons = {column: dice.choice(REASONS) for column in wrong}
+        return Changes(ticks=dict.fromkeys(seen, True), reasons=reasons)
+    return Changes(ticks=dict.fromkeys(STEP_COLUMNS, True))
