@@ -12,7 +12,7 @@ from tallybook.core.callers import Caller, Role, Scope
 from tallybook.core.db import Conn
 from tallybook.core.people import NewPerson
 
-from .common import Env, Json, opened, run, say
+from .opening import Env, Json, opened, run, say
 
 user = typer.Typer(no_args_is_help=True, help="People who may log in.")
 token = typer.Typer(no_args_is_help=True, help="Tokens for programs.")

@@ -16,7 +16,7 @@ from tallybook.demo import setup
 from tallybook.settings import Settings
 
 from . import supervise
-from .common import run, settings_of
+from .opening import run, settings_of
 
 EVERY = 4.0
 

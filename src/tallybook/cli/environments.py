@@ -11,7 +11,7 @@ from tallybook.core import backup as backups
 from tallybook.core import environment, migrate
 from tallybook.core.db import schema_of
 
-from .common import Env, Json, confirmed, owner_url, run, say, settings_of, with_database
+from .opening import Env, Json, confirmed, owner_url, run, say, settings_of, with_database
 
 app = typer.Typer(no_args_is_help=True, help="Environments: a schema and a role of its own each.")
 
@@ -51,6 +51,9 @@ def do_migrate(
     async def work() -> list[str]:
         settings = settings_of(env)
         if settings.database_url is not None:
+            if stage == "all" and settings.database_url != owner_url(settings):
+                # The application's role gets its rights on the tables as well: it may be newer than they are.
+                return await environment.create(owner_url(settings), settings.env, {})
             return await migrate.migrate(owner_url(settings), settings.env, stage)
         async with with_database(settings):
             return []

@@ -18,7 +18,7 @@ from tallybook.monitor import jobs
 from tallybook.monitor.service import validity
 from tallybook.monitor.service.validity import Imported
 
-from .common import Env, Json, opened, run, say
+from .opening import Env, Json, opened, run, say
 
 app = typer.Typer(no_args_is_help=True, help="WhatsApp groups' posts become QA reviews.")
 

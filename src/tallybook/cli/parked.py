@@ -19,7 +19,7 @@ from tallybook.core.parked import Item, Ref, Replay, Replayer, Shown
 from tallybook.monitor import jobs as monitor_jobs
 from tallybook.monitor.service.filing import log_lines
 
-from .common import Env, Json, opened, run, say
+from .opening import Env, Json, opened, run, say
 
 app = typer.Typer(no_args_is_help=True, help="What was put aside with a reason: see it, mend its cause, replay it.")
 

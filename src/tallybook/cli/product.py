@@ -16,8 +16,8 @@ from tallybook.core.health import HealthReport
 from tallybook.web import server
 
 from . import supervise
-from .common import Env, Json, open_checked, opened, owner_url, settings_of, with_database
-from .common import run as run_to_end
+from .opening import Env, Json, open_checked, opened, owner_url, settings_of, with_database
+from .opening import run as run_to_end
 
 UnderParent = Annotated[bool, typer.Option("--under-parent", hidden=True)]
 STATE_MARKS = {"ok": "[green]✓ ok[/]", "late": "[yellow]◷ late[/]", "wrong": "[red]✗ wrong[/]"}

@@ -8,7 +8,7 @@ import typer
 from tallybook.core import receive, spool
 from tallybook.core.spool import Replayed, Spool, SpoolStatus
 
-from .common import Env, Json, opened, run, say, settings_of
+from .opening import Env, Json, opened, run, say, settings_of
 
 app = typer.Typer(no_args_is_help=True, help="What came in while the database was away, kept on disk.")
 

@@ -21,7 +21,7 @@ from tallybook.core import embedded, environment, keys, migrate, people
 from tallybook.core.db import Conn
 from tallybook.settings import Settings
 
-from .common import on_server, owner_url
+from .opening import on_server, owner_url
 
 AGAIN_SECONDS = 1.0
 GRACE_SECONDS = 20.0

@@ -32,6 +32,8 @@ GRANTS = (
     "alter default privileges in schema {schema} grant usage, select on sequences to {role}",
     "alter role {role} set search_path to {schema}, extensions",
 )
+# One maker at a time, of whatever environment: they grant on the same roles. Released when the connection closes.
+TAKE_TURNS = "select pg_advisory_lock(hashtext('tallybook environment'))"
 COPY_BUSINESSES = "insert into {schema}.businesses select * from public.businesses on conflict (id) do nothing"
 
 
@@ -67,6 +69,7 @@ async def create(owner_url: str, environment: str, passwords: dict[str, str]) ->
     """
     role = role_of(environment)
     async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as conn:
+        await conn.execute(TAKE_TURNS)
         for name in (role, READER):
             await _ensure_role(conn, name, passwords.get(name))
         names = {
