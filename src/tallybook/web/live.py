@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -197,14 +197,27 @@ class Live:
             return {row[0]: row[1:] for row in await (await conn.execute(VERSION, {"ids": ids})).fetchall()}
 
 
-@asynccontextmanager
-async def lifespan(app: Litestar) -> AsyncIterator[None]:
-    """Listens while the application lives."""
-    composed = app.state.app
-    live = Live(composed.db, composed.settings.direct_database_url)
-    app.state.live = live
-    async with live.running():
-        yield
+def lifespan(stop: asyncio.Event | None = None) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    """Listens while the application lives. Streams end as soon as ``stop`` is set: a server that stops waits for them."""
+
+    @asynccontextmanager
+    async def listening(app: Litestar) -> AsyncIterator[None]:
+        live = Live(app.state.app.db, app.state.app.settings.direct_database_url)
+        app.state.live = live
+        async with live.running():
+            ending = asyncio.create_task(_close_at(live, stop)) if stop is not None else None
+            try:
+                yield
+            finally:
+                if ending is not None:
+                    ending.cancel()
+
+    return listening
+
+
+async def _close_at(live: Live, stop: asyncio.Event) -> None:
+    await stop.wait()
+    live.close()
 
 
 @get("/live", include_in_schema=False)

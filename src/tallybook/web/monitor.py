@@ -19,7 +19,6 @@ from tallybook.core.callers import Caller, Right, may, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from tallybook.core.wakeups import wake_up
-from tallybook.monitor import rules
 from tallybook.monitor.service import reviews
 from tallybook.monitor.types import Changes, Kind, Review
 
@@ -127,7 +126,7 @@ async def _show(
         return context
 
     context = await app.db.run("show monitor", work)
-    context["trouble"] = i18n.words(asked.clock.locale).gettext(error.message) if error else None
+    context["trouble"] = monitor_view.trouble_of(error, asked.clock.words) if error else None
     status = errors.status_of(error) if error else 404 if context["lost"] and part is None else 200
     name = {None: "page", "list": "part_list", "rows": "rows", "review": "review", "fresh": "part_fresh"}[part]
     answer = pages.page(request, f"monitor/{name}.html", context, status)
@@ -168,7 +167,7 @@ async def _review(conn: Conn, asked: Look, review_id: UUID, typed: Mapping[str, 
     except NotFound as error:
         return {"lost": asked.clock.words.gettext(error.message)}
     posts, changes = await reviews.history(conn, asked.business, review)
-    verdicts = rules.verdicts(review.ticks, review.reasons)
+    verdicts = review.verdicts
     latest = changes[-1].who if changes else ""
     return {
         "review": review,

@@ -12,7 +12,6 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from tallybook.core.callers import Right, require
 from tallybook.core.db import Conn
 from tallybook.core.wakeups import wake_up
-from tallybook.monitor import rules
 from tallybook.monitor.service import reviews
 from tallybook.monitor.types import Change, Changes, DayCount, Lock, Review, ReviewRow, Submission, Verdict
 
@@ -88,7 +87,7 @@ async def get_drop(request: Asked, app: TheApp, review_id: FromPath[UUID]) -> Ok
     async def work(conn: Conn) -> WholeReview:
         review = await reviews.one(conn, request.user.business, review_id, now)
         posts, changes = await reviews.history(conn, request.user.business, review)
-        return WholeReview(review, rules.verdicts(review.ticks, review.reasons), posts, changes)
+        return WholeReview(review, review.verdicts, posts, changes)
 
     return ok(await app.db.run("get drop", work))
 

@@ -14,8 +14,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from tallybook.core.errors import Invalid
-from tallybook.monitor import rules
+from tallybook.core.errors import Invalid, TallybookError
 from tallybook.monitor.types import (
     STEPS,
     Change,
@@ -31,6 +30,7 @@ from tallybook.monitor.types import (
     Verdict,
 )
 
+from . import phrases
 from .times import Clock
 
 PATH = "/wa-monitor"
@@ -38,7 +38,8 @@ PAGE_SIZE = 50
 MAX_SEARCH = 50
 MAX_PROJECT = 100
 SPARK_HEIGHT = 28
-REASONS = ("Blurry", "Wrong angle", "Wrong subject", "Poor lighting", "Obstructed", "Duplicate", "Not installed")
+LABELS = {step.column: step.label for step in STEPS}
+REASONS = phrases.REASONS
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,9 @@ class Query:
     def _named_periods(self) -> list[tuple[str, tuple[date | None, date | None]]]:
         say, today = self.clock.words.gettext, self.clock.today
         yesterday = today - timedelta(days=1)
-        return [
-            (say("Today"), (today, today)),
-            (say("Yesterday"), (yesterday, yesterday)),
-            (say("Last 7 days"), (today - timedelta(days=6), today)),
-            (say("Any day"), (None, None)),
-        ]
+        week = today - timedelta(days=6)
+        days = ((today, today), (yesterday, yesterday), (week, today), (None, None))
+        return [(say(name), span) for name, span in zip(phrases.PERIODS, days, strict=True)]
 
     def link(self, path: str = PATH, after: str = "") -> str:
         """The address of this view, without what is the default."""
@@ -201,28 +199,37 @@ class ChangeView:
 def change_view(change: Change, words: NullTranslations) -> ChangeView:
     """A change in the reader's words, one line per field."""
     say = words.gettext
-    labels = {step.column: say(step.label) for step in STEPS}
     lines = []
     for field, value in (change.after or {}).items():
-        if field in labels:
+        if field in LABELS:
             mark, _, reason = str(value).partition(": ")
-            told = say({"right": "right", "wrong": "wrong", "missing": "missing"}.get(mark, mark))
-            lines.append(f"{labels[field]}: {told}{f' ({say(reason)})' if reason else ''}")
+            told = say(phrases.VERDICTS.get(mark, mark))
+            lines.append(f"{say(LABELS[field])}: {told}{f' ({say(reason)})' if reason else ''}")
         elif field == "completed":
-            lines.append(say("Complete") if value else say("Open again"))
+            lines.append(say(phrases.CHANGES["complete" if value else "open"]))
         elif field == "comment":
-            lines.append(say("Comment changed"))
+            lines.append(say(phrases.CHANGES["comment"]))
     return ChangeView(change.at, change.who, lines or [change.action])
 
 
 def step_views(review: Review, typed: Mapping[str, str]) -> list[StepView]:
     """The twelve steps in display order; what somebody typed stands where the record's own words would."""
     views = []
-    for step, mark in zip(STEPS, rules.verdicts(review.ticks, review.reasons), strict=True):
+    for step, mark in zip(STEPS, review.verdicts, strict=True):
         chosen = typed.get(step.column, mark)
         reason = typed.get(f"reason_{step.column}", review.reasons.get(step.column, ""))
         views.append(StepView(step.column, step.label, Verdict(chosen) if chosen in set(Verdict) else mark, reason))
     return views
+
+
+def trouble_of(error: TallybookError, words: NullTranslations) -> str:
+    """Why a form was not saved, in the reader's words."""
+    say, details = words.gettext, error.details
+    if "locked_by" in details:
+        return say(phrases.LOCKED).replace("{name}", str(details["locked_by"]))
+    if "step" in details and details["step"] in LABELS and isinstance(error, Invalid):
+        return say(phrases.NO_REASON).replace("{step}", say(LABELS[details["step"]]))
+    return say(error.message)
 
 
 def marks_of(verdicts: Sequence[Verdict]) -> str:

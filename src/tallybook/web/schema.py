@@ -35,6 +35,7 @@ def config() -> OpenAPIConfig:
         title=TITLE,
         version=version("tallybook"),
         path="/schema",
+        use_handler_docstrings=True,
         render_plugins=[JsonRenderPlugin(path="/openapi.json"), PlainPage()],
         components=Components(
             security_schemes={

@@ -15,16 +15,16 @@ from .asgi import build
 from .security import Guard
 
 
-def application(app: App) -> Guard:
-    """The whole web application of an opened App."""
+def application(app: App, stop: asyncio.Event | None = None) -> Guard:
+    """The whole web application of an opened App. Its event streams end when ``stop`` is set."""
     handlers = [*monitor.HANDLERS, *monitor_api.HANDLERS, *health.HANDLERS, live.live_stream]
-    return build(app, handlers, lifespan=[live.lifespan])
+    return build(app, handlers, lifespan=[live.lifespan(stop)])
 
 
 async def serve(app: App, stop: asyncio.Event) -> None:
     """Serves until ``stop`` is set; requests under way are answered and open event streams end."""
     server = Server(
-        application(app),
+        application(app, stop),
         address=app.settings.host,
         port=app.settings.port,
         interface=Interfaces.ASGI,

@@ -43,8 +43,9 @@ function say(kind, text, drawing, action, act) {
 }
 
 function failed(answer, retry) {
-  const { sayAway, sayKept, sayRetry } = words();
-  const reason = answer.error?.message ?? sayAway;
+  const { sayAway, sayKept, sayLocked, sayRetry } = words();
+  const holder = answer.error?.details?.locked_by;
+  const reason = holder ? sayLocked.replace("{name}", holder) : answer.away ? sayAway : answer.error?.message ?? sayAway;
   say("wrong", `${reason} ${sayKept}`, "wrong", sayRetry, retry);
 }
 

@@ -1,0 +1,84 @@
+"""Words that reach a page as values, marked here so that they are translated. Each stands as its source says it."""
+
+from __future__ import annotations
+
+
+def N_(text: str) -> str:  # noqa: N802 - marks a text for translation where the language is not yet known
+    return text
+
+
+STEPS = (
+    N_("Property Photo"), N_("Location on Wall"), N_("Cable from Pole"), N_("Cable Entry Outside"),
+    N_("Cable Entry Inside"), N_("Fibre Entry to ONT"), N_("Overall Work Area"), N_("ONT Barcode"), N_("UPS Serial"),
+    N_("Powermeter at ONT"), N_("Green Lights"), N_("Customer Signature"),
+)  # fmt: skip
+REASONS = (
+    N_("Blurry"), N_("Wrong angle"), N_("Wrong subject"), N_("Poor lighting"), N_("Obstructed"), N_("Duplicate"),
+    N_("Not installed"),
+)  # fmt: skip
+VERDICTS = {"right": N_("right"), "wrong": N_("wrong"), "missing": N_("missing")}
+CHANGES = {"complete": N_("Complete"), "open": N_("Open again"), "comment": N_("Comment changed")}
+PERIODS = (N_("Today"), N_("Yesterday"), N_("Last 7 days"), N_("Any day"))
+LOCKED = N_("{name} is working on this review.")
+NO_REASON = N_("Say what is wrong with: {step}.")
+# Errors that a page may show; the rest are for programs and for the command line.
+ERRORS = (
+    N_("A password has at most 256 characters."), N_("A password needs at least 10 characters."),
+    N_("A login name has 1 to 100 characters and no spaces."), N_("A name has 1 to 100 characters."),
+    N_("A token needs a name of at most 100 characters that says what it is for."),
+    N_("A token needs at least one scope."), N_("The new password is the old one."),
+    N_("The old password is wrong."), N_("The password was changed meanwhile."), N_("This login name is taken."),
+    N_("This password is too easy to guess: take one that nobody would try."),
+    N_("The name or the password is wrong."), N_("There is no such review."), N_("There is no such person here."),
+    N_("This is the last admin. Make somebody else an admin first."),
+    N_("This person belongs to another business too. You can take them out of yours."),
+    N_("You may not do this. Somebody with the role of admin can give you the right."),
+    N_("This request came from another site."), N_("A day is written as 2026-01-31."), N_("That day is out of range."),
+    N_("A search may be at most 50 characters long, a project's name 100."),
+    N_("This place in the list is not one of ours. Start again without “after”."),
+    N_("Somebody else had this review a moment ago. Try again."),
+    N_("A reason may be at most 500 characters long."), N_("A comment may be at most 10,000 characters long."),
+)  # fmt: skip
+# What core/health.py and its neighbours say; a number stands as {n}.
+HEALTH = (
+    N_("Everything is held."), N_("Connected."), N_("Working."), N_("Connected; reading."), N_("Empty."),
+    N_("The database cannot be reached. Nothing is lost: work waits until it is back."),
+    N_("No worker has ever run here. Start one with: tallybook work"),
+    N_("Not heard of for a while. Is its process running?"),
+    N_("The bridge has stored no message of any chat for half a day. Is it connected to WhatsApp?"),
+    N_("No message in two weeks."), N_("Too few messages yet to know its rhythm."),
+    N_("Quieter than it has been in two weeks."), N_("In its usual rhythm."),
+    N_("{n} item waits."), N_("{n} items wait."), N_("No items wait."),
+    N_("{n} item is parked."), N_("{n} items are parked."), N_("No items are parked."),
+    N_("{n} sending ended without an answer."), N_("{n} sendings ended without an answer."),
+    N_("No sendings ended without an answer."),
+    N_("{n} unexpected refusal by the database this week."), N_("{n} unexpected refusals by the database this week."),
+    N_("No unexpected refusals by the database this week."),
+)  # fmt: skip
+CHECKS = {
+    "database": N_("Database"),
+    "worker": N_("Worker"),
+    "bridge": N_("WhatsApp bridge"),
+    "group": N_("Group"),
+    "waiting": N_("Waiting work"),
+    "parked": N_("Parked"),
+    "unknown": N_("Sent or not?"),
+    "constraints": N_("Database rules"),
+    "spool": N_("Kept on disk"),
+}
+STATES = {"ok": N_("Well"), "late": N_("Late"), "wrong": N_("Wrong")}
+FACTS = {
+    "latency_ms": N_("answers in ms"),
+    "messages": N_("messages"),
+    "deliveries": N_("deliveries"),
+    "jobs": N_("jobs"),
+    "outgoing": N_("outgoing"),
+    "messages_in_14_days": N_("messages in 14 days"),
+    "longest_silence_hours": N_("longest silence in hours"),
+    "journal_mode": N_("journal"),
+    "remarks": N_("remarks"),
+    "newest_at": N_("newest message"),
+    "process": N_("process"),
+    "bytes": N_("bytes"),
+    "quarantined": N_("damaged"),
+}
