@@ -9,11 +9,13 @@ from rich.console import Console
 
 from tallybook.core.errors import TallybookError
 
-from . import accounts, bench, demo, environments, monitor, product
+from . import accounts, bench, demo, environments, monitor, parked, product, spool
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(monitor.app, name="monitor")
 app.add_typer(environments.app, name="env")
+app.add_typer(parked.app, name="parked")
+app.add_typer(spool.app, name="spool")
 app.add_typer(accounts.user, name="user")
 app.add_typer(accounts.token, name="token")
 app.add_typer(accounts.business, name="business")
