@@ -7,7 +7,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -54,7 +54,7 @@ class Listening:
         async for event in hub.stream(who.caller, "monitor"):
             self.heard.append(event.split("\n")[0])
 
-    async def __aenter__(self) -> Listening:
+    async def __aenter__(self) -> Self:
         await until(lambda: "event: live" in self.heard)
         return self
 
@@ -153,7 +153,7 @@ async def test_where_nothing_can_be_heard_it_asks(
 @pytest.mark.skipif(
     shutil.which("pgbouncer") is None and not Path("/usr/sbin/pgbouncer").exists(), reason="no PgBouncer"
 )
-async def test_a_pooler_is_noticed_by_its_silence(
+async def test_a_pooler_is_noticed_by_its_silence(  # noqa: PLR0917 - fixtures
     db: Database, business: Business, ana: world.Someone, postgres: Server, worker_database: str, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip

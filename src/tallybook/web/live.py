@@ -186,8 +186,8 @@ class Live:
                 self._is(connected=False)
             else:
                 self._is(connected=True)
-                for business_id in ids:
-                    if business_id in seen and seen[business_id] != versions.get(business_id):
+                for business_id in ids:  # a business not asked about before may have changed since its page was drawn
+                    if seen.get(business_id) != versions.get(business_id):
                         self.tell("monitor", business_id)
                 seen = versions
             await asyncio.sleep(POLL_EVERY)
@@ -198,7 +198,7 @@ class Live:
 
 
 def lifespan(stop: asyncio.Event | None = None) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
-    """Listens while the application lives. Streams end as soon as ``stop`` is set: a server that stops waits for them."""
+    """Listens while the application lives. Streams end when ``stop`` is set: a server that stops waits for them."""
 
     @asynccontextmanager
     async def listening(app: Litestar) -> AsyncIterator[None]:
