@@ -1,0 +1,78 @@
+"""The floor: the very rows that the product wrote, put back by bare ``insert … select unnest`` and nothing else.
+
+The columns' arrays lie ready in memory as PostgreSQL spells them, so that the client does next to nothing; the tables
+are the same, with the same indexes, and there are as many transactions. Each table's rows come in their own order.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+import psycopg
+from sample import Sample, empty
+
+# What the product writes of each table; the rest has its default there too.
+COLUMNS = {
+    "messages": "business_id id channel account scope external_id kind chat sender_raw sender_phone sender_lid said_at "
+    "text from_us deleted media_type media_filename media_sha256 media_size content_hash",
+    "drops": "business_id space drop_number last_posted_at previous_posted_at",
+    "qa_submissions": "business_id space drop_number message_id project sender_phone said_at effect",
+    "qa_photo_reviews": "business_id id space drop_number project review_date user_name submitted_by sender_phone "
+    "comment whatsapp_message_date bridge_source",
+    "marketing_activations": "business_id project drop_number whatsapp_message_date submitted_by user_name is_valid "
+    "validation_message",
+    "marketing_posts": "business_id project drop_number message_id sender_phone said_at",
+}
+TYPES = """
+select column_name, udt_name from information_schema.columns where table_schema = 'public' and table_name = %s
+"""
+
+
+class Insert(NamedTuple):
+    """A statement, and for each transaction its arrays."""
+
+    statement: str
+    parts: list[tuple[str, ...]]
+
+
+class Floor(NamedTuple):
+    rows: int
+    seconds: float
+
+
+def measure(sample: Sample, transactions: int) -> Floor:
+    """Takes the rows out, empties the tables and puts the rows back against the clock."""
+    with psycopg.connect(sample.superuser, autocommit=True) as conn:
+        inserts = [_taken(conn, table, transactions) for table in COLUMNS]
+        before = _counts(conn)
+        empty(sample)
+        with psycopg.connect(sample.settings.database_url or "") as ours:
+            ours.prepare_threshold = None
+            began = time.perf_counter()
+            for part in range(transactions):
+                for insert in inserts:
+                    if part < len(insert.parts):
+                        ours.execute(insert.statement.encode(), insert.parts[part])
+                ours.commit()
+            seconds = time.perf_counter() - began
+        if _counts(conn) != before:
+            raise AssertionError("the same rows must be there again")
+        return Floor(sum(before), seconds)
+
+
+def _taken(conn: psycopg.Connection, table: str, parts: int) -> Insert:
+    names = COLUMNS[table].split()
+    types = dict(conn.execute(TYPES, (table,)).fetchall())
+    arrays = ", ".join(f"array_agg({name} order by place)::text" for name in names)
+    listed = ", ".join(names)
+    rows = conn.execute(
+        f"select {arrays} from (select {listed}, row_number() over (order by ctid) as place, "
+        f"ntile({parts}) over (order by ctid) as part from {table}) as t group by part order by part".encode()
+    ).fetchall()
+    casts = ", ".join(f"%s::{types[name]}[]" for name in names)
+    return Insert(f"insert into {table} ({listed}) select * from unnest({casts})", rows)
+
+
+def _counts(conn: psycopg.Connection) -> list[int]:
+    return [int(conn.execute(f"select count(*) from {table}".encode()).fetchone()[0]) for table in COLUMNS]  # type: ignore[index]
