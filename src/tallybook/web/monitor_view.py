@@ -197,18 +197,18 @@ class ChangeView:
 
 
 def change_view(change: Change, words: NullTranslations) -> ChangeView:
-    """A change in the reader's words, one line per field."""
-    say = words.gettext
-    lines = []
-    for field, value in (change.after or {}).items():
-        if field in LABELS:
-            mark, _, reason = str(value).partition(": ")
-            told = say(phrases.VERDICTS.get(mark, mark))
-            lines.append(f"{say(LABELS[field])}: {told}{f' ({say(reason)})' if reason else ''}")
-        elif field == "completed":
-            lines.append(say(phrases.CHANGES["complete" if value else "open"]))
-        elif field == "comment":
-            lines.append(say(phrases.CHANGES["comment"]))
+    """A change in the reader's words: what became right or missing in a line each, every wrong step with its reason."""
+    say, after = words.gettext, change.after or {}
+    steps: dict[str, list[str]] = {}
+    for column, label in LABELS.items():
+        if column in after:
+            mark, _, reason = str(after[column]).partition(": ")
+            steps.setdefault(mark, []).append(f"{say(label)} ({say(reason)})" if reason else say(label))
+    lines = [f"{say(phrases.VERDICTS.get(mark, mark))}: {', '.join(named)}" for mark, named in steps.items()]
+    if "comment" in after:
+        lines.append(say(phrases.CHANGES["comment"]))
+    if "completed" in after:
+        lines.append(say(phrases.CHANGES["complete" if after["completed"] else "open"]))
     return ChangeView(change.at, change.who, lines or [change.action])
 
 

@@ -16,7 +16,7 @@ REASONS = (
     N_("Blurry"), N_("Wrong angle"), N_("Wrong subject"), N_("Poor lighting"), N_("Obstructed"), N_("Duplicate"),
     N_("Not installed"),
 )  # fmt: skip
-VERDICTS = {"right": N_("right"), "wrong": N_("wrong"), "missing": N_("missing")}
+VERDICTS = {"right": N_("Right"), "wrong": N_("Wrong"), "missing": N_("Missing")}
 CHANGES = {"complete": N_("Complete"), "open": N_("Open again"), "comment": N_("Comment changed")}
 PERIODS = (N_("Today"), N_("Yesterday"), N_("Last 7 days"), N_("Any day"))
 LOCKED = N_("{name} is working on this review.")
