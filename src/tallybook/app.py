@@ -129,7 +129,8 @@ async def health_report(app: App, now: datetime, business: Business | None = Non
             for one in [business] if business else await businesses.every(conn):
                 extra += await rhythm.checks(conn, one, now)
     except (psycopg.Error, PoolTimeout):
-        logger.warning("The groups' rhythm cannot be read while the database is away")
+        if not app.db.is_away:
+            logger.warning("The groups' rhythm cannot be read")
     return await health.report(app.db, now, extra)
 
 

@@ -43,16 +43,17 @@ async def work(app: App, stop: asyncio.Event) -> None:
     }
     async with asyncio.TaskGroup() as group:
         for name, start in tasks.items():
-            group.create_task(_kept_going(name, start, stop), name=name)
+            group.create_task(_kept_going(app, name, start, stop), name=name)
 
 
-async def _kept_going(name: str, start: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+async def _kept_going(app: App, name: str, start: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
     """Starts a task again after a fault, which is logged: what fails is late on the health page, never gone."""
     while not stop.is_set():
         try:
             await start()
         except (psycopg.OperationalError, PoolTimeout) as error:
-            log.warning("The database is away; trying again", task=name, error=type(error).__name__)
+            if not app.db.is_away:
+                log.warning("A background task was interrupted; trying again", task=name, error=type(error).__name__)
         except Exception:
             log.exception("A background task failed and is started again", task=name)
         with suppress(TimeoutError):

@@ -1,7 +1,7 @@
 """Runs one command many times at the very same moment, each in a process of its own.
 
-``python -m tests.proof.at_once COUNT ARGUMENTS…`` reads the program once, forks, and lets all go together; it prints the
-exit codes. SIGTERM is passed on.
+``python -m tests.proof.at_once COUNT ARGUMENTS…`` reads the program once, forks, and lets all go together; it prints
+the exit codes. SIGTERM is passed on.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 
@@ -172,7 +172,7 @@ class PostingBridge:
         said, _ = self.process.communicate(timeout=PATIENCE)
         return list(itertools.islice(story(self.seed), int(said)))
 
-    def __enter__(self) -> PostingBridge:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

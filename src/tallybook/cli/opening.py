@@ -107,7 +107,9 @@ async def open_checked(env: str | None) -> AsyncIterator[App]:
         try:
             await app.db.run("check database", check)
         except (psycopg.OperationalError, PoolTimeout) as error:
-            logger.warning("The database is away; starting all the same", error=type(error).__name__)
+            logger.warning(
+                "Starting without the database, which is looked for again and again", error=type(error).__name__
+            )
         yield app
 
 

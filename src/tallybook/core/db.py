@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 import psycopg
 import stamina
+import stamina.instrumentation
 from prometheus_client import Counter
 from psycopg import errors as pg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from . import connection, violations
 from .errors import WrongSetup
+from .outage import POOL_LOG, Outage
 
 Conn: TypeAlias = connection.Conn
 T = TypeVar("T")
@@ -37,7 +39,14 @@ TRANSIENT = (
     PoolTimeout,
 )
 TRIES = 5
+# After a long outage the pool's own back-off would wait for minutes more; whoever asks next makes it try at once.
+RECONNECT_SECONDS = 2.0
+CONNECT_SECONDS = 5
+# Whoever asks while the database is known to be away is told so soon.
+AWAY_SECONDS = 1.0
 
+# Its own hook would log each retry with the error's text, which may quote a row.
+stamina.instrumentation.set_on_retry_hooks(())
 retried = Counter("tallybook_transaction_retries_total", "Transactions run again after a passing fault.", ["what"])
 _inside = ContextVar("inside_a_transaction", default=False)
 
@@ -74,16 +83,23 @@ class Database:
     pool: AsyncConnectionPool[Conn]
     environment: str
     begin: str
+    outage: Outage = field(default_factory=lambda: Outage("tallybook"))
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the last try to reach the database failed; that was told already."""
+        return self.outage.lasts
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Conn]:
         """One transaction: committed when the block ends, rolled back when it raises. Not retried."""
         if _inside.get():
             raise RuntimeError("a transaction inside another one: pass the connection on instead")
-        async with self.pool.connection() as conn:
+        async with self._connection() as conn:
             token = _inside.set(True)
             try:
                 await conn.execute(self.begin)
+                self.outage.over()
                 yield conn
                 await conn.execute("commit")
             except BaseException:
@@ -93,6 +109,16 @@ class Database:
                 raise
             finally:
                 _inside.reset(token)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Conn]:
+        async with AsyncExitStack() as stack:
+            try:
+                conn = await stack.enter_async_context(self.pool.connection(AWAY_SECONDS if self.is_away else None))
+            except PoolTimeout as error:
+                self.outage.begun(str(error))
+                raise
+            yield conn
 
     async def run(self, what: str, work: Callable[[Conn], Awaitable[T]]) -> T:
         """Runs ``work`` in a transaction of its own, again after a passing fault, at most five times in all.
@@ -131,16 +157,25 @@ async def open_database(
     )
     pool: AsyncConnectionPool[Conn] = AsyncConnectionPool(
         url,
-        kwargs={"autocommit": True, "prepare_threshold": None, "application_name": "tallybook"},
+        kwargs={
+            "autocommit": True,
+            "prepare_threshold": None,
+            "application_name": "tallybook",
+            "connect_timeout": CONNECT_SECONDS,
+        },
         min_size=1,
         max_size=size,
         timeout=5,
+        reconnect_timeout=RECONNECT_SECONDS,
         open=False,
         check=AsyncConnectionPool.check_connection,
         name=f"tallybook-{environment}",
     )
-    await pool.open()
+    outage = Outage(pool.name)
+    POOL_LOG.addFilter(outage)
     try:
-        yield Database(pool, environment, begin)
+        await pool.open()
+        yield Database(pool, environment, begin, outage)
     finally:
         await pool.close()
+        POOL_LOG.removeFilter(outage)

@@ -90,7 +90,8 @@ async def process_loop(
         except Exception as error:
             if not is_transient(error):
                 raise
-            log.warning("Deliveries wait while the database is away", error=type(error).__name__)
+            if not db.is_away:
+                log.warning("Deliveries wait", error=type(error).__name__)
         await either(stop, wake, idle)
 
 

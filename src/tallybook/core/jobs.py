@@ -158,7 +158,8 @@ async def _claim(db: Database, kinds: tuple[str, ...], pace: Pace, free: int) ->
     except Exception as error:
         if not is_transient(error):
             raise
-        log.warning("jobs cannot be claimed while the database is away", error=type(error).__name__)
+        if not db.is_away:
+            log.warning("Jobs cannot be claimed", error=type(error).__name__)
     return held
 
 

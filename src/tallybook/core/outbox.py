@@ -151,5 +151,6 @@ async def run_outbox(db: Database, post: Post, stop: asyncio.Event, wake: asynci
         except Exception as error:
             if not is_transient(error):
                 raise
-            log.warning("nothing is sent while the database is away", error=type(error).__name__)
+            if not db.is_away:
+                log.warning("Nothing is sent", error=type(error).__name__)
         await either(stop, wake, idle)

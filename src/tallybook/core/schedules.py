@@ -139,6 +139,7 @@ async def run_schedules(db: Database, stop: asyncio.Event, beat: float = 1.0) ->
         except Exception as error:
             if not is_transient(error):
                 raise
-            log.warning("schedules stand still while the database is away", error=type(error).__name__)
+            if not db.is_away:
+                log.warning("Schedules stand still", error=type(error).__name__)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), beat)

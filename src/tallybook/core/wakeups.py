@@ -23,6 +23,7 @@ select pg_notify('tallybook_' || case current_schema() when 'public' then 'prod'
 """
 LISTEN = "listen {channel}"
 PAUSE = 2.0
+CONNECT_SECONDS = 5
 
 log = structlog.get_logger(__name__)
 
@@ -42,28 +43,33 @@ async def listen(url: str, environment: str, wakes: Mapping[str, asyncio.Event],
 
     ``url`` must be direct: a pooler in transaction mode loses LISTEN. Reconnects until ``stop`` is set.
     """
+    told = False
     while not stop.is_set():
         try:
-            await _listen(url, environment, wakes, stop)
+            async with await psycopg.AsyncConnection.connect(
+                url, autocommit=True, connect_timeout=CONNECT_SECONDS, keepalives_idle=30
+            ) as conn:
+                told = False
+                await _listen(conn, environment, wakes, stop)
         except psycopg.OperationalError as error:
-            log.warning("not listening for wake-ups", error=type(error).__name__)
+            if not told:
+                log.warning("Not listening for wake-ups until the database is back", error=type(error).__name__)
+            told = True
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), PAUSE)
 
 
-async def _listen(url: str, environment: str, wakes: Mapping[str, asyncio.Event], stop: asyncio.Event) -> None:
-    channel = sql.Identifier(channel_of(environment))
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True, keepalives_idle=30) as conn:
-        await conn.execute(sql.SQL(LISTEN).format(channel=channel))
-        for wake in wakes.values():
-            wake.set()
-        while not stop.is_set():
-            async for notice in conn.notifies(timeout=1):
-                topic = notice.payload.partition(" ")[0]
-                if topic in wakes:
-                    wakes[topic].set()
-                if stop.is_set():
-                    break
+async def _listen(conn: Conn, environment: str, wakes: Mapping[str, asyncio.Event], stop: asyncio.Event) -> None:
+    await conn.execute(sql.SQL(LISTEN).format(channel=sql.Identifier(channel_of(environment))))
+    for wake in wakes.values():
+        wake.set()
+    while not stop.is_set():
+        async for notice in conn.notifies(timeout=1):
+            topic = notice.payload.partition(" ")[0]
+            if topic in wakes:
+                wakes[topic].set()
+            if stop.is_set():
+                break
 
 
 async def either(stop: asyncio.Event, wake: asyncio.Event, seconds: float) -> None:

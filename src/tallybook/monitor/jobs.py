@@ -33,6 +33,7 @@ TOPIC = "monitor"
 RECONCILE = "monitor.reconcile"
 BEAT_SECONDS = 5.0
 LONGEST_PAUSE = 15.0
+AWAY_SECONDS = 1.0
 SILENT = timedelta(hours=12)
 IDLE_SECONDS = 2.0  # how soon a projects file that appears is read
 NIGHT = wall_time(2, 30)
@@ -138,7 +139,9 @@ class Keeper:
             await self._beat(watch, error.message)
             return error.message, None
         except (DatabaseError, PoolTimeout, OSError) as error:
-            return f"The database is away ({type(error).__name__}); posts wait in the bridge's file.", None
+            # An outage may be long; what waited is filed within seconds of its end.
+            pause = AWAY_SECONDS if self.db.is_away else None
+            return f"Posts cannot be stored ({type(error).__name__}); they wait in the bridge's file.", pause
         return watch.mistake, watch.poll_seconds
 
     async def _beat(self, watch: Watch | None, problem: str | None) -> None:
@@ -156,7 +159,8 @@ class Keeper:
     def _tell(self, problem: str | None) -> None:
         """Each fault is told once, and once more when it is over."""
         if problem and problem != self.problem:
-            logger.error(problem)
+            if not self.db.is_away:  # which was told already
+                logger.error(problem)
         elif self.problem and not problem:
             logger.info("The bridge is being read again")
         self.problem = problem

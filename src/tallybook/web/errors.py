@@ -133,7 +133,10 @@ def _frameworks(request: Request[Any, Any, Any], error: HTTPException) -> Respon
 
 
 def _database_away(request: Request[Any, Any, Any], error: psycopg.OperationalError) -> Response[Any]:
-    log.warning("The database cannot be used", kind=type(error).__name__, sqlstate=error.sqlstate, route=route(request))
+    if not request.app.state.app.db.is_away:
+        log.warning(
+            "The database cannot be used", kind=type(error).__name__, sqlstate=error.sqlstate, route=route(request)
+        )
     return answer(request, 503, Fault("UNAVAILABLE", MESSAGES[503]), {"retry-after": str(RETRY_AFTER)})
 
 

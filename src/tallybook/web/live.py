@@ -154,7 +154,10 @@ class Live:
                     async for notice in conn.notifies():
                         self._hear(notice.payload)
             except psycopg.Error as error:
-                log.warning("Open pages are not told of changes until the database is back", error=type(error).__name__)
+                if fails == 0:
+                    log.warning(
+                        "Open pages are not told of changes until the database is back", error=type(error).__name__
+                    )
             self._is(connected=False)
             await asyncio.sleep(RECONNECT_AFTER[min(fails, len(RECONNECT_AFTER) - 1)])
             fails += 1
