@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,7 +10,7 @@ import typer
 
 from tallybook.core import backup as backups
 from tallybook.core import environment, migrate
-from tallybook.core.db import schema_of
+from tallybook.core.db import PROD, schema_of
 
 from .opening import Env, Json, confirmed, owner_url, run, say, settings_of, with_database
 
@@ -19,22 +20,25 @@ app = typer.Typer(no_args_is_help=True, help="Environments: a schema and a role 
 @app.command("create")
 def create_environment(
     name: str,
-    keep_password: Annotated[bool, typer.Option(help="Leave the password of a role that exists as it is.")] = False,
+    new_password: Annotated[bool, typer.Option("--new-password", help="Give a role that exists another one.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make an environment, or mend its schema, role, grants and tables. May be repeated."""
-    schema_of(name)
+    given, role = settings_of(name), environment.role_of(name)
+    # The embedded server's passwords are made and kept by itself; everybody who starts it reads them there.
+    own = given.database_url is not None
+    if new_password and not own:
+        raise typer.BadParameter("The database that comes with the product keeps its own passwords.")
 
     async def work() -> tuple[list[str], str | None]:
-        async with with_database(settings_of(None)) as settings:
-            ours = settings.database_url is None or keep_password
-            password = None if ours else environment.new_password()
-            role = environment.role_of(name)
-            applied = await environment.create(owner_url(settings), name, {role: password} if password else {})
-            return applied, password
+        # Production's tables come first: the others take their businesses from it.
+        async with with_database(dataclasses.replace(given, env=PROD)), with_database(given) as settings:
+            url = owner_url(settings)
+            wanted = own and (new_password or not await environment.has_role(url, name))
+            password = environment.new_password() if wanted else None
+            return await environment.create(url, name, {role: password} if password else {}), password
 
     applied, password = run(work())
-    role = environment.role_of(name)
     said = f"{name}: schema {schema_of(name)}, role {role}, {len(applied)} migrations applied."
     if password:
         said += f"\nIts password, shown this once: {password}"

@@ -47,6 +47,13 @@ def new_password() -> str:
     return secrets.token_urlsafe(32)
 
 
+async def has_role(owner_url: str, environment: str) -> bool:
+    """Whether the environment's application role exists on this server; roles outlive a restore and a drop."""
+    async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as conn:
+        row = await (await conn.execute(ROLE_EXISTS, {"role": role_of(environment)})).fetchone()
+        return row is not None
+
+
 REVISION = "select version_num from {schema}.alembic_version"
 
 
