@@ -31,7 +31,7 @@ def texts() -> dict[str, str]:
     found = {}
     for folder, methods in ((PACKAGE, METHODS[:1]), (PACKAGE / "web", METHODS[1:]), (PACKAGE / "core", METHODS[1:])):
         for file, line, text, _, _ in extract_from_dir(folder, methods, OPTIONS, KEYWORDS):
-            for one in text if isinstance(text, tuple) else (text,):
+            for one in text[:1] if isinstance(text, tuple) else (text,):
                 if file in OF_CORE if folder.name == "core" else file not in FOR_PROGRAMS:
                     found[one] = f"{file}:{line}"
     return found

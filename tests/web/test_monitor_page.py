@@ -14,8 +14,8 @@ from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.monitor.service import reviews
-from tallybook.monitor.types import STEP_COLUMNS, Filters, Review
-from tallybook.web import server
+from tallybook.monitor.types import STEP_COLUMNS, STEPS, Filters, Review
+from tallybook.web import phrases, server
 from tests import world
 from tests.web.browser import LAWLEY, MOHADIN, post, project, set_up
 from tests.web.conftest import Browser
@@ -194,3 +194,7 @@ async def test_a_page_with_two_hundred_posts_is_small(
         await post(db, home, f"DR17{number:05}")
     page = await browser.get("/wa-monitor")
     assert len(page.content) < 150_000
+
+
+def test_the_words_marked_for_translation_are_the_steps() -> None:
+    assert tuple(step.label for step in STEPS) == phrases.STEPS

@@ -49,15 +49,15 @@ function failed(answer, retry) {
   say("wrong", `${reason} ${sayKept}`, "wrong", sayRetry, retry);
 }
 
-/** Draws the review as it is now, keeping what is being typed. */
-async function redraw(force = false) {
+/** Draws the review as it is now, unless `blocked` says, once it is here, that it would take something away. */
+async function redraw(blocked = busy) {
   const id = sheet()?.dataset.id;
   if (!id) return;
   const page = await fragment(`/wa-monitor/${id}${location.search}`, "review");
   const fresh = page && $("#sheet", page);
   if (!fresh || sheet()?.dataset.id !== id) return;
   const changed = fresh.dataset.version !== words().version || fresh.dataset.posts !== words().posts;
-  if (!force && busy()) {
+  if (blocked()) {
     // Our own changes, from this page or another of ours, are no news.
     if (changed && (fresh.dataset.posts !== words().posts || fresh.dataset.changedBy)) announce(fresh);
     return;
@@ -71,7 +71,7 @@ function announce(fresh) {
   const { sayAgain, sayChanged, sayShow } = words();
   const again = fresh.dataset.posts !== words().posts;
   const text = again ? sayAgain : sayChanged.replace("{who}", fresh.dataset.changedBy);
-  say("news", text, again ? "again" : "pencil", sayShow, () => redraw(true));
+  say("news", text, again ? "again" : "pencil", sayShow, () => redraw(() => false));
 }
 
 /** Takes the lock with the first touch, and keeps it while somebody goes on touching. */
@@ -123,7 +123,7 @@ function save(changes) {
     $("#say").replaceChildren();
     if ("comment" in changes && comment().value.trim() === changes.comment.trim()) comment().defaultValue = comment().value;
     if (saving === 0) {
-      await redraw(!unsaved());
+      await redraw(unsaved);
       if ($("#saved")) $("#saved").textContent = words().saySaved;
       refreshList();
     }
