@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from litestar import Litestar
+from litestar.config.compression import CompressionConfig
 from litestar.datastructures import CacheControlHeader, State
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
@@ -19,6 +20,8 @@ from .auth import Authentication
 from .security import MAX_BODY, CrossSiteGuard, Guard, csrf_config
 
 A_YEAR = 31_536_000  # seconds
+# Pages hold a token beside what was asked for, and a stream must not wait for a full block.
+NEVER_COMPRESSED = ["^/(?!static/)"]
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -43,6 +46,7 @@ def litestar(app: App, handlers: Sequence[ControllerRouterHandler] = (), lifespa
         dependencies={"app": Provide(lambda: app, sync_to_thread=False)},
         state=State({"app": app, "pages": pages.Pages(app.settings.env)}),
         openapi_config=schema.config(),
+        compression_config=CompressionConfig(backend="gzip", minimum_size=1000, exclude=NEVER_COMPRESSED),
         request_max_body_size=MAX_BODY,
         lifespan=list(lifespan),
         logging_config=None,
