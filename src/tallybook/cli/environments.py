@@ -39,7 +39,7 @@ def create_environment(
             return await environment.create(url, name, {role: password} if password else {}), password
 
     applied, password = run(work())
-    said = f"{name}: schema {schema_of(name)}, role {role}, {len(applied)} migrations applied."
+    said = f"{name}: schema {schema_of(name)}, role {role}, tables up to date."
     if password:
         said += f"\nIts password, shown this once: {password}"
     say({"environment": name, "role": role, "applied": applied, "password": password}, said, as_json=as_json)
