@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +17,8 @@ from tallybook.core.wakeups import wake_up
 from tallybook.web import live
 from tallybook.web.live import Live
 from tests import world
-from tests.postgres import Server
+from tests.pooler import needs_pgbouncer, pooled
+from tests.postgres import APP, Server
 from tests.web.browser import Site, post, set_up
 
 
@@ -152,56 +152,21 @@ async def test_where_nothing_can_be_heard_it_asks(
         await until(lambda: page.heard.count("event: changed") > before)
 
 
-@pytest.mark.skipif(
-    shutil.which("pgbouncer") is None and not Path("/usr/sbin/pgbouncer").exists(), reason="no PgBouncer"
-)
-async def test_a_pooler_is_noticed_by_its_silence(  # noqa: PLR0917 - fixtures
-    db: Database, business: Business, ana: world.Someone, postgres: Server, worker_database: str, tmp_path: Path,
+@needs_pgbouncer
+async def test_a_pooler_is_noticed_by_its_silence(
+    db: Database, business: Business, ana: world.Someone, postgres: Server, worker_database: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(live, "POLL_EVERY", 0.05)
     monkeypatch.setattr(live, "ECHO_WITHIN", 0.5)
     await set_up(db, business)
-    async with pooler(postgres, tmp_path) as folder:
-        through = f"postgresql://tallybook_prod@/{worker_database}?host={folder}&port=6432"
-        hub = Live(db, through)
+    async with pooled(postgres, APP) as address:
+        hub = Live(db, address.format(database=worker_database))
         async with hub.running():
             await until(lambda: hub.connected, 20)
             async with Listening(hub, ana) as page:
                 await post(db, business, "DR1752104")
                 await until(lambda: "event: changed" in page.heard)
-
-
-class pooler:  # noqa: N801 - reads as what it is in `async with`
-    """PgBouncer in transaction mode before the tests' server."""
-
-    def __init__(self, postgres: Server, folder: Path) -> None:
-        self.folder = postgres.folder / "pooler"
-        self.settings = folder / "pgbouncer.ini"
-        self.postgres = postgres
-
-    async def __aenter__(self) -> Path:
-        shutil.copytree(self.settings.parent, self.folder, dirs_exist_ok=True)
-        self.folder.chmod(0o777)
-        settings = self.folder / "pgbouncer.ini"
-        settings.write_text(
-            f"[databases]\n* = host={self.postgres.folder}\n[pgbouncer]\npool_mode = transaction\nauth_type = any\n"
-            f"listen_addr =\nlisten_port = 6432\nunix_socket_dir = {self.folder}\n"
-            "ignore_startup_parameters = extra_float_digits\n"
-        )
-        settings.write_text(settings.read_text().replace("\n* = host=", "\n* = user=tallybook_prod host="))
-        program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
-        self.process = await asyncio.create_subprocess_exec(
-            program, "-q", "-u", "nobody", str(settings), stderr=asyncio.subprocess.DEVNULL
-        )
-        socket = self.folder / ".s.PGSQL.6432"
-        await until(socket.exists)
-        return self.folder
-
-    async def __aexit__(self, *_: object) -> None:
-        self.process.terminate()
-        await self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 async def test_an_open_stream_does_not_keep_the_server_from_stopping(
