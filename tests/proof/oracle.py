@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import psycopg
 
 from tests.proof.story import LID, LIDS_PHONE, PROJECTS, Post
 
 DROP = re.compile(r"\bDR[: ]?(\d{6,8})\b", re.IGNORECASE)
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 SAST = timezone(timedelta(hours=2))
 
 Row = tuple[object, ...]
@@ -32,6 +34,7 @@ class Books:
     invalid: list[Row] = field(default_factory=list)  # project, drop, id
     parked: int = 0
     violations: int = 0
+    seen: dict[Row, datetime] = field(default_factory=dict, compare=False)  # which batch brought each message
 
     def sort(self) -> Books:
         for rows in (
@@ -46,16 +49,18 @@ def is_valid(drop: str) -> bool:
     return int(drop.removeprefix("DR")) % 2 == 0
 
 
-def expected(posts: Iterable[Post], environment: str = "prod") -> Books:
-    """What the posts come to in an environment, if each counts once."""
+def expected(posts: Iterable[Post], environment: str = "prod", seen: dict[Row, datetime] | None = None) -> Books:
+    """What the posts come to in an environment, if each counts once.
+
+    ``seen`` tells in which batch each was brought. A bridge that re-delivers moves a message to the end of its file; of
+    a long backlog it may so come in a later batch than posts said after it, and is then history.
+    """
     groups = {group: rest for name, group, *rest in _with_names() if environment in rest[-1]}
-    books, seen = Books(), set()
-    reviews: dict[tuple[str, str], list[object]] = {}
+    books = Books()
+    reviews: dict[tuple[str, str], list[Any]] = {}
     activated: set[tuple[str, str]] = set()
-    for post in posts:
-        if post.chat not in groups or (post.chat, post.id) in seen:
-            continue
-        seen.add((post.chat, post.id))
+    first = {(post.chat, post.id): post for post in reversed(list(posts)) if post.chat in groups}
+    for post in sorted(first.values(), key=lambda post: ((seen or {}).get((post.chat, post.id), LONG_AGO), post.at)):
         name, kind, space, validated, _ = groups[post.chat]
         for drop in dict.fromkeys(f"DR{digits}" for digits in DROP.findall(post.text)):
             if kind == "marketing":
@@ -67,23 +72,24 @@ def expected(posts: Iterable[Post], environment: str = "prod") -> Books:
                 books.invalid.append((name, drop, post.id))
             else:
                 _review(books, reviews, (space, drop), name, post)
-    books.messages = list(seen)
-    books.reviews = [(*drop, *review) for drop, review in reviews.items()]
+    books.messages = list(first)
+    books.reviews = [(*drop, *review[:-1]) for drop, review in reviews.items()]
     return books.sort()
 
 
 def _review(
-    books: Books, reviews: dict[tuple[str, str], list[object]], drop: tuple[str, str], name: str, post: Post
+    books: Books, reviews: dict[tuple[str, str], list[Any]], drop: tuple[str, str], name: str, post: Post
 ) -> None:
     local = post.at.astimezone(SAST)
-    effect = "resubmitted" if drop in reviews else "created"
+    late = drop in reviews and post.at < reviews[drop][-1]
+    effect = "history" if late else "resubmitted" if drop in reviews else "created"
     books.submissions.append((*drop, post.id, name, effect, post.at.astimezone(UTC)))
     if effect == "created":
         note = f"Auto-created from WhatsApp on {local:%Y-%m-%d %H:%M:%S} SAST"
-        reviews[drop] = [name, str(local.date()), post.at.astimezone(UTC), False, _phone(post), note]
-        return
-    review = reviews[drop]
-    review[3:] = [True, _phone(post), f"{review[5]}\n--- RESUBMITTED {local:%Y-%m-%d %H:%M:%S} SAST ---"]
+        reviews[drop] = [name, str(local.date()), post.at.astimezone(UTC), False, _phone(post), note, post.at]
+    elif effect == "resubmitted":
+        review = reviews[drop]
+        review[3:] = [True, _phone(post), f"{review[5]}\n--- RESUBMITTED {local:%Y-%m-%d %H:%M:%S} SAST ---", post.at]
 
 
 def _with_names() -> list[tuple[str, str, str, str, str, bool, tuple[str, ...]]]:
@@ -107,6 +113,7 @@ READ = {
     "invalid": """select i.project, i.drop_number, m.external_id
         from invalid_drop_submissions i join messages m on m.id = i.message_id""",
 }
+SEEN = "select chat, external_id, seen_at from messages"
 TROUBLE = """
 select (select count(*) from messages where parked_reason is not null)
     + (select count(*) from jobs where state = 'parked'), (select count(*) from constraint_violations)
@@ -120,9 +127,10 @@ def read_books(owner_url: str, schema: str = "public") -> Books:
         connection.commit()
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         rows = {name: connection.execute(query.encode()).fetchall() for name, query in READ.items()}
+        seen = {row[:2]: row[2] for row in connection.execute(SEEN.encode()).fetchall()}
         parked, violations = connection.execute(TROUBLE).fetchone() or (None, None)
     return Books(**{name: [_in_utc(row) for row in some] for name, some in rows.items()}, parked=parked,
-                 violations=violations).sort()  # fmt: skip
+                 violations=violations, seen=seen).sort()  # fmt: skip
 
 
 def _in_utc(row: Row) -> Row:

@@ -28,5 +28,5 @@ def main() -> None:
     try:
         app()
     except TallybookError as error:
-        Console(stderr=True, highlight=False, markup=False).print(error.message)
+        Console(stderr=True, highlight=False, markup=False).print(error.message, soft_wrap=True)
         sys.exit(1)

@@ -209,7 +209,8 @@ async def _ensure(data_dir: Path, last_socket_dir: Path | None) -> Server:
     found = await asyncio.to_thread(_live_server, data_dir)
     if found is None or not await _adopted(found, cluster, account):
         await _start(data_dir, programs, account, last_socket_dir)
-        found = one.read_pid_file(cluster)
+    # Read again: while a server starts, its file does not yet say where its socket is.
+    found = one.read_pid_file(cluster)
     if found is None:
         raise WrongSetup(f"The database server ended at once. {_last_words(data_dir)}")
     server = Server(data_dir, str(found.socket_dir))

@@ -124,12 +124,14 @@ class LiveIndex(msgspec.Struct, frozen=True):
     immediate: bool
     valid: bool
     partial: bool
+    constrains: bool = False
 
 
 UNIQUE_INDEXES = """
 select json_build_object(
     'table', t.relname, 'name', i.relname, 'immediate', x.indimmediate, 'valid', x.indisvalid and x.indisready,
     'partial', x.indpred is not null,
+    'constrains', exists (select from pg_constraint c where c.conindid = x.indexrelid and c.conrelid = x.indrelid),
     'columns', (
         select json_agg(a.attname order by k.position)
         from unnest(x.indkey) with ordinality as k (attnum, position)
@@ -166,10 +168,20 @@ def faults(live: list[LiveIndex], declared: tuple[Key, ...] = NATURAL_KEYS) -> l
             what = f"is unusable: {wrong.name} covers only some of the rows"
         found.append(
             f"The key {key.constraint} on {key.table} {key.target} {what}; "
-            f"without it, {key.same} would be counted twice. Mend it with: "
-            f"alter table {key.table} add constraint {key.constraint} unique {key.target};"
+            f"without it, {key.same} would be counted twice. Mend it with: {_remedy(key, live)}"
         )
     return found
+
+
+def _remedy(key: Key, live: list[LiveIndex]) -> str:
+    """The statements that make the key; what bears its name without being it goes first."""
+    add = f"alter table {key.table} add constraint {key.constraint} unique {key.target};"
+    in_the_way = next((index for index in live if index.name == key.constraint), None)
+    if in_the_way is None:
+        return add
+    if in_the_way.constrains:
+        return f"alter table {in_the_way.table} drop constraint {key.constraint}; {add}"
+    return f"drop index {key.constraint}; {add}"
 
 
 async def check(conn: Conn) -> None:

@@ -36,8 +36,8 @@ GRANIAN = {
     "handlers": {},
     "loggers": {name: {"handlers": [], "propagate": True} for name in ("_granian", "granian.access")},
 }
-# These libraries log whole addresses, with their query, at INFO.
-_TALKATIVE = ("httpx", "httpcore", "slack_sdk", "slack_bolt", "openai", "msal")
+# These libraries log whole addresses, with their query, at INFO; Alembic logs what it takes for granted.
+_TALKATIVE = ("alembic", "httpx", "httpcore", "slack_sdk", "slack_bolt", "openai", "msal")
 # What another handler's formatter may have left on a record, and what only we ourselves use.
 _NOT_FIELDS = ("_from_structlog", "stack_info", "message", "asctime")
 _LINES_PER_WRITE = 4000
