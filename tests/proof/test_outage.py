@@ -12,44 +12,16 @@ from datetime import datetime
 from pathlib import Path
 
 import httpx
-import psycopg
 import pytest
 
-from tests import world
 from tests.postgres import APP, OWNER, Server
 from tests.proof.conftest import furnish
 from tests.proof.oracle import expected, of_these, read_books
 from tests.proof.product import ROOT, PostingBridge, Product, Running, wait_until
+from tests.proof.visitor import add_admin, answers, logged_in
 
 REPORT = ROOT / "docs" / "proofs" / "outage.md"
 SECONDS_TO_RECOVER = 20.0  # the longest that two busy cores have taken is a third of it
-FOUND = "select id, time_zone, locale from businesses"
-
-
-async def add_admin(owner_url: str) -> None:
-    """Root, who may log in."""
-    async with await psycopg.AsyncConnection.connect(owner_url) as conn:
-        await conn.execute("set search_path to public, extensions")
-        (number, zone, locale) = await (await conn.execute(FOUND)).fetchone() or (0, "", "")
-        await world.root(conn, world.businesses.Business(number, "Velo Fibre", zone, locale))
-
-
-def logged_in(product: Product) -> httpx.Client:
-    """Root's browser."""
-    client = httpx.Client(base_url=product.address, timeout=30, headers={"accept": "text/html"})
-    wait_until(lambda: answers(client, "/readyz") == 200, "the web server")
-    client.get("/login")
-    token = next(value for name, value in client.cookies.items() if name.endswith("csrf"))
-    answer = client.post("/login", data={"_csrf_token": token, "login": "root", "password": world.PASSWORD})
-    assert answer.status_code == 303, answer.text
-    return client
-
-
-def answers(client: httpx.Client, path: str) -> int:
-    try:
-        return client.get(path).status_code
-    except httpx.TransportError:
-        return 0
 
 
 @dataclass
