@@ -202,7 +202,8 @@ class Receiver:
                 await self._replay()
                 pause = self._bounds.look_again
             except Exception as error:  # noqa: BLE001 - whatever it is: what was spooled stays, and is tried again
-                log.warning("The spool cannot be replayed yet", error=type(error).__name__)
+                if not self._db.is_away:
+                    log.warning("The spool cannot be replayed yet", error=type(error).__name__)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, self._bounds.look_at_most)
                 self._mend.set()

@@ -1,0 +1,128 @@
+"""``POST /webhooks/{channel}``: the raw bytes are verified and kept, and only then answered with 200.
+
+Stands before the web application and outside its frame: no session, no cross-site guard, no page of errors. What a
+provider sends is told by its signature alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import msgspec
+import structlog
+from litestar.types import ASGIApp, Receive, Scope, Send
+from prometheus_client import Counter, Histogram
+
+from tallybook.core.channel import Webhook
+from tallybook.core.errors import NotFound, NotSignedIn, TallybookError, TooLarge, Unavailable
+from tallybook.core.receive import Receiver
+
+from .answers import Fault, NotOk
+from .errors import RETRY_AFTER, status_of
+
+PREFIX = "/webhooks/"
+MAX_BODY = 3_000_000  # bytes; the largest that a known provider sends
+MAX_READING = 64_000_000  # bytes of bodies that are being read at one time
+ANSWER_WITHIN = 25.0  # seconds, so that nobody holds memory by sending slowly
+KEPT = b'{"success":true}'
+
+answered = Counter("tallybook_webhooks_total", "Webhook requests by how they were answered.", ["channel", "status"])
+took = Histogram("tallybook_webhook_seconds", "Time to answer a webhook.", ["channel"])
+log = structlog.get_logger(__name__)
+
+
+class Webhooks:
+    """An ASGI application: webhooks of the ``channels`` are received here, everything else goes to ``otherwise``."""
+
+    def __init__(
+        self, otherwise: ASGIApp, channels: Mapping[str, Webhook], receiver: Receiver, max_reading: int = MAX_READING
+    ) -> None:
+        self.otherwise = otherwise
+        self.channels = channels
+        self.receiver = receiver
+        self.max_reading = max_reading
+        self._reading = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(PREFIX):  # type: ignore[comparison-overlap]
+            await self.otherwise(scope, receive, send)
+            return
+        name = scope["path"].removeprefix(PREFIX)
+        channel = self.channels.get(name)
+        # Only configured names become labels: others come from outside, and there is no end of them.
+        label = name if channel is not None else "(unknown)"
+        with took.labels(label).time():
+            status, body, headers = await self._answer(channel, scope, receive)
+        answered.labels(label, str(status)).inc()
+        await send({"type": "http.response.start", "status": status, "headers": _encoded(headers, body)})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _answer(self, channel: Webhook | None, scope: Scope, receive: Receive) -> tuple[int, bytes, Headers]:
+        if channel is None:
+            return _refused(NotFound("There is no such webhook here."))
+        if scope["method"] != "POST":  # type: ignore[typeddict-item]
+            return 405, _said(Fault("METHOD_NOT_ALLOWED", "A webhook takes POST.")), {"allow": "POST"}
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                await self._take(channel, scope, receive)
+        except TallybookError as error:
+            return _refused(error)
+        except TimeoutError:
+            return _refused(Unavailable("It took too long. Please send it again."))
+        except Exception as error:  # noqa: BLE001 - not a 4xx, which would end the sender's tries
+            log.error("A webhook could not be received", channel=channel.name, kind=type(error).__name__)  # noqa: TRY400 - its traceback may hold the body
+            return _refused(Unavailable("Something went wrong on our side. Please send it again."))
+        return 200, KEPT, {}
+
+    async def _take(self, channel: Webhook, scope: Scope, receive: Receive) -> None:
+        body = await self._body(scope, receive)
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        if not channel.verify(headers, body, datetime.now(UTC)):
+            log.warning("A webhook with a wrong signature was refused", channel=channel.name, body_bytes=len(body))
+            raise NotSignedIn("The signature does not fit.")
+        await self.receiver.receive(channel.name, body)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        """All of the body. Raises TooLarge over the limit, Unavailable where too many are read at once or it broke."""
+        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+        if announced.isdigit() and (len(announced) > 18 or int(announced) > MAX_BODY):  # noqa: PLR2004 - int() has a cost
+            raise TooLarge(f"We take at most {MAX_BODY} bytes at once.", limit=MAX_BODY)
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Unavailable("The request broke off.")
+                part = message.get("body", b"")
+                parts.append(part)  # type: ignore[arg-type]
+                size += len(part)  # type: ignore[arg-type]
+                self._reading += len(part)  # type: ignore[arg-type]
+                if size > MAX_BODY:
+                    raise TooLarge(f"We take at most {MAX_BODY} bytes at once.", limit=MAX_BODY)
+                if self._reading > self.max_reading:
+                    raise Unavailable("Too much is coming in at once. Please send it again.")
+                if not message.get("more_body", False):
+                    return b"".join(parts)
+        finally:
+            self._reading -= size
+
+
+Headers = dict[str, str]
+
+
+def _refused(error: TallybookError) -> tuple[int, bytes, Headers]:
+    status = status_of(error)
+    headers = {"retry-after": str(RETRY_AFTER)} if isinstance(error, Unavailable) else {}
+    return status, _said(Fault(error.code, error.message, error.details)), headers
+
+
+def _said(fault: Fault) -> bytes:
+    return msgspec.json.encode(NotOk(fault))
+
+
+def _encoded(headers: Headers, body: bytes) -> list[tuple[bytes, bytes]]:
+    usual = {"content-type": "application/json", "content-length": str(len(body)), "cache-control": "no-store"}
+    return [(name.encode(), value.encode()) for name, value in (usual | headers).items()]

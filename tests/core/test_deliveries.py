@@ -1,0 +1,115 @@
+"""A stored body becomes its effects once; one that cannot be read, or is nobody's, is put aside alone and visibly."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tallybook.core import deliveries, parked, receive
+from tallybook.core.businesses import Business
+from tallybook.core.db import Database
+from tallybook.core.parked import Ref, Replayer
+from tallybook.core.receive import Received
+from tests import world
+from tests.core.worked import rows, until
+from tests.fakes import NOON, Clerk, an_entry, body_of, said
+
+STATES = "select state, reason from deliveries order by id"
+READ = "select business_id, subject_id from audit_log order by subject_id"
+
+
+async def store(db: Database, *bodies: bytes, channel: str = "fake") -> None:
+    some = [Received(channel, body, NOON) for body in bodies]
+    for one in some:  # one by one, so that their numbers are in this order
+        await db.run("store", lambda conn, one=one: receive.store(conn, [one]))
+
+
+async def process(db: Database, clerk: Clerk) -> int:
+    return await deliveries.process(db, {"fake": an_entry(clerk)}, asyncio.Event())
+
+
+async def test_a_delivery_is_filed_and_done_in_one_and_told_of_afterwards(db: Database, business: Business) -> None:
+    clerk = Clerk()
+    await store(db, body_of(said("1", "one"), said("2", "two")), body_of(said("3", "three")))
+    assert await process(db, clerk) == 2
+    assert await rows(db, STATES) == [("done", None), ("done", None)]
+    assert sorted(clerk.told) == ["one", "three", "two"]
+    assert await rows(db, READ) == [(business.id, "one"), (business.id, "three"), (business.id, "two")]
+    assert await process(db, clerk) == 0
+
+
+async def test_another_body_with_the_same_message_has_no_second_effect(db: Database, business: Business) -> None:
+    clerk = Clerk()
+    await store(db, body_of(said("1", "one")), body_of(said("1", "one"), said("2", "two")))
+    await process(db, clerk)
+    assert sorted(clerk.told) == ["one", "two"]
+    assert len(await rows(db, READ)) == 2
+
+
+async def test_what_cannot_be_read_is_parked_alone_and_its_neighbours_are_done(
+    db: Database, business: Business
+) -> None:
+    clerk = Clerk()
+    await store(db, body_of(said("1", "one")), b"27820000001 is no JSON", body_of(said("2", "two")))
+    await process(db, clerk)
+    (first, poison, last) = await rows(db, STATES)
+    assert (first[0], last[0]) == ("done", "done")
+    assert poison[0] == "parked"
+    assert poison[1].startswith("it cannot be read: JSONDecodeError")
+    assert "27820000001" not in poison[1]
+    assert sorted(clerk.told) == ["one", "two"]
+
+
+async def test_what_came_for_nobodys_account_is_kept_and_filed_once_somebody_has_it(
+    db: Database, business: Business
+) -> None:
+    clerk = Clerk()
+    await store(db, body_of(said("1", "ours"), said("2", "theirs", account="kinneret")))
+    await process(db, clerk)
+    assert await rows(db, STATES) == [("parked", deliveries.NOBODYS)]
+    assert await rows(db, READ) == [(business.id, "ours")], "what else is in the body is filed all the same"
+    other = await db.run("add business", world.kinneret_tours)
+    (item,) = await db.run("list", parked.listed)
+    await Replayer(db, {}).replay([Ref.of(item.ref)])
+    await process(db, clerk)
+    assert await rows(db, READ) == [(business.id, "ours"), (other.id, "theirs")]
+    assert await rows(db, "select state from deliveries") == [("done",)]
+
+
+async def test_a_poison_message_parks_neither_its_delivery_nor_its_neighbours(db: Database, business: Business) -> None:
+    clerk = Clerk(poison={"poison"})
+    await store(db, body_of(said("1", "one"), said("2", "poison"), said("3", "three")))
+    await process(db, clerk)
+    assert await rows(db, STATES) == [("done", None)]
+    assert await rows(db, "select external_id from messages where parked_reason is not null") == [("2",)]
+    assert sorted(clerk.told) == ["one", "three"]
+
+
+async def test_a_delivery_of_a_channel_that_nobody_here_knows_is_left_for_one_who_does(
+    db: Database, business: Business
+) -> None:
+    await store(db, body_of(said("1")), channel="other")
+    assert await process(db, Clerk()) == 0
+    assert await rows(db, STATES) == [("waiting", None)]
+
+
+async def test_four_workers_at_once_have_one_effect_each(db: Database, business: Business) -> None:
+    clerk = Clerk()
+    await store(db, *(body_of(said(str(n), f"text {n}"), said("shared", "shared", at=n)) for n in range(80)))
+    await asyncio.gather(*(process(db, clerk) for _ in range(4)))
+    assert await rows(db, "select state, count(*) from deliveries group by state") == [("done", 80)]
+    texts = [text for _, text in await rows(db, READ)]
+    assert sorted(text for text in texts if text != "shared") == sorted(f"text {n}" for n in range(80))
+
+
+async def test_the_loop_files_what_it_is_woken_for_and_stops_when_told(db: Database, business: Business) -> None:
+    clerk, stop, wake = Clerk(), asyncio.Event(), asyncio.Event()
+    loop = asyncio.create_task(deliveries.process_loop(db, {"fake": an_entry(clerk)}, stop, wake, idle=60))
+    await store(db, body_of(said("1", "one")))
+    wake.set()
+
+    async def filed() -> bool:
+        return clerk.told == ["one"]
+
+    await until(filed)
+    stop.set()
+    await loop

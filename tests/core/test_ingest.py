@@ -1,0 +1,151 @@
+"""A message has its effect once, however often it comes and whoever brings it; what cannot be filed is put aside."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+import pytest
+from psycopg import errors as pg
+
+from tallybook.core import ingest
+from tallybook.core.businesses import Business
+from tallybook.core.db import Conn, Database
+from tallybook.core.ingest import Absorbed
+from tallybook.core.messages import Incoming, Stored
+from tests import world
+from tests.core.worked import rows
+from tests.fakes import Clerk, FakeChannel, body_of, said
+
+READ = "select subject_id from audit_log order by subject_id"
+PARKED = "select external_id, parked_reason from messages where parked_reason is not null order by id"
+REVISIONS = "select revision, text from message_revisions order by message_id, revision"
+
+
+def incomings(*updates: dict) -> list[Incoming]:
+    return FakeChannel().parse(body_of(*updates))
+
+
+async def absorb(db: Database, business: Business, clerk: Clerk, *updates: dict) -> Absorbed[str]:
+    batch = incomings(*updates)
+    return await db.run("absorb", lambda conn: ingest.absorb(conn, business, batch, clerk.file))
+
+
+async def read(db: Database) -> list[str]:
+    return [text for (text,) in await rows(db, READ)]
+
+
+async def test_a_message_that_comes_again_has_no_second_effect(db: Database, business: Business) -> None:
+    clerk = Clerk()
+    first = await absorb(db, business, clerk, said("1", "one"), said("2", "two"))
+    again = await absorb(db, business, clerk, said("2", "two"), said("1", "one"), said("3", "three"))
+    assert (first.new, first.known, again.new, again.known) == (2, 0, 1, 2)
+    assert again.facts == ["three"]
+    assert await read(db) == ["one", "three", "two"]
+
+
+async def test_a_message_that_stands_twice_in_one_batch_is_one(db: Database, business: Business) -> None:
+    absorbed = await absorb(db, business, Clerk(), said("1", "one"), said("1", "one"))
+    assert (absorbed.new, absorbed.known) == (1, 1)
+    assert await read(db) == ["one"]
+
+
+async def test_an_edit_keeps_what_was_said_before(db: Database, business: Business) -> None:
+    clerk = Clerk()
+    for text in ("first", "second", "second", "third"):
+        absorbed = await absorb(db, business, clerk, said("1", text))
+    assert absorbed.edited == 1
+    assert await rows(db, REVISIONS) == [(0, "first"), (1, "second")]
+    assert await rows(db, "select text, revision from messages") == [("third", 2)]
+    assert await read(db) == ["first", "second", "third"]
+
+
+async def test_a_poison_message_is_parked_alone_and_leaves_nothing_behind(db: Database, business: Business) -> None:
+    clerk = Clerk(poison={"poison"})
+    absorbed = await absorb(db, business, clerk, said("1", "one"), said("2", "poison"), said("3", "three"))
+    assert (absorbed.new, absorbed.parked) == (2, 1)
+    assert await rows(db, PARKED) == [("2", "ValueError")]
+    assert await read(db) == ["one", "three"]
+    again = await absorb(db, business, clerk, said("2", "poison"), said("4", "four"))
+    assert (again.new, again.known, again.parked) == (1, 1, 0), "it stays parked, and bothers nobody"
+
+
+async def test_an_edit_that_cannot_be_filed_is_kept_and_parked(db: Database, business: Business) -> None:
+    clerk = Clerk(poison={"poison"})
+    await absorb(db, business, clerk, said("1", "one"))
+    absorbed = await absorb(db, business, clerk, said("1", "poison"))
+    assert absorbed.parked == 1
+    assert await rows(db, "select text, parked_reason from messages") == [("poison", "ValueError")]
+    assert await rows(db, REVISIONS) == [(0, "one")]
+
+
+async def test_an_edit_that_can_be_filed_ends_the_parking(db: Database, business: Business) -> None:
+    clerk = Clerk(poison={"poison"})
+    await absorb(db, business, clerk, said("1", "poison"))
+    await absorb(db, business, clerk, said("1", "mended"))
+    assert await rows(db, PARKED) == []
+    assert await read(db) == ["mended"]
+
+
+@pytest.mark.parametrize("text", ["a NUL \x00 in it", "half a \ud83d character"])
+async def test_what_no_database_can_hold_is_parked_and_its_neighbours_are_filed(
+    db: Database, business: Business, text: str
+) -> None:
+    clerk = Clerk()
+    absorbed = await absorb(db, business, clerk, said("1", "one"), said("2", text), said("3", "three"))
+    assert (absorbed.new, absorbed.parked) == (2, 1)
+    assert [number for number, _ in await rows(db, PARKED)] == ["2"]
+    assert await read(db) == ["one", "three"]
+    again = await absorb(db, business, clerk, said("2", text))
+    assert (again.parked, again.known) == (0, 1)
+
+
+async def test_eight_that_absorb_the_same_at_once_have_one_effect(db: Database, business: Business) -> None:
+    updates = [said(str(n), f"text {n:03}") for n in range(100)]
+
+    async def one() -> Absorbed[str]:
+        return await absorb(db, business, Clerk(), *random.sample(updates, len(updates)))
+
+    results = await asyncio.gather(*(one() for _ in range(8)))
+    assert sum(result.new for result in results) == 100
+    assert await read(db) == [f"text {n:03}" for n in range(100)]
+
+
+async def test_batches_that_cross_each_other_never_deadlock(db: Database, business: Business) -> None:
+    """New messages and edits of the same ones, in any order, eight at a time: nobody's transaction is ever undone."""
+    clerk = Clerk()
+    await absorb(db, business, clerk, *(said(str(n), "before") for n in range(30)))
+
+    async def one(number: int) -> None:
+        updates = [said(str(n), f"edit {number}") for n in range(30)] + [said(f"new {n}") for n in range(30)]
+        batch = incomings(*random.sample(updates, len(updates)))
+        async with db.transaction() as conn:  # not retried
+            await ingest.absorb(conn, business, batch, clerk.file)
+
+    await asyncio.gather(*(one(number) for number in range(8)))
+    assert await rows(db, "select count(*) from messages") == [(60,)]
+    assert await rows(db, "select count(*) from message_revisions") == [(240,)]
+
+
+async def test_a_passing_fault_runs_the_whole_transaction_again_and_parks_nothing(
+    db: Database, business: Business
+) -> None:
+    clerk, faults = Clerk(), [pg.DeadlockDetected(), pg.SerializationFailure()]
+
+    async def handler(conn: Conn, owner: Business, stored: list[Stored]) -> Sequence[str]:
+        facts = await clerk.file(conn, owner, stored)
+        if faults:
+            raise faults.pop()
+        return facts
+
+    batch = incomings(said("1", "one"), said("2", "two"))
+    absorbed = await db.run("absorb", lambda conn: ingest.absorb(conn, business, batch, handler))
+    assert (absorbed.new, absorbed.parked) == (2, 0)
+    assert await read(db) == ["one", "two"]
+
+
+async def test_two_businesses_may_hear_the_same_message(db: Database, business: Business) -> None:
+    other = await db.run("add business", world.kinneret_tours)
+    for owner in (business, other):
+        assert (await absorb(db, owner, Clerk(), said("1", "one"))).new == 1
