@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -246,3 +247,12 @@ async def test_what_still_waits_is_kept_before_a_receiver_closes(db: Database, t
     assert len(await stored(db)) == 9
     with pytest.raises(Unavailable):
         await receiver.receive("fake", b"too late")
+
+
+async def test_a_receiver_closes_at_once_whatever_moment_it_is_told(db: Database, tmp_path: Path) -> None:
+    for moments in range(20):
+        async with open_receiver(db, tmp_path):
+            for _ in range(moments):
+                await asyncio.sleep(0)
+            told = time.monotonic()
+        assert time.monotonic() - told < 5

@@ -197,6 +197,9 @@ class Receiver:
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._mend.wait(), ORPHANS_SECONDS)
+            # A cancellation that comes together with the event is swallowed by the wait, so it is not relied on alone.
+            if self._closed:
+                return
             self._mend.clear()
             try:
                 await self._replay()
@@ -212,6 +215,7 @@ class Receiver:
         """Keeps what still waits, then ends the ``tasks``: the writer's first."""
         self._closed = True
         self._arrived.set()
+        self._mend.set()
         writer, *others = tasks
         await asyncio.wait({writer}, timeout=self._bounds.answer_within)
         if self._late:

@@ -7,7 +7,8 @@ provider sends is told by its signature alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,9 +16,10 @@ import structlog
 from litestar.types import ASGIApp, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
+from tallybook.app import App
 from tallybook.core.channel import Webhook
 from tallybook.core.errors import NotFound, NotSignedIn, TallybookError, TooLarge, Unavailable
-from tallybook.core.receive import Receiver
+from tallybook.core.receive import Receiver, receiving
 
 from .answers import Fault, NotOk
 from .errors import RETRY_AFTER, status_of
@@ -126,3 +128,13 @@ def _said(fault: Fault) -> bytes:
 def _encoded(headers: Headers, body: bytes) -> list[tuple[bytes, bytes]]:
     usual = {"content-type": "application/json", "content-length": str(len(body)), "cache-control": "no-store"}
     return [(name.encode(), value.encode()) for name, value in (usual | headers).items()]
+
+
+@asynccontextmanager
+async def in_front_of(otherwise: ASGIApp, channels: Mapping[str, Webhook], app: App) -> AsyncIterator[Webhooks]:
+    """The web application with its webhooks before it, for as long as the block lasts; what waits is kept at its end.
+
+    Also replays what this and dead processes spooled. Raises WrongSetup where the spool's folder cannot be used.
+    """
+    async with receiving(app.db, app.settings.spool_dir, app.settings.spool_limit_bytes) as receiver:
+        yield Webhooks(otherwise, channels, receiver)
