@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +15,9 @@ from psycopg_pool import PoolTimeout
 from .channels.bridge.reader import BridgeSource
 from .core import businesses, health, spool
 from .core.businesses import Business
+from .core.channel import Sender
 from .core.db import Conn, Database, open_database
+from .core.deliveries import ChannelEntry
 from .core.errors import TallybookError, WrongSetup
 from .core.health import Check, HealthReport
 from .core.login_limits import Limits
@@ -34,13 +36,18 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True)
 class App:
-    """What the entry points stand on: made once per process by ``open_app``."""
+    """What the entry points stand on: made once per process by ``open_app``.
+
+    ``channels`` are those that are told by webhooks, ``senders`` those that we send by; each by its name.
+    """
 
     settings: Settings
     db: Database
     secret_keys: list[bytes]
     limits: Limits
     passwords: Passwords = field(default_factory=Passwords)
+    channels: Mapping[str, ChannelEntry] = field(default_factory=dict)
+    senders: Mapping[str, Sender] = field(default_factory=dict)
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ NUMBERS = re.compile(r"(?<![\w.+/-])\+?(?:27|972)[ -]?\d{2}[ -]?\d{3}[ -]?\d{4}(
 FORBIDDEN = {
     "a number of somebody's list": r"(?<![&\w(])#\d{1,4}\b(?!;)|\bissues? \d+\b",
     "a folder of one machine": r"(?<![\w.])/(?:work|home/\w+|Users)/|(?<!\.\./)\bshare"
-     r"d/(?:seeds|reference|design)",
+    r"d/(?:seeds|reference|design)",
     "how it was written": r"\bA" + r"I\b|\b(?:Clau" + r"de|Chat" + r"GPT|Copi" + r"lot|Anthro" + r"pic)\b",
     "an address with a password": r"postgres(?:ql)?://[\w.-]+:(?![$%{<…*])[^@\s\"'`]+@(?!/)",
     "a key": r"-----BEGIN [A-Z ]*PRIVATE KEY|\bxox[abp]-\d|\bAKIA[0-9A-Z]{16}\b",

@@ -19,9 +19,11 @@ from tallybook.app import App, open_app
 from tallybook.core import embedded, environment, keys, log, migrate
 from tallybook.core.db import Conn
 from tallybook.core.embedded import Server
+from tallybook.core.errors import WrongSetup
 from tallybook.core.migrate import known_revisions
 from tallybook.settings import Settings
 
+AGAIN_SECONDS = 2.0
 T = TypeVar("T")
 logger = structlog.get_logger()
 
@@ -98,19 +100,37 @@ async def open_checked(env: str | None) -> AsyncIterator[App]:
 
     A database that is away is no reason not to start: what comes in is spooled until it is back.
     """
-
-    async def check(conn: Conn) -> None:
-        await migrate.check_current(conn)
-        await keys.check(conn)
-
     async with opened(env) as app:
         try:
-            await app.db.run("check database", check)
+            await app.db.run("check database", _check)
         except (psycopg.OperationalError, PoolTimeout) as error:
             logger.warning(
                 "Starting without the database, which is looked for again and again", error=type(error).__name__
             )
-        yield app
+        else:
+            yield app
+            return
+        try:
+            async with asyncio.TaskGroup() as group:
+                checking = group.create_task(_check_later(app))
+                yield app
+                checking.cancel()
+        except* WrongSetup as refused:
+            raise refused.exceptions[0] from None
+
+
+async def _check(conn: Conn) -> None:
+    await migrate.check_current(conn)
+    await keys.check(conn)
+
+
+async def _check_later(app: App) -> None:
+    """Checks as soon as the database is there. What does not fit raises, and so ends the part that has started."""
+    while True:
+        try:
+            return await app.db.run("check database", _check)
+        except (psycopg.OperationalError, PoolTimeout):
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 def confirmed(question: str, *, yes: bool) -> None:

@@ -102,13 +102,14 @@ def _with_app(env: str | None, work: Callable[[App], Coroutine[Any, Any, Any]]) 
 
 async def _filings(application: App) -> dict[str, Filing]:
     """Who files the messages of each channel in this installation."""
+    filings = {name: entry.filing for name, entry in application.channels.items()}
     watch = await Watching(application).current()
     if watch is None:
-        return {}
+        return filings
     environment = application.settings.env
     tag = "" if environment == PROD else f"[{environment.upper()}] "
 
     def told(absorbed: Absorbed[Any]) -> None:
         log.lines(line for filed in absorbed.facts for line in log_lines(filed, tag))
 
-    return {watch.bridge.name: Filing(watch.desk.file, monitor_jobs.TOPIC, told)}
+    return filings | {watch.bridge.name: Filing(watch.desk.file, monitor_jobs.TOPIC, told)}

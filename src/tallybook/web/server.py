@@ -13,6 +13,7 @@ from tallybook.core import log
 from . import health, live, monitor, monitor_api
 from .asgi import build
 from .security import Guard
+from .webhooks import in_front_of
 
 
 def application(app: App, stop: asyncio.Event | None = None) -> Guard:
@@ -23,18 +24,20 @@ def application(app: App, stop: asyncio.Event | None = None) -> Guard:
 
 async def serve(app: App, stop: asyncio.Event) -> None:
     """Serves until ``stop`` is set; requests under way are answered and open event streams end."""
-    server = Server(
-        application(app, stop),
-        address=app.settings.host,
-        port=app.settings.port,
-        interface=Interfaces.ASGI,
-        log_dictconfig=log.GRANIAN,
-        websockets=False,
-    )
-    serving = asyncio.create_task(server.serve())
-    told = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
-    if not serving.done():
-        server.stop()  # type: ignore[no-untyped-call]
-    await serving
+    channels = {name: entry.webhook for name, entry in app.channels.items()}
+    async with in_front_of(application(app, stop), channels, app) as whole:
+        server = Server(
+            whole,
+            address=app.settings.host,
+            port=app.settings.port,
+            interface=Interfaces.ASGI,
+            log_dictconfig=log.GRANIAN,
+            websockets=False,
+        )
+        serving = asyncio.create_task(server.serve())
+        told = asyncio.create_task(stop.wait())
+        await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if not serving.done():
+            server.stop()  # type: ignore[no-untyped-call]
+        await serving
