@@ -10,6 +10,7 @@ from litestar.config.compression import CompressionConfig
 from litestar.datastructures import CacheControlHeader, State
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
+from litestar.middleware.compression import CompressionMiddleware
 from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
@@ -20,8 +21,8 @@ from .auth import Authentication
 from .security import MAX_BODY, CrossSiteGuard, Guard, csrf_config
 
 A_YEAR = 31_536_000  # seconds
-# Pages hold a token beside what was asked for, and a stream must not wait for a full block.
-NEVER_COMPRESSED = ["^/(?!static/)"]
+# For static files alone: pages hold a token beside what was asked for, and a stream must not wait for a full block.
+COMPRESSION = CompressionConfig(backend="gzip", minimum_size=1000)
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -46,7 +47,6 @@ def litestar(app: App, handlers: Sequence[ControllerRouterHandler] = (), lifespa
         dependencies={"app": Provide(lambda: app, sync_to_thread=False)},
         state=State({"app": app, "pages": pages.Pages(app.settings.env)}),
         openapi_config=schema.config(),
-        compression_config=CompressionConfig(backend="gzip", minimum_size=1000, exclude=NEVER_COMPRESSED),
         request_max_body_size=MAX_BODY,
         lifespan=list(lifespan),
         logging_config=None,
@@ -63,6 +63,7 @@ def own_handlers() -> list[ControllerRouterHandler]:
                 path="/static",
                 directories=list(folders),
                 opt={"open": True, "exclude_from_csrf": True},
+                middleware=[DefineMiddleware(CompressionMiddleware, config=COMPRESSION)],
                 cache_control=CacheControlHeader(public=True, max_age=A_YEAR, immutable=True),
             )
         )
