@@ -190,11 +190,11 @@ def test_a_quoted_line_is_exact_in_each_environment(file: Path, shape: str) -> N
 def test_every_other_line_of_another_environment_begins_with_its_name(file: Path) -> None:
     configure("plain", file, "INFO", "staging")
     structlog.get_logger().info("Started")
-    logging.getLogger("alembic").info("Running upgrade, once [STAGING] said")
+    logging.getLogger("psycopg").info("Connected, once [STAGING] said")
     lines(["Caught up"])
     assert [line[22:] for line in written(file)] == [
         "INFO - [STAGING] Started",
-        "INFO - [STAGING] Running upgrade, once [STAGING] said",
+        "INFO - [STAGING] Connected, once [STAGING] said",
         "INFO - [STAGING] Caught up",
     ]
 
