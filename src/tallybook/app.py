@@ -104,10 +104,14 @@ class Watching:
 
         business = await self.app.db.run("mirror projects", mirror)
         desk = Desk({project.group: project for project in projects}, business.zone)
+        before = self.watch
+        if before is not None and self.entry == file.bridge and file.bridge is not None:
+            self.watch = Watch(business, before.bridge, desk, file.bridge.poll_seconds)
+            return
+        if before is not None:
+            await before.bridge.aclose()
         if file.bridge is None:
             self.watch = None
-        elif self.watch is not None and self.entry == file.bridge:
-            self.watch = Watch(business, self.watch.bridge, desk, file.bridge.poll_seconds)
         else:
             self.watch = Watch(business, self._source(file.bridge), desk, file.bridge.poll_seconds)
         self.entry = file.bridge

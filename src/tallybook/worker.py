@@ -90,14 +90,17 @@ async def _reconcile(app: App, held: Held) -> None:
     """Reads the whole of the bridge's file again: an edit of an old row shows only there."""
     watch = await Watching(app).current()
     if watch is not None:
-        changed = await monitor_jobs.scan(held.db, watch, full=True)
+        try:
+            changed = await monitor_jobs.scan(held.db, watch, full=True)
+        finally:
+            await watch.bridge.aclose()
         log.info("The bridge's file was read again from its beginning", changed=changed)
     await held.db.run("finish reconciliation", held.finish)
 
 
 async def _beat(app: App, stop: asyncio.Event) -> None:
-    name = f"worker {socket.gethostname()}"
+    details = {"says": "Working.", "host": socket.gethostname(), "process": os.getpid()}
     while not stop.is_set():
-        await app.db.run("beat", lambda conn: beat(conn, name, {"says": "Working.", "process": os.getpid()}))
+        await app.db.run("beat", lambda conn: beat(conn, "worker", details))
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), BEAT_SECONDS)

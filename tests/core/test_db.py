@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -173,3 +174,16 @@ def test_which_faults_may_pass(error: Exception, passing: bool) -> None:
 def test_an_environment_s_name_is_a_plain_word(name: str) -> None:
     with pytest.raises(WrongSetup):
         schema_of(name)
+
+
+async def test_an_error_that_was_swallowed_is_no_success(db: Database) -> None:
+    """PostgreSQL answers the commit of a broken transaction with a rollback, and no error."""
+
+    async def work(conn: Conn) -> None:
+        await conn.execute(ADD, {"name": "Swallowed"})
+        with suppress(pg.UndefinedTable):
+            await conn.execute("select from no_such_table")
+
+    with pytest.raises(RuntimeError, match="swallowed"):
+        await db.run("swallowed", work)
+    assert await db.run("count", count) == 0

@@ -190,7 +190,7 @@ def test_a_quoted_line_is_exact_in_each_environment(file: Path, shape: str) -> N
 def test_every_other_line_of_another_environment_begins_with_its_name(file: Path) -> None:
     configure("plain", file, "INFO", "staging")
     structlog.get_logger().info("Started")
-    logging.getLogger("psycopg").info("Connected, once [STAGING] said")
+    logging.getLogger("litestar").info("Connected, once [STAGING] said")
     lines(["Caught up"])
     assert [line[22:] for line in written(file)] == [
         "INFO - [STAGING] Started",

@@ -181,6 +181,8 @@ async def test_the_list_shows_what_was_posted_again_first_and_filters_by_the_mes
     assert await listed(conn, business, search="dr1000003") == ["DR1000003"]
     assert await listed(conn, business, search="%") == []
     assert await listed(conn, business, project="Mohadin") == []
+    await file(conn, business, [said(LAWLEY, "DR1000001", "2025-12-03 08:00")])
+    assert await listed(conn, business, first_day=at("2025-12-03 12:00").date()) == ["DR1000001"]
     assert await reviews.count(conn, business, Filters(shown=Shown.OPEN)) == 2
 
 

@@ -25,7 +25,9 @@ from .opening import on_server, owner_url
 
 AGAIN_SECONDS = 1.0
 GRACE_SECONDS = 20.0
-HANDED_DOWN = ("data_dir", "config", "database_url", "direct_database_url", "owner_database_url")
+HANDED_DOWN = ("data_dir", "config", "database_url", "direct_database_url")
+# The parts of the product never need the owner's rights, so they are not given them.
+KEPT_BACK = ("TALLYBOOK_OWNER_DATABASE_URL", "TALLYBOOK_OWNER_DATABASE_URL_FILE")
 
 log = structlog.get_logger()
 Say = Callable[[str], None]
@@ -109,7 +111,7 @@ async def _keep_child(part: str, arguments: Sequence[str], environ: dict[str, st
 
 def _environment(settings: Settings) -> dict[str, str]:
     """The children's environment: ours, with the folder's, the file's and the database's places in it."""
-    given = dict(os.environ)
+    given = {name: value for name, value in os.environ.items() if name not in KEPT_BACK}
     for name in HANDED_DOWN:
         value = getattr(settings, name)
         given.pop(f"TALLYBOOK_{name.upper()}_FILE", None)

@@ -76,6 +76,13 @@ def _may_pass(error: Exception) -> bool:
     return is_transient(error) and not isinstance(error, PoolTimeout)
 
 
+async def _commit(conn: Conn) -> None:
+    """Commits. The server answers a commit after a swallowed error with a rollback, and calls that a success."""
+    done = await conn.execute("commit")
+    if done.statusmessage != "COMMIT":
+        raise RuntimeError("an error was swallowed inside the transaction, so nothing was kept")
+
+
 @dataclass(frozen=True)
 class Database:
     """One environment's schema on one server. ``run`` is how everything is written and read."""
@@ -101,7 +108,7 @@ class Database:
                 await conn.execute(self.begin)
                 self.outage.over()
                 yield conn
-                await conn.execute("commit")
+                await _commit(conn)
             except BaseException:
                 if not conn.closed and not conn.broken:
                     with suppress(psycopg.Error):  # the pool replaces a connection that cannot even roll back

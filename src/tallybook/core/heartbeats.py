@@ -16,5 +16,5 @@ on conflict {keys.HEARTBEAT.target} do update set at = excluded.at, details = ex
 
 
 async def beat(conn: Conn, name: str, details: dict[str, Any] | None = None) -> None:
-    """``name`` is the process's own, such as ``worker@host``; core/health.py reads it."""
+    """``name`` is the part's, such as ``worker``, the same after a restart; core/health.py reads it."""
     await conn.execute(BEAT, {"name": name, "details": msgspec.json.encode(details or {}).decode()})

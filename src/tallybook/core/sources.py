@@ -57,11 +57,13 @@ async def catch_up(db: Database, intake: Intake[Fact], told: Told, *, full: bool
     async def begin(conn: Conn) -> Position:
         return await stands_at(conn, intake.business, intake.source)
 
+    if not full and await intake.source.quiet():
+        return 0
     changed = 0
     async for reading in intake.source.read(await db.run("read position", begin), full=full):
 
         async def keep(conn: Conn, reading: Reading = reading) -> Absorbed[Fact]:
-            return await _keep(conn, intake, reading)
+            return await _keep(conn, intake, reading, move=not full)
 
         absorbed = await db.run("file messages", keep)
         ingest.count(intake.source.name, absorbed)
@@ -70,17 +72,19 @@ async def catch_up(db: Database, intake: Intake[Fact], told: Told, *, full: bool
     return changed
 
 
-async def _keep(conn: Conn, intake: Intake[Fact], reading: Reading) -> Absorbed[Fact]:
+async def _keep(conn: Conn, intake: Intake[Fact], reading: Reading, *, move: bool) -> Absorbed[Fact]:
+    """Files a batch and moves the position. A full reading leaves it: who follows the tail meanwhile needs it there."""
     absorbed = await ingest.absorb(conn, intake.business, reading.incomings, intake.handler)
-    await conn.execute(
-        MOVE,
-        {
-            "business_id": intake.business.id,
-            "channel": intake.source.name,
-            "account": intake.source.account,
-            "position": Jsonb(msgspec.to_builtins(reading.position)),
-        },
-    )
+    if move:
+        await conn.execute(
+            MOVE,
+            {
+                "business_id": intake.business.id,
+                "channel": intake.source.name,
+                "account": intake.source.account,
+                "position": Jsonb(msgspec.to_builtins(reading.position)),
+            },
+        )
     if absorbed.facts or absorbed.parked:
         await wake_up(conn, intake.topic, intake.business.id)
     return absorbed

@@ -35,6 +35,7 @@ BEAT_SECONDS = 5.0
 LONGEST_PAUSE = 15.0
 AWAY_SECONDS = 1.0
 SILENT = timedelta(hours=12)
+BRIDGE = "bridge"  # one name, so that what is over does not stay on the health page under another
 IDLE_SECONDS = 2.0  # how soon a projects file that appears is read
 NIGHT = wall_time(2, 30)
 
@@ -51,6 +52,8 @@ class Bridge(Source, Protocol):
     def lids(self) -> Mapping[str, str]: ...
 
     async def report(self) -> Any: ...
+
+    async def aclose(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -151,9 +154,8 @@ class Keeper:
         details: dict[str, Any] = {"problem": problem} if problem else {"says": "Connected; reading."}
         if watch is not None and problem is None:
             details |= told_of(await watch.bridge.report(), datetime.now(UTC))
-        name = f"bridge {watch.bridge.account}" if watch is not None else "bridge"
         with suppress(DatabaseError, PoolTimeout):
-            await self.db.run("beat", lambda conn: beat(conn, name, details))
+            await self.db.run("beat", lambda conn: beat(conn, BRIDGE, details))
         self.beaten_at = time.monotonic()
 
     def _tell(self, problem: str | None) -> None:

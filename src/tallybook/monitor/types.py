@@ -117,7 +117,7 @@ class Posted(enum.StrEnum):
 
 
 class Filters(msgspec.Struct, frozen=True):
-    """What a list of reviews shows. Dates are business dates of the message and include both ends."""
+    """What a list of reviews shows: drops posted, first or again, on these business dates, both ends included."""
 
     project: str | None = None
     search: str = ""

@@ -39,8 +39,14 @@ and (%(project)s::text is null or r.project = %(project)s)
 and (%(search)s::text is null or r.drop_number like %(search)s)
 and (%(completed)s::bool is null or r.completed = %(completed)s)
 and (%(resubmitted)s::bool is null or r.resubmitted = %(resubmitted)s)
-and (%(start)s::timestamptz is null or {_SAID} >= %(start)s)
-and (%(end)s::timestamptz is null or {_SAID} < %(end)s)
+and (
+    (%(start)s::timestamptz is null or {_SAID} >= %(start)s) and (%(end)s::timestamptz is null or {_SAID} < %(end)s)
+    or (r.space, r.drop_number) in (
+        select s.space, s.drop_number from qa_submissions s
+        where s.business_id = %(business_id)s
+        and (%(start)s::timestamptz is null or s.said_at >= %(start)s)
+        and (%(end)s::timestamptz is null or s.said_at < %(end)s))
+)
 """
 
 PAGE = f"""
