@@ -1,7 +1,7 @@
 """The floor: the very rows that the product wrote, put back by bare ``insert … select unnest`` and nothing else.
 
 The columns' arrays lie ready in memory as PostgreSQL spells them, so that the client does next to nothing; the tables
-are the same, with the same indexes, and there are as many transactions. Each table's rows come in their own order.
+are the same, with the same indexes, and there are as many transactions. The rows come in the order of their messages.
 """
 
 from __future__ import annotations
@@ -23,6 +23,17 @@ COLUMNS = {
     "marketing_activations": "business_id project drop_number whatsapp_message_date submitted_by user_name is_valid "
     "validation_message",
     "marketing_posts": "business_id project drop_number message_id sender_phone said_at",
+}
+# The message that made a row: rows go back in the order of their messages, as they came.
+FIRST_POST = "(select min(message_id) from {posts} p where {same} and p.drop_number = t.drop_number)"
+BY_SPACE = FIRST_POST.format(posts="qa_submissions", same="p.space = t.space")
+MADE_BY = {
+    "messages": "id",
+    "drops": BY_SPACE,
+    "qa_submissions": "message_id",
+    "qa_photo_reviews": BY_SPACE,
+    "marketing_activations": FIRST_POST.format(posts="marketing_posts", same="p.project = t.project"),
+    "marketing_posts": "message_id",
 }
 TYPES = """
 select column_name, udt_name from information_schema.columns where table_schema = 'public' and table_name = %s
@@ -64,11 +75,12 @@ def measure(sample: Sample, transactions: int) -> Floor:
 def _taken(conn: psycopg.Connection, table: str, parts: int) -> Insert:
     names = COLUMNS[table].split()
     types = dict(conn.execute(TYPES, (table,)).fetchall())
-    arrays = ", ".join(f"array_agg({name} order by place)::text" for name in names)
+    arrays = ", ".join(f"array_agg({name} order by made_by)::text" for name in names)
     listed = ", ".join(names)
     rows = conn.execute(
-        f"select {arrays} from (select {listed}, row_number() over (order by ctid) as place, "
-        f"ntile({parts}) over (order by ctid) as part from {table}) as t group by part order by part".encode()
+        f"select {arrays} from (select {listed}, {MADE_BY[table]} as made_by from {table} t) t "
+        f"group by ((made_by - 1) * {parts} / (select max(id) from messages)) "
+        f"order by ((made_by - 1) * {parts} / (select max(id) from messages))".encode()
     ).fetchall()
     casts = ", ".join(f"%s::{types[name]}[]" for name in names)
     return Insert(f"insert into {table} ({listed}) select * from unnest({casts})", rows)

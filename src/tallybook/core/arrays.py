@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 
 def texts(values: Sequence[str | None]) -> str:
     """A ``text[]`` literal; also for enums and UUIDs given as text."""
     if not values:
         return "{}"
-    if None not in values:
-        joined = '","'.join(values)  # type: ignore[arg-type]
-        # The fast way holds while nothing needs escaping: then the only quotes are the ones just put there.
-        if "\\" not in joined and joined.count('"') == 2 * (len(values) - 1):
-            return '{"' + joined + '"}'
-    return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"
+    given = values if None not in values else [value for value in values if value is not None]
+    joined = '","'.join(given)  # type: ignore[arg-type]
+    # The fast ways hold while nothing needs escaping: then the only quotes are the ones just put there.
+    if "\\" in joined or joined.count('"') > 2 * max(len(given) - 1, 0):
+        return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"
+    if given is values:
+        return '{"' + joined + '"}'
+    return "{" + ",".join(["NULL" if value is None else f'"{value}"' for value in values]) + "}"
 
 
 def numbers(values: Iterable[int | None]) -> str:
@@ -35,9 +38,13 @@ def truths(values: Iterable[bool]) -> str:
 def times(values: Iterable[datetime]) -> str:
     """A ``timestamptz[]`` literal. Times without a zone are refused, since the server would guess one."""
     listed = list(values)
-    if any(value.tzinfo is None for value in listed):
+    if None in [value.tzinfo for value in listed]:
         raise ValueError("a time without a zone")
-    return '{"' + '","'.join([value.isoformat() for value in listed]) + '"}' if listed else "{}"
+    return '{"' + '","'.join([_printed(value) for value in listed]) + '"}' if listed else "{}"
+
+
+# A message's time is printed for each table that holds it.
+_printed = lru_cache(maxsize=16_384)(datetime.isoformat)
 
 
 def hexes(values: Iterable[bytes | None]) -> str:

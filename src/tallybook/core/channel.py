@@ -51,10 +51,15 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Source(Protocol):
-    """A channel that is asked. ``read`` yields batches after a position; ``full`` reads everything again."""
+    """A channel that is asked. ``read`` yields batches after a position; ``full`` reads everything again.
+
+    ``quiet`` is whether a read would surely yield nothing, whatever the position: the cheap question of an idle poll.
+    """
 
     name: str
     account: str
+
+    async def quiet(self) -> bool: ...
 
     def read(self, position: Position, *, full: bool = False) -> AsyncIterator[Reading]: ...
 

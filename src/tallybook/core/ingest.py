@@ -6,7 +6,8 @@ is tried alone behind a savepoint, and one that fails alone is parked with its r
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -36,6 +37,43 @@ class Absorbed(msgspec.Struct, Generic[Fact]):
     facts: list[Fact] = []
 
 
+class Batch(list[Incoming]):
+    """Messages in key order. ``columns`` may be worked out ahead, in a thread, while the batch before is stored."""
+
+    def __init__(self, incomings: Iterable[Incoming]) -> None:
+        super().__init__(sorted(incomings, key=_natural_key))
+
+    @cached_property
+    def columns(self) -> dict[str, str]:
+        """What ``INSERT`` stores, column by column, as array literals."""
+        media = [i.media or _NO_MEDIA for i in self]
+        return {
+            "channel": arrays.texts([i.channel for i in self]),
+            "account": arrays.texts([i.account for i in self]),
+            "scope": arrays.texts([i.scope for i in self]),
+            "external_id": arrays.texts([i.external_id for i in self]),
+            "kind": arrays.texts([i.kind for i in self]),
+            "chat": arrays.texts([i.chat for i in self]),
+            "sender_raw": arrays.texts([i.sender.raw for i in self]),
+            "sender_phone": arrays.texts([i.sender.phone for i in self]),
+            "sender_lid": arrays.texts([i.sender.lid for i in self]),
+            "said_at": arrays.times([i.said_at for i in self]),
+            "text": arrays.texts([i.text for i in self]),
+            "from_us": arrays.truths([i.from_us for i in self]),
+            "deleted": arrays.truths([i.deleted for i in self]),
+            "media_type": arrays.texts([m.type or None for m in media]),
+            "media_filename": arrays.texts([m.filename or None for m in media]),
+            "media_sha256": arrays.hexes([m.sha256 for m in media]),
+            "media_size": arrays.numbers([m.size for m in media]),
+            "content_hash": arrays.hexes([i.content_hash for i in self]),
+        }
+
+    def stored(self, rows: Sequence[tuple[Any, ...]], *, fresh: bool) -> list[Stored]:
+        """Pairs rows of (id, natural key) with their messages."""
+        by_key = {i.natural_key: i for i in self}
+        return [Stored(row[0], fresh=fresh, incoming=by_key[row[1:]]) for row in rows]
+
+
 async def absorb(
     conn: Conn, business: Business, incomings: Sequence[Incoming], handler: Handler[Fact]
 ) -> Absorbed[Fact]:
@@ -43,16 +81,16 @@ async def absorb(
 
     A passing fault (a deadlock, a lost connection) is raised, so that the whole transaction runs again.
     """
-    ordered = sorted(incomings, key=_natural_key)
+    batch = incomings if isinstance(incomings, Batch) else Batch(incomings)
     try:
         async with conn.transaction():
-            return await _absorb_batch(conn, business, ordered, handler)
+            return await _absorb_batch(conn, business, batch, handler)
     except Exception as error:
         if is_transient(error) or conn.closed:
             raise
         log.warning("A batch could not be filed as one; its messages are tried one by one", error=type(error).__name__)
     result = Absorbed[Fact]()
-    for incoming in ordered:
+    for incoming in batch:
         _add(result, await _absorb_alone(conn, business, incoming, handler))
     return result
 
@@ -63,27 +101,25 @@ def count(channel: str, absorbed: Absorbed[Any]) -> None:
         arrived.labels(channel, became).inc(getattr(absorbed, became))
 
 
-async def _absorb_batch(
-    conn: Conn, business: Business, ordered: Sequence[Incoming], handler: Handler[Fact]
-) -> Absorbed[Fact]:
-    fresh = await _insert(conn, business.id, ordered)
+async def _absorb_batch(conn: Conn, business: Business, batch: Batch, handler: Handler[Fact]) -> Absorbed[Fact]:
+    fresh = await _insert(conn, business.id, batch)
     edited: list[Stored] = []
-    if len(fresh) < len(ordered):
-        edited = await _edit(conn, business.id, ordered)
+    if len(fresh) < len(batch):
+        edited = await _edit(conn, business.id, batch)
     facts = await handler(conn, business, fresh + edited) if fresh or edited else []
-    return Absorbed(len(fresh), len(edited), len(ordered) - len(fresh) - len(edited), 0, facts)
+    return Absorbed(len(fresh), len(edited), len(batch) - len(fresh) - len(edited), 0, facts)
 
 
 async def _absorb_alone(conn: Conn, business: Business, incoming: Incoming, handler: Handler[Fact]) -> Absorbed[Fact]:
     try:
         async with conn.transaction():
-            return await _absorb_batch(conn, business, [incoming], handler)
+            return await _absorb_batch(conn, business, Batch([incoming]), handler)
     except Exception as error:
         if is_transient(error) or conn.closed:
             raise
         reason = type(error).__name__
         log.exception("A message could not be filed and is parked", channel=incoming.channel)
-    one = [_storable(incoming)]
+    one = Batch([_storable(incoming)])
     stored = await _insert(conn, business.id, one) or await _edit(conn, business.id, one)
     await conn.execute(PARK, {"business_id": business.id, "ids": [s.id for s in stored], "reason": reason})
     return Absorbed(parked=len(stored), known=1 - len(stored))
@@ -124,45 +160,13 @@ returning id, channel, scope, external_id, kind
 """
 
 
-async def _insert(conn: Conn, business_id: int, ordered: Sequence[Incoming]) -> list[Stored]:
+async def _insert(conn: Conn, business_id: int, batch: Batch) -> list[Stored]:
     """Inserts what is not there yet, in key order; returns just that."""
-    media = [i.media or _NO_MEDIA for i in ordered]
-    cursor = await conn.execute(
-        INSERT,
-        {
-            "business_id": business_id,
-            **_key_columns(ordered),
-            "account": arrays.texts([i.account for i in ordered]),
-            "chat": arrays.texts([i.chat for i in ordered]),
-            "sender_raw": arrays.texts([i.sender.raw for i in ordered]),
-            "sender_phone": arrays.texts([i.sender.phone for i in ordered]),
-            "sender_lid": arrays.texts([i.sender.lid for i in ordered]),
-            "said_at": arrays.times(i.said_at for i in ordered),
-            "text": arrays.texts([i.text for i in ordered]),
-            "from_us": arrays.truths(i.from_us for i in ordered),
-            "deleted": arrays.truths(i.deleted for i in ordered),
-            "media_type": arrays.texts([m.type or None for m in media]),
-            "media_filename": arrays.texts([m.filename or None for m in media]),
-            "media_sha256": arrays.hexes(m.sha256 for m in media),
-            "media_size": arrays.numbers(m.size for m in media),
-            "content_hash": arrays.hexes(i.content_hash for i in ordered),
-        },
-    )
-    rows = await cursor.fetchall()
-    by_key = {i.natural_key: i for i in ordered}
-    return [Stored(row[0], fresh=True, incoming=by_key[row[1:]]) for row in rows]
+    cursor = await conn.execute(INSERT, {"business_id": business_id, **batch.columns})
+    return batch.stored(await cursor.fetchall(), fresh=True)
 
 
 _NO_MEDIA = Media("")
-
-
-def _key_columns(ordered: Sequence[Incoming]) -> dict[str, str]:
-    return {
-        "channel": arrays.texts([i.channel for i in ordered]),
-        "scope": arrays.texts([i.scope for i in ordered]),
-        "external_id": arrays.texts([i.external_id for i in ordered]),
-        "kind": arrays.texts([i.kind for i in ordered]),
-    }
 
 
 # The sub-select hides the business from the planner, to which one newer than the statistics would look empty.
@@ -192,12 +196,10 @@ where m.business_id = %(business_id)s and m.id = u.id
 """
 
 
-async def _edit(conn: Conn, business_id: int, ordered: Sequence[Incoming]) -> list[Stored]:
+async def _edit(conn: Conn, business_id: int, batch: Batch) -> list[Stored]:
     """Finds messages whose content changed since they were stored, keeps what they said, and returns them."""
-    hashes = {"content_hash": arrays.hexes(i.content_hash for i in ordered)}
-    cursor = await conn.execute(FIND_EDITED, {"business_id": business_id, **_key_columns(ordered), **hashes})
-    by_key = {i.natural_key: i for i in ordered}
-    edited = [Stored(row[0], fresh=False, incoming=by_key[row[1:]]) for row in await cursor.fetchall()]
+    cursor = await conn.execute(FIND_EDITED, {"business_id": business_id, **batch.columns})
+    edited = batch.stored(await cursor.fetchall(), fresh=False)
     if edited:
         ids = [stored.id for stored in edited]
         await conn.execute(KEEP_REVISION, {"business_id": business_id, "ids": ids})

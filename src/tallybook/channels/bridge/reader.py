@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 from tallybook.core.channel import Position, Reading
 from tallybook.core.errors import SourceUnreadable
+from tallybook.core.ingest import Batch
 from tallybook.core.messages import Incoming
 
 from .findings import Findings, Survey
@@ -22,13 +24,14 @@ BATCH = 5_000
 # Other chats' rows move the position too, but a transaction for each of them would be waste.
 _ADVANCE = 1_000
 _RESTARTS = 5
+QUIET_SECONDS = 10.0
 
 
 class _Part(NamedTuple):
-    """A range that was read, and what is new in it."""
+    """A range that was read, and what is new in it: batches in file order, each with its last row's number."""
 
     range: Range
-    new: list[tuple[int, Incoming]]
+    batches: list[tuple[int, Batch]]
 
 
 class _Walk(NamedTuple):
@@ -85,9 +88,11 @@ class BridgeSource:
         self._survey = Survey(messages_path, self._lids)
         self._reader = Reader(account, self._own_numbers, {})
         self._reader_lids: Mapping[str, str] = self._lids.pairs
+        self._lids_read = False
         self._known: dict[tuple[object, object], tuple[int, int]] = {}
         self._stands = Position()
         self._settled: tuple[Token, frozenset[str], Position] | None = None
+        self._settled_at = 0.0
 
     async def read(self, position: Position, *, full: bool = False) -> AsyncIterator[Reading]:
         """Yield what is new since ``position``, in batches of about 5,000; ``full`` yields everything again.
@@ -98,6 +103,7 @@ class BridgeSource:
         """
         token, groups = await asyncio.to_thread(self._poll), self._groups()
         if not full and self._settled == (token, groups, position):
+            self._settled_at = time.monotonic()
             return
         walk = await asyncio.to_thread(self._begin, position, groups, full)
         if walk.before == Position() or self._is_behind(position):
@@ -119,8 +125,19 @@ class BridgeSource:
                     walk = walk.past(part.range)
                 else:
                     self._settled = (token, groups, self._stands)
+                    self._settled_at = time.monotonic()
                     return
         raise SourceUnreadable(f"{self.messages_path} is replaced again and again while it is being read.")
+
+    async def quiet(self) -> bool:
+        """Whether nothing was committed to the file since a read came to its end.
+
+        Never for longer than ten seconds: then the caller's position is asked for again, which may have gone back.
+        """
+        if self._settled is None or time.monotonic() - self._settled_at > QUIET_SECONDS:
+            return False
+        token = await asyncio.to_thread(self._poll)
+        return self._settled is not None and self._settled[:2] == (token, self._groups())
 
     @property
     def lids(self) -> Mapping[str, str]:
@@ -133,7 +150,9 @@ class BridgeSource:
         That is ``{"98765432109876@lid": "+27820000001"}``, for resolving senders that were stored unresolved. ``since``
         is what ``lids`` was when the caller last did so; {} gives every pair known.
         """
-        pairs = await asyncio.to_thread(self._lids.refresh)
+        # A poll reads messages and then asks for this: one look at the map is enough for both.
+        pairs = self._lids.pairs if self._lids_read else await asyncio.to_thread(self._lids.refresh)
+        self._lids_read = False
         news = pairs.items() - since.items() if pairs is not since else ()
         return {f"{lid}@lid": f"+{phone}" for lid, phone in news}
 
@@ -149,6 +168,7 @@ class BridgeSource:
 
     def _poll(self) -> Token:
         lids = self._lids.refresh()
+        self._lids_read = True
         if lids is not self._reader_lids:
             self._reader, self._reader_lids = Reader(self.account, self._own_numbers, lids), lids
         return self._watch.token()
@@ -190,17 +210,16 @@ class BridgeSource:
 
     def _part(self, low: int, groups: frozenset[str]) -> _Part:
         found = self._ranges.after(low, groups)
-        return _Part(found, self._reader.incomings(found.rows, found.at, Context(self._known, found.modified)))
+        new = self._reader.incomings(found.rows, found.at, Context(self._known, found.modified))
+        return _Part(found, [_batch(new[start : start + BATCH]) for start in range(0, len(new), BATCH)])
 
     def _readings(self, walk: _Walk, part: _Part, owed: bool) -> Iterator[Reading]:
-        """Cut a range into batches. Only the last may stand at the range's end and have its anchor."""
-        found, new = part
+        """Hand over a range's batches. Only the last may stand at the range's end and have its anchor."""
+        found, batches = part
         total = max(found.last - walk.low, 0)
-        for start in range(0, max(len(new) - BATCH, 0), BATCH):
-            batch = new[start : start + BATCH]
-            seen = batch[-1][0]
-            yield Reading([one for _, one in batch], walk.position(seen, Anchor()), total, max(seen - walk.low, 0))
-        rest = [one for _, one in new[-(len(new) % BATCH or BATCH) :]]
+        for seen, batch in batches[:-1]:
+            yield Reading(batch, walk.position(seen, Anchor()), total, max(seen - walk.low, 0))
+        rest = batches[-1][1] if batches else Batch(())
         position = walk.position(found.high, found.anchor)
         if rest or owed or position.seen - self._stands.seen >= _ADVANCE:
             yield Reading(rest, position, total, max(found.high - walk.low, 0))
@@ -214,3 +233,10 @@ class BridgeSource:
                 self._known[row[at.id], row[at.chat]] = (row[0], hash(row))
         for message in [message for message, (row, _) in self._known.items() if row <= oldest]:
             del self._known[message]
+
+
+def _batch(new: list[tuple[int, Incoming]]) -> tuple[int, Batch]:
+    batch = Batch([incoming for _, incoming in new])
+    # Here, in the reading thread: the one that stores has just enough to do.
+    _ = batch.columns
+    return new[-1][0], batch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -70,7 +70,8 @@ class Reader:
             ):
                 continue
             said = instant(row[said_at]) or _nearest(rows, place, at) or context.modified
-            read.append((row[0], self._incoming(row, at, said)))
+            # One zone for all: times of one zone object are compared and printed several times as fast.
+            read.append((row[0], self._incoming(row, at, said.astimezone(UTC))))
         return read
 
     def _incoming(self, row: Row, at: Columns, said_at: datetime) -> Incoming:

@@ -55,10 +55,10 @@ class Desk:
         """The drops that these messages name, in the order they were said. Pure."""
         found = []
         for message in stored:
-            project = self._project(message)
-            if project is None:
-                continue
             said = message.incoming
+            project = self._project(message)
+            if project is None or not said.text:
+                continue
             for drop in rules.drops_in(said.text, project.pattern):
                 found.append(  # noqa: PERF401 - the nested comprehension hides what is read
                     Post(
@@ -88,14 +88,16 @@ class Desk:
         by_drop = defaultdict(list)
         for post in posts:
             by_drop[post.project.space, post.drop_number].append(post)
-        newest = {drop: max(post.said_at for post in of_drop) for drop, of_drop in by_drop.items()}
+        newest = {
+            drop: of_drop[-1].said_at for drop, of_drop in by_drop.items()
+        }  # they are in the order they were said
         last_posted = await store.lock_drops(conn, business_id, newest)
         reviews = await store.find_reviews(conn, business_id, by_drop)
         old = [post for post in posts if not post.fresh]
         known = await store.known_submissions(conn, business_id, old) if old else set()
         decided: Decided = []
         for drop, of_drop in by_drop.items():
-            new = [post for post in of_drop if (*drop, post.message_id) not in known]
+            new = [post for post in of_drop if (*drop, post.message_id) not in known] if known else of_drop
             since = (last_posted[drop] or reviews[drop][1] or newest[drop]) if drop in reviews else None
             decided.extend(rules.effects(new, since))
         if decided:

@@ -99,7 +99,7 @@ async def add_submissions(conn: Conn, business_id: int, decided: Sequence[tuple[
             "project": arrays.texts([post.project.name for post in posts]),
             "phone": arrays.texts([post.phone for post in posts]),
             "said_at": arrays.times(post.said_at for post in posts),
-            "effect": arrays.texts([effect.value for _, effect in decided]),
+            "effect": arrays.texts([effect for _, effect in decided]),
         },
     )
 
