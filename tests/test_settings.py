@@ -48,7 +48,14 @@ def test_each_database_url_falls_back_to_the_one_before(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", known_names())
 def test_every_setting_may_come_from_a_file_and_an_unreadable_one_is_a_mistake(name: str, tmp_path: Path) -> None:
-    values = {"ENV": "dev", "PORT": "81", "SPOOL_LIMIT_MB": "3", "LOG_FORMAT": "json", "LOG_LEVEL": "debug"}
+    values = {
+        "ENV": "dev",
+        "PORT": "81",
+        "WORKER_METRICS_PORT": "82",
+        "SPOOL_LIMIT_MB": "3",
+        "LOG_FORMAT": "json",
+        "LOG_LEVEL": "debug",
+    }
     values |= {"COOKIE_SECURE": "yes", "DATABASE_URL": DATABASE}
     short = name.removeprefix("TALLYBOOK_")
     value = values.get(short) or (DATABASE if short.endswith("DATABASE_URL") else "https://example.org/" + "x" * 40)

@@ -100,6 +100,9 @@ class Settings:
     config: Path = _setting("The projects file.", Path("tallybook.toml"), _path)
     host: str = _setting("The address on which the web server listens.", "127.0.0.1")
     port: int = _setting("The port on which the web server listens.", 8080, _number(0, 65535))
+    worker_metrics_port: int = _setting(
+        "The loopback port on which the worker shows its metrics; 0 shows none.", 0, _number(0, 65535)
+    )
     public_url: str = _setting(
         "The address by which people reach the pages, used in links.", "", _address, shown="from host and port"
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, time
 from functools import partial
 
 import psycopg
 import structlog
+from prometheus_client import start_http_server
 from psycopg_pool import PoolTimeout
 
 from .app import App, Watching
@@ -44,9 +45,29 @@ async def work(app: App, stop: asyncio.Event) -> None:
         "wake-ups": lambda: wakeups.listen(direct_url, app.settings.env, wake, stop),
         "heartbeat": lambda: _beat(app, stop),
     }
+    with _metrics(app.settings.worker_metrics_port):
+        await _together(app, tasks, stop)
+
+
+async def _together(app: App, tasks: Mapping[str, Callable[[], Awaitable[None]]], stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         for name, start in tasks.items():
             group.create_task(_kept_going(app, name, start, stop), name=name)
+
+
+@contextmanager
+def _metrics(port: int) -> Iterator[None]:
+    """Shows the worker's counters to whoever watches this machine, while the block lasts."""
+    if not port:
+        yield
+        return
+    server, thread = start_http_server(port, addr="127.0.0.1")
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 async def _kept_going(app: App, name: str, start: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
