@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import psycopg
+import pytest
+
 from tallybook.core import ingest, sources
 from tallybook.core.businesses import Business
 from tallybook.core.channel import Position
 from tallybook.core.db import Conn, Database
-from tallybook.core.messages import Identity, Incoming, Outgoing
+from tallybook.core.messages import Identity, Incoming, Outgoing, Stored
 from tallybook.core.outbox import put
 from tallybook.monitor.rules import compile_pattern
 from tallybook.monitor.service import validity
 from tallybook.monitor.service.validity import Entry
 from tallybook.monitor.store import projects as project_store
+from tallybook.monitor.types import Filed
 from tests.monitor.desk import (
     BEN,
     LAWLEY,
@@ -266,3 +270,21 @@ async def test_a_place_in_a_source_is_remembered(conn: Conn, business: Business)
         name, account = "bridge", "primary"
 
     assert await sources.stands_at(conn, business, Nowhere()) == Position()  # type: ignore[arg-type]
+
+
+async def test_two_contents_of_one_message_in_one_batch_count_once(conn: Conn, business: Business) -> None:
+    message = said(LAWLEY, "DR1752104")
+    filed = await file(conn, business, [message, again(message, "DR1752104 done")])
+    assert (filed.created, filed.resubmitted) == ([("DR1752104", "Lawley")], [])
+    assert await one(conn, "select text from messages") == "DR1752104 done"
+
+
+async def test_a_fault_of_the_database_parks_no_message(conn: Conn, business: Business) -> None:
+    """A missing right or a half-made release is mended by people; the messages wait where they are."""
+
+    async def handler(conn: Conn, _: Business, __: list[Stored]) -> list[Filed]:
+        await conn.execute("drop table messages")
+        return []
+
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        await ingest.absorb(conn, business, [said(LAWLEY, "DR1752104")], handler)

@@ -13,6 +13,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import structlog
 from prometheus_client import Counter
+from psycopg import DataError, IntegrityError
+from psycopg import Error as DatabaseError
 
 from . import arrays, keys
 from .businesses import Business
@@ -38,10 +40,13 @@ class Absorbed(msgspec.Struct, Generic[Fact]):
 
 
 class Batch(list[Incoming]):
-    """Messages in key order. ``columns`` may be worked out ahead, in a thread, while the batch before is stored."""
+    """Messages in key order, one for each key: of two contents the later one holds.
+
+    ``columns`` may be worked out ahead, in a thread, while the batch before is stored.
+    """
 
     def __init__(self, incomings: Iterable[Incoming]) -> None:
-        super().__init__(sorted(incomings, key=_natural_key))
+        super().__init__(sorted({i.natural_key: i for i in incomings}.values(), key=_natural_key))
 
     @cached_property
     def columns(self) -> dict[str, str]:
@@ -86,13 +91,20 @@ async def absorb(
         async with conn.transaction():
             return await _absorb_batch(conn, business, batch, handler)
     except Exception as error:
-        if is_transient(error) or conn.closed:
+        if not _is_the_messages(error) or conn.closed:
             raise
         log.warning("A batch could not be filed as one; its messages are tried one by one", error=type(error).__name__)
     result = Absorbed[Fact]()
     for incoming in batch:
         _add(result, await _absorb_alone(conn, business, incoming, handler))
     return result
+
+
+def _is_the_messages(error: Exception) -> bool:
+    """Whether a fault lies in what the messages hold, and not in the database or the release, which are mended."""
+    if isinstance(error, DatabaseError):
+        return isinstance(error, DataError | IntegrityError)
+    return not is_transient(error)
 
 
 def count(channel: str, absorbed: Absorbed[Any]) -> None:
@@ -115,7 +127,7 @@ async def _absorb_alone(conn: Conn, business: Business, incoming: Incoming, hand
         async with conn.transaction():
             return await _absorb_batch(conn, business, Batch([incoming]), handler)
     except Exception as error:
-        if is_transient(error) or conn.closed:
+        if not _is_the_messages(error) or conn.closed:
             raise
         reason = type(error).__name__
         log.exception("A message could not be filed and is parked", channel=incoming.channel)
