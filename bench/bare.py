@@ -25,15 +25,16 @@ COLUMNS = {
     "marketing_posts": "business_id project drop_number message_id sender_phone said_at",
 }
 # The message that made a row: rows go back in the order of their messages, as they came.
-FIRST_POST = "(select min(message_id) from {posts} p where {same} and p.drop_number = t.drop_number)"
-BY_SPACE = FIRST_POST.format(posts="qa_submissions", same="p.space = t.space")
-MADE_BY = {
-    "messages": "id",
-    "drops": BY_SPACE,
-    "qa_submissions": "message_id",
-    "qa_photo_reviews": BY_SPACE,
-    "marketing_activations": FIRST_POST.format(posts="marketing_posts", same="p.project = t.project"),
-    "marketing_posts": "message_id",
+FIRST_POST = """
+{table} join (select {scope}, drop_number, min(message_id) as made_by from {posts} group by 1, 2) as first
+using ({scope}, drop_number)"""
+FROM = {
+    "messages": "(select *, id as made_by from messages) as t",
+    "drops": FIRST_POST.format(table="drops", scope="space", posts="qa_submissions"),
+    "qa_submissions": "(select *, message_id as made_by from qa_submissions) as t",
+    "qa_photo_reviews": FIRST_POST.format(table="qa_photo_reviews", scope="space", posts="qa_submissions"),
+    "marketing_activations": FIRST_POST.format(table="marketing_activations", scope="project", posts="marketing_posts"),
+    "marketing_posts": "(select *, message_id as made_by from marketing_posts) as t",
 }
 TYPES = """
 select column_name, udt_name from information_schema.columns where table_schema = 'public' and table_name = %s
@@ -55,6 +56,8 @@ class Floor(NamedTuple):
 def measure(sample: Sample, transactions: int) -> Floor:
     """Takes the rows out, empties the tables and puts the rows back against the clock."""
     with psycopg.connect(sample.superuser, autocommit=True) as conn:
+        # Without statistics the rows' order would be worked out by a join that takes minutes.
+        conn.execute("analyze")
         inserts = [_taken(conn, table, transactions) for table in COLUMNS]
         before = _counts(conn)
         empty(sample)
@@ -77,11 +80,8 @@ def _taken(conn: psycopg.Connection, table: str, parts: int) -> Insert:
     types = dict(conn.execute(TYPES, (table,)).fetchall())
     arrays = ", ".join(f"array_agg({name} order by made_by)::text" for name in names)
     listed = ", ".join(names)
-    rows = conn.execute(
-        f"select {arrays} from (select {listed}, {MADE_BY[table]} as made_by from {table} t) t "
-        f"group by ((made_by - 1) * {parts} / (select max(id) from messages)) "
-        f"order by ((made_by - 1) * {parts} / (select max(id) from messages))".encode()
-    ).fetchall()
+    part = f"(made_by - 1) * {parts} / (select max(id) from messages)"
+    rows = conn.execute(f"select {arrays} from {FROM[table]} group by {part} order by {part}".encode()).fetchall()
     casts = ", ".join(f"%s::{types[name]}[]" for name in names)
     return Insert(f"insert into {table} ({listed}) select * from unnest({casts})", rows)
 
