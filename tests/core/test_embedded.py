@@ -240,15 +240,15 @@ async def test_a_product_that_stops_leaves_the_server_to_the_command_beside_it(d
 
 
 async def test_commands_at_once_share_one_server_and_the_last_ends_it(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
+    data_dir, all_there = tmp_path / "data", asyncio.Barrier(4)
 
-    async def command(pause: float) -> str:
+    async def command() -> str:
         async with embedded.running(data_dir, exclusive=False) as server:
-            await asyncio.sleep(pause)
+            await all_there.wait()
             await value(server.owner_url, "select 1")
             return server.host
 
-    hosts = await asyncio.gather(*(command(pause / 10) for pause in range(4)))
+    hosts = await asyncio.gather(*(command() for _ in range(4)))
     assert len(set(hosts)) == 1
     assert alive(data_dir) == []
 
