@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,12 +13,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from .core.errors import WrongSetup
+from .toml_tables import Check, Tables
 
 KINDS = ("qa", "marketing")
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _PHONE = re.compile(r"\+?[1-9][0-9]{7,14}")
-_HEADER = re.compile(r"\s*\[{1,2}\s*([\w.\s\"'-]+?)\s*\]{1,2}\s*(?:#.*)?")
-_KEY = re.compile(r"\s*[\"']?([\w-]+)[\"']?\s*=")
 
 
 class BridgeEntry(msgspec.Struct, frozen=True):
@@ -150,8 +148,6 @@ def _numbers(value: Any) -> tuple[str, ...]:
     return tuple("+" + number.removeprefix("+") for number in numbers)
 
 
-Check = Callable[[Any], Any]
-
 _BRIDGE: Mapping[str, Check] = {
     "messages": _text,
     "whatsapp": _text,
@@ -173,29 +169,21 @@ _PROJECT: Mapping[str, Check] = {
 _TOP: Mapping[str, Check] = {"bridge": lambda value: value, "monitor": lambda value: value}
 _PROJECTS = "monitor.projects"
 
-# Where something stands: the table's name, which of the tables of that name, and the key ("" for the table itself).
-Place = tuple[str, int, str]
 
-
-class _Reader:
-    """Reads one file and gathers its mistakes with their lines."""
+class _Reader(Tables):
+    """Reads one file and gathers its mistakes."""
 
     def __init__(self, path: Path, text: str) -> None:
+        super().__init__(text)
         self._path = path
         self._folder = path.parent
-        self._lines = _lines(text)
-        self.mistakes: list[tuple[int, str]] = []
-
-    def sorted(self) -> Iterator[tuple[str, str]]:
-        for line, what in sorted(self.mistakes):
-            yield (f" line {line}" if line else "", what)
 
     def file(self, tables: dict[str, Any]) -> ProjectsFile:
-        parts = self._checked(tables, _TOP, "", 0)
-        bridge = self._table(parts, "bridge", _BRIDGE)
-        monitor = self._table(parts, "monitor", _MONITOR)
+        parts = self.checked(tables, _TOP, "", 0)
+        bridge = self.table(parts, "bridge", _BRIDGE)
+        monitor = self.table(parts, "monitor", _MONITOR)
         if "bridge" in parts and "messages" not in bridge:
-            self._missing("messages", "bridge", 0)
+            self.missing("messages", "bridge", 0)
         for name in ("messages", "whatsapp"):
             if name in bridge:
                 bridge[name] = self._folder / Path(bridge[name]).expanduser()
@@ -210,14 +198,14 @@ class _Reader:
 
     def _projects(self, tables: Any) -> list[dict[str, Any]]:
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            self._mistake("projects must be written as [[monitor.projects]].", ("monitor", 0, "projects"))
+            self.mistake("projects must be written as [[monitor.projects]].", ("monitor", 0, "projects"))
             return []
         projects = []
         for number, table in enumerate(tables):
-            project = self._checked(table, _PROJECT, _PROJECTS, number)
+            project = self.checked(table, _PROJECT, _PROJECTS, number)
             for key in ("name", "group", "kind"):
                 if key not in table:
-                    self._missing(key, _PROJECTS, number)
+                    self.missing(key, _PROJECTS, number)
             project.setdefault("drop_space", project.get("name", ""))
             projects.append(project)
         self._refuse_repeats(projects)
@@ -229,55 +217,7 @@ class _Reader:
                 shared = set(project.get("environments", ["prod"])) & set(other.get("environments", ["prod"]))
                 if "name" in project and project["name"] == other.get("name"):
                     what = f'name "{project["name"]}" is also that of the project in line LINE.'
-                    self._mistake(what, (_PROJECTS, number, "name"), (_PROJECTS, earlier, "name"))
+                    self.mistake(what, (_PROJECTS, number, "name"), (_PROJECTS, earlier, "name"))
                 if "group" in project and project["group"] == other.get("group") and shared:
                     what = f"group is also that of the project in line LINE, both in {', '.join(sorted(shared))}."
-                    self._mistake(what, (_PROJECTS, number, "group"), (_PROJECTS, earlier, "group"))
-
-    def _table(self, parts: dict[str, Any], name: str, checks: Mapping[str, Check]) -> dict[str, Any]:
-        table = parts.get(name, {})
-        if not isinstance(table, dict):
-            self._mistake(f"{name} must be a table, written as [{name}].", ("", 0, name))
-            return {}
-        return self._checked(table, checks, name, 0)
-
-    def _checked(self, table: dict[str, Any], checks: Mapping[str, Check], name: str, number: int) -> dict[str, Any]:
-        good = {}
-        for key, value in table.items():
-            place = (name, number, key)
-            if key not in checks:
-                nearest = difflib.get_close_matches(key, checks, 1, cutoff=0)[0]
-                self._mistake(f"{key} is not known here; the nearest is {nearest}.", place)
-                continue
-            try:
-                good[key] = checks[key](value)
-            except ValueError as error:
-                self._mistake(f"{key} {error}.", place)
-        return good
-
-    def _missing(self, key: str, table: str, number: int) -> None:
-        self._mistake(f"{key} is missing.", (table, number, ""))
-
-    def _mistake(self, what: str, place: Place, other: Place | None = None) -> None:
-        self.mistakes.append((self._line(place), what.replace("LINE", str(self._line(other))) if other else what))
-
-    def _line(self, place: Place) -> int:
-        table, number, key = place
-        parent, _, own = table.rpartition(".")
-        # A table written inline or by dotted keys has no header of its own: then the line of what holds it.
-        holders = [place, (f"{table}.{key}".strip("."), 0, ""), (table, number, ""), (parent, 0, own), (parent, 0, "")]
-        return next((self._lines[one] for one in holders if one in self._lines), 0)
-
-
-def _lines(text: str) -> dict[Place, int]:
-    """Find where each table and key stands. tomllib keeps no positions, and the file's shape is simple."""
-    found: dict[Place, int] = {}
-    table, number = "", 0
-    for line, content in enumerate(text.splitlines(), 1):
-        if header := _HEADER.fullmatch(content):
-            table = re.sub(r"[\s\"']", "", header[1])
-            number = sum(1 for name, _, key in found if name == table and not key)
-            found[table, number, ""] = line
-        elif key := _KEY.match(content):
-            found.setdefault((table, number, key[1]), line)
-    return found
+                    self.mistake(what, (_PROJECTS, number, "group"), (_PROJECTS, earlier, "group"))

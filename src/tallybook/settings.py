@@ -9,82 +9,24 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-import re
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
+from . import setting_values as read
 from .core.errors import WrongSetup
 
 PREFIX = "TALLYBOOK_"
 # Read by the test suite alone.
 _NOT_OURS = "TALLYBOOK_TEST_"
-_ENVIRONMENT = re.compile(r"[a-z][a-z0-9_]{0,30}")
-_KEY_LENGTH = 32
-
-Parse = Callable[[str, Path], Any]
 
 
-def _text(value: str, _: Path) -> str:
-    return value
-
-
-def _path(value: str, cwd: Path) -> Path:
-    return cwd / Path(value).expanduser()
-
-
-def _environment(value: str, _: Path) -> str:
-    if not _ENVIRONMENT.fullmatch(value):
-        raise ValueError("must be a short name in small letters, such as prod or dev")
-    return value
-
-
-def _number(least: int, most: int) -> Parse:
-    def parse(value: str, _: Path) -> int:
-        if not value.isdecimal() or not least <= int(value) <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}")
-        return int(value)
-
-    return parse
-
-
-def _one_of(*choices: str) -> Parse:
-    def parse(value: str, _: Path) -> str:
-        if value.lower() not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}")
-        return value.lower()
-
-    return parse
-
-
-def _database_url(value: str, _: Path) -> str:
-    if not value.startswith(("postgresql://", "postgres://")):
-        raise ValueError("must begin with postgresql://")
-    return value
-
-
-def _address(value: str, _: Path) -> str:
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        # Its text would hold the value.
-        raise ValueError("is not an address") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
-        raise ValueError("must be an address such as https://example.org/path, without a user or a query")
-    return value.rstrip("/")
-
-
-def _secret_key(value: str, _: Path) -> str:
-    if any(len(one.strip()) < _KEY_LENGTH for one in value.split(",")):
-        raise ValueError(f"must be {_KEY_LENGTH} characters or more (several, the newest first, between commas)")
-    return value
-
-
-def _setting(says: str, default: Any = None, parse: Parse = _text, *, secret: bool = False, shown: str = "") -> Any:
+def _setting(
+    says: str, default: Any = None, parse: read.Parse = read.text, *, secret: bool = False, shown: str = ""
+) -> Any:
     """Declare a setting. ``shown`` tells the default in words where it is worked out while loading."""
     return field(default=default, metadata={"says": says, "parse": parse, "secret": secret, "shown": shown})
 
@@ -93,58 +35,66 @@ def _setting(says: str, default: Any = None, parse: Parse = _text, *, secret: bo
 class Settings:
     """What the product was told. Each field is the variable ``TALLYBOOK_<FIELD>``; a repr shows no secret."""
 
-    env: str = _setting("The environment, which is also the schema: only prod sends.", "prod", _environment)
+    env: str = _setting("The environment, which is also the schema: only prod sends.", "prod", read.environment)
     data_dir: Path = _setting(
-        "The folder of the embedded database, the spool and the generated key.", Path("data"), _path
+        "The folder of the embedded database, the spool and the generated key.", Path("data"), read.path
     )
-    config: Path = _setting("The projects file.", Path("tallybook.toml"), _path)
+    config: Path = _setting("The projects file.", Path("tallybook.toml"), read.path)
     host: str = _setting("The address on which the web server listens.", "127.0.0.1")
-    port: int = _setting("The port on which the web server listens.", 8080, _number(0, 65535))
+    port: int = _setting("The port on which the web server listens.", 8080, read.number(0, 65535))
     worker_metrics_port: int = _setting(
-        "The loopback port on which the worker shows its metrics; 0 shows none.", 0, _number(0, 65535)
+        "The loopback port on which the worker shows its metrics; 0 shows none.", 0, read.number(0, 65535)
     )
     public_url: str = _setting(
-        "The address by which people reach the pages, used in links.", "", _address, shown="from host and port"
+        "The address by which people reach the pages, used in links.", "", read.address, shown="from host and port"
     )
     cookie_secure: Literal["auto", "yes", "no"] = _setting(
-        "Whether cookies are for https alone; auto means as the public address.", "auto", _one_of("auto", "yes", "no")
+        "Whether cookies are for https alone; auto means as the public address.",
+        "auto",
+        read.one_of("auto", "yes", "no"),
     )
     database_url: str | None = _setting(
-        "The PostgreSQL database, as the environment's own role.", None, _database_url, secret=True, shown="embedded"
+        "The PostgreSQL database, as the environment's own role.",
+        None,
+        read.database_url,
+        secret=True,
+        shown="embedded",
     )
     direct_database_url: str | None = _setting(
-        "The same without the pooler.", None, _database_url, secret=True, shown="the one above"
+        "The same without the pooler.", None, read.database_url, secret=True, shown="the one above"
     )
     owner_database_url: str | None = _setting(
-        "The same as its owner, for migrations.", None, _database_url, secret=True, shown="the one above"
+        "The same as its owner, for migrations.", None, read.database_url, secret=True, shown="the one above"
     )
     secret_key: str | None = _setting(
         "What encrypts stored tokens and makes keyed hashes; several between commas, the newest first.",
-        parse=_secret_key,
+        parse=read.secret_key,
         secret=True,
         shown="made once, in the data folder",
     )
     spool_limit_mb: int = _setting(
-        "How much the spool may hold while the database is away, in MB.", 512, _number(1, 1_000_000)
+        "How much the spool may hold while the database is away, in MB.", 512, read.number(1, 1_000_000)
     )
-    log_file: Path | None = _setting("A file to which each log line is also written.", None, _path)
+    log_file: Path | None = _setting("A file to which each log line is also written.", None, read.path)
     log_format: Literal["plain", "json"] = _setting(
-        "How log lines look.", "plain", _one_of("plain", "json"), shown="plain on a terminal, else json"
+        "How log lines look.", "plain", read.one_of("plain", "json"), shown="plain on a terminal, else json"
     )
     log_level: str = _setting(
-        "The least level that is logged.", "info", _one_of("debug", "info", "warning", "error", "critical")
+        "The least level that is logged.", "info", read.one_of("debug", "info", "warning", "error", "critical")
     )
     whatsapp_app_secret: str | None = _setting("The secret that signs WhatsApp's webhooks.", secret=True)
     whatsapp_verify_token: str | None = _setting("The token of WhatsApp's webhook handshake.", secret=True)
     slack_signing_secret: str | None = _setting("The secret that signs Slack's requests.", secret=True)
     slack_bot_token: str | None = _setting("The token with which we speak on Slack.", secret=True)
     slack_app_token: str | None = _setting("The token of Slack's Socket Mode.", secret=True)
-    whatsapp_api_url: str = _setting("Where WhatsApp's API is.", "https://graph.facebook.com", _address)
-    slack_api_url: str = _setting("Where Slack's API is.", "https://slack.com/api", _address)
-    graph_api_url: str = _setting("Where Microsoft Graph is.", "https://graph.microsoft.com/v1.0", _address)
-    bridge_api_url: str = _setting("Where the WhatsApp bridge takes messages.", "http://127.0.0.1:8081/api", _address)
+    whatsapp_api_url: str = _setting("Where WhatsApp's API is.", "https://graph.facebook.com", read.address)
+    slack_api_url: str = _setting("Where Slack's API is.", "https://slack.com/api", read.address)
+    graph_api_url: str = _setting("Where Microsoft Graph is.", "https://graph.microsoft.com/v1.0", read.address)
+    bridge_api_url: str = _setting(
+        "Where the WhatsApp bridge takes messages.", "http://127.0.0.1:8081/api", read.address
+    )
     llm_api_url: str | None = _setting(
-        "Where a language model's API is.", None, _address, shown="none: answers come from the business's own FAQ"
+        "Where a language model's API is.", None, read.address, shown="none: answers come from the business's own FAQ"
     )
 
     @classmethod
@@ -189,7 +139,7 @@ class Settings:
         Raises WrongSetup where the file of the key cannot be made or read.
         """
         text = self.secret_key or _kept_key(self.data_dir / "secret.key")
-        if len(text) < _KEY_LENGTH:
+        if len(text) < read.KEY_LENGTH:
             raise WrongSetup(f"The key file {self.data_dir / 'secret.key'} is not whole. Restore it from a backup.")
         return [hashlib.sha256(b"tallybook:" + one.strip().encode()).digest() for one in text.split(",")]
 
@@ -269,7 +219,7 @@ def _kept_key(path: Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123
-            file.write(secrets.token_urlsafe(_KEY_LENGTH))
+            file.write(secrets.token_urlsafe(read.KEY_LENGTH))
             file.flush()
             os.fsync(file.fileno())
         try:

@@ -1,0 +1,1 @@
+-- Validation: held posts, and imports of lists of valid drops.

@@ -1,0 +1,1 @@
+-- What is said back to a group, and the switch that stops it.

@@ -1,0 +1,1 @@
+-- Photos of a drop, by the hash of what they hold.

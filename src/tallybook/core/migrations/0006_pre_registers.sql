@@ -1,0 +1,1 @@
+-- Nightly checks of one register against another, and reconciliations.

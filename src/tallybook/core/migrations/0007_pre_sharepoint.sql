@@ -1,0 +1,1 @@
+-- What was written to SharePoint, by project and date.

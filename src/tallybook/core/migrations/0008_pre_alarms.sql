@@ -1,0 +1,1 @@
+-- Alarms: what is wrong now, since when, and who was told.

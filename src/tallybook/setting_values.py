@@ -1,0 +1,69 @@
+"""How the text of a setting is read: each function gives the value, or raises ValueError saying what it must be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+KEY_LENGTH = 32
+_ENVIRONMENT = re.compile(r"[a-z][a-z0-9_]{0,30}")
+
+Parse = Callable[[str, Path], Any]
+
+
+def text(value: str, _: Path) -> str:
+    return value
+
+
+def path(value: str, cwd: Path) -> Path:
+    return cwd / Path(value).expanduser()
+
+
+def environment(value: str, _: Path) -> str:
+    if not _ENVIRONMENT.fullmatch(value):
+        raise ValueError("must be a short name in small letters, such as prod or dev")
+    return value
+
+
+def number(least: int, most: int) -> Parse:
+    def parse(value: str, _: Path) -> int:
+        if not value.isdecimal() or not least <= int(value) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(value)
+
+    return parse
+
+
+def one_of(*choices: str) -> Parse:
+    def parse(value: str, _: Path) -> str:
+        if value.lower() not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return value.lower()
+
+    return parse
+
+
+def database_url(value: str, _: Path) -> str:
+    if not value.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must begin with postgresql://")
+    return value
+
+
+def address(value: str, _: Path) -> str:
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        # Its text would hold the value.
+        raise ValueError("is not an address") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+        raise ValueError("must be an address such as https://example.org/path, without a user or a query")
+    return value.rstrip("/")
+
+
+def secret_key(value: str, _: Path) -> str:
+    if any(len(one.strip()) < KEY_LENGTH for one in value.split(",")):
+        raise ValueError(f"must be {KEY_LENGTH} characters or more (several, the newest first, between commas)")
+    return value
