@@ -97,6 +97,16 @@ INVALID_DROP = Key(
     "one post of an unknown drop",
 )
 
+SHAREPOINT_TURN = Key("sharepoint_turns", "sharepoint_turns_pkey", ("business_id",), "turns of one business")
+SHAREPOINT_RUN = Key("sharepoint_runs", "sharepoint_runs_pkey", ("business_id", "id"), "records of one run")
+SHAREPOINT_ITEM = Key(
+    "sharepoint_items",
+    "sharepoint_items_pkey",
+    ("business_id", "day", "project"),
+    "items of one project's day in the list",
+)
+SHAREPOINT_FILE = Key("sharepoint_files", "sharepoint_files_pkey", ("business_id", "day"), "workbooks of one day")
+
 NATURAL_KEYS: tuple[Key, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Key))
 
 # Tables that belong to the installation, not to one business; a test holds this list against the catalogue.

@@ -55,6 +55,7 @@ RULES = (
     Rule("login_attempts", "at", timedelta(days=2)),
     Rule("heartbeats", "at", timedelta(days=7), key=("name",)),
     Rule("constraint_violations", "at", timedelta(days=365)),
+    Rule("sharepoint_runs", "ended_at", timedelta(days=365), key=("business_id", "id")),
 )  # fmt: skip
 
 # Kept for as long as the business wants them: its records, its people, its history.
@@ -62,6 +63,7 @@ KEPT = frozenset({
     "businesses", "accounts", "account_roles", "api_tokens", "schedules", "source_positions", "messages",
     "message_revisions", "audit_log", "monitor_projects", "drops", "qa_photo_reviews", "qa_submissions",
     "marketing_activations", "marketing_posts", "valid_drop_numbers", "invalid_drop_submissions", "alembic_version",
+    "sharepoint_turns", "sharepoint_items", "sharepoint_files",
 })  # fmt: skip
 
 
