@@ -11,11 +11,14 @@ import os
 import signal
 import sys
 
+import typer
+
 from tallybook import cli
 
 
 def main() -> None:
     count, sys.argv[1:] = int(sys.argv[1]), sys.argv[2:]
+    typer.main.get_command(cli.app).commands[sys.argv[1]]  # read here once, not by each of them
     waiting, let_go = os.pipe()
     children = [_fork(waiting, let_go) for _ in range(count)]
     os.close(waiting)

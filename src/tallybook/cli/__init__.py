@@ -3,24 +3,48 @@
 from __future__ import annotations
 
 import sys
+from typing import ClassVar
 
 import typer
 from rich.console import Console
 
 from tallybook.core.errors import TallybookError
 
-from . import accounts, bench, demo, environments, monitor, parked, product, spool
+from .by_name import ByName, Named
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-app.add_typer(monitor.app, name="monitor")
-app.add_typer(environments.app, name="env")
-app.add_typer(parked.app, name="parked")
-app.add_typer(spool.app, name="spool")
-app.add_typer(accounts.user, name="user")
-app.add_typer(accounts.token, name="token")
-app.add_typer(accounts.business, name="business")
-for command in (*product.COMMANDS, demo.demo, *environments.COMMANDS, bench.bench):
-    app.command()(command)
+
+class Tallybook(ByName):
+    """All commands. Each is imported when it is called; a new one is a line here."""
+
+    named: ClassVar = {
+        "run": Named("product:run", "Run everything on this machine: database, migrations, web, worker."),
+        "serve": Named("serve:serve", "Run the web server alone."),
+        "work": Named("work:work", "Run the background worker alone: bridge, jobs, schedules."),
+        "health": Named("health:health", "Say what is connected, how fresh it is and how far behind."),
+        "database-url": Named("product:database_url", "Print the database's address as its owner, for psql."),
+        "demo": Named("demo:demo", "Run everything on a made-up day: posts keep coming in."),
+        "migrate": Named("environments:do_migrate", "Bring the database up to this release."),
+        "backup": Named("environments:backup", "Write all environments into one file."),
+        "restore": Named("environments:restore", "Read a backup into an empty database."),
+        "bench": Named("bench:bench", "Measure speed, each figure beside a baseline of the same run."),
+        "monitor": Named("monitor:app", "WhatsApp groups' posts become QA reviews."),
+        "env": Named("environments:app", "Environments: a schema and a role of its own each."),
+        "parked": Named("parked:app", "What was put aside with a reason: see it, mend its cause, replay it."),
+        "spool": Named("spool:app", "What came in while the database was away, kept on disk."),
+        "user": Named("accounts:user", "People who may log in."),
+        "token": Named("accounts:token", "Tokens for programs."),
+        "business": Named("accounts:business", "The businesses of this installation."),
+    }
+
+
+HELP = "Turns chat into records that can be trusted: every message counted exactly once."
+
+app = typer.Typer(cls=Tallybook, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP)
+
+
+@app.callback()
+def whole() -> None:
+    """Makes a group of what has no command of its own."""
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from tallybook.core import backup as backups
-from tallybook.core import environment, migrate
+from tallybook.core import environment, revisions
 from tallybook.core.db import PROD, schema_of
 
 from .opening import Env, Json, confirmed, owner_url, run, say, settings_of, with_database
@@ -58,15 +58,12 @@ def do_migrate(
             if stage == "all" and settings.database_url != owner_url(settings):
                 # The application's role gets its rights on the tables as well: it may be newer than they are.
                 return await environment.create(owner_url(settings), settings.env, {})
-            return await migrate.migrate(owner_url(settings), settings.env, stage)
+            return await revisions.migrate(owner_url(settings), settings.env, stage)
         async with with_database(settings):
             return []
 
     applied = run(work())
     say({"applied": applied}, f"{len(applied)} migrations applied; the database is up to date.", as_json=as_json)
-
-
-do_migrate.__name__ = "migrate"
 
 
 def backup(file: Path, env: Env = None) -> None:
@@ -96,6 +93,3 @@ def restore(
 
     run(work())
     typer.echo(f"{file} is restored.")
-
-
-COMMANDS = (do_migrate, backup, restore)

@@ -16,11 +16,11 @@ import typer
 from psycopg_pool import PoolTimeout
 
 from tallybook.app import App, open_app
-from tallybook.core import embedded, environment, keys, log, migrate
+from tallybook.core import embedded, environment, keys, log
 from tallybook.core.db import Conn
 from tallybook.core.embedded import Server
 from tallybook.core.errors import WrongSetup
-from tallybook.core.migrate import known_revisions
+from tallybook.core.revisions import check_current, known_revisions
 from tallybook.settings import Settings
 
 AGAIN_SECONDS = 2.0
@@ -120,7 +120,7 @@ async def open_checked(env: str | None) -> AsyncIterator[App]:
 
 
 async def _check(conn: Conn) -> None:
-    await migrate.check_current(conn)
+    await check_current(conn)
     await keys.check(conn)
 
 

@@ -13,11 +13,13 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import structlog
+import typer
 
 from tallybook.app import App, first_business, open_app
-from tallybook.core import embedded, environment, keys, migrate, people
+from tallybook.core import embedded, environment, keys, people, revisions
 from tallybook.core.db import Conn
 from tallybook.settings import Settings
 
@@ -32,6 +34,7 @@ KEPT_BACK = ("TALLYBOOK_OWNER_DATABASE_URL", "TALLYBOOK_OWNER_DATABASE_URL_FILE"
 log = structlog.get_logger()
 Say = Callable[[str], None]
 Prepare = Callable[[App], Awaitable[list[str]]]
+UnderParent = Annotated[bool, typer.Option("--under-parent", hidden=True)]
 
 
 async def first_run(app: App) -> list[str]:
@@ -61,7 +64,7 @@ async def run_product(settings: Settings, say: Say, product: Product | None = No
     product = product or Product()
     stop = stop_event(under_parent=False)
     if settings.database_url is not None:
-        await migrate.migrate(owner_url(settings), settings.env)
+        await revisions.migrate(owner_url(settings), settings.env)
         await _run(settings, say, stop, product)
         return
     async with embedded.running(settings.data_dir, exclusive=True) as server:

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from .db import PROD, schema_of
 from .errors import WrongSetup
-from .migrate import migrate
+from .revisions import migrate
 
 READER = "tallybook_reader"
 TABLE_EXISTS = "select to_regclass(%(table)s) is not null"

@@ -1,4 +1,4 @@
-"""Brings one environment's schema up to the code: numbered SQL files, run through Alembic by the raw connection.
+"""Runs the numbered SQL files that wait, through Alembic by the raw connection. Imported only where some do.
 
 A file is ``NNNN_pre_what.sql`` (safe to run before the new code is deployed) or ``NNNN_post_what.sql`` (only once no
 old code runs any more). There is no way down: a backup is the way back.
@@ -6,11 +6,10 @@ old code runs any more). There is no way down: a backup is the way back.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import psycopg
 from alembic import op
@@ -22,17 +21,11 @@ from psycopg import sql
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
-from .db import schema_of
-from .errors import WrongSetup
-
-FOLDER = Path(__file__).parent / "migrations"
-Stage = Literal["all", "pre"]
+from .revisions import FOLDER, Stage, check_not_newer
 
 # Waits for whoever migrates this schema now. The lock is the session's, so it needs the direct connection.
 TAKE_TURNS = "select pg_advisory_lock(hashtext('tallybook migrate'), hashtext(%(schema)s))"
 LOCK_TIMEOUT = "set lock_timeout = '5s'"
-CURRENT = "select version_num from alembic_version"
-HAS_VERSIONS = "select to_regclass('alembic_version') is not null"
 
 
 def run_file(name: str) -> None:
@@ -48,42 +41,8 @@ def scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(config)
 
 
-def known_revisions() -> list[str]:
-    """Every revision that this code knows, oldest first."""
-    return [script.revision for script in reversed(list(scripts().walk_revisions()))]
-
-
-def check_not_newer(current: str | None) -> None:
-    """Refuses a database that a later release has migrated."""
-    if current is not None and current not in known_revisions():
-        raise WrongSetup(
-            f"The database is at revision {current}, which this release does not know: it is newer than the program. "
-            "Install the release that migrated it, or restore a backup made before."
-        )
-
-
-async def check_current(conn: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
-    """Refuses a database that is behind or ahead of the code; ``tallybook migrate`` mends the former."""
-    has = await (await conn.execute(HAS_VERSIONS)).fetchone()
-    row = await (await conn.execute(CURRENT)).fetchone() if has and has[0] else None
-    current = str(row[0]) if row else None
-    check_not_newer(current)
-    if current != known_revisions()[-1]:
-        at = f"at revision {current}" if current else "empty"
-        raise WrongSetup(f"The database is {at}; this release needs revision {known_revisions()[-1]}. "
-                         "Run: tallybook migrate")  # fmt: skip
-
-
-async def migrate(owner_url: str, environment: str, stage: Stage = "all") -> list[str]:
-    """Migrates an environment; returns the revisions applied, oldest first, none if it was up to date.
-
-    Any number of processes may call it at once: one works, the others wait and find nothing to do.
-    ``owner_url`` must be direct, not through a pooler.
-    """
-    return await asyncio.to_thread(_migrate, owner_url, schema_of(environment), stage)
-
-
-def _migrate(owner_url: str, schema: str, stage: Stage) -> list[str]:
+def apply(owner_url: str, schema: str, stage: Stage) -> list[str]:
+    """Applies what waits, in the calling thread; returns the revisions applied, oldest first."""
     with _connected(owner_url, schema) as connection:
         script = scripts()
         context = MigrationContext.configure(connection, opts={"version_table_schema": schema})

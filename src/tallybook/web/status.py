@@ -9,7 +9,7 @@ from psycopg_pool import PoolTimeout
 
 from tallybook.core.callers import Right, require
 from tallybook.core.errors import NotSignedIn, Unavailable, WrongSetup
-from tallybook.core.migrate import check_current
+from tallybook.core.revisions import check_current
 
 from . import auth
 from .needs import Asked, TheApp

@@ -1,0 +1,83 @@
+"""Commands that are imported when they are called: a start waits for what it needs and for nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from importlib import import_module
+from typing import Any, ClassVar, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+class Named(NamedTuple):
+    """Where a command is, as ``module:function`` or ``module:app`` in this folder, and what its help begins with."""
+
+    where: str
+    says: str
+
+
+class Stub(TyperCommand):
+    """What stands in the list of commands. Called, it hands over to the command itself."""
+
+    def __init__(self, name: str, named: Named) -> None:
+        super().__init__(name, callback=None, help=named.says)
+        self._where = named.where
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        return loaded(str(self.name), self._where).make_context(info_name, args, parent, **extra)
+
+
+class Commands(MutableMapping[str, Any]):
+    """Commands by name, each imported when it is looked up."""
+
+    def __init__(self, named: Mapping[str, Named], given: Mapping[str, Any]) -> None:
+        self._named = named
+        self._loaded = dict(given)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded and name in self._named:
+            self._loaded[name] = loaded(name, self._named[name].where)
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._named, **self._loaded})
+
+    def __len__(self) -> int:
+        return len({**self._named, **self._loaded})
+
+
+class ByName(TyperGroup):
+    """A group whose commands are named in ``named``; what was added to it in the usual way is in it too."""
+
+    named: ClassVar[Mapping[str, Named]] = {}
+
+    def __init__(self, *, commands: Any = None, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = Commands(self.named, commands or {})
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as the base class has it
+        return list(self.commands)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        named = self.named.get(cmd_name)
+        return Stub(cmd_name, named) if named else super().get_command(ctx, cmd_name)
+
+
+def loaded(name: str, where: str) -> Any:
+    """The command itself, imported."""
+    module, _, attribute = where.partition(":")
+    found = getattr(import_module(f"{__package__}.{module}"), attribute)
+    if not isinstance(found, typer.Typer):
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        alone.command(name)(found)
+        found = alone
+    command = typer.main.get_command(found)
+    command.name = name
+    return command

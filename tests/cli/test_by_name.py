@@ -1,0 +1,63 @@
+"""A command is imported when it is called, and the list of commands says what each says of itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tallybook import cli
+
+# Each costs a start a fifth of a second or more, and most processes never use it.
+HEAVY = ("alembic", "sqlalchemy", "matplotlib", "msal", "xlsxwriter", "python_calamine", "litestar", "granian")
+LOADED = """
+import sys
+from importlib import import_module
+import_module(sys.argv[1])
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def loaded_by(module: str) -> set[str]:
+    """What an interpreter has imported once it has imported a module."""
+    said = subprocess.run([sys.executable, "-c", LOADED, module], stdout=subprocess.PIPE, text=True, check=True)
+    return set(said.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("module", "needed"),
+    [
+        ("tallybook.cli", set()),
+        ("tallybook.cli.product", set()),
+        ("tallybook.cli.health", set()),
+        ("tallybook.cli.work", set()),
+        ("tallybook.cli.serve", {"litestar", "granian"}),
+    ],
+)
+def test_nothing_is_imported_at_a_start_that_the_start_does_not_need(module: str, needed: set[str]) -> None:
+    extra = loaded_by(module) & set(HEAVY) - needed
+    assert extra == set(), "import it by later(): see Libraries that are slow to import, in CONTRIBUTING.md"
+
+
+def test_the_list_says_of_each_command_what_the_command_says_of_itself() -> None:
+    commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    assert set(commands) >= set(cli.Tallybook.named)
+    for name, named in cli.Tallybook.named.items():
+        said = " ".join((commands[name].help or "").split())
+        assert said.startswith(named.says.removesuffix(".")), name
+
+
+def test_the_list_itself_imports_no_command() -> None:
+    code = "import sys; from typer.testing import CliRunner; from tallybook import cli; "
+    code += "print(CliRunner().invoke(cli.app, ['--help']).exit_code, 'tallybook.app' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+    assert said.stdout.split() == ["0", "False"]
+
+
+def test_a_command_that_does_not_exist_is_a_mistake_of_usage() -> None:
+    result = CliRunner().invoke(cli.app, ["helth"])
+    assert result.exit_code == 2
+    assert "health" in result.output
