@@ -74,7 +74,10 @@ class Settlement(enum.StrEnum):
 
 
 class Sender(Protocol):
-    """A channel that sends. ``send`` returns the provider's id, or raises a SendError."""
+    """A channel that sends. ``send`` returns the provider's id ("" if it gives none), or raises a SendError.
+
+    One that is ``Limited`` (core/rates.py) also says how fast it may send.
+    """
 
     name: str
     settlement: Settlement

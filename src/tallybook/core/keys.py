@@ -58,6 +58,19 @@ REVISION = Key(
     "one earlier text of a message",
 )
 OUTGOING = Key("outbox", "outbox_dedup_key", ("business_id", "channel", "dedup_key"), "one thing to be sent")
+SENDING_LINE = Key(
+    "sending_lines", "sending_lines_pkey", ("business_id", "channel", "account"), "one number to send by"
+)
+SENDING_MOMENT = Key(
+    "sending_moments", "sending_moments_pkey", ("business_id", "outgoing_id", "at"), "one try to send one thing"
+)
+SENDING_STOP = Key("sending_stops", "sending_stops_pkey", ("business_id", "channel"), "stops of one channel")
+REPLY = Key(
+    "monitor_replies",
+    "monitor_replies_pkey",
+    ("business_id", "project", "drop_number", "message_id", "kind"),
+    "replies to one cause",
+)
 PROJECT = Key("monitor_projects", "monitor_projects_pkey", ("business_id", "name"), "projects of one name")
 DROP = Key("drops", "drops_pkey", ("business_id", "space", "drop_number"), "one drop in its drop space")
 REVIEW = Key(
@@ -106,6 +119,22 @@ SHAREPOINT_ITEM = Key(
     "items of one project's day in the list",
 )
 SHAREPOINT_FILE = Key("sharepoint_files", "sharepoint_files_pkey", ("business_id", "day"), "workbooks of one day")
+RECONCILIATION = Key(
+    "reconciliations", "reconciliations_asked_key", ("business_id", "asked_sha256"), "lists of one file, asked alike"
+)
+REGISTER_CHECK = Key("register_checks", "register_checks_pkey", ("business_id", "run"), "runs of one check")
+REGISTER_GAP = Key(
+    "register_gaps",
+    "register_gaps_pkey",
+    ("business_id", "register", "drop_number", "message_id"),
+    "one post missing from one register",
+)
+REGISTER_DAY = Key(
+    "register_days",
+    "register_days_pkey",
+    ("business_id", "project", "day", "register"),
+    "one project's day in one register",
+)
 
 NATURAL_KEYS: tuple[Key, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Key))
 

@@ -71,13 +71,18 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
 
 
 class Outgoing(msgspec.Struct, frozen=True):
-    """Something to be sent by a channel, once per ``dedup_key`` within its business and channel."""
+    """Something to be sent by a channel, once per ``dedup_key`` within its business and channel.
+
+    Messages to one recipient keep their order; those of a ``topic`` only among themselves, so that one which must cool
+    down holds no other back.
+    """
 
     channel: str
     account: str
     to: str
     dedup_key: str
     body: dict[str, msgspec.Raw | str | int | bool | list[str] | None]
+    topic: str | None = None
 
 
 class Status(enum.StrEnum):
@@ -91,3 +96,4 @@ class Status(enum.StrEnum):
     CAPTURED = "captured"
     UNKNOWN = "unknown"
     PARKED = "parked"
+    DROPPED = "dropped"

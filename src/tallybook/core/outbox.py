@@ -54,8 +54,8 @@ class Aside(msgspec.Struct, frozen=True):
 
 
 PUT = f"""
-insert into outbox (business_id, channel, account, recipient, dedup_key, body)
-values (%(business_id)s::int, %(channel)s, %(account)s, %(to)s, %(dedup_key)s, %(body)s::jsonb)
+insert into outbox (business_id, channel, account, recipient, dedup_key, body, topic)
+values (%(business_id)s::int, %(channel)s, %(account)s, %(to)s, %(dedup_key)s, %(body)s::jsonb, %(topic)s::text)
 on conflict {keys.OUTGOING.target} do nothing
 """
 

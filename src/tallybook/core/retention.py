@@ -49,21 +49,27 @@ RULES = (
     Rule("deliveries", "done_at", timedelta(days=30), "state = 'done'"),
     # A job's key refuses a second request for as long as the row is kept.
     Rule("jobs", "done_at", timedelta(days=14), "state = 'done'"),
-    Rule("outbox", "done_at", timedelta(days=180), "state in ('sent', 'delivered', 'read', 'captured')",
+    Rule("outbox", "done_at", timedelta(days=180), "state in ('sent', 'delivered', 'read', 'captured', 'dropped')",
          ("business_id", "id")),
+    # The longest window of a limit is a day.
+    Rule("sending_moments", "at", timedelta(days=2), key=("business_id", "outgoing_id", "at")),
     Rule("sessions", "expires_at", timedelta(0), key=("token_hash",)),
     Rule("login_attempts", "at", timedelta(days=2)),
     Rule("heartbeats", "at", timedelta(days=7), key=("name",)),
     Rule("constraint_violations", "at", timedelta(days=365)),
+    Rule("reconciliations", "given_at", timedelta(days=90), "added_at is null", ("business_id", "id")),
+    Rule("register_checks", "ended_at", timedelta(days=365), key=("business_id", "run")),
     Rule("sharepoint_runs", "ended_at", timedelta(days=365), key=("business_id", "id")),
 )  # fmt: skip
 
 # Kept for as long as the business wants them: its records, its people, its history.
 KEPT = frozenset({
     "businesses", "accounts", "account_roles", "api_tokens", "schedules", "source_positions", "messages",
-    "message_revisions", "audit_log", "monitor_projects", "drops", "qa_photo_reviews", "qa_submissions",
+    "message_revisions", "audit_log", "sending_lines", "sending_stops", "monitor_replies",
+    "monitor_projects", "drops", "qa_photo_reviews", "qa_submissions",
     "marketing_activations", "marketing_posts", "valid_drop_numbers", "invalid_drop_submissions", "alembic_version",
     "sharepoint_turns", "sharepoint_items", "sharepoint_files",
+    "register_gaps", "register_days",
 })  # fmt: skip
 
 

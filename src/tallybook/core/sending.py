@@ -1,17 +1,18 @@
 """Sends what the outbox holds: claimed with a lease, sent outside any transaction, written down.
 
 A crash between the provider's yes and our record leaves ``sending`` with an expired lease: whether it was sent is then
-``unknown``. Where a report, an echo or a look-up would have told us, it is sent again once, after ``unknown_after``;
-where nothing tells, a person is asked. Each message is claimed alone, so that a crash leaves only those unknown that
-were really under way.
+``unknown``. Where a report or a look-up would have told us, it is sent again once, after ``unknown_after``; where only
+its coming back tells, that is awaited and then a person is asked; where nothing tells, a person is asked at once. Each
+message is claimed alone, so that a crash leaves only those unknown that were really under way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 from uuid import UUID, uuid4
@@ -20,9 +21,11 @@ import msgspec
 import structlog
 from prometheus_client import Counter
 
+from . import rates
 from .channel import OutcomeUnknown, Sender, SendError, Settlement
 from .db import PROD, Conn, Database
 from .messages import Outgoing, Status
+from .rates import Limited, Limits, Line
 from .work import back_off, reason_of
 
 log = structlog.get_logger(__name__)
@@ -41,7 +44,8 @@ class Post:
     """Who sends for which channel, and how patiently. Times in seconds.
 
     Outside prod only a recipient in ``allowed`` is sent to. A send that takes over ``timeout`` is unknown; ``lease``
-    must be longer. ``unknown_after`` is how long a report of it is awaited.
+    must be longer. ``unknown_after`` is how long a report of it, or its coming back, is awaited. ``begun`` is when this
+    process began to send, by its monotonic clock.
     """
 
     senders: Mapping[str, Sender]
@@ -50,13 +54,23 @@ class Post:
     timeout: float = 45.0
     lease: float = 60.0
     unknown_after: float = 600.0
+    begun: float = field(default_factory=time.monotonic)
 
-    def tells(self, channel: str) -> bool:
-        """Whether we would have been told of a message that was sent on this channel."""
+    def sends_again(self, channel: str) -> bool:
+        """Whether a message without an answer may be sent once more: we would have been told, had it been sent."""
         sender = self.senders[channel]
         if sender.settlement is Settlement.BY_LOOKUP:
             return isinstance(sender, LooksUp)
-        return sender.settlement is not Settlement.NEVER
+        return sender.settlement is Settlement.BY_REPORT
+
+    def limits(self, channel: str) -> Limits | None:
+        sender = self.senders[channel]
+        return sender.limits if isinstance(sender, Limited) else None
+
+    def may_begin(self, channel: str) -> bool:
+        """Whether this process has been there for as long as the channel's grace asks."""
+        limits = self.limits(channel)
+        return limits is None or time.monotonic() - self.begun >= limits.grace
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -100,35 +114,50 @@ update outbox set state = 'unknown', lease_until = null,
 where business_id = %(business_id)s::int and state = 'sending' and lease_until <= clock_timestamp()
     and channel = any(%(channels)s::text[])
 """
-# Its channel never tells; or would have told, and did not though the message was sent twice.
+# Its channel never tells; or would have told, and did not: of a message sent twice, or of one that never came back.
 ASK_A_PERSON = """
 update outbox set state = 'parked', reason = reason || '; only a person can find out whether it was sent'
 where business_id = %(business_id)s::int and state = 'unknown' and channel = any(%(channels)s::text[])
-    and (channel <> all(%(telling)s::text[]) or (resent and not_before <= now()))
+    and (channel <> all(%(telling)s::text[] || %(echoing)s::text[])
+        or not_before <= now() and (resent or channel = any(%(echoing)s::text[])))
 """
 CAPTURE = """
 update outbox set state = 'captured', done_at = now()
 where business_id = %(business_id)s::int and state = 'waiting' and recipient <> all(%(allowed)s::text[])
 """
-# An earlier message to the same recipient goes first, and while it waits or is being sent it holds this one back.
+# An earlier message to the same recipient goes first, and while it waits or is being sent it holds this one back,
+# unless the two are of different topics. Nothing leaves by a line that is closed or on a channel that is stopped.
 CLAIM = """
 with next as (
     select o.id from outbox o
-    where o.business_id = %(business_id)s::int and o.channel = any(%(channels)s::text[]) and o.not_before <= now()
+    where o.business_id = %(business_id)s::int and o.channel = any(%(ready)s::text[]) and o.not_before <= now()
         and (o.state = 'waiting' or o.state = 'unknown' and not o.resent and o.channel = any(%(telling)s::text[]))
         and o.state in ('waiting', 'sending', 'unknown')
         and (%(everybody)s::bool or o.recipient = any(%(allowed)s::text[]))
         and not exists (
+            select from sending_stops s where s.business_id = o.business_id and s.channel = o.channel)
+        and not exists (
+            select from sending_lines l
+            where l.business_id = o.business_id and l.channel = o.channel and l.account = o.account
+                and l.open_at > clock_timestamp())
+        and not exists (
             select from outbox e
             where e.business_id = o.business_id and e.channel = o.channel and e.recipient = o.recipient
-                and e.id < o.id and e.state in ('waiting', 'sending'))
+                and e.id < o.id and e.state in ('waiting', 'sending')
+                and (e.topic is null or o.topic is null or e.topic = o.topic))
     order by o.not_before, o.id limit 1 for update skip locked
 )
 update outbox o set state = 'sending', claimed_by = %(worker)s::uuid, attempts = o.attempts + 1,
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s::float8),
     resent = o.resent or o.state = 'unknown', reason = null
 from next where o.business_id = %(business_id)s::int and o.id = next.id
-returning o.id, o.attempts, o.resent, o.channel, o.account, o.recipient, o.dedup_key, o.body
+returning o.id, o.attempts, o.resent, o.channel, o.account, o.recipient, o.dedup_key, o.body, o.topic
+"""
+# In the claim's own transaction, so that nobody ever saw it claimed. What waits for its line needs no time of its own.
+PUT_BACK = """
+update outbox set state = 'waiting', claimed_by = null, lease_until = null, attempts = attempts - 1,
+    not_before = greatest(not_before, coalesce(%(until)s::timestamptz, not_before))
+where business_id = %(business_id)s::int and id = %(id)s::bigint and claimed_by = %(worker)s::uuid
 """
 # A report may have raised it already, and is then not undone. A late yes is still a yes after the lease.
 RECORD = """
@@ -155,7 +184,10 @@ class _Courier:
         post = self.post
         return {
             "business_id": self.business_id, "channels": list(post.senders), "lease": post.lease,
-            "telling": [channel for channel in post.senders if post.tells(channel)], "allowed": list(post.allowed),
+            "ready": [channel for channel in post.senders if post.may_begin(channel)],
+            "telling": [channel for channel in post.senders if post.sends_again(channel)],
+            "echoing": [name for name, one in post.senders.items() if one.settlement is Settlement.BY_ECHO],
+            "allowed": list(post.allowed),
             "everybody": self.db.environment == PROD, "unknown_after": post.unknown_after,
         }  # fmt: skip
 
@@ -175,19 +207,40 @@ class _Courier:
             if claimed is None:
                 break
             outcome = await self._outcome(claimed)
-            await self.db.run("record outgoing", partial(self._record, worker, claimed.id, outcome))
+            await self.db.run("record outgoing", partial(self._record, worker, claimed, outcome))
             became.labels(claimed.outgoing.channel, outcome.state).inc()
             count += 1
         return count
 
     async def _claim(self, worker: UUID, conn: Conn) -> Claimed | None:
-        row = await (await conn.execute(CLAIM, self.terms | {"worker": worker})).fetchone()
-        return Claimed(row[0], row[1], row[2], Outgoing(*row[3:])) if row else None
+        """The next message that may be sent now; what is over a limit is passed by."""
+        while True:
+            row = await (await conn.execute(CLAIM, self.terms | {"worker": worker})).fetchone()
+            if row is None:
+                return None
+            claimed = Claimed(row[0], row[1], row[2], Outgoing(*row[3:]))
+            limits = self.post.limits(claimed.outgoing.channel)
+            wait = await rates.take(conn, self._asked(claimed), limits) if limits else None
+            if wait is None:
+                return claimed
+            back = {"id": claimed.id, "worker": worker, "business_id": self.business_id, "until": wait.topic_until}
+            await conn.execute(PUT_BACK, back)
 
-    async def _record(self, worker: UUID, number: int, outcome: Outcome, conn: Conn) -> None:
-        values = msgspec.structs.asdict(outcome) | {"id": number, "worker": worker, "business_id": self.business_id}
+    def _asked(self, claimed: Claimed) -> rates.Asked:
+        out = claimed.outgoing
+        return rates.Asked(Line(self.business_id, out.channel, out.account), claimed.id, out.topic)
+
+    async def _record(self, worker: UUID, claimed: Claimed, outcome: Outcome, conn: Conn) -> None:
+        values = msgspec.structs.asdict(outcome) | {"id": claimed.id, "worker": worker, "business_id": self.business_id}
         await conn.execute(RECORD, values)
         await conn.execute(ASK_A_PERSON, self.terms)
+        if self.post.limits(claimed.outgoing.channel):
+            asked = self._asked(claimed)
+            if outcome.state is Status.SENT:
+                await rates.works(conn, asked.line)
+            elif outcome.state is not Status.UNKNOWN:
+                closed_for = outcome.delay if outcome.state is Status.WAITING else None
+                await rates.give_back(conn, asked, closed_for=closed_for)
 
     async def _outcome(self, claimed: Claimed) -> Outcome:
         """Sends; whatever happens becomes an outcome, and what is not known to have failed is unknown."""
@@ -205,7 +258,7 @@ class _Courier:
             log.warning("outcome unknown", outgoing=claimed.id, channel=claimed.outgoing.channel)
             reason = str(error) if isinstance(error, OutcomeUnknown) else reason_of(error)
             return Outcome(Status.UNKNOWN, reason=reason, delay=self.post.unknown_after)
-        return Outcome(Status.SENT, external_id)
+        return Outcome(Status.SENT, external_id or None)
 
     async def _send(self, claimed: Claimed) -> str:
         sender = self.post.senders[claimed.outgoing.channel]
