@@ -93,7 +93,7 @@ def test_a_repr_shows_no_secret(tmp_path: Path) -> None:
     secret = {f"TALLYBOOK_{one.name.upper()}" for one in fields(Settings) if one.metadata["secret"]}
     environ = {name: DATABASE if name.endswith("DATABASE_URL") else SECRET for name in secret}
     settings = Settings.load(environ, tmp_path)
-    assert len(secret) == 9
+    assert len(secret) == 11
     assert "MARKED" not in repr(settings) + str(settings) + f"{settings!r:.9999}"
     assert "database_url=[set]" in repr(settings)
     assert "slack_bot_token=None" in repr(Settings.load({}, tmp_path))

@@ -90,6 +90,22 @@ class Settings:
     whatsapp_api_url: str = _setting("Where WhatsApp's API is.", "https://graph.facebook.com", read.address)
     slack_api_url: str = _setting("Where Slack's API is.", "https://slack.com/api", read.address)
     graph_api_url: str = _setting("Where Microsoft Graph is.", "https://graph.microsoft.com/v1.0", read.address)
+    sharepoint_tenant: str | None = _setting("The Microsoft tenant, by its number or its domain.")
+    sharepoint_client_id: str | None = _setting("The application that writes to SharePoint, by its number.")
+    sharepoint_client_secret: str | None = _setting("That application's secret; or else …", secret=True)
+    sharepoint_certificate: str | None = _setting(
+        "… its private key and certificate, both as PEM; best given as a file.", secret=True
+    )
+    sharepoint_site: str | None = _setting(
+        "The SharePoint site's address, such as https://contoso.sharepoint.com/sites/Fibre.", None, read.address
+    )
+    sharepoint_list: str = _setting("The list that gets an item for each project's day.", "Tallybook")
+    sharepoint_folder: str = _setting("The folder of the site's library for the days' workbooks.", "Tallybook")
+    sharepoint_authority: str = _setting(
+        "Where Microsoft's sign-in is; other national clouds have their own.",
+        "https://login.microsoftonline.com",
+        read.address,
+    )
     bridge_api_url: str = _setting(
         "Where the WhatsApp bridge takes messages.", "http://127.0.0.1:8081/api", read.address
     )
