@@ -56,6 +56,7 @@ def test_every_setting_may_come_from_a_file_and_an_unreadable_one_is_a_mistake(n
         "LOG_FORMAT": "json",
         "LOG_LEVEL": "debug",
     }
+    values |= {"TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8"}
     values |= {"COOKIE_SECURE": "yes", "DATABASE_URL": DATABASE}
     short = name.removeprefix("TALLYBOOK_")
     value = values.get(short) or (DATABASE if short.endswith("DATABASE_URL") else "https://example.org/" + "x" * 40)

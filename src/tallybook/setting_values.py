@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,13 @@ def address(value: str, _: Path) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
         raise ValueError("must be an address such as https://example.org/path, without a user or a query")
     return value.rstrip("/")
+
+
+def networks(value: str, _: Path) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(one.strip()) for one in value.split(",") if one.strip())
+    except ValueError:
+        raise ValueError("must be networks between commas, such as 127.0.0.1, 10.0.0.0/8 or fd00::/8") from None
 
 
 def secret_key(value: str, _: Path) -> str:

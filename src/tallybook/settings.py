@@ -53,6 +53,13 @@ class Settings:
         "auto",
         read.one_of("auto", "yes", "no"),
     )
+    # Networks of both kinds; the web framework's check of arguments goes down to here and takes no union of them.
+    trusted_proxies: tuple[Any, ...] = _setting(
+        "The networks of proxies in front, between commas; only what they say of a request's origin is believed.",
+        (),
+        read.networks,
+        shown="none",
+    )
     database_url: str | None = _setting(
         "The PostgreSQL database, as the environment's own role.",
         None,

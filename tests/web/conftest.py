@@ -66,11 +66,11 @@ def asgi_app(app: App) -> Any:
 
 @pytest.fixture
 async def open_browser(asgi_app: Any) -> AsyncIterator[Callable[..., Browser]]:
-    """Opens another browser, at an address of the network if told."""
+    """Opens another browser, at an address of the network or before another application if told."""
     opened: list[Browser] = []
 
-    def new(address: str = "192.0.2.1", at: str = HERE) -> Browser:
-        transport = httpx.ASGITransport(asgi_app, client=(address, 50000), raise_app_exceptions=False)
+    def new(address: str = "192.0.2.1", at: str = HERE, served: Any = None) -> Browser:
+        transport = httpx.ASGITransport(served or asgi_app, client=(address, 50000), raise_app_exceptions=False)
         opened.append(Browser(httpx.AsyncClient(transport=transport, base_url=at)))
         return opened[-1]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,7 +16,8 @@ from tallybook.core import api_tokens, people
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role, Scope
 from tallybook.core.db import Database
-from tallybook.web import auth
+from tallybook.setting_values import networks
+from tallybook.web import asgi, auth
 from tests import world
 from tests.web.conftest import Browser
 from tests.world import PASSWORD, Someone
@@ -148,6 +151,20 @@ async def test_a_forged_forwarding_header_does_not_make_a_new_address(
     assert len(seen) == 1
 
 
+@pytest.mark.parametrize(("trusted", "counted"), [("", 1), ("127.0.0.1", 3)])
+async def test_tries_behind_a_proxy_of_this_machine_are_told_apart_only_where_it_is_trusted(
+    app: App, ana: Someone, open_browser: Callable[..., Browser], trusted: str, counted: int
+) -> None:
+    settings = dataclasses.replace(app.settings, trusted_proxies=networks(trusted, Path()))
+    browser = open_browser("127.0.0.1", served=asgi.build(dataclasses.replace(app, settings=settings)))
+    for number in range(3):
+        forwarded = {"x-forwarded-for": f"198.51.100.1, 192.0.2.{number}"}
+        await browser.post("/login", {"login": f"n{number}"}, headers=forwarded)
+    async with app.db.transaction() as conn:
+        row = await (await conn.execute("select count(distinct address_hash) from login_attempts")).fetchone()
+    assert row == (counted,)
+
+
 # ── Sessions, tokens and rights ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -274,6 +291,10 @@ async def test_metrics_are_for_this_machine_and_for_admins(
     assert (await ask("::1")).status_code == 200
     assert (await ask("192.0.2.1")).status_code == 401
     assert (await ask("127.0.0.1", **{"x-forwarded-for": "192.0.2.1"})).status_code == 401
+    behind = dataclasses.replace(app.settings, trusted_proxies=networks("127.0.0.1", Path()))
+    proxied = open_browser("127.0.0.1", served=asgi.build(dataclasses.replace(app, settings=behind)))
+    assert (await proxied.client.get("/metrics")).status_code == 401
+    assert (await proxied.client.get("/metrics", headers={"x-forwarded-for": "127.0.0.1"})).status_code == 401
     admin, reader = await new_token(app, root, Scope.ADMIN), await new_token(app, root, Scope.READ)
     assert (await ask("192.0.2.1", authorization=f"Bearer {admin}")).status_code == 200
     assert (await ask("192.0.2.1", authorization=f"Bearer {reader}")).status_code == 403

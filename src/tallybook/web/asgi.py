@@ -33,7 +33,9 @@ def build(app: App, handlers: Sequence[ControllerRouterHandler] = (), lifespan: 
     A handler asks for ``app: App`` and finds the Caller in ``request.user``. Without ``opt={"open": True}`` it is
     reached by known callers alone.
     """
-    return Guard(litestar(app, handlers, lifespan), https=app.settings.cookies_are_secure)
+    settings = app.settings
+    served = litestar(app, handlers, lifespan)
+    return Guard(served, https=settings.cookies_are_secure, trusted=settings.trusted_proxies)
 
 
 def litestar(app: App, handlers: Sequence[ControllerRouterHandler] = (), lifespan: Sequence[Lifespan] = ()) -> Litestar:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -19,6 +18,7 @@ from tallybook.core.callers import Caller
 from tallybook.core.errors import NotAllowed, NotSignedIn
 
 from .answers import is_partial, wants_json
+from .proxies import Origin, origin
 
 HOME = "/wa-monitor"
 LOGIN = "/login"
@@ -153,23 +153,18 @@ def _go(connection: Request[Any, Any, Any], path: str) -> Response[Any]:
     return Redirect(path, status_code=303, headers=headers)
 
 
-def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """From where the request comes. A proxy on this machine is believed as to whom it speaks for, no other one is."""
+def origin_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Origin:
+    """From where the request comes, as far as it can be believed."""
+    app: App = connection.app.state.app
     peer = connection.client.host if connection.client else ""
-    forwarded = connection.headers.get("x-forwarded-for")
-    if forwarded and (not peer or is_loopback(peer)):
-        return forwarded.rpartition(",")[2].strip()[:64]
-    return peer
+    return origin(peer, connection.scope["headers"], app.settings.trusted_proxies)
 
 
-def is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
+def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """The address by which tries to log in are counted."""
+    return origin_of(connection).address
 
 
 def is_local(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
     """Whether a program on this machine asks for itself, and not for somebody elsewhere."""
-    told = {"x-forwarded-for", "forwarded", "x-real-ip", "via"} & set(connection.headers.keys())
-    return not told and connection.client is not None and is_loopback(connection.client.host)
+    return origin_of(connection).local

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -14,6 +15,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Histogram
 
 from tallybook.core.errors import NotAllowed, TooLarge
+
+from .proxies import Network, origin
 
 MAX_BODY = 1_000_000  # bytes
 CONTENT_SECURITY_POLICY = (
@@ -40,9 +43,10 @@ log = structlog.get_logger()
 class Guard:
     """The outermost layer: headers on every answer, a limit on every body, a line in the log for every request."""
 
-    def __init__(self, app: ASGIApp, *, https: bool, max_body: int = MAX_BODY) -> None:
+    def __init__(self, app: ASGIApp, *, https: bool, trusted: Sequence[Network] = (), max_body: int = MAX_BODY) -> None:
         self.app = app
         self.headers = HEADERS | ({"strict-transport-security": HSTS} if https else {})
+        self.trusted = trusted
         self.max_body = max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,6 +54,9 @@ class Guard:
             await self.app(scope, receive, send)
             return
         began, answer = time.perf_counter(), Answer(send, self.headers)
+        peer = scope["client"][0] if scope["client"] else ""
+        if (https := origin(peer, scope["headers"], self.trusted).https) is not None:
+            scope["scheme"] = "https" if https else "http"
         receive = limited(scope, receive, self.max_body)
         method = str(scope["method"])
         if method == "HEAD":
