@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from tallybook.core import keys
 from tallybook.core.db import Conn
-from tallybook.monitor.types import Project
+from tallybook.monitor.types import Kind, Project
 
 MIRROR = f"""
-insert into monitor_projects (business_id, name, kind, drop_space, group_jid, validated)
+insert into monitor_projects
+    (business_id, name, kind, drop_space, group_jid, validated, pattern, own_posts_count)
 select %(business_id)s, u.* from unnest(
-    %(name)s::text[], %(kind)s::text[], %(space)s::text[], %(group)s::text[], %(validated)s::bool[]) as u
+    %(name)s::text[], %(kind)s::text[], %(space)s::text[], %(group)s::text[], %(validated)s::bool[],
+    %(pattern)s::text[], %(own_posts_count)s::bool[]) as u
 on conflict {keys.PROJECT.target} do update set
     kind = excluded.kind, drop_space = excluded.drop_space, group_jid = excluded.group_jid,
-    validated = excluded.validated, active = true
+    validated = excluded.validated, pattern = excluded.pattern, own_posts_count = excluded.own_posts_count,
+    active = true
 """
 RETIRE = """
 update monitor_projects set active = false
@@ -35,9 +40,36 @@ async def mirror(conn: Conn, business_id: int, projects: Sequence[Project]) -> N
             "space": [project.space for project in ordered],
             "group": [project.group for project in ordered],
             "validated": [project.validated for project in ordered],
+            "pattern": [project.pattern.pattern for project in ordered],
+            "own_posts_count": [project.own_posts_count for project in ordered],
         },
     )
     await conn.execute(RETIRE, {"business_id": business_id, "name": names})
+
+
+class Mirrored(msgspec.Struct, frozen=True):
+    """A project as the table has it. ``pattern`` None means the usual drop numbers."""
+
+    name: str
+    kind: Kind
+    space: str
+    group: str
+    validated: bool
+    pattern: str | None
+    own_posts_count: bool
+    active: bool
+
+
+EVERY = """
+select name, kind, drop_space, group_jid, validated, pattern, own_posts_count, active from monitor_projects
+where business_id = %(business_id)s order by name
+"""
+
+
+async def every(conn: Conn, business_id: int) -> list[Mirrored]:
+    """The projects that this environment reads, and those that it once read."""
+    cursor = await conn.execute(EVERY, {"business_id": business_id})
+    return [Mirrored(row[0], Kind(row[1]), *row[2:]) for row in await cursor.fetchall()]
 
 
 # What we sent comes back from the bridge as a message: by the provider's id where we know it, else by its very words.

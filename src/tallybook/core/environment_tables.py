@@ -1,0 +1,147 @@
+"""Which tables a copy takes to another environment, which of their rows, and what each column holds.
+
+A table that is neither here nor in NEVER stops the tests: whoever adds one decides. A column that says nothing of
+itself is masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from . import keys
+from .environment_masking import Kind
+from .keys import Key
+
+PLAIN, WHO, WORDS, LEAVES, NEVER_FILLED = Kind.PLAIN, Kind.WHO, Kind.WORDS, Kind.LEAVES, Kind.NEVER
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A table that is copied, in the order of ``TABLES``.
+
+    ``taken`` says of a row ``t`` whether it is of the time since ``%(since)s``. ``same`` is the key by which the other
+    environment's row is known and replaced; where there is none, ``alike`` says it of its row ``t`` and the given
+    ``g``. ``own_number``: the other environment numbers its rows itself. ``message``: the column that names a message.
+    ``kept``: columns whose later value stays, whichever side it is on. ``kinds`` are of the columns that hold text.
+    """
+
+    table: str
+    taken: str
+    order: str
+    same: Key | None = None
+    alike: str = ""
+    own_number: bool = False
+    message: str | None = None
+    kept: frozenset[str] = frozenset()
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+
+
+# A drop is taken whole, with all that was ever posted of it, when anything of it is of the time asked for.
+_DROPS = """select d.business_id, d.space, d.drop_number from drops d where d.last_posted_at >= %(since)s
+    union select r.business_id, r.space, r.drop_number from qa_photo_reviews r
+    where r.whatsapp_message_date >= %(since)s or r.created_at >= %(since)s"""
+_OF_A_DROP = f"(t.business_id, t.space, t.drop_number) in ({_DROPS})"
+_ACTIVATIONS = """select a.business_id, a.project, a.drop_number from marketing_activations a
+    where a.whatsapp_message_date >= %(since)s or a.created_at >= %(since)s
+    union select p.business_id, p.project, p.drop_number from marketing_posts p where p.said_at >= %(since)s"""
+_OF_AN_ACTIVATION = f"(t.business_id, t.project, t.drop_number) in ({_ACTIVATIONS})"
+_MESSAGES = f"""select m.business_id, m.id from messages m where m.said_at >= %(since)s
+    union select s.business_id, s.message_id from qa_submissions s
+    where (s.business_id, s.space, s.drop_number) in ({_DROPS})
+    union select p.business_id, p.message_id from marketing_posts p
+    where (p.business_id, p.project, p.drop_number) in ({_ACTIVATIONS})
+    union select i.business_id, i.message_id from invalid_drop_submissions i where i.submitted_at >= %(since)s"""
+
+BUSINESSES = Copied(
+    "businesses", "true", "t.id", keys.BUSINESS, own_number=True,
+    kinds={"name": PLAIN, "time_zone": PLAIN, "locale": PLAIN},
+)  # fmt: skip
+PROJECTS = Copied(
+    "monitor_projects", "true", "t.business_id, t.name", keys.PROJECT,
+    kinds={"name": PLAIN, "kind": PLAIN, "drop_space": PLAIN, "group_jid": WHO, "pattern": PLAIN},
+)  # fmt: skip
+DROPS = Copied(
+    "drops", _OF_A_DROP, "t.business_id, t.space, t.drop_number", keys.DROP,
+    kept=frozenset({"last_posted_at", "previous_posted_at"}), kinds={"space": PLAIN, "drop_number": PLAIN},
+)  # fmt: skip
+MESSAGES = Copied(
+    "messages", f"(t.business_id, t.id) in ({_MESSAGES})", "t.business_id, t.channel, t.scope, t.external_id, t.kind",
+    keys.MESSAGE, own_number=True,
+    kinds={
+        "channel": PLAIN, "account": PLAIN, "scope": WHO, "external_id": Kind.OUTSIDE_ID, "kind": PLAIN, "chat": WHO,
+        "sender_raw": WHO, "sender_phone": WHO, "sender_lid": WHO, "text": WORDS, "media_type": PLAIN,
+        "media_filename": Kind.FILE, "media_sha256": PLAIN, "content_hash": Kind.HASH, "parked_reason": PLAIN,
+    },
+)  # fmt: skip
+REVISIONS = Copied(
+    "message_revisions", f"(t.business_id, t.message_id) in ({_MESSAGES})", "t.business_id, t.message_id, t.revision",
+    keys.REVISION, message="message_id", kinds={"text": WORDS, "content_hash": Kind.HASH},
+)  # fmt: skip
+SUBMISSIONS = Copied(
+    "qa_submissions", _OF_A_DROP, "t.business_id, t.space, t.drop_number, t.message_id", keys.SUBMISSION,
+    message="message_id",
+    kinds={"space": PLAIN, "drop_number": PLAIN, "project": PLAIN, "sender_phone": WHO, "effect": PLAIN},
+)  # fmt: skip
+REVIEWS = Copied(
+    "qa_photo_reviews", _OF_A_DROP, "t.business_id, t.space, t.drop_number, t.review_date", keys.REVIEW,
+    kinds={
+        "drop_number": PLAIN, "user_name": WHO, "project": PLAIN, "submitted_by": WHO, "sender_phone": WHO,
+        "assigned_agent": WHO, "comment": Kind.COMMENT, "locked_by": NEVER_FILLED, "locked_at": NEVER_FILLED,
+        "incorrect_steps": PLAIN, "incorrect_comments": LEAVES, "bridge_source": PLAIN, "space": PLAIN,
+    },
+)  # fmt: skip
+ACTIVATIONS = Copied(
+    "marketing_activations", _OF_AN_ACTIVATION, "t.business_id, t.project, t.drop_number", keys.ACTIVATION,
+    own_number=True,
+    kinds={
+        "drop_number": PLAIN, "submitted_by": WHO, "user_name": WHO, "validation_message": PLAIN, "project": PLAIN,
+    },
+)  # fmt: skip
+MARKETING_POSTS = Copied(
+    "marketing_posts", _OF_AN_ACTIVATION, "t.business_id, t.project, t.drop_number, t.message_id", keys.MARKETING_POST,
+    message="message_id", kinds={"project": PLAIN, "drop_number": PLAIN, "sender_phone": WHO},
+)  # fmt: skip
+VALID_DROPS = Copied(
+    "valid_drop_numbers", "true", "t.business_id, t.drop_number, t.project", keys.VALID_DROP,
+    kinds={"drop_number": PLAIN, "project": PLAIN, "sync_source": PLAIN},
+)  # fmt: skip
+INVALID_DROPS = Copied(
+    "invalid_drop_submissions", "t.submitted_at >= %(since)s", "t.business_id, t.project, t.drop_number, t.id",
+    alike="t.business_id = g.business_id and t.project = g.project and t.drop_number = g.drop_number and ("
+    "t.message_id = g.message_id or t.message_id is null and g.message_id is null and t.submitted_at = g.submitted_at)",
+    own_number=True, message="message_id",
+    kinds={"drop_number": PLAIN, "project": PLAIN, "sender": WHO, "group_jid": WHO, "reason": PLAIN},
+)  # fmt: skip
+AUDIT = Copied(
+    "audit_log",
+    f"t.subject = 'review' and t.subject_id in (select t.id::text from qa_photo_reviews t where {_OF_A_DROP})",
+    "t.business_id, t.id",
+    alike="t.business_id = g.business_id and t.subject = g.subject and t.subject_id = g.subject_id and t.at = g.at "
+    "and t.action = g.action",
+    own_number=True,
+    kinds={
+        "who": WHO, "action": PLAIN, "subject": PLAIN, "subject_id": PLAIN, "before": LEAVES, "after": LEAVES,
+    },
+)  # fmt: skip
+
+# In the order in which one may need another.
+TABLES = (
+    BUSINESSES, PROJECTS, DROPS, MESSAGES, REVISIONS, SUBMISSIONS, REVIEWS, ACTIVATIONS, MARKETING_POSTS, VALID_DROPS,
+    INVALID_DROPS, AUDIT,
+)  # fmt: skip
+
+_WAITING = "waiting work: it would be done twice"
+_PEOPLE = "people are each environment's own"
+_PROCESS = "what a process of production says of itself"
+NEVER: Mapping[str, str] = {
+    "alembic_version": "the schema's own revision",
+    "accounts": _PEOPLE, "account_roles": _PEOPLE, "sessions": _PEOPLE, "api_tokens": _PEOPLE,
+    "login_attempts": _PEOPLE,
+    "deliveries": _WAITING, "jobs": _WAITING, "outbox": _WAITING, "schedules": _WAITING,
+    "reconciliations": "lists that production was given",
+    "register_checks": _PROCESS, "register_gaps": _PROCESS, "register_days": "each environment counts its own",
+    "source_positions": "where production has read to", "heartbeats": _PROCESS, "constraint_violations": _PROCESS,
+}  # fmt: skip
+# What a reset leaves: without its people and its own revision nobody could use what was emptied.
+STAYS = frozenset({"alembic_version", "businesses", "accounts", "account_roles", "sessions", "api_tokens"})
