@@ -21,7 +21,9 @@ OPTIONS = {"web/templates/**.html": {"newstyle_gettext": "true"}}
 # programs see.
 ERRORS = ("Invalid", "NotFound", "NotAllowed", "NotSignedIn", "Conflict", "PasswordMustChange")
 FOR_PROGRAMS = {"webhooks.py", "status.py", "live.py"}
-OF_CORE = {"accounts.py", "people.py", "passwords.py", "api_tokens.py", "callers.py"}
+OF_CORE = {
+    "accounts.py", "people.py", "passwords.py", "api_tokens.py", "callers.py", "health_words.py", "alarm_letters.py",
+}  # fmt: skip
 KEYWORDS = DEFAULT_KEYWORDS | dict.fromkeys(("N_", *ERRORS))
 PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w+\}")
 

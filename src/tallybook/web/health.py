@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,14 +9,13 @@ import msgspec
 from litestar import Response, get
 
 from tallybook.app import health_report
+from tallybook.core import health_words
 from tallybook.core.callers import Right, require
 from tallybook.core.health import Check, HealthReport
 
 from . import i18n, pages, phrases
 from .needs import Asked, TheApp
 from .times import Clock
-
-COUNTED = re.compile(r"(No|\d+) (.+)", re.DOTALL)
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -39,23 +37,21 @@ def line(check: Check, clock: Clock) -> Line:
         for name, value in check.facts.items()
         if value != 0
     ]
-    kind, _, rest = check.name.partition(" ")
-    name = f"{say(phrases.CHECKS.get(kind, kind))} {rest}".strip()
-    return Line(name, check.state, say(phrases.STATES[check.state]), told(check.says, clock), check.since, facts)
-
-
-def told(text: str, clock: Clock) -> str:
-    """One of core's sentences in the reader's language; a sentence that is not known stays as it is."""
-    counted = COUNTED.fullmatch(text)
-    if counted is None or counted[1] == "No":
-        return clock.words.gettext(text)
-    return clock.words.gettext(f"{{n}} {counted[2]}").replace("{n}", counted[1])
+    name = health_words.name_of(check.name, clock.words)
+    return Line(
+        name,
+        check.state,
+        say(phrases.STATES[check.state]),
+        health_words.told(check.says, clock.words),
+        check.since,
+        facts,
+    )
 
 
 def sentence(found: HealthReport, clock: Clock) -> str:
     """The first line: what is held, and what wants a person."""
     if found.state == "ok":
-        return told(found.sentence, clock)
+        return health_words.told(found.sentence, clock.words)
     lines = [line(check, clock) for state in ("wrong", "late") for check in found.checks if check.state == state]
     return " ".join(f"{shown.name}: {shown.says}" for shown in lines)
 

@@ -1,34 +1,15 @@
-"""The languages of the pages. The catalogues are read from the .po files at start; nothing has to be compiled."""
+"""The languages of the pages: which one an answer is in, and which way it is read."""
 
 from __future__ import annotations
 
-import io
-from functools import cache
-from gettext import GNUTranslations, NullTranslations
-from pathlib import Path
-
 from babel import Locale, UnknownLocaleError
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 
 from tallybook.core.businesses import LOCALES
+from tallybook.words import DEFAULT, FOLDER, words
 
-FOLDER = Path(__file__).parent / "locale"
-DEFAULT = "en"
+__all__ = ["DEFAULT", "FOLDER", "chosen", "direction", "words"]
+
 MAX_HEADER = 200  # characters of Accept-Language that are looked at
-
-
-@cache
-def words(locale: str) -> NullTranslations:
-    """A language's translations; English, and what nobody has translated, is as written in the source."""
-    catalogue = FOLDER / locale / "LC_MESSAGES" / "messages.po"
-    if locale == DEFAULT or not catalogue.is_file():
-        return NullTranslations()
-    compiled = io.BytesIO()
-    with catalogue.open("rb") as text:
-        write_mo(compiled, read_po(text, locale=locale))
-    compiled.seek(0)
-    return GNUTranslations(compiled)
 
 
 def direction(locale: str) -> str:

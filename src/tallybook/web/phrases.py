@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from tallybook.core.health_words import CHECKS, HEALTH, N_
 
-def N_(text: str) -> str:  # noqa: N802 - marks a text for translation where the language is not yet known
-    return text
-
+__all__ = ["CHECKS", "HEALTH", "N_"]
 
 STEPS = (
     N_("Property Photo"), N_("Location on Wall"), N_("Cable from Pole"), N_("Cable Entry Outside"),
@@ -39,33 +38,6 @@ ERRORS = (
     N_("Somebody else had this review a moment ago. Try again."),
     N_("A reason may be at most 500 characters long."), N_("A comment may be at most 10,000 characters long."),
 )  # fmt: skip
-# What core/health.py and its neighbours say; a number stands as {n}.
-HEALTH = (
-    N_("Everything is held."), N_("Connected."), N_("Working."), N_("Connected; reading."), N_("Empty."),
-    N_("The database cannot be reached. Nothing is lost: work waits until it is back."),
-    N_("No worker has ever run here. Start one with: tallybook work"),
-    N_("Not heard of for a while. Is its process running?"),
-    N_("The bridge has stored no message of any chat for half a day. Is it connected to WhatsApp?"),
-    N_("No message in two weeks."), N_("Too few messages yet to know its rhythm."),
-    N_("Quieter than it has been in two weeks."), N_("In its usual rhythm."),
-    N_("{n} item waits."), N_("{n} items wait."), N_("No items wait."),
-    N_("{n} item is parked."), N_("{n} items are parked."), N_("No items are parked."),
-    N_("{n} sending ended without an answer."), N_("{n} sendings ended without an answer."),
-    N_("No sendings ended without an answer."),
-    N_("{n} unexpected refusal by the database this week."), N_("{n} unexpected refusals by the database this week."),
-    N_("No unexpected refusals by the database this week."),
-)  # fmt: skip
-CHECKS = {
-    "database": N_("Database"),
-    "worker": N_("Worker"),
-    "bridge": N_("WhatsApp bridge"),
-    "group": N_("Group"),
-    "waiting": N_("Waiting work"),
-    "parked": N_("Parked"),
-    "unknown": N_("Sent or not?"),
-    "constraints": N_("Database rules"),
-    "spool": N_("Kept on disk"),
-}
 STATES = {"ok": N_("Well"), "late": N_("Late"), "wrong": N_("Wrong")}
 FACTS = {
     "latency_ms": N_("answers in ms"),
