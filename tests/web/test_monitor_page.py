@@ -45,7 +45,7 @@ async def ana(db: Database, home: Business, browser: Browser) -> world.Someone:
 async def review_of(db: Database, home: Business, drop: str) -> Review:
     async def find(conn: Conn) -> Review:
         rows = await reviews.listed(conn, home, Filters(search=drop))
-        return await reviews.one(conn, home, rows[0].id, rows[0].said_at)
+        return await reviews.one(conn, home, rows[0].id)
 
     return await db.run("find", find)
 
@@ -152,8 +152,7 @@ async def test_a_refused_form_comes_back_with_what_was_typed(
     review = await review_of(db, home, "DR1752104")
     bia = await db.run("add", lambda conn: world.bia(conn, home))
     who = reviews.Reviewer(bia.account_id, bia.name)
-    now = review.updated_at + timedelta(seconds=1)
-    await db.run("lock", lambda conn: reviews.take_lock(conn, home, review.id, who, now))
+    await db.run("lock", lambda conn: reviews.take_lock(conn, home, review.id, who))
     form = {"comment": f"Mine {EVIL}", STEP_COLUMNS[2]: "wrong", f"reason_{STEP_COLUMNS[2]}": "Half a picture"}
     answer = await browser.post(f"/wa-monitor/{review.id}", form)
     assert answer.status_code == 409

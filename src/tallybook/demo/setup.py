@@ -108,8 +108,8 @@ async def _review_once(conn: Conn, app: App, business: Business) -> None:
         changes = judged(row, now)
         if changes is None:
             continue
-        who, at = Reviewer(account, name), min(now, row.said_at + timedelta(hours=3))
-        await reviews.save(conn, business, row.id, who, changes, at)
+        who = Reviewer(account, name)
+        await reviews.save(conn, business, row.id, who, changes)
         await reviews.release_lock(conn, business, row.id, who)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import msgspec
+
+# How long a review's lock lasts without a word of its holder. The database's clock measures it, no other.
+LOCK_LASTS = timedelta(minutes=5)
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -103,7 +106,7 @@ class Filed(msgspec.Struct, frozen=True):
 
 
 class Shown(enum.StrEnum):
-    """Which reviews a list shows."""
+    """Which reviews a list shows. Open is what waits for somebody: not complete, or posted again and not looked at."""
 
     ALL = "all"
     OPEN = "open"
@@ -111,13 +114,18 @@ class Shown(enum.StrEnum):
 
 
 class Posted(enum.StrEnum):
+    """``AGAIN`` is posted again and not looked at since; ``ONCE`` is all others."""
+
     ANY = "any"
     ONCE = "once"
     AGAIN = "again"
 
 
 class Filters(msgspec.Struct, frozen=True):
-    """What a list of reviews shows: drops posted, first or again, on these business dates, both ends included."""
+    """What a list of reviews shows: drops posted, first or again, on these business dates, both ends included.
+
+    ``project`` is where such a post was said, which need not be the project of the review.
+    """
 
     project: str | None = None
     search: str = ""
@@ -131,17 +139,22 @@ class Place(msgspec.Struct, frozen=True):
     """Where a page of a list ends: the last row's sort key."""
 
     resubmitted: bool
-    said_at: datetime
+    last_said_at: datetime
     id: UUID
 
 
 class ReviewRow(msgspec.Struct, frozen=True):
-    """A review as a list shows it. ``verdicts`` are in display order."""
+    """A review as a list shows it. ``verdicts`` are in display order.
+
+    ``said_at`` is when its first post was said, ``last_said_at`` its newest; ``resubmitted`` means that it was posted
+    again and nobody has looked at it since.
+    """
 
     id: UUID
     drop_number: str
     project: str | None
     said_at: datetime
+    last_said_at: datetime
     user_name: str
     posts: int
     resubmitted: bool
@@ -206,15 +219,22 @@ class Review(msgspec.Struct, frozen=True):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """What a reviewer changes; only what is given is written. An empty reason takes the reason away."""
+    """What a reviewer changes; only what is given is written. An empty reason takes the reason away.
+
+    ``posts`` is how many posts of the drop the reviewer saw: a review that becomes complete counts as looked at only
+    if no post came after those.
+    """
 
     ticks: dict[str, bool] = {}
     reasons: dict[str, str] = {}
     comment: str | None = None
+    posts: int | None = None
 
 
 class DayCount(msgspec.Struct, frozen=True):
-    """A project's day: distinct drops posted, how many are complete, how many were posted again.
+    """A project's day: distinct drops posted, how many are complete, how many were posted again and not looked at.
+
+    What is not complete is open, as in the list: ``complete`` leaves out what was posted again and not looked at.
 
     ``usual`` holds the distinct drops of each of the fourteen days before, oldest first.
     """

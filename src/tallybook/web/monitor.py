@@ -19,6 +19,7 @@ from tallybook.core.callers import Caller, Right, may, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from tallybook.core.wakeups import wake_up
+from tallybook.monitor.jobs import TOPIC
 from tallybook.monitor.service import reviews
 from tallybook.monitor.types import Changes, Kind, Review
 
@@ -99,8 +100,8 @@ async def save(app: App, asked: Look, review_id: UUID, who: reviews.Reviewer, ch
     """Saves changes and tells every open page, in one transaction."""
 
     async def work(conn: Conn) -> Review:
-        review = await reviews.save(conn, asked.business, review_id, who, changes, asked.clock.now)
-        await wake_up(conn, "monitor", asked.business.id)
+        review = await reviews.save(conn, asked.business, review_id, who, changes)
+        await wake_up(conn, TOPIC, asked.business.id)
         return review
 
     return await app.db.run("save review", work)
@@ -163,7 +164,7 @@ async def _list(conn: Conn, asked: Look, *, whole: bool) -> dict[str, Any]:
 
 async def _review(conn: Conn, asked: Look, review_id: UUID, typed: Mapping[str, str]) -> dict[str, Any]:
     try:
-        review = await reviews.one(conn, asked.business, review_id, asked.clock.now)
+        review = await reviews.one(conn, asked.business, review_id)
     except NotFound as error:
         return {"lost": asked.clock.words.gettext(error.message)}
     posts, changes = await reviews.history(conn, asked.business, review)

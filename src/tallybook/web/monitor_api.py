@@ -12,6 +12,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from tallybook.core.callers import Right, require
 from tallybook.core.db import Conn
 from tallybook.core.wakeups import wake_up
+from tallybook.monitor.jobs import TOPIC
 from tallybook.monitor.service import reviews
 from tallybook.monitor.types import Change, Changes, DayCount, Lock, Review, ReviewRow, Submission, Verdict
 
@@ -82,10 +83,9 @@ async def list_drops(  # noqa: PLR0917 - the filters of the URL, called by name
 async def get_drop(request: Asked, app: TheApp, review_id: FromPath[UUID]) -> Ok[WholeReview]:
     """One review with its posts, its changes and the lock on it, if somebody holds it. 404 outside the business."""
     require(request.user, Right.SEE)
-    now = monitor.clock_of(request).now
 
     async def work(conn: Conn) -> WholeReview:
-        review = await reviews.one(conn, request.user.business, review_id, now)
+        review = await reviews.one(conn, request.user.business, review_id)
         posts, changes = await reviews.history(conn, request.user.business, review)
         return WholeReview(review, review.verdicts, posts, changes)
 
@@ -107,11 +107,10 @@ async def change_drop(request: Asked, app: TheApp, review_id: FromPath[UUID], da
 async def lock_drop(request: Asked, app: TheApp, review_id: FromPath[UUID]) -> Ok[Lock]:
     """Takes the lock for five minutes, or renews it. 409 LOCKED_BY_ANOTHER_USER says who holds it and until when."""
     who = monitor.reviewer(request.user)
-    now = monitor.clock_of(request).now
 
     async def work(conn: Conn) -> Lock:
-        lock = await reviews.take_lock(conn, request.user.business, review_id, who, now)
-        await wake_up(conn, "monitor", request.user.business.id)
+        lock = await reviews.take_lock(conn, request.user.business, review_id, who)
+        await wake_up(conn, TOPIC, request.user.business.id)
         return lock
 
     return ok(await app.db.run("lock review", work))
@@ -124,7 +123,7 @@ async def unlock_drop(request: Asked, app: TheApp, review_id: FromPath[UUID]) ->
 
     async def work(conn: Conn) -> None:
         await reviews.release_lock(conn, request.user.business, review_id, who)
-        await wake_up(conn, "monitor", request.user.business.id)
+        await wake_up(conn, TOPIC, request.user.business.id)
 
     await app.db.run("unlock review", work)
     return ok(Released())

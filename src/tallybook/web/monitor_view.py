@@ -139,7 +139,7 @@ def _day(text: str) -> date | None:
 
 def write_cursor(row: ReviewRow) -> str:
     """Where a page ended, opaque: only read_cursor() looks inside."""
-    place = Place(row.resubmitted, row.said_at, row.id)
+    place = Place(row.resubmitted, row.last_said_at, row.id)
     return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
 
 

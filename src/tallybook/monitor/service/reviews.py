@@ -1,8 +1,8 @@
-"""Reviews as people work on them: listed, locked, ticked, marked wrong, completed."""
+"""Reviews as people work on them: listed, locked, ticked, marked wrong, completed, looked at again."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -12,6 +12,7 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, NotFound
 from tallybook.monitor import rules
+from tallybook.monitor.store import review_list
 from tallybook.monitor.store import reviews as store
 from tallybook.monitor.types import (
     STEP_COLUMNS,
@@ -29,7 +30,6 @@ from tallybook.monitor.types import (
     verdicts,
 )
 
-LOCK_LASTS = timedelta(minutes=5)
 USUAL_DAYS = 14
 
 
@@ -37,6 +37,15 @@ class Locked(Conflict):
     """Somebody else is working on the review. ``details`` names who, and until when."""
 
     code = "LOCKED_BY_ANOTHER_USER"
+
+
+Changed = tuple[dict[str, object], dict[str, object]]  # as it was, as it is
+
+
+class PostedMeanwhile(Conflict):
+    """There is a post that the page did not show yet. ``details`` holds how many posts there are."""
+
+    code = "POSTED_MEANWHILE"
 
 
 class Reviewer(msgspec.Struct, frozen=True):
@@ -49,23 +58,26 @@ class Reviewer(msgspec.Struct, frozen=True):
 async def day(conn: Conn, business: Business, now: datetime) -> list[DayCount]:
     """Each active project's business day so far, beside its own two weeks before."""
     today = rules.business_date(now, business.zone)
-    return await store.day_counts(conn, business, today, USUAL_DAYS)
+    return await review_list.day_counts(conn, business, today, USUAL_DAYS)
 
 
 async def listed(
     conn: Conn, business: Business, filters: Filters, after: Place | None = None, limit: int = 50
 ) -> list[ReviewRow]:
-    """A page of reviews, those posted again first, then the newest; ``after`` is the last row of the page before."""
-    return await store.page(conn, business, filters, after, limit)
+    """A page of reviews: those posted again and not looked at, then by their newest post, the newest first.
+
+    ``after`` is the last row of the page before.
+    """
+    return await review_list.page(conn, business, filters, after, limit)
 
 
 async def count(conn: Conn, business: Business, filters: Filters) -> int:
-    return await store.count(conn, business, filters)
+    return await review_list.count(conn, business, filters)
 
 
-async def one(conn: Conn, business: Business, review_id: UUID, now: datetime) -> Review:
+async def one(conn: Conn, business: Business, review_id: UUID) -> Review:
     """A review with its lock, if somebody holds it now. Raises NotFound outside the business."""
-    review = await store.find(conn, business.id, review_id, now, LOCK_LASTS)
+    review = await store.find(conn, business.id, review_id)
     if review is None:
         raise NotFound("There is no such review.")
     return review
@@ -77,22 +89,23 @@ async def history(conn: Conn, business: Business, review: Review) -> tuple[list[
     return submissions, await store.changes(conn, business.id, review.id)
 
 
-async def take_lock(conn: Conn, business: Business, review_id: UUID, who: Reviewer, now: datetime) -> Lock:
+async def take_lock(conn: Conn, business: Business, review_id: UUID, who: Reviewer) -> Lock:
     """Takes or renews the lock. One statement decides, so of two at once one gets it and the other is told whose it is.
 
-    Raises Locked with the holder's name.
+    The lock ends by the database's clock. Raises Locked with the holder's name.
     """
-    lock = Lock(who.account_id, who.name, now + LOCK_LASTS)
-    if await store.take_lock(conn, business.id, review_id, lock, LOCK_LASTS):
+    lock = await store.take_lock(conn, business.id, review_id, who.account_id, who.name)
+    if lock is not None:
         return lock
-    review = await one(conn, business, review_id, now)
-    if review.lock is None:  # it was given back between the two statements
-        raise Locked("Somebody else had this review a moment ago. Try again.")
-    raise Locked(
-        f"{review.lock.name} is working on this review.",
-        locked_by=review.lock.name,
-        until=review.lock.until.isoformat(),
-    )
+    review = await one(conn, business, review_id)
+    _refuse_if_locked(review, who)
+    raise Locked("Somebody else had this review a moment ago. Try again.")  # given back between the two statements
+
+
+def _refuse_if_locked(review: Review, who: Reviewer) -> None:
+    lock = review.lock
+    if lock is not None and lock.account_id != who.account_id:
+        raise Locked(f"{lock.name} is working on this review.", locked_by=lock.name, until=lock.until.isoformat())
 
 
 async def release_lock(conn: Conn, business: Business, review_id: UUID, who: Reviewer) -> None:
@@ -100,36 +113,53 @@ async def release_lock(conn: Conn, business: Business, review_id: UUID, who: Rev
     await store.release_lock(conn, business.id, review_id, who.account_id)
 
 
-async def save(
-    conn: Conn, business: Business, review_id: UUID, who: Reviewer, changes: Changes, now: datetime
-) -> Review:
+async def save(conn: Conn, business: Business, review_id: UUID, who: Reviewer, changes: Changes) -> Review:
     """Writes a reviewer's changes and renews the lock. Complete means all twelve right.
 
-    The lock is taken first, in the same transaction: a write without it cannot happen.
-    Raises Locked, NotFound or Invalid.
+    The lock is taken first, in the same transaction: a write without it cannot happen. What becomes complete counts as
+    looked at if ``changes.posts`` says that its writer saw every post of it. Raises Locked, NotFound or Invalid.
     """
-    lock = await take_lock(conn, business, review_id, who, now)
-    before = await one(conn, business, review_id, now)
+    lock = await take_lock(conn, business, review_id, who)
+    before = await one(conn, business, review_id)
     ticks, reasons, comment = rules.apply_changes(before, changes)
+    completed = all(v is Verdict.RIGHT for v in verdicts(ticks, reasons))
     after = msgspec.structs.replace(
-        before,
-        ticks=ticks,
-        reasons=reasons,
-        comment=comment,
-        completed=all(v is Verdict.RIGHT for v in verdicts(ticks, reasons)),
-        updated_at=now,
-        lock=lock,
-    )
+        before, ticks=ticks, reasons=reasons, comment=comment, completed=completed, lock=lock
+    )  # fmt: skip
+    if completed and not before.completed and changes.posts is not None:
+        looked_at = await store.looked_at(conn, business.id, review_id, changes.posts)
+        after = msgspec.structs.replace(after, resubmitted=before.resubmitted and looked_at is None)
     changed = _difference(before, after)
-    if changed is not None:
-        await store.write(conn, business.id, after)
-        await audit.record(
-            conn, business.id, who.name, who.account_id, "review.saved", "review", str(review_id), *changed
-        )
+    if changed is None:
+        return after
+    updated_at = await store.write(conn, business.id, after)
+    await audit.record(conn, business.id, who.name, who.account_id, "review.saved", "review", str(review_id), *changed)
+    return msgspec.structs.replace(after, updated_at=updated_at)
+
+
+async def look(conn: Conn, business: Business, review_id: UUID, who: Reviewer, posts: int) -> Review:
+    """Takes “posted again” away from a review: somebody looked at its ``posts`` posts. A repeat does nothing.
+
+    Takes no lock, but minds one. Raises NotFound, Locked, and PostedMeanwhile when there are other posts than those.
+    """
+    await store.hold(conn, business.id, review_id)
+    before = await one(conn, business, review_id)
+    _refuse_if_locked(before, who)
+    if not before.resubmitted:
+        return before
+    at = await store.looked_at(conn, business.id, review_id, posts)
+    if at is None:
+        now_there = len(await store.submissions(conn, business.id, before.space, before.drop_number))
+        raise PostedMeanwhile("It was posted again meanwhile. Look at the new post first.", posts=now_there)
+    after = msgspec.structs.replace(before, resubmitted=False, updated_at=at)
+    was, is_now = {"resubmitted": True}, {"resubmitted": False, "posts": posts}
+    await audit.record(
+        conn, business.id, who.name, who.account_id, "review.looked_at", "review", str(review_id), was, is_now
+    )
     return after
 
 
-def _difference(before: Review, after: Review) -> tuple[dict[str, object], dict[str, object]] | None:
+def _difference(before: Review, after: Review) -> Changed | None:
     """What changed, field by field, as it was and as it is; None when nothing did."""
     old: dict[str, object] = {}
     new: dict[str, object] = {}
@@ -141,6 +171,8 @@ def _difference(before: Review, after: Review) -> tuple[dict[str, object], dict[
         old["comment"], new["comment"] = before.comment, after.comment
     if before.completed != after.completed:
         old["completed"], new["completed"] = before.completed, after.completed
+    if before.resubmitted != after.resubmitted:
+        old["resubmitted"], new["resubmitted"] = before.resubmitted, after.resubmitted
     return (old, new) if new else None
 
 

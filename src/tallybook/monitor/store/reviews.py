@@ -1,134 +1,41 @@
-"""SQL of reviews: the list, the whole review, its lock and what is written to it."""
+"""SQL of one review: the whole of it, its lock, and what is written to it."""
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
-from typing import Any
+from datetime import datetime
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
-from tallybook.monitor.types import (
-    STEP_COLUMNS,
-    Change,
-    DayCount,
-    Effect,
-    Filters,
-    Kind,
-    Lock,
-    Place,
-    Posted,
-    Review,
-    ReviewRow,
-    Shown,
-    Submission,
-    Verdict,
-    verdicts,
-)
+from tallybook.monitor.types import LOCK_LASTS, STEP_COLUMNS, Change, Effect, Lock, Review, Submission, Verdict
 
 _STEPS = ", ".join(f"r.{column}" for column in STEP_COLUMNS)
 _TICKS = ", ".join(f"%({column})s" for column in STEP_COLUMNS)
-_SAID = "coalesce(r.whatsapp_message_date, r.created_at)"
-
-# The filters shared by the list and its count. Each is off when its parameter is null.
-_MATCHES = f"""
-r.business_id = %(business_id)s
-and (%(project)s::text is null or r.project = %(project)s)
-and (%(search)s::text is null or r.drop_number like %(search)s)
-and (%(completed)s::bool is null or r.completed = %(completed)s)
-and (%(resubmitted)s::bool is null or r.resubmitted = %(resubmitted)s)
-and (
-    (%(start)s::timestamptz is null or {_SAID} >= %(start)s) and (%(end)s::timestamptz is null or {_SAID} < %(end)s)
-    or (r.space, r.drop_number) in (
-        select s.space, s.drop_number from qa_submissions s
-        where s.business_id = %(business_id)s
-        and (%(start)s::timestamptz is null or s.said_at >= %(start)s)
-        and (%(end)s::timestamptz is null or s.said_at < %(end)s))
-)
-"""
-
-PAGE = f"""
-select r.id, r.drop_number, r.project, {_SAID}, r.user_name,
-    (select count(*) from qa_submissions s
-     where s.business_id = r.business_id and s.space = r.space and s.drop_number = r.drop_number),
-    r.resubmitted, r.completed, array[{_STEPS}], r.incorrect_comments,
-    case when r.locked_at > now() - interval '5 minutes' then r.locked_by end
-from qa_photo_reviews r
-where {_MATCHES}
-and (%(after_id)s::uuid is null
-    or (r.resubmitted, {_SAID}, r.id)
-        < (%(after_resubmitted)s::bool, %(after_said_at)s::timestamptz, %(after_id)s::uuid))
-order by r.resubmitted desc, {_SAID} desc, r.id desc
-limit %(limit)s
-"""
-
-
-async def page(conn: Conn, business: Business, filters: Filters, after: Place | None, limit: int) -> list[ReviewRow]:
-    """One page of reviews, by key and never by offset."""
-    place = {
-        "after_id": after and after.id,
-        "after_resubmitted": after and after.resubmitted,
-        "after_said_at": after and after.said_at,
-    }
-    cursor = await conn.execute(PAGE, {**_parameters(business, filters), **place, "limit": limit})
-    return [
-        ReviewRow(
-            id=row[0], drop_number=row[1], project=row[2], said_at=row[3], user_name=row[4], posts=max(row[5], 1),
-            resubmitted=row[6], completed=row[7],
-            verdicts=verdicts(dict(zip(STEP_COLUMNS, row[8], strict=True)), row[9]), locked_by=row[10],
-        )
-        for row in await cursor.fetchall()
-    ]  # fmt: skip
-
-
-COUNT = f"select count(*) from qa_photo_reviews r where {_MATCHES}"
-
-
-async def count(conn: Conn, business: Business, filters: Filters) -> int:
-    row = await (await conn.execute(COUNT, _parameters(business, filters))).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _parameters(business: Business, filters: Filters) -> dict[str, Any]:
-    search = filters.search.strip().upper().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return {
-        "business_id": business.id,
-        "project": filters.project,
-        "search": f"%{search}%" if search else None,
-        "completed": {Shown.ALL: None, Shown.OPEN: False, Shown.COMPLETE: True}[filters.shown],
-        "resubmitted": {Posted.ANY: None, Posted.ONCE: False, Posted.AGAIN: True}[filters.posted],
-        "start": filters.first_day and _midnight(filters.first_day, business),
-        "end": filters.last_day and _midnight(filters.last_day + timedelta(days=1), business),
-    }
-
-
-def _midnight(day: date, business: Business) -> datetime:
-    return datetime.combine(day, time(), business.zone)
 
 
 FIND = f"""
 select r.id, r.drop_number, r.project, r.space, r.review_date, r.whatsapp_message_date, r.user_name, r.submitted_by,
     r.assigned_agent, array[{_STEPS}], r.incorrect_comments, r.comment, r.resubmitted, r.completed, r.feedback_sent,
-    r.updated_at, r.locked_by_account, r.locked_by, r.locked_at
+    r.updated_at, r.locked_by_account, r.locked_by,
+    case when r.locked_at > now() - %(lasts)s::interval then r.locked_at + %(lasts)s::interval end
 from qa_photo_reviews r
 where r.business_id = %(business_id)s and r.id = %(id)s
 """
 
 
-async def find(conn: Conn, business_id: int, review_id: UUID, now: datetime, lasts: timedelta) -> Review | None:
-    """A review of this business, with the lock on it if it has not run out. A lock ``lasts`` from when it was taken."""
-    cursor = await conn.execute(FIND, {"business_id": business_id, "id": review_id})
+async def find(conn: Conn, business_id: int, review_id: UUID) -> Review | None:
+    """A review of this business, with the lock on it if it has not run out."""
+    cursor = await conn.execute(FIND, {"business_id": business_id, "id": review_id, "lasts": LOCK_LASTS})
     row = await cursor.fetchone()
     if row is None:
         return None
-    lock = Lock(row[16] or 0, row[17], row[18] + lasts) if row[18] is not None and row[18] > now - lasts else None
     return Review(
         id=row[0], drop_number=row[1], project=row[2], space=row[3], review_date=row[4], said_at=row[5],
         user_name=row[6], submitted_by=row[7], assigned_agent=row[8],
         ticks=dict(zip(STEP_COLUMNS, row[9], strict=True)), reasons=row[10], comment=row[11] or "",
-        resubmitted=row[12], completed=row[13], feedback_sent=row[14], updated_at=row[15], lock=lock,
+        resubmitted=row[12], completed=row[13], feedback_sent=row[14], updated_at=row[15],
+        lock=Lock(row[16] or 0, row[17], row[18]) if row[18] else None,
     )  # fmt: skip
 
 
@@ -163,25 +70,53 @@ async def changes(conn: Conn, business_id: int, review_id: UUID) -> list[Change]
     return [Change(*row) for row in await cursor.fetchall()]
 
 
-# One conditional update: the row lock of PostgreSQL decides between two at once.
+# One conditional update: the row lock of PostgreSQL decides between two at once, and its clock when a lock ends.
 TAKE_LOCK = """
-update qa_photo_reviews set locked_by = %(name)s, locked_by_account = %(account_id)s, locked_at = %(now)s
+update qa_photo_reviews set locked_by = %(name)s, locked_by_account = %(account_id)s, locked_at = now()
 where business_id = %(business_id)s and id = %(id)s
-and (locked_at is null or locked_at <= %(expired)s or locked_by_account = %(account_id)s)
+and (locked_at is null or locked_at <= now() - %(lasts)s::interval or locked_by_account = %(account_id)s)
+returning locked_at + %(lasts)s::interval
 """
 
 
-async def take_lock(conn: Conn, business_id: int, review_id: UUID, lock: Lock, lasts: timedelta) -> bool:
-    """Takes or renews the lock; False if somebody else holds one that has not run out."""
-    taken_at = lock.until - lasts
+async def take_lock(conn: Conn, business_id: int, review_id: UUID, account_id: int, name: str) -> Lock | None:
+    """Takes or renews the lock; None if somebody else holds one that has not run out."""
     cursor = await conn.execute(
         TAKE_LOCK,
-        {
-            "business_id": business_id, "id": review_id, "account_id": lock.account_id, "name": lock.name,
-            "now": taken_at, "expired": taken_at - lasts,
-        },
-    )  # fmt: skip
-    return cursor.rowcount == 1
+        {"business_id": business_id, "id": review_id, "account_id": account_id, "name": name, "lasts": LOCK_LASTS},
+    )
+    row = await cursor.fetchone()
+    return Lock(account_id, name, row[0]) if row else None
+
+
+# For the rest of the transaction no post of the drop can touch the review: it waits. A statement that runs after this
+# one sees every post that came before; one that found the row by itself would see only those of its own beginning.
+HOLD = "select from qa_photo_reviews where business_id = %(business_id)s and id = %(id)s for update"
+
+
+async def hold(conn: Conn, business_id: int, review_id: UUID) -> None:
+    """Makes others who write to the review wait until this transaction ends."""
+    await conn.execute(HOLD, {"business_id": business_id, "id": review_id})
+
+
+LOOKED_AT = """
+update qa_photo_reviews r set resubmitted = false, updated_at = now()
+where r.business_id = %(business_id)s and r.id = %(id)s and r.resubmitted
+and %(posts)s::bigint = (
+    select count(*) from qa_submissions s
+    where s.business_id = r.business_id and s.space = r.space and s.drop_number = r.drop_number)
+returning r.updated_at
+"""
+
+
+async def looked_at(conn: Conn, business_id: int, review_id: UUID, posts: int) -> datetime | None:
+    """Takes “posted again” away if there are no other posts than these. The caller holds the row.
+
+    Returns when, or None if there was nothing to take away or a later post is there.
+    """
+    cursor = await conn.execute(LOOKED_AT, {"business_id": business_id, "id": review_id, "posts": posts})
+    row = await cursor.fetchone()
+    return row[0] if row else None
 
 
 RELEASE_LOCK = """
@@ -199,15 +134,16 @@ update qa_photo_reviews set ({", ".join(STEP_COLUMNS)}) = row ({_TICKS}),
     completed_photos = %(completed_photos)s, outstanding_photos = %(outstanding_photos)s,
     completed = %(completed)s, incomplete = %(incomplete)s,
     incorrect_steps = %(incorrect_steps)s::text[], incorrect_comments = %(incorrect_comments)s::jsonb,
-    comment = %(comment)s, updated_at = %(updated_at)s
+    comment = %(comment)s, updated_at = now()
 where business_id = %(business_id)s and id = %(id)s
+returning updated_at
 """
 
 
-async def write(conn: Conn, business_id: int, review: Review) -> None:
-    """Writes what a reviewer may change. The caller holds the review's lock, in this transaction."""
+async def write(conn: Conn, business_id: int, review: Review) -> datetime:
+    """Writes what a reviewer may change; returns when. The caller holds the review's lock, in this transaction."""
     right = sum(v is Verdict.RIGHT for v in review.verdicts)
-    await conn.execute(
+    cursor = await conn.execute(
         WRITE,
         {
             "business_id": business_id,
@@ -220,60 +156,7 @@ async def write(conn: Conn, business_id: int, review: Review) -> None:
             "incorrect_steps": list(review.reasons),
             "incorrect_comments": Jsonb(review.reasons),
             "comment": review.comment,
-            "updated_at": review.updated_at,
         },
     )
-
-
-# "Today" is distinct drops posted that day, by the message's own time; a row written by hand counts by its review.
-DAY_COUNTS = """
-with posted as (
-    select s.project, s.drop_number, s.space, (s.said_at at time zone %(zone)s)::date as day
-    from qa_submissions s
-    where s.business_id = %(business_id)s and s.said_at >= %(start)s and s.said_at < %(end)s
-    union
-    select r.project, r.drop_number, r.space, (r.whatsapp_message_date at time zone %(zone)s)::date
-    from qa_photo_reviews r
-    where r.business_id = %(business_id)s and r.whatsapp_message_date >= %(start)s and r.whatsapp_message_date < %(end)s
-    union
-    select a.project, a.drop_number, null, (a.whatsapp_message_date at time zone %(zone)s)::date
-    from marketing_activations a
-    where a.business_id = %(business_id)s and a.whatsapp_message_date >= %(start)s and a.whatsapp_message_date < %(end)s
-), states as (
-    select p.project, p.day, count(*) as drops,
-        count(*) filter (where r.completed) as complete, count(*) filter (where r.resubmitted) as again
-    from posted p
-    left join lateral (
-        select completed, resubmitted from qa_photo_reviews r
-        where r.business_id = %(business_id)s and r.space = p.space and r.drop_number = p.drop_number
-        and p.day = %(today)s
-        order by r.review_date desc limit 1) r on true
-    group by p.project, p.day
-)
-select p.name, p.kind,
-    coalesce(sum(s.drops) filter (where s.day = %(today)s), 0)::int,
-    coalesce(sum(s.complete) filter (where s.day = %(today)s), 0)::int,
-    coalesce(sum(s.again) filter (where s.day = %(today)s), 0)::int,
-    coalesce(jsonb_object_agg(s.day, s.drops) filter (where s.day < %(today)s), '{}')
-from monitor_projects p
-left join states s on s.project = p.name
-where p.business_id = %(business_id)s and p.active
-group by p.name, p.kind
-order by p.kind desc, p.name
-"""
-
-
-async def day_counts(conn: Conn, business: Business, today: date, usual_days: int) -> list[DayCount]:
-    """Each active project's counts of the day and of the days before it."""
-    days = [today - timedelta(days=n) for n in range(usual_days, 0, -1)]
-    cursor = await conn.execute(
-        DAY_COUNTS,
-        {
-            "business_id": business.id, "zone": business.time_zone, "today": today,
-            "start": _midnight(days[0], business), "end": _midnight(today + timedelta(days=1), business),
-        },
-    )  # fmt: skip
-    return [
-        DayCount(row[0], Kind(row[1]), row[2], row[3], row[4], [int(row[5].get(day.isoformat(), 0)) for day in days])
-        for row in await cursor.fetchall()
-    ]
+    row = await cursor.fetchone()
+    return row[0] if row else review.updated_at
