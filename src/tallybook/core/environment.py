@@ -32,9 +32,28 @@ GRANTS = (
     "alter default privileges in schema {schema} grant usage, select on sequences to {role}",
     "alter role {role} set search_path to {schema}, extensions",
 )
+# Others than production may be emptied, and are copied to, by their own role, which the owner may become. The owner can
+# become production's by no statement of ours, and production's may not truncate.
+GRANTS_OF_OTHERS = (
+    "grant truncate on all tables in schema {schema} to {role}",
+    "alter default privileges in schema {schema} grant truncate on tables to {role}",
+    "grant {role} to current_user",
+)
 # One maker at a time, of whatever environment: they grant on the same roles. Released when the connection closes.
 TAKE_TURNS = "select pg_advisory_lock(hashtext('tallybook environment'))"
-COPY_BUSINESSES = "insert into {schema}.businesses select * from public.businesses on conflict (id) do nothing"
+COPY_BUSINESSES = """
+insert into {schema}.businesses (id, name, time_zone, locale, created_at)
+select p.id, p.name, p.time_zone, p.locale, p.created_at from public.businesses p
+where not exists (select from {schema}.businesses b where b.id = p.id or b.name = p.name)
+on conflict (id) do nothing
+"""
+# Numbers that came with rows are not given out again. Never backwards: somebody may take one at this moment.
+NUMBER_ON = """
+select setval(s.name, s.newest) from (
+    select pg_get_serial_sequence({businesses}, 'id') as name, (select max(id) from {schema}.businesses) as newest) s
+where s.newest > (select coalesce(q.last_value, 0) from pg_sequences q
+    where format('%I.%I', q.schemaname, q.sequencename)::regclass = s.name::regclass)
+"""
 
 
 def role_of(environment: str) -> str:
@@ -79,18 +98,20 @@ async def create(owner_url: str, environment: str, passwords: dict[str, str]) ->
         await conn.execute(TAKE_TURNS)
         for name in (role, READER):
             await _ensure_role(conn, name, passwords.get(name))
-        names = {
+        names: dict[str, sql.Composable] = {
             "schema": sql.Identifier(schema_of(environment)),
             "role": sql.Identifier(role),
             "reader": sql.Identifier(READER),
         }
-        for statement in GRANTS:
+        for statement in GRANTS if environment == PROD else (*GRANTS, *GRANTS_OF_OTHERS):
             await conn.execute(sql.SQL(statement).format(**names))
         applied = await migrate(owner_url, environment)
         if environment != PROD:
             if not await _exists(conn, "public.businesses"):
                 raise WrongSetup("Production has no tables yet. Run first: tallybook migrate")
+            names["businesses"] = sql.Literal(f"{schema_of(environment)}.businesses")
             await conn.execute(sql.SQL(COPY_BUSINESSES).format(**names))
+            await conn.execute(sql.SQL(NUMBER_ON).format(**names))
     return applied
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from . import keys
 from .environment_masking import Kind
@@ -23,7 +24,9 @@ class Copied:
     ``taken`` says of a row ``t`` whether it is of the time since ``%(since)s``. ``same`` is the key by which the other
     environment's row is known and replaced; where there is none, ``alike`` says it of its row ``t`` and the given
     ``g``. ``own_number``: the other environment numbers its rows itself. ``message``: the column that names a message.
-    ``kept``: columns whose later value stays, whichever side it is on. ``kinds`` are of the columns that hold text.
+    ``only_new``: a row that the other environment has is left as it is. ``preset``: values that a copied row has there
+    whatever they are in production. ``kept``: columns whose later value stays, whichever side it is on. ``kinds`` are
+    of the columns that hold text.
     """
 
     table: str
@@ -33,6 +36,8 @@ class Copied:
     alike: str = ""
     own_number: bool = False
     message: str | None = None
+    only_new: bool = False
+    preset: Mapping[str, Any] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
     kinds: Mapping[str, Kind] = field(default_factory=dict)
 
@@ -40,10 +45,10 @@ class Copied:
 # A drop is taken whole, with all that was ever posted of it, when anything of it is of the time asked for.
 _DROPS = """select d.business_id, d.space, d.drop_number from drops d where d.last_posted_at >= %(since)s
     union select r.business_id, r.space, r.drop_number from qa_photo_reviews r
-    where r.whatsapp_message_date >= %(since)s or r.created_at >= %(since)s"""
+    where coalesce(r.whatsapp_message_date, r.created_at) >= %(since)s"""
 _OF_A_DROP = f"(t.business_id, t.space, t.drop_number) in ({_DROPS})"
 _ACTIVATIONS = """select a.business_id, a.project, a.drop_number from marketing_activations a
-    where a.whatsapp_message_date >= %(since)s or a.created_at >= %(since)s
+    where a.whatsapp_message_date >= %(since)s
     union select p.business_id, p.project, p.drop_number from marketing_posts p where p.said_at >= %(since)s"""
 _OF_AN_ACTIVATION = f"(t.business_id, t.project, t.drop_number) in ({_ACTIVATIONS})"
 _MESSAGES = f"""select m.business_id, m.id from messages m where m.said_at >= %(since)s
@@ -57,8 +62,9 @@ BUSINESSES = Copied(
     "businesses", "true", "t.id", keys.BUSINESS, own_number=True,
     kinds={"name": PLAIN, "time_zone": PLAIN, "locale": PLAIN},
 )  # fmt: skip
+# A copied project is for its records: which groups an environment reads is said by its projects file alone.
 PROJECTS = Copied(
-    "monitor_projects", "true", "t.business_id, t.name", keys.PROJECT,
+    "monitor_projects", "true", "t.business_id, t.name", keys.PROJECT, only_new=True, preset={"active": False},
     kinds={"name": PLAIN, "kind": PLAIN, "drop_space": PLAIN, "group_jid": WHO, "pattern": PLAIN},
 )  # fmt: skip
 DROPS = Copied(
@@ -133,15 +139,19 @@ TABLES = (
 
 _WAITING = "waiting work: it would be done twice"
 _PEOPLE = "people are each environment's own"
-_PROCESS = "what a process of production says of itself"
+_PROCESS = "what production's processes say of themselves"
+_SENDING = "what was sent, and by which line: production alone sends"
+_DERIVED = "what production found out of its rows; every environment finds its own"
 NEVER: Mapping[str, str] = {
     "alembic_version": "the schema's own revision",
-    "accounts": _PEOPLE, "account_roles": _PEOPLE, "sessions": _PEOPLE, "api_tokens": _PEOPLE,
-    "login_attempts": _PEOPLE,
-    "deliveries": _WAITING, "jobs": _WAITING, "outbox": _WAITING, "schedules": _WAITING,
-    "reconciliations": "lists that production was given",
-    "register_checks": _PROCESS, "register_gaps": _PROCESS, "register_days": "each environment counts its own",
-    "source_positions": "where production has read to", "heartbeats": _PROCESS, "constraint_violations": _PROCESS,
-}  # fmt: skip
+    **dict.fromkeys(("accounts", "account_roles", "sessions", "api_tokens", "login_attempts"), _PEOPLE),
+    **dict.fromkeys(("deliveries", "jobs", "outbox", "schedules"), _WAITING),
+    "source_positions": "where production has read to",
+    **dict.fromkeys(("heartbeats", "constraint_violations", "alarms", "alarm_episodes"), _PROCESS),
+    **dict.fromkeys(("sending_lines", "sending_moments", "sending_stops", "monitor_replies"), _SENDING),
+    **dict.fromkeys(("sharepoint_runs", "sharepoint_turns", "sharepoint_items", "sharepoint_files"), _SENDING),
+    **dict.fromkeys(("reconciliations", "register_checks", "register_gaps", "register_days"), _DERIVED),
+    "environment_reports": _DERIVED,
+}
 # What a reset leaves: without its people and its own revision nobody could use what was emptied.
 STAYS = frozenset({"alembic_version", "businesses", "accounts", "account_roles", "sessions", "api_tokens"})

@@ -135,6 +135,17 @@ REGISTER_DAY = Key(
     ("business_id", "project", "day", "register"),
     "one project's day in one register",
 )
+ALARM = Key("alarms", "alarms_pkey", ("business_id", "name"), "alarms of one cause")
+ALARM_EPISODE = Key(
+    "alarm_episodes", "alarm_episodes_pkey", ("business_id", "name", "number"), "one time that an alarm was told"
+)
+
+ENVIRONMENT_REPORT = Key(
+    "environment_reports",
+    "environment_reports_pkey",
+    ("business_id", "environment"),
+    "comparisons with one environment",
+)
 
 NATURAL_KEYS: tuple[Key, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Key))
 

@@ -57,6 +57,7 @@ RULES = (
     Rule("login_attempts", "at", timedelta(days=2)),
     Rule("heartbeats", "at", timedelta(days=7), key=("name",)),
     Rule("constraint_violations", "at", timedelta(days=365)),
+    Rule("alarm_episodes", "ended_at", timedelta(days=365), key=("business_id", "name", "number")),
     Rule("reconciliations", "given_at", timedelta(days=90), "added_at is null", ("business_id", "id")),
     Rule("register_checks", "ended_at", timedelta(days=365), key=("business_id", "run")),
     Rule("sharepoint_runs", "ended_at", timedelta(days=365), key=("business_id", "id")),
@@ -64,11 +65,11 @@ RULES = (
 
 # Kept for as long as the business wants them: its records, its people, its history.
 KEPT = frozenset({
-    "businesses", "accounts", "account_roles", "api_tokens", "schedules", "source_positions", "messages",
+    "alarms", "businesses", "accounts", "account_roles", "api_tokens", "schedules", "source_positions", "messages",
     "message_revisions", "audit_log", "sending_lines", "sending_stops", "monitor_replies",
     "monitor_projects", "drops", "qa_photo_reviews", "qa_submissions",
     "marketing_activations", "marketing_posts", "valid_drop_numbers", "invalid_drop_submissions", "alembic_version",
-    "sharepoint_turns", "sharepoint_items", "sharepoint_files",
+    "sharepoint_turns", "sharepoint_items", "sharepoint_files", "environment_reports",
     "register_gaps", "register_days",
 })  # fmt: skip
 

@@ -42,7 +42,8 @@ create table register_checks (
 );
 create index register_checks_ended on register_checks (business_id, ended_at);
 
--- A post that is not in the register where it belongs, from when it was found until it was there again.
+-- A post that is not in the register where it belongs, from when it was found until it was there again. One that
+-- somebody took out on purpose may be left so, with a reason.
 create table register_gaps (
     business_id int not null,
     register text not null,
@@ -52,6 +53,9 @@ create table register_gaps (
     found_at timestamptz not null,
     looked_at timestamptz not null,
     ended_at timestamptz,
+    left_by varchar(100),
+    left_reason varchar(500),
+    constraint register_gaps_left_with_reason check ((left_by is null) = (left_reason is null)),
     constraint register_gaps_pkey primary key (business_id, register, drop_number, message_id),
     constraint register_gaps_message_fkey foreign key (business_id, message_id)
         references messages (business_id, id) on delete cascade,
@@ -70,4 +74,15 @@ create table register_days (
     drops int not null,
     constraint register_days_pkey primary key (business_id, project, day, register),
     constraint register_days_register_known check (register in ('qa', 'marketing'))
+);
+
+-- ── Environments ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- What the owner found when another environment was last held against this one, which its own role cannot look into.
+create table environment_reports (
+    business_id int not null references businesses,
+    environment text not null,
+    compared_at timestamptz not null,
+    report jsonb not null,
+    constraint environment_reports_pkey primary key (business_id, environment)
 );

@@ -1,0 +1,197 @@
+"""Copies business rows of a time from production to another environment, as of one moment, masked unless told not to.
+
+Production is read in one read-only transaction, which takes no lock that its work would meet. The other environment is
+written by its own role, which the database keeps out of production, a batch and a commit at a time: a copy that is
+killed leaves whole batches, and the next one finds them by their keys and goes over them. Rows that both have become
+production's; rows that only the other environment has stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from . import audit
+from . import environment_rows as rows
+from .businesses import every
+from .db import PROD, Conn, Database, open_database, schema_of
+from .environment import create, revision, role_of
+from .environment_masking import Masks
+from .environment_rows import Plan
+from .environment_tables import TABLES, Copied
+from .errors import Conflict, WrongSetup
+
+BATCH = 1000
+Progress = Callable[[str, int, int], None]
+
+
+class TableCopy(msgspec.Struct, frozen=True):
+    """A table's part in a copy: rows read from production, and those that were new or other than what stood there."""
+
+    table: str
+    read: int
+    written: int
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """What a copy would take, and what stands in the other environment now: rows of one table."""
+
+    table: str
+    taken: int
+    there: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be copied. ``masks`` None leaves everything readable; ``who`` is named in production's record."""
+
+    environment: str
+    since: datetime
+    masks: Masks | None
+    who: str = "command line"
+
+
+SEE_PRODUCTION = "set search_path to {schema}, extensions"
+ONE_AT_A_TIME = "select pg_try_advisory_lock(hashtext('tallybook environment data'), hashtext(%(environment)s))"
+COUNT = "select count(*) from {table} t where {taken}"
+COUNT_ALL = "select count(*) from {table}"
+
+
+@asynccontextmanager
+async def alone(owner_url: str, environment: str) -> AsyncIterator[None]:
+    """While the block lasts, nobody else copies to the environment or resets it. Raises Conflict if somebody does."""
+    async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as conn:
+        row = await (await conn.execute(ONE_AT_A_TIME, {"environment": environment})).fetchone()
+        if row != (True,):
+            raise Conflict(f"Somebody else is copying to {environment}, or resetting it. Try again when it is through.")
+        yield
+
+
+async def check(owner_url: str, environment: str) -> None:
+    """Refuses production, and what is not there or not of production's own release; mends rights and businesses."""
+    role_of(environment)
+    if environment == PROD:
+        raise WrongSetup("Production is what is copied from. Name another environment.")
+    here, there = await revision(owner_url, PROD), await revision(owner_url, environment)
+    if there is None:
+        raise WrongSetup(f"There is no environment {environment} yet. Make it with: tallybook env create {environment}")
+    if here is None:
+        raise WrongSetup("Production has no tables yet. Run first: tallybook migrate")
+    await create(owner_url, environment, {})
+    if here != await revision(owner_url, environment):
+        raise WrongSetup(
+            f"Production's tables are at revision {here}, and {environment}'s are not. Run first: tallybook migrate"
+        )
+
+
+@asynccontextmanager
+async def one_moment(owner_url: str, environment: str = PROD) -> AsyncIterator[Conn]:
+    """A connection that reads one environment as it stood when it first read, and can write nothing."""
+    async with await psycopg.AsyncConnection.connect(owner_url, application_name="tallybook copy") as conn:
+        await conn.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+        await conn.set_read_only(True)
+        await conn.execute(sql.SQL(SEE_PRODUCTION).format(schema=sql.Identifier(schema_of(environment))))
+        yield conn
+
+
+async def preview(owner_url: str, request: Request) -> list[Preview]:
+    """Counts what a copy would take and what is there. Changes nothing but what ``check`` mends."""
+    await check(owner_url, request.environment)
+    async with open_database(owner_url, request.environment, size=1) as other:
+        there = await other.run("count", _count_all)
+    async with one_moment(owner_url) as conn:
+        taken = [await _count(conn, copied, request.since) for copied in TABLES]
+    return [Preview(copied.table, *counts) for copied, *counts in zip(TABLES, taken, there, strict=True)]
+
+
+async def _count_all(conn: Conn) -> list[int]:
+    found = []
+    for copied in TABLES:
+        row = await (
+            await conn.execute(sql.SQL(COUNT_ALL).format(table=sql.Identifier(copied.table)))
+        ).fetchone()  # fmt: skip
+        found.append(row[0] if row else 0)
+    return found
+
+
+async def _count(conn: Conn, copied: Copied, since: datetime) -> int:
+    row = await (await conn.execute(sql.SQL(COUNT).format(**rows.names(copied)), {"since": since})).fetchone()
+    return int(row[0]) if row else 0
+
+
+async def copy(owner_url: str, request: Request, progress: Progress | None = None) -> list[TableCopy]:
+    """Copies, and says of each table what was read and what changed. May be repeated, and after a kill must be.
+
+    ``progress`` is told the table, its rows done and all its rows, after each batch. That it was done, since when and
+    whether it was masked stands in production's record, before the first row is written.
+    """
+    async with alone(owner_url, request.environment):
+        await check(owner_url, request.environment)
+        async with open_database(owner_url, request.environment, size=1) as other:
+            await _begin(owner_url, other, request)
+            async with one_moment(owner_url) as conn:
+                plans = [await _plan(conn, other, copied, request) for copied in TABLES]
+                return [await _copy_table(conn, other, plan, request, progress) for plan in plans]
+
+
+async def _begin(owner_url: str, other: Database, request: Request) -> None:
+    """Looks whether the businesses are the same ones, and writes production's record."""
+    async with open_database(owner_url, PROD, size=1) as production:
+        await _check_businesses(production, other)
+        await production.run("record a copy", lambda conn: _record(conn, request))
+
+
+async def _check_businesses(production: Database, other: Database) -> None:
+    """A row carries its business by number, so one number must mean one business on both sides."""
+    there = {business.id: business.name for business in await other.run("businesses", every)}
+    for business in await production.run("businesses", every):
+        if there.get(business.id) != business.name:
+            raise WrongSetup(
+                f"Business {business.id} is “{business.name}” in production and "
+                f"“{there.get(business.id, 'missing')}” in {other.environment}, so its rows cannot be copied there. "
+                f"Drop the schema and make it anew with: tallybook env create {other.environment}"
+            )
+
+
+async def _record(conn: Conn, request: Request) -> None:
+    after = {"since": request.since.isoformat(), "masked": request.masks is not None}
+    for business in await every(conn):
+        await audit.record(
+            conn, business.id, request.who, None, "environment.copied", "environment", request.environment, None, after
+        )
+
+
+async def _plan(conn: Conn, other: Database, copied: Copied, request: Request) -> Plan:
+    ours = await rows.columns_of(conn, copied)
+    theirs = await other.run("columns", lambda there: rows.columns_of(there, copied))
+    if differing := {column.name for column in ours} ^ {column.name for column in theirs}:
+        raise WrongSetup(
+            f"The table {copied.table} has not the same columns in production and in {request.environment}: "
+            f"{', '.join(sorted(differing))}. See: tallybook env compare {request.environment}"
+        )
+    kinds = rows.kinds_of(copied, ours, masked=request.masks is not None)
+    return Plan(copied, ours, kinds, role_of(request.environment))
+
+
+async def _copy_table(
+    conn: Conn, other: Database, plan: Plan, request: Request, progress: Progress | None
+) -> TableCopy:
+    """One table, a batch at a time from the one reading."""
+    written = done = 0
+    total = await _count(conn, plan.copied, request.since)
+    async with conn.cursor(name="copied") as cursor:
+        await cursor.execute(rows.reading(plan.copied), {"since": request.since})
+        while found := await cursor.fetchmany(BATCH):
+            given = [rows.masked(row, plan, request.masks) for row in found]
+            written += await other.run("copy a batch", partial(rows.write, plan=plan, given=given))
+            done += len(found)
+            if progress is not None:
+                progress(plan.copied.table, done, total)
+    return TableCopy(plan.copied.table, done, written)

@@ -1,0 +1,134 @@
+"""Hides whom a copied row speaks of, and what they said. Pure: the same key gives the same masks.
+
+A mask is made with a key, so that nobody who has a list of phones can try them one by one. One sender stays one
+sender, in every column, every table and every later copy made with that key.
+"""
+
+from __future__ import annotations
+
+import base64
+import enum
+import hmac
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+# No country has 999: the plan keeps it back, so a masked number rings nowhere.
+NOBODYS_COUNTRY = "999"
+SHORTEST, LONGEST = 8, 15  # digits of a masked number; E.164 allows 15
+USUAL_DROP = re.compile(r"(?<!\w)DR:?[ \u00a0]?[0-9]{6,8}(?!\w)", re.IGNORECASE)
+HIDDEN = "…"
+# Who acts in the product's own name, and what stands where nobody is known.
+NOT_PEOPLE = frozenset({"", "unresolved", "unknown", "command line", "tallybook", "by hand", "manual entry", "system"})
+GROUP = "@g.us"
+LONG_NUMBER = 10**7
+_ADDRESS = re.compile(r"(\+?)([0-9]{5,})((?:[.:][0-9]+)*)((?:@[\w.]*)?)")
+_SPELLED = re.compile(r"[+(]?[0-9][0-9 ().-]{6,}")
+# What the product itself writes into a review's comment.
+_OWN_LINE = re.compile(r"Auto-created from WhatsApp on [0-9: -]+ \S+|--- RESUBMITTED [0-9: -]+ \S+ ---")
+
+
+class Kind(enum.Enum):
+    """What a column holds, and so how it is masked."""
+
+    PLAIN = "says nothing of a person, and is kept"
+    WHO = "a phone, an address or a name"
+    WORDS = "what somebody wrote; its drop numbers are kept"
+    COMMENT = "the same, beside lines that the product writes"
+    LEAVES = "the texts within a JSON value"
+    HASH = "a hash of what somebody wrote"
+    OUTSIDE_ID = "the provider's number of a message, which on some channels holds a phone"
+    FILE = "the name of a file; its ending is kept"
+    NEVER = "is left empty in any copy"
+
+
+class Masks:
+    """The masks of one key. ``drops`` are the patterns whose matches stay readable within texts."""
+
+    def __init__(self, key: bytes, drops: Sequence[re.Pattern[str]] = ()) -> None:
+        """Needs a key that nobody knows who may read the copy."""
+        self._key = key
+        self._drops = (USUAL_DROP, *drops)
+        self._by_kind: dict[Kind, Callable[[Any], Any]] = {
+            Kind.WHO: self.who, Kind.WORDS: self.words, Kind.COMMENT: self.comment, Kind.LEAVES: self.leaves,
+            Kind.HASH: self.hash, Kind.FILE: self.file,
+        }  # fmt: skip
+
+    def row(self, row: Mapping[str, Any], kinds: Mapping[str, Kind]) -> dict[str, Any]:
+        """The row with each column masked by its kind; a column of no known kind is masked as words."""
+        return {name: self._value(row, value, kinds.get(name, Kind.WORDS)) for name, value in row.items()}
+
+    def _value(self, row: Mapping[str, Any], value: Any, kind: Kind) -> Any:
+        if value is None or kind is Kind.NEVER:
+            return None
+        if kind is Kind.PLAIN:
+            return value
+        if kind is Kind.OUTSIDE_ID:
+            return self.outside_id(str(row.get("channel", "")), str(value))
+        return self._by_kind[kind](value if isinstance(value, str) or kind is Kind.LEAVES else str(value))
+
+    def digits(self, number: str) -> str:
+        """A number of nobody's, as long as the given one within what a telephone number may be."""
+        length = min(max(len(number), SHORTEST), LONGEST) - len(NOBODYS_COUNTRY)
+        return NOBODYS_COUNTRY + str(int.from_bytes(self._digest("number", number)) % 10**length).zfill(length)
+
+    def who(self, said: str) -> str:
+        """A phone, JID or LID in its own spelling with other digits; of a name, “Person” and a sign."""
+        text = said.strip()
+        if text.lower() in NOT_PEOPLE or text.endswith(GROUP):
+            return said
+        if address := _ADDRESS.fullmatch(text):
+            plus, number, device, server = address.groups()
+            return f"{plus}{self.digits(number)}{device}{server}"
+        if _SPELLED.fullmatch(text):
+            return self.digits(re.sub(r"\D", "", text))
+        return f"Person {self._sign('name', text.casefold(), 8)}"
+
+    def words(self, text: str) -> str:
+        """The drop numbers of a text as they were written; whatever stood around them is one sign each."""
+        parts: list[str] = []
+        end = 0
+        for start, stop in [*self._drop_places(text), (len(text), len(text))]:
+            if start < end:
+                continue
+            if text[end:start].strip():
+                parts.append(HIDDEN)
+            parts.append(text[start:stop])
+            end = stop
+        return " ".join(part for part in parts if part)
+
+    def _drop_places(self, text: str) -> list[tuple[int, int]]:
+        return sorted(match.span() for pattern in self._drops for match in pattern.finditer(text) if match[0])
+
+    def comment(self, text: str) -> str:
+        return "\n".join(line if _OWN_LINE.fullmatch(line) else self.words(line) for line in text.split("\n"))
+
+    def leaves(self, value: Any) -> Any:
+        """A JSON value of the same shape. Yes, no and small numbers stay; texts are masked as words."""
+        if isinstance(value, dict):
+            return {name: self.leaves(leaf) for name, leaf in value.items()}
+        if isinstance(value, list):
+            return [self.leaves(leaf) for leaf in value]
+        if isinstance(value, str):
+            return self.words(value)
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= LONG_NUMBER:
+            return int(self.digits(str(abs(value))))
+        return value
+
+    def hash(self, written: str) -> str:
+        """A hash of the same length, as PostgreSQL writes it: a backslash, an x and hex digits."""
+        return "\\x" + self._digest("hash", written).hex()[: len(written) - 2]
+
+    def file(self, name: str) -> str:
+        _, dot, ending = name.rpartition(".")
+        return self._sign("file", name, 12) + (f".{ending.lower()}" if dot and ending.isalnum() else "")
+
+    def outside_id(self, channel: str, number: str) -> str:
+        """The bridge's numbers say nothing, and the environment's own reader must know the message by them again."""
+        return number if channel == "bridge" else f"masked.{self._sign('message', number, 26)}"
+
+    def _digest(self, what: str, text: str) -> bytes:
+        return hmac.digest(self._key, f"{what}\0{text}".encode("utf-8", "surrogatepass"), "sha256")
+
+    def _sign(self, what: str, text: str, length: int) -> str:
+        return base64.b32encode(self._digest(what, text)).decode()[:length].lower()

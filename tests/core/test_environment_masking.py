@@ -1,0 +1,128 @@
+"""A mask hides a person and keeps them one person; nobody gets back from it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+
+import phonenumbers
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallybook.core.environment_masking import Kind, Masks
+from tallybook.core.identity import resolve
+
+MASKS = Masks(b"a key of production's")
+ANA = "27820000001"
+LID = "123456789012345"
+
+
+def test_one_sender_stays_one_sender_in_every_spelling_that_the_registers_use() -> None:
+    masked = MASKS.who(ANA)
+    assert MASKS.who(f"+{ANA}") == f"+{masked}"
+    assert MASKS.who(f"{ANA}@s.whatsapp.net") == f"{masked}@s.whatsapp.net"
+    assert MASKS.who(f"{ANA}:12@s.whatsapp.net") == f"{masked}:12@s.whatsapp.net"
+    assert MASKS.who("+27 82 000 0001") == masked
+    assert MASKS.who("27820000002") != masked
+
+
+@pytest.mark.parametrize("spelled", [ANA, f"+{ANA}", f"{ANA}@s.whatsapp.net", "0820000001", "27 82 000 0001"])
+def test_a_masked_phone_is_nobody_s(spelled: str) -> None:
+    masked = MASKS.who(spelled)
+    digits = re.sub(r"\D", "", masked)
+    assert digits.startswith("999")
+    assert resolve(masked, {}, "ZA").phone is None
+    with pytest.raises(phonenumbers.NumberParseException):
+        phonenumbers.parse(f"+{digits}")
+
+
+@given(st.from_regex(r"[1-9][0-9]{6,14}", fullmatch=True))
+def test_no_number_comes_through_and_none_grows_beyond_its_column(number: str) -> None:
+    masked = MASKS.digits(number)
+    assert masked.startswith("999")
+    assert len(masked) == max(len(number), 8)
+
+
+def test_a_masked_lid_is_a_lid_and_a_group_keeps_its_name() -> None:
+    assert re.fullmatch(r"999\d{12}@lid", MASKS.who(f"{LID}@lid"))
+    assert MASKS.who("120363000000000001@g.us") == "120363000000000001@g.us"
+
+
+def test_who_has_only_a_list_of_phones_gets_nothing_back() -> None:
+    """Another key gives other masks, and no plain hash of the number stands in one."""
+    masked = MASKS.who(ANA)
+    assert Masks(b"a guess").who(ANA) != masked
+    plain = [hashlib.new(name, ANA.encode()).digest() for name in ("md5", "sha1", "sha256")]
+    plain.append(hmac.digest(b"", ANA.encode(), "sha256"))
+    assert masked not in {"999" + str(int.from_bytes(digest) % 10**8).zfill(8) for digest in plain}
+
+
+def test_a_name_becomes_a_person_without_one_however_it_is_written() -> None:
+    masked = MASKS.who("Ana Mokoena")
+    assert re.fullmatch(r"Person [a-z2-7]{8}", masked)
+    assert MASKS.who(" ana mokoena") == masked
+    assert MASKS.who("Bia Dlamini") != masked
+    assert [MASKS.who(name) for name in ("unresolved", "command line", "Manual Entry")] == [
+        "unresolved", "command line", "Manual Entry",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("DR1752104", "DR1752104"),
+        ("Hi it is Piet, DR 1752104 and dr:1752105 are done, call 082 000 0001", "… DR 1752104 … dr:1752105 …"),
+        ("DR1752104 DR1752105", "DR1752104 DR1752105"),
+        ("thanks", "…"),
+        ("", ""),
+        ("שלום DR1752104", "… DR1752104"),
+        ("DR27820000001", "…"),
+    ],
+)
+def test_of_a_text_only_its_drops_are_left(text: str, masked: str) -> None:
+    assert MASKS.words(text) == masked
+
+
+def test_a_project_s_own_pattern_says_what_a_drop_is() -> None:
+    masks = Masks(b"k", [re.compile(r"VT-\d+", re.IGNORECASE)])
+    assert masks.words("Piet: VT-17 and DR1752104") == "… VT-17 … DR1752104"
+
+
+@given(st.text())
+def test_nothing_of_a_text_without_drops_is_left(text: str) -> None:
+    assert MASKS.words(text.replace("DR", "")) in {"", "…"} or "DR" in text.upper()
+
+
+def test_a_comment_keeps_the_lines_that_the_product_wrote() -> None:
+    comment = (
+        "Auto-created from WhatsApp on 2025-12-02 11:28:00 SAST\n--- RESUBMITTED 2025-12-03 09:00:00 SAST ---\n"
+        "Piet promised DR1752104"
+    )
+    assert MASKS.comment(comment).split("\n") == [*comment.split("\n")[:2], "… DR1752104"]
+
+
+def test_a_record_keeps_its_shape_and_loses_its_texts() -> None:
+    before = {"step_01": "wrong: Piet says so", "ticks": [True, None, 3], "drop": "DR1752104", "phone": 27820000001}
+    masked = MASKS.leaves(before)
+    assert masked == {"step_01": "…", "ticks": [True, None, 3], "drop": "DR1752104", "phone": masked["phone"]}
+    assert str(masked["phone"]).startswith("999")
+
+
+def test_a_column_that_nobody_declared_is_masked() -> None:
+    row = {"id": 7, "note": "Piet", "who": ANA, "locked_by": "Ana", "empty": None}
+    kinds = {"id": Kind.PLAIN, "who": Kind.WHO, "locked_by": Kind.NEVER}
+    assert MASKS.row(row, kinds) == {"id": 7, "note": "…", "who": MASKS.who(ANA), "locked_by": None, "empty": None}
+
+
+def test_a_message_keeps_the_number_by_which_the_bridge_knows_it_and_no_other_channel_s() -> None:
+    assert MASKS.outside_id("bridge", "3EB0C431C26A") == "3EB0C431C26A"
+    assert MASKS.outside_id("whatsapp", "wamid.HBgL") != "wamid.HBgL"
+
+
+def test_hashes_and_file_names_keep_their_form() -> None:
+    written = "\\x" + "ab" * 16
+    assert re.fullmatch(r"\\x[0-9a-f]{32}", MASKS.hash(written))
+    assert MASKS.hash(written) != written
+    assert re.fullmatch(r"[a-z2-7]{12}\.jpg", MASKS.file("Piet van Wyk.JPG"))
