@@ -35,14 +35,13 @@ async def work(app: App, stop: asyncio.Event) -> None:
     """Works until ``stop`` is set. Starts and goes on while the database is away; no fault of one task ends another."""
     wake = {topic: asyncio.Event() for topic in (jobs.TOPIC, receive.TOPIC, outbox.TOPIC)}
     handlers = {RETENTION: partial(_sweep, stop), monitor_jobs.RECONCILE: partial(_reconcile, app)}
-    direct_url = app.settings.direct_database_url or app.settings.database_url or ""
     tasks: dict[str, Callable[[], Awaitable[None]]] = {
         "bridge": lambda: monitor_jobs.Keeper(app.db, Watching(app).current).run(stop),
         "jobs": lambda: jobs.run_jobs(app.db, handlers, stop, wake[jobs.TOPIC]),
         "deliveries": lambda: deliveries.process_loop(app.db, app.channels, stop, wake[receive.TOPIC]),
         "outbox": lambda: outbox.run_outbox(app.db, Post(app.senders), stop, wake[outbox.TOPIC]),
         "schedules": lambda: _run_schedules(app, stop),
-        "wake-ups": lambda: wakeups.listen(direct_url, app.settings.env, wake, stop),
+        "wake-ups": lambda: wakeups.listen(app.db, app.settings.direct_database_url, wakeups.waking(wake), stop),
         "heartbeat": lambda: _beat(app, stop),
     }
     with _metrics(app.settings.worker_metrics_port):

@@ -177,7 +177,7 @@ async def test_one_wake_up_per_transaction_however_many_jobs(db: Database, datab
 
 async def test_a_wake_up_reaches_who_waits_for_it(db: Database, database_url: str) -> None:
     stop, wake = asyncio.Event(), asyncio.Event()
-    listening = asyncio.create_task(wakeups.listen(database_url, "prod", {jobs.TOPIC: wake}, stop))
+    listening = asyncio.create_task(wakeups.listen(db, database_url, wakeups.waking({jobs.TOPIC: wake}), stop))
     await asyncio.wait_for(wake.wait(), 20)  # once by the listener itself, for what came before it listened
     wake.clear()
     await db.run("ask", lambda conn: ask(conn, "a"))

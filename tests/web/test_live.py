@@ -11,6 +11,7 @@ from typing import Any, Self
 import httpx
 import pytest
 
+from tallybook.core import wakeups
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database, open_database
 from tallybook.core.wakeups import wake_up
@@ -140,7 +141,7 @@ async def test_a_lost_database_is_told_and_so_is_what_happened_meanwhile(server:
 async def test_where_nothing_can_be_heard_it_asks(
     db: Database, business: Business, ana: world.Someone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "POLL_EVERY", 0.05)
+    monkeypatch.setattr(wakeups, "ASK_EVERY", 0.05)
     await set_up(db, business)
     hub = Live(db, None)
     async with hub.running(), Listening(hub, ana) as page:
@@ -157,8 +158,8 @@ async def test_a_pooler_is_noticed_by_its_silence(
     db: Database, business: Business, ana: world.Someone, postgres: Server, worker_database: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(live, "POLL_EVERY", 0.05)
-    monkeypatch.setattr(live, "ECHO_WITHIN", 0.5)
+    monkeypatch.setattr(wakeups, "ASK_EVERY", 0.05)
+    monkeypatch.setattr(wakeups, "ECHO_WITHIN", 0.5)
     await set_up(db, business)
     async with pooled(postgres, APP) as address:
         hub = Live(db, address.format(database=worker_database))

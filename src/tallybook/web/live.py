@@ -1,7 +1,7 @@
 """Tells open pages that something of a topic changed. It says only that; whoever shows it asks for it.
 
-One connection per process listens on the direct URL. Where that is a pooler, through which nothing is heard, a cheap
-question is asked every two seconds instead. No transaction is held open, and a stream ends after ten minutes, so that
+One connection per process listens on the direct URL. While nothing is heard through it, a cheap question is asked every
+two seconds instead. No transaction is held open, and a stream ends after ten minutes, so that
 a log-in that ended is noticed.
 """
 
@@ -10,21 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-import structlog
 from litestar import Litestar, get
 from litestar.params import FromQuery
 from litestar.response import Stream
-from psycopg import sql
 
+from tallybook.core import wakeups
 from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Database
 from tallybook.core.errors import Invalid, TooMany
-from tallybook.core.wakeups import channel_of, wake_up
 
 from .needs import Asked
 
@@ -33,12 +31,6 @@ MAX_STREAMS = 12  # per account and process
 LIFETIME = 600.0  # seconds
 HEARTBEAT = 15.0  # seconds
 BREATH = 0.15  # seconds between two events of one stream, so that a burst is one event
-POLL_EVERY = 2.0  # seconds
-ECHO_WITHIN = 2.0  # seconds
-ECHO = "echo"
-RECONNECT_AFTER = (0.2, 1.0, 3.0)  # seconds, the last one again and again
-
-log = structlog.get_logger()
 
 VERSION = """
 select b.id,
@@ -67,19 +59,20 @@ class Live:
         self._listeners: set[Listener] = set()
         self._streams: Counter[int | str] = Counter()
         self._closing = asyncio.Event()
+        self._seen: dict[int, Any] = {}
         self.connected = False
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Listens until the block ends; then every stream ends too."""
-        task = asyncio.create_task(self._listen() if self._direct_url else self._poll())
+        stop, ears = asyncio.Event(), wakeups.Ears(self._heard, self._hears, self._ask)
+        listening = asyncio.create_task(wakeups.listen(self._db, self._direct_url, ears, stop))
         try:
             yield
         finally:
             self.close()
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            stop.set()
+            await listening
 
     def close(self) -> None:
         """Ends every stream; new ones end at once."""
@@ -134,66 +127,28 @@ class Live:
         for listener in self._listeners:
             listener.news.set()
 
-    def _is(self, connected: bool) -> None:
-        """After a gap everybody looks again: what happened in it was not heard."""
-        if self.connected is not connected:
-            self.connected = connected
-            self._wake_all()
+    def _heard(self, topic: str, business_id: int) -> None:
+        if topic in TOPICS:
+            self.tell(topic, business_id)
 
-    async def _listen(self) -> None:
-        fails = 0
-        while True:
-            try:
-                conn = await psycopg.AsyncConnection.connect(str(self._direct_url), autocommit=True, connect_timeout=5)
-                async with conn:
-                    await conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel_of(self._db.environment))))
-                    if not await self._hears_itself(conn):
-                        break
-                    fails = 0
-                    self._is(connected=True)
-                    async for notice in conn.notifies():
-                        self._hear(notice.payload)
-            except psycopg.Error as error:
-                if fails == 0:
-                    log.warning(
-                        "Open pages are not told of changes until the database is back", error=type(error).__name__
-                    )
-            self._is(connected=False)
-            await asyncio.sleep(RECONNECT_AFTER[min(fails, len(RECONNECT_AFTER) - 1)])
-            fails += 1
-        log.info("Notifications do not come through this database URL, so changes are asked for", every=POLL_EVERY)
-        await self._poll()
+    def _hears(self, connected: bool) -> None:
+        """Whenever that changes everybody looks again: what happened in a gap was not heard."""
+        self.connected = connected
+        self._wake_all()
 
-    async def _hears_itself(self, conn: psycopg.AsyncConnection[Any]) -> bool:
-        """Whether a notification sent elsewhere arrives here; behind a pooler it does not."""
-        async with self._db.transaction() as other:
-            await wake_up(other, ECHO)
-        async for notice in conn.notifies(timeout=ECHO_WITHIN):
-            if notice.payload == f"{ECHO} 0":
-                return True
-            self._hear(notice.payload)
-        return False
-
-    def _hear(self, payload: str) -> None:
-        topic, _, business_id = payload.partition(" ")
-        if topic in TOPICS and business_id.isdecimal():
-            self.tell(topic, int(business_id))
-
-    async def _poll(self) -> None:
-        seen: dict[int, Any] = {}
-        while True:
-            ids = sorted({listener.business_id for listener in self._listeners})
-            try:
-                versions = await self._versions(ids) if ids else {}
-            except (psycopg.Error, OSError):
-                self._is(connected=False)
-            else:
-                self._is(connected=True)
-                for business_id in ids:  # a business not asked about before may have changed since its page was drawn
-                    if seen.get(business_id) != versions.get(business_id):
-                        self.tell("monitor", business_id)
-                seen = versions
-            await asyncio.sleep(POLL_EVERY)
+    async def _ask(self) -> None:
+        ids = sorted({listener.business_id for listener in self._listeners})
+        try:
+            versions = await self._versions(ids)
+        except (psycopg.Error, OSError):
+            versions = None
+        if self.connected is (versions is None):
+            self._hears(versions is not None)
+        if versions is not None:
+            for business_id in ids:  # a business not asked about before may have changed since its page was drawn
+                if self._seen.get(business_id) != versions.get(business_id):
+                    self.tell("monitor", business_id)
+            self._seen = versions
 
     async def _versions(self, ids: list[int]) -> dict[int, Any]:
         async with self._db.transaction() as conn:
