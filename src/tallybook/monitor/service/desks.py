@@ -1,4 +1,4 @@
-"""The desk and its projects, made from the database's mirror of the projects file: for processes that read no bridge."""
+"""The desk and its projects, from the database's mirror of the projects file, for processes that read no bridge."""
 
 from __future__ import annotations
 

@@ -1,0 +1,194 @@
+"""Every post stands in every register where it belongs; what was taken out is found, named and put back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tallybook.core.businesses import Business
+from tallybook.core.db import Conn, Database
+from tallybook.core.errors import Invalid, NotFound
+from tallybook.core.messages import Incoming
+from tallybook.monitor.service import refiling, registers
+from tallybook.monitor.service.refiling import Person
+from tallybook.monitor.service.registers import judge
+from tallybook.monitor.store import registers as store
+from tallybook.monitor.store.registers import Run
+from tests.monitor.desk import LAWLEY, MARKETING, MOHADIN, PROJECTS, file, open_for, project, said
+
+ANA = Person("Ana Mokoena")
+REVIEWS = "select drop_number, project, resubmitted from qa_photo_reviews order by drop_number"
+
+
+@pytest.fixture
+async def posted(db: Database, business: Business) -> list[Incoming]:
+    """One drop in both registers and posted again, one in each register alone, one of two in one message."""
+    messages = [
+        said(MARKETING, "DR1752104", "2025-12-02 08:00"),
+        said(LAWLEY, "DR1752104 done", "2025-12-02 09:00"),
+        said(MOHADIN, "dr 1752104 again", "2025-12-02 10:00"),
+        said(MARKETING, "DR1000001", "2025-12-02 08:00"),
+        said(LAWLEY, "DR1000002 and DR1000003", "2025-12-02 08:00"),
+        said(LAWLEY, "good morning", "2025-12-02 07:00"),
+    ]
+
+    async def work(conn: Conn) -> None:
+        await open_for(conn, business)
+        await file(conn, business, messages)
+
+    await db.run("file", work)
+    return messages
+
+
+async def check(db: Database, business: Business, run: str = "a run") -> Run:
+    return await registers.check(db, business, run, whole=True)
+
+
+async def gaps(db: Database, business: Business) -> list[tuple[str, str]]:
+    found = await db.run("gaps", lambda conn: store.open_gaps(conn, business.id))
+    return sorted({(gap.register, gap.drop_number) for gap, _ in found})
+
+
+async def by_hand(db: Database, statement: str) -> None:
+    async def work(conn: Conn) -> None:
+        await conn.execute(statement.encode())
+
+    await db.run("by hand", work)
+
+
+async def rows(db: Database, statement: str) -> list[tuple[object, ...]]:
+    async def work(conn: Conn) -> list[tuple[object, ...]]:
+        return await (await conn.execute(statement.encode())).fetchall()
+
+    return await db.run("look", work)
+
+
+async def test_a_drop_of_one_group_alone_is_no_finding_and_one_of_both_stands_in_both(
+    db: Database, business: Business, posted: list[Incoming]
+) -> None:
+    """The old query named every marketing drop that nobody had posted for review."""
+    run = await check(db, business)
+    assert (run.messages, run.posts, run.both_registers, run.missing) == (6, 6, 1, 0)
+    assert await gaps(db, business) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("delete from qa_photo_reviews where drop_number = 'DR1752104'", ("qa_photo_reviews", "DR1752104")),
+        ("delete from qa_submissions where drop_number = 'DR1000002'", ("qa_submissions", "DR1000002")),
+        ("delete from marketing_activations where drop_number = 'DR1752104'", ("marketing_activations", "DR1752104")),
+        ("delete from marketing_posts where drop_number = 'DR1000001'", ("marketing_posts", "DR1000001")),
+    ],
+)
+async def test_what_is_deleted_by_hand_is_found_named_and_put_back_once(
+    db: Database, business: Business, posted: list[Incoming], statement: str, found: tuple[str, str]
+) -> None:
+    """With the review, all its posts come back: the first makes it, the second is posted again, and nothing doubles."""
+    before = [await rows(db, f"select count(*) from {table}") for table in ("qa_submissions", "marketing_posts")]
+    whole = await rows(db, REVIEWS)
+    await by_hand(db, statement)
+    run = await check(db, business)
+    assert (run.missing, await gaps(db, business)) == (1, [found])
+    again = await db.run("again", lambda conn: refiling.file_again(conn, business, found[1], ANA))
+    assert again.missing == [found[0]]
+    repeated = await db.run("again", lambda conn: refiling.file_again(conn, business, found[1], ANA))
+    assert repeated.missing == []
+    assert await gaps(db, business) == []
+    assert await rows(db, REVIEWS) == whole
+    assert [await rows(db, f"select count(*) from {t}") for t in ("qa_submissions", "marketing_posts")] == before
+    assert await rows(db, "select who, action, subject_id from audit_log where subject = 'drop'") == [
+        (ANA.name, "drop.filed_again", found[1])
+    ]
+
+
+async def test_a_later_run_ends_what_was_mended_by_other_means(
+    db: Database, business: Business, posted: list[Incoming]
+) -> None:
+    await by_hand(db, "delete from marketing_activations where drop_number = 'DR1000001'")
+    assert (await check(db, business, "one")).missing == 1
+    await by_hand(
+        db,
+        "insert into marketing_activations (drop_number, whatsapp_message_date) "
+        "values ('DR1000001', '2025-12-02 08:00+02')",
+    )
+    assert (await check(db, business, "two")).missing == 0
+
+
+async def test_what_was_taken_out_on_purpose_may_stay_out_with_a_reason(
+    db: Database, business: Business, posted: list[Incoming]
+) -> None:
+    await by_hand(db, "delete from qa_photo_reviews where drop_number = 'DR1000002'")
+    await check(db, business, "one")
+    with pytest.raises(Invalid, match="why"):
+        await db.run("leave", lambda conn: refiling.leave(conn, business, "DR1000002", ANA, "  "))
+    await db.run("leave", lambda conn: refiling.leave(conn, business, "DR1000002", ANA, "a test post"))
+    assert (await check(db, business, "two")).missing == 0
+    with pytest.raises(NotFound):
+        await db.run("leave", lambda conn: refiling.leave(conn, business, "DR1000002", ANA, "again"))
+
+
+async def test_refused_deleted_and_our_own_messages_are_no_findings(db: Database, business: Business) -> None:
+    validated = project("Etwatwa", validated=True)
+
+    async def work(conn: Conn) -> None:
+        desk = await open_for(conn, business, *PROJECTS, validated)
+        await conn.execute("insert into valid_drop_numbers (drop_number, project) values ('DR2000009', 'Etwatwa')")
+        messages = [
+            said(validated, "DR2000001"),
+            said(LAWLEY, "DR2000002", from_us=True),
+            said(LAWLEY, "DR2000003", deleted=True),
+        ]
+        await file(conn, business, messages, desk)
+
+    await db.run("file", work)
+    run = await check(db, business)
+    assert (run.posts, run.missing) == (1, 0)
+
+
+async def test_a_project_that_moved_to_another_space_leaves_no_finding_behind(
+    db: Database, business: Business, posted: list[Incoming]
+) -> None:
+    await by_hand(db, "update monitor_projects set drop_space = 'elsewhere' where name = 'Lawley'")
+    assert (await check(db, business)).missing == 0
+
+
+async def test_a_nightly_run_looks_at_a_month_and_once_a_week_at_everything(
+    db: Database, business: Business, posted: list[Incoming]
+) -> None:
+    first = await registers.check(db, business, "one")
+    second = await registers.check(db, business, "two")
+    assert (first.whole, first.messages, second.whole, second.messages) == (True, 6, False, 0)
+
+
+async def test_a_run_that_is_repeated_after_a_crash_is_kept_once(
+    db: Database, business: Business, posted: list[Incoming]
+) -> None:
+    await check(db, business)
+    await check(db, business)
+    assert await rows(db, "select count(*) from register_checks") == [(1,)]
+
+
+async def test_another_business_sees_nothing_of_it(db: Database, business: Business, posted: list[Incoming]) -> None:
+    await by_hand(db, "delete from qa_photo_reviews")
+    await check(db, business)
+    other = Business(business.id + 1, "Other", "UTC", "en")
+    assert await gaps(db, other) == []
+
+
+NOW = datetime(2025, 12, 3, 6, tzinfo=UTC)
+
+
+def run_of(hours: int, *, whole: bool = False) -> Run:
+    ended = NOW - timedelta(hours=hours)
+    return Run("x", whole, None, ended, ended, 10, 9, 2, 0)
+
+
+def test_the_health_page_says_whether_every_post_is_where_it_belongs() -> None:
+    assert judge(None, 0, None, None, NOW).state == "ok"
+    assert judge(run_of(4), 0, None, None, NOW).state == "ok"
+    assert judge(run_of(60), 0, None, None, NOW).state == "late"
+    wrong = judge(run_of(4), 2, NOW, "DR1752104", NOW)
+    assert (wrong.state, wrong.says) == ("wrong", "2 drops are missing from a register.")
+    assert wrong.facts["such_as"] == "DR1752104"
