@@ -1,6 +1,7 @@
 """What is connected, how fresh it is and how far behind: measured, never inferred from a process being alive.
 
-Judging is pure; ``report`` gathers the facts and survives a database that is away.
+Judging is pure; ``report`` gathers the facts and survives a database that is away. A business is told of its own work
+in numbers; of what the installation shares it is told how that is, and only its admins are told what.
 """
 
 from __future__ import annotations
@@ -16,22 +17,38 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from .db import Conn, Database
+from .health_words import HEALTH
 
 State = Literal["ok", "late", "wrong"]
 
 BEAT_LATE = timedelta(seconds=30)
 WAITING_LATE = timedelta(minutes=2)
 DATABASE_WAIT = 3.0  # seconds
+AWAY = "The database cannot be reached. Nothing is lost: work waits until it is back."
+NO_WORKER = "No worker has ever run here. Start one with: tallybook work"
+NOT_HEARD = "Not heard of for a while. Is its process running?"
+WORKING = "Working."
+CONNECTED = "Connected."
+# In place of a sentence that may hold a name, a number or a path.
+PLAIN: dict[State, str] = {
+    "ok": "In order.",
+    "late": "It is behind. An admin sees how far.",
+    "wrong": "Something is wrong here. An admin sees what it is.",
+}
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One thing that was looked at. ``since`` is when it was last well, or last heard of."""
+    """One thing that was looked at. ``since`` is when it was last well, or last heard of.
+
+    ``open`` says that all of it may be read by whoever may see the business; else that is for admins, see ``plain``.
+    """
 
     name: str
     state: State
     says: str
     since: datetime | None = None
     facts: dict[str, str | int | float] = {}
+    open: bool = False
 
 
 class HealthReport(msgspec.Struct, frozen=True):
@@ -67,70 +84,126 @@ class Beat(msgspec.Struct, frozen=True):
     details: dict[str, Any]
 
 
+# Of one business, or with null of all rows, those included that are nobody's yet.
 BACKLOG = """
 select
+    (select count(*) from deliveries
+        where state = 'waiting' and not_before <= %(now)s and %(business_id)s::int is null)
+        + (select count(*) from jobs where state = 'waiting' and not_before <= %(now)s
+            and (%(business_id)s::int is null or business_id = %(business_id)s::int))
+        + (select count(*) from outbox where state = 'waiting' and not_before <= %(now)s
+            and (%(business_id)s::int is null or business_id = %(business_id)s::int)),
+    least(
+        (select min(not_before) from deliveries where state = 'waiting' and %(business_id)s::int is null),
+        (select min(not_before) from jobs where state = 'waiting'
+            and (%(business_id)s::int is null or business_id = %(business_id)s::int)),
+        (select min(not_before) from outbox where state = 'waiting'
+            and (%(business_id)s::int is null or business_id = %(business_id)s::int))),
+    (select count(*) from deliveries where state = 'parked' and %(business_id)s::int is null),
+    (select count(*) from jobs where state = 'parked'
+        and (%(business_id)s::int is null or business_id = %(business_id)s::int)),
+    (select count(*) from messages where parked_reason is not null
+        and (%(business_id)s::int is null or business_id = %(business_id)s::int)),
+    (select count(*) from outbox where state = 'parked'
+        and (%(business_id)s::int is null or business_id = %(business_id)s::int)),
+    (select count(*) from outbox where state = 'unknown'
+        and (%(business_id)s::int is null or business_id = %(business_id)s::int)),
+    (select count(*) from constraint_violations
+        where at > %(now)s - interval '7 days' and %(business_id)s::int is null)
+"""
+NOBODYS_BACKLOG = """
+select
     (select count(*) from deliveries where state = 'waiting' and not_before <= %(now)s)
-        + (select count(*) from jobs where state = 'waiting' and not_before <= %(now)s)
-        + (select count(*) from outbox where state = 'waiting' and not_before <= %(now)s),
+        + (select count(*) from jobs where state = 'waiting' and not_before <= %(now)s and business_id is null),
     least(
         (select min(not_before) from deliveries where state = 'waiting'),
-        (select min(not_before) from jobs where state = 'waiting'),
-        (select min(not_before) from outbox where state = 'waiting')),
+        (select min(not_before) from jobs where state = 'waiting' and business_id is null)),
     (select count(*) from deliveries where state = 'parked'),
-    (select count(*) from jobs where state = 'parked'),
-    (select count(*) from messages where parked_reason is not null),
-    (select count(*) from outbox where state = 'parked'),
-    (select count(*) from outbox where state = 'unknown'),
+    (select count(*) from jobs where state = 'parked' and business_id is null),
+    0, 0, 0,
     (select count(*) from constraint_violations where at > %(now)s - interval '7 days')
 """
-BEATS = "select name, at, details from heartbeats order by name"
+BEATS = """
+select name, at, details from heartbeats
+where %(business_id)s::int is null or details->>'business_id' is null
+    or (details->>'business_id')::int = %(business_id)s::int
+order by name
+"""
 
 
-async def gather(conn: Conn, now: datetime) -> tuple[Backlog, list[Beat]]:
-    """The facts of the work tables and the last signs of life."""
-    row = await (await conn.execute(BACKLOG, {"now": now})).fetchone()
-    if row is None:
-        raise AssertionError("an aggregate without a row")
-    beats = [Beat(*one) for one in await (await conn.execute(BEATS)).fetchall()]
-    return Backlog(*row), beats
+async def gather(conn: Conn, now: datetime, business_id: int | None) -> tuple[list[Backlog], list[Beat]]:
+    """The facts of the work tables and the last signs of life: of everything, or of a business and of what it shares.
+
+    With a business there are two backlogs: its own, and what is nobody's.
+    """
+    values = {"now": now, "business_id": business_id}
+    backlogs = [Backlog(*row) for row in await (await conn.execute(BACKLOG, values)).fetchall()]
+    if business_id is not None:
+        backlogs += [Backlog(*row) for row in await (await conn.execute(NOBODYS_BACKLOG, values)).fetchall()]
+    beats = [Beat(*one) for one in await (await conn.execute(BEATS, values)).fetchall()]
+    return backlogs, beats
 
 
-async def report(db: Database, now: datetime, extra: Sequence[Check] = ()) -> HealthReport:
-    """Looks at the database and judges what it holds; ``extra`` are checks that the caller has made itself."""
+async def report(
+    db: Database, now: datetime, extra: Sequence[Check] = (), business_id: int | None = None
+) -> HealthReport:
+    """Looks at the database and judges what it holds; ``extra`` are checks that the caller has made itself.
+
+    With a business, counts are of its rows, and what belongs to another business is left out.
+    """
     begun = time.perf_counter()
     try:
         async with asyncio.timeout(DATABASE_WAIT), db.transaction() as conn:
-            backlog, beats = await gather(conn, now)
+            backlogs, beats = await gather(conn, now, business_id)
     except (TimeoutError, PoolTimeout, psycopg.Error):
-        away = Check(
-            "database", "wrong", "The database cannot be reached. Nothing is lost: work waits until it is back."
-        )
-        return summed_up([away, *extra])
+        return summed_up([Check("database", "wrong", AWAY), *extra])
     latency = round((time.perf_counter() - begun) * 1000, 1)
-    database = Check("database", "ok", "Connected.", now, {"latency_ms": latency})
-    return summed_up([database, *judge_beats(beats, now), *judge_backlog(backlog, now), *extra])
+    database = Check("database", "ok", CONNECTED, now, {"latency_ms": latency})
+    checks = [database, *judge_beats(beats, now)]
+    if business_id is None:
+        checks += [*judge_backlog(backlogs[0], now), judge_violations(backlogs[0])]
+    else:
+        own, nobodys = backlogs
+        checks += [msgspec.structs.replace(check, open=True) for check in judge_backlog(own, now)]
+        checks += [*judge_installation(nobodys, now), judge_violations(nobodys)]
+    return summed_up([*checks, *extra])
+
+
+def plain(found: HealthReport) -> HealthReport:
+    """The report as somebody reads it who is no admin: how the shared things are, without a name, number or path."""
+    return summed_up([check if check.open else _plain(check) for check in found.checks])
+
+
+def _plain(check: Check) -> Check:
+    says = check.says if check.says in HEALTH else PLAIN[check.state]
+    return Check(check.name.partition(" ")[0], check.state, says, check.since)
 
 
 def judge_beats(beats: Sequence[Beat], now: datetime) -> list[Check]:
     """Who has not been heard of is late, or says so itself; who cannot work is wrong."""
-    checks = [] if beats else [Check("worker", "wrong", "No worker has ever run here. Start one with: tallybook work")]
+    checks = [] if beats else [Check("worker", "wrong", NO_WORKER)]
     for beat in beats:
         facts = {key: value for key, value in beat.details.items() if isinstance(value, str | int | float)}
+        facts.pop("business_id", None)
         problem, late = facts.pop("problem", None), facts.pop("late", None)
         if problem:
             checks.append(Check(beat.name, "wrong", str(problem), beat.at, facts))
         elif now - beat.at > BEAT_LATE:
-            checks.append(Check(beat.name, "late", "Not heard of for a while. Is its process running?", beat.at, facts))
+            checks.append(Check(beat.name, "late", NOT_HEARD, beat.at, facts))
         else:
-            says = str(late or facts.pop("says", "Working."))
+            says = str(late or facts.pop("says", WORKING))
             checks.append(Check(beat.name, "late" if late else "ok", says, beat.at, facts))
     return checks
 
 
+WAITS = ("item waits", "items wait")
+PARKED = ("item is parked", "items are parked")
+UNKNOWN = ("sending ended without an answer", "sendings ended without an answer")
+REFUSALS = ("unexpected refusal by the database this week", "unexpected refusals by the database this week")
+
+
 def judge_backlog(backlog: Backlog, now: datetime) -> list[Check]:
     """Waiting work is fine while it moves; parked and unknown items want a person."""
-    behind = backlog.oldest is not None and now - backlog.oldest > WAITING_LATE
-    waiting: State = "late" if backlog.waiting and behind else "ok"
     parked: dict[str, str | int | float] = {
         "messages": backlog.parked_messages,
         "deliveries": backlog.parked_deliveries,
@@ -139,25 +212,24 @@ def judge_backlog(backlog: Backlog, now: datetime) -> list[Check]:
     }
     aside: State = "wrong" if backlog.parked else "ok"
     unknown: State = "late" if backlog.unknown else "ok"
-    refused: State = "wrong" if backlog.violations else "ok"
     return [
-        Check("waiting", waiting, _counted(backlog.waiting, "item waits", "items wait"), backlog.oldest),
-        Check("parked", aside, _counted(backlog.parked, "item is parked", "items are parked"), None, parked),
-        Check(
-            "unknown",
-            unknown,
-            _counted(backlog.unknown, "sending ended without an answer", "sendings ended without an answer"),
-        ),
-        Check(
-            "constraints",
-            refused,
-            _counted(
-                backlog.violations,
-                "unexpected refusal by the database this week",
-                "unexpected refusals by the database this week",
-            ),
-        ),
+        Check("waiting", _moving(backlog, now), counted(backlog.waiting, *WAITS), backlog.oldest),
+        Check("parked", aside, counted(backlog.parked, *PARKED), None, parked),
+        Check("unknown", unknown, counted(backlog.unknown, *UNKNOWN)),
     ]
+
+
+def judge_installation(backlog: Backlog, now: datetime) -> list[Check]:
+    """As ``judge_backlog``, of what is no business's yet: raw deliveries and the installation's own jobs."""
+    renamed = {"waiting": "installation-waiting", "parked": "installation-parked"}
+    checks = judge_backlog(backlog, now)
+    return [msgspec.structs.replace(check, name=renamed[check.name]) for check in checks if check.name in renamed]
+
+
+def judge_violations(backlog: Backlog) -> Check:
+    """Any at all wants a person: a rule of the database was hit where the code did not expect it."""
+    refused: State = "wrong" if backlog.violations else "ok"
+    return Check("constraints", refused, counted(backlog.violations, *REFUSALS))
 
 
 def summed_up(checks: list[Check]) -> HealthReport:
@@ -170,5 +242,10 @@ def summed_up(checks: list[Check]) -> HealthReport:
     return HealthReport(trouble, "wrong" if wrong else "late", checks)
 
 
-def _counted(count: int, one: str, many: str) -> str:
+def _moving(backlog: Backlog, now: datetime) -> State:
+    behind = backlog.oldest is not None and now - backlog.oldest > WAITING_LATE
+    return "late" if backlog.waiting and behind else "ok"
+
+
+def counted(count: int, one: str, many: str) -> str:
     return f"{count or 'No'} {one if count == 1 else many}."

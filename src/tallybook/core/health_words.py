@@ -25,6 +25,35 @@ HEALTH = (
     N_("No sendings ended without an answer."),
     N_("{n} unexpected refusal by the database this week."), N_("{n} unexpected refusals by the database this week."),
     N_("No unexpected refusals by the database this week."),
+    N_("In order."), N_("It is behind. An admin sees how far."),
+    N_("Something is wrong here. An admin sees what it is."),
+    N_("The bridge's file has no table 'messages': it is another file, or the bridge has not set it up yet."),
+    N_("The bridge's session file has no LID map: senders known by a LID alone stay unresolved for now."),
+)  # fmt: skip
+# The same with a path, a name or numbers in it.
+WITH_VALUES = (
+    N_("{records} records wait on disk for the database; {damaged} are damaged and kept apart."),
+    N_("This bridge drops captions: none of {media} photos and files has any text. "
+       "A drop number written under a photo cannot be seen."),
+    N_("{n} rows have no message id and were left out."),
+    N_("{n} rows have a time that cannot be read; a neighbouring row's time was taken."),
+    N_("Group {group} was active but its newest messages are not in the file."),
+    N_("The bridge's table 'messages' has no column {columns}: was the bridge built anew with other column names? "
+       "Nothing can be read until it writes them again."),
+    N_("{path} is a directory or a device, not the bridge's file."),
+    N_("{path} is replaced again and again while it is being read."),
+    N_("{path} is locked by another program. It is tried again at every poll."),
+    N_("{path} is damaged or cut short (a copy that did not finish, or a full disk). "
+       "Restore it, or let the bridge write a new one."),
+    N_("{path} cannot be read as a SQLite file; it looks encrypted. Give the path of the bridge's plain file."),
+    N_("{path} is not a SQLite file. Give the path of the bridge's own file."),
+    N_("{path} is empty: the bridge has not written to it yet."),
+    N_("There is no file {path}. Is the path right, and has the bridge been started?"),
+    N_("This user has no permission to read {path}. Give it read access to the file and its directory."),
+    N_("The bridge stopped in the middle of writing {path} just now. It is tried again at every poll."),
+    N_("The bridge stopped in the middle of writing {path}, and this user may not mend the file. "
+       "Start the bridge again: it mends the file itself."),
+    N_("{path} cannot be read: {error}."),
 )  # fmt: skip
 CHECKS = {
     "database": N_("Database"),
@@ -36,12 +65,25 @@ CHECKS = {
     "unknown": N_("Sent or not?"),
     "constraints": N_("Database rules"),
     "spool": N_("Kept on disk"),
+    "installation-waiting": N_("Waiting for all businesses"),
+    "installation-parked": N_("Parked for all businesses"),
 }
+_PLACE = re.compile(r"\\{(\w+)\\}")
+_PATTERNS = [
+    (re.compile(_PLACE.sub(r"(?P<\1>.+?)", re.escape(sentence)), re.DOTALL), sentence) for sentence in WITH_VALUES
+]
 _COUNTED = re.compile(r"(No|\d+) (.+)", re.DOTALL)
 
 
 def told(text: str, words: NullTranslations) -> str:
-    """One of health's sentences in the reader's language; a sentence that is not known stays as it is."""
+    """Health's sentences, one on each line, in the reader's language; what is not known stays as it is."""
+    return " ".join(_told(line, words) for line in text.split("\n"))
+
+
+def _told(text: str, words: NullTranslations) -> str:
+    for pattern, sentence in _PATTERNS:
+        if (found := pattern.fullmatch(text)) is not None:
+            return words.gettext(sentence).format_map(found.groupdict())
     counted = _COUNTED.fullmatch(text)
     if counted is None or counted[1] == "No":
         return words.gettext(text)
@@ -49,7 +91,7 @@ def told(text: str, words: NullTranslations) -> str:
 
 
 def is_known(text: str) -> bool:
-    """Whether a sentence is one of ours as it stands here: such a one holds no path, no name and no number but a count."""
+    """Whether a sentence is in the list: no path and no name is in it, and no number but a count."""
     counted = _COUNTED.fullmatch(text)
     return text in HEALTH or (counted is not None and f"{{n}} {counted[2]}" in HEALTH)
 

@@ -38,6 +38,8 @@ SILENT = timedelta(hours=12)
 BRIDGE = "bridge"  # one name, so that what is over does not stay on the health page under another
 IDLE_SECONDS = 2.0  # how soon a projects file that appears is read
 NIGHT = wall_time(2, 30)
+READING = "Connected; reading."
+QUIET = "The bridge has stored no message of any chat for half a day. Is it connected to WhatsApp?"
 
 logger = structlog.get_logger()
 Progress = Callable[[int, int], None]
@@ -151,7 +153,9 @@ class Keeper:
         """A sign of life every five seconds, with what the file holds; at once when something went wrong."""
         if problem == self.problem and time.monotonic() - self.beaten_at < BEAT_SECONDS:
             return
-        details: dict[str, Any] = {"problem": problem} if problem else {"says": "Connected; reading."}
+        details: dict[str, Any] = {"problem": problem} if problem else {"says": READING}
+        if watch is not None:
+            details["business_id"] = watch.business.id
         if watch is not None and problem is None:
             details |= told_of(await watch.bridge.report(), datetime.now(UTC))
         with suppress(DatabaseError, PoolTimeout):
@@ -173,8 +177,8 @@ def told_of(findings: Any, now: datetime) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.to_builtins(findings)
     told = {key: value for key, value in found.items() if isinstance(value, str | int | float) and value}
     if found.get("problems"):
-        told["remarks"] = " ".join(found["problems"])
+        told["remarks"] = "\n".join(found["problems"])
     newest = findings.newest_at
     if newest is None or now - newest > SILENT:
-        told["late"] = "The bridge has stored no message of any chat for half a day. Is it connected to WhatsApp?"
+        told["late"] = QUIET
     return told

@@ -10,8 +10,8 @@ from litestar import Response, get
 
 from tallybook.app import health_report
 from tallybook.core import health_words
-from tallybook.core.callers import Right, require
-from tallybook.core.health import Check, HealthReport
+from tallybook.core.callers import Right, may, require
+from tallybook.core.health import Check, HealthReport, plain
 
 from . import i18n, pages, phrases
 from .needs import Asked, TheApp
@@ -33,7 +33,7 @@ def line(check: Check, clock: Clock) -> Line:
     """A check in the reader's words."""
     say = clock.words.gettext
     facts = [
-        (say(phrases.FACTS.get(name, name.replace("_", " "))), value if isinstance(value, str) else clock.number(value))
+        (say(phrases.FACTS.get(name, name.replace("_", " "))), _value(name, value, clock))
         for name, value in check.facts.items()
         if value != 0
     ]
@@ -46,6 +46,14 @@ def line(check: Check, clock: Clock) -> Line:
         check.since,
         facts,
     )
+
+
+def _value(name: str, value: str | float, clock: Clock) -> str:
+    if not isinstance(value, str):
+        return clock.number(value)
+    if name.endswith("_at"):
+        return clock.short(datetime.fromisoformat(value))
+    return health_words.told(value, clock.words)
 
 
 def sentence(found: HealthReport, clock: Clock) -> str:
@@ -63,6 +71,8 @@ async def health_page(request: Asked, app: TheApp) -> Response[str]:
     lang = pages.language_of(request)
     clock = Clock(datetime.now(UTC), request.user.business, lang, i18n.words(lang))
     found = await health_report(app, clock.now, request.user.business)
+    if not may(request.user, Right.ADMINISTER):
+        found = plain(found)
     context: dict[str, Any] = {
         "clock": clock,
         "state": found.state,

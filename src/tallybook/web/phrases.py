@@ -16,7 +16,12 @@ REASONS = (
     N_("Not installed"),
 )  # fmt: skip
 VERDICTS = {"right": N_("Right"), "wrong": N_("Wrong"), "missing": N_("Missing")}
-CHANGES = {"complete": N_("Complete"), "open": N_("Open again"), "comment": N_("Comment changed")}
+CHANGES = {
+    "complete": N_("Complete"),
+    "open": N_("Open again"),
+    "comment": N_("Comment changed"),
+    "looked_at": N_("Looked at what was posted again"),
+}
 PERIODS = (N_("Today"), N_("Yesterday"), N_("Last 7 days"), N_("Any day"))
 LOCKED = N_("{name} is working on this review.")
 NO_REASON = N_("Say what is wrong with: {step}.")
@@ -36,6 +41,8 @@ ERRORS = (
     N_("A search may be at most 50 characters long, a project's name 100."),
     N_("This place in the list is not one of ours. Start again without “after”."),
     N_("Somebody else had this review a moment ago. Try again."),
+    N_("It was posted again meanwhile. Look at the new post first."),
+    N_("This page is not one of ours. Load it again."),
     N_("A reason may be at most 500 characters long."), N_("A comment may be at most 10,000 characters long."),
 )  # fmt: skip
 STATES = {"ok": N_("Well"), "late": N_("Late"), "wrong": N_("Wrong")}
@@ -53,4 +60,10 @@ FACTS = {
     "process": N_("process"),
     "bytes": N_("bytes"),
     "quarantined": N_("damaged"),
+    "host": N_("computer"),
+    "media_rows": N_("photos and files"),
+    "drops_captions": N_("drops captions"),
+    "unkeyable_rows": N_("rows without an id"),
+    "unreadable_times": N_("times that cannot be read"),
+    "known_lids": N_("known LIDs"),
 }
