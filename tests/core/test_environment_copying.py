@@ -19,6 +19,7 @@ from tallybook.core.environment_copying import Request, TableCopy
 from tallybook.core.environment_masking import Kind, Masks
 from tallybook.core.environment_rows import columns_of, kind_of_type
 from tallybook.core.environment_tables import NEVER, TABLES
+from tallybook.core.environment_turns import alone
 from tallybook.core.errors import Conflict, WrongSetup
 from tallybook.core.messages import Identity
 from tests.monitor import desk as monitor
@@ -359,7 +360,7 @@ async def test_a_copy_that_was_killed_leaves_whole_batches_and_the_next_one_ends
 
 
 async def test_two_copies_at_once_are_one_too_many(home: Business, fresh_owner_url: str) -> None:
-    async with environment_copying.alone(fresh_owner_url, "dev"):
+    async with alone(fresh_owner_url, "dev"):
         with pytest.raises(Conflict, match="Somebody else"):
             await copy(fresh_owner_url)
 

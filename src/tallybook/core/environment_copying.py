@@ -26,7 +26,8 @@ from .environment import create, revision, role_of
 from .environment_masking import Masks
 from .environment_rows import Plan
 from .environment_tables import TABLES, Copied
-from .errors import Conflict, WrongSetup
+from .environment_turns import alone
+from .errors import WrongSetup
 
 BATCH = 1000
 Progress = Callable[[str, int, int], None]
@@ -59,19 +60,8 @@ class Request:
 
 
 SEE_PRODUCTION = "set search_path to {schema}, extensions"
-ONE_AT_A_TIME = "select pg_try_advisory_lock(hashtext('tallybook environment data'), hashtext(%(environment)s))"
 COUNT = "select count(*) from {table} t where {taken}"
 COUNT_ALL = "select count(*) from {table}"
-
-
-@asynccontextmanager
-async def alone(owner_url: str, environment: str) -> AsyncIterator[None]:
-    """While the block lasts, nobody else copies to the environment or resets it. Raises Conflict if somebody does."""
-    async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as conn:
-        row = await (await conn.execute(ONE_AT_A_TIME, {"environment": environment})).fetchone()
-        if row != (True,):
-            raise Conflict(f"Somebody else is copying to {environment}, or resetting it. Try again when it is through.")
-        yield
 
 
 async def check(owner_url: str, environment: str) -> None:
