@@ -57,6 +57,7 @@ def test_every_setting_may_come_from_a_file_and_an_unreadable_one_is_a_mistake(n
         "LOG_LEVEL": "debug",
     }
     values |= {"TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8"}
+    values |= {"SMTP_URL": "smtp://ana:MARKED@mail.example.org:587"}
     values |= {"COOKIE_SECURE": "yes", "DATABASE_URL": DATABASE}
     short = name.removeprefix("TALLYBOOK_")
     value = values.get(short) or (DATABASE if short.endswith("DATABASE_URL") else "https://example.org/" + "x" * 40)
@@ -93,8 +94,9 @@ def test_all_mistakes_are_told_at_once_by_name_and_never_by_value(tmp_path: Path
 def test_a_repr_shows_no_secret(tmp_path: Path) -> None:
     secret = {f"TALLYBOOK_{one.name.upper()}" for one in fields(Settings) if one.metadata["secret"]}
     environ = {name: DATABASE if name.endswith("DATABASE_URL") else SECRET for name in secret}
+    environ["TALLYBOOK_SMTP_URL"] = "smtp://ana:MARKED@mail.example.org:587"
     settings = Settings.load(environ, tmp_path)
-    assert len(secret) == 11
+    assert len(secret) >= 14
     assert "MARKED" not in repr(settings) + str(settings) + f"{settings!r:.9999}"
     assert "database_url=[set]" in repr(settings)
     assert "slack_bot_token=None" in repr(Settings.load({}, tmp_path))
@@ -191,10 +193,11 @@ def test_the_example_file_holds_the_known_projects() -> None:
 def test_every_key_of_the_example_is_known_even_those_behind_a_comment_sign(tmp_path: Path) -> None:
     text = (ROOT / "tallybook.example.toml").read_text(encoding="utf-8")
     path = tmp_path / "tallybook.toml"
-    path.write_text(re.sub(r"(?m)^# (?=\w+ = )", "", text), encoding="utf-8")
+    path.write_text(re.sub(r"(?m)^# (?=\w+ = |\[)", "", text), encoding="utf-8")
     file = read_projects_file(path)
     assert file.bridge is not None
     assert file.bridge.own_numbers == ("+27820000001",)
+    assert (file.alerts.mail[0].to, file.alerts.webhook[0].name) == (("ana@example.org",), "pager")
     velo = file.monitor.projects[3]
     assert velo.own_posts_count
     assert velo.pattern is not None

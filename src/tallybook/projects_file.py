@@ -12,7 +12,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from . import alerts_file, replies_file
+from .alerts_file import AlertsEntry
 from .core.errors import WrongSetup
+from .replies_file import RepliesEntry
 from .toml_tables import Check, Tables
 
 KINDS = ("qa", "marketing")
@@ -49,6 +52,7 @@ class MonitorEntry(msgspec.Struct, frozen=True):
     time_zone: str = "Africa/Johannesburg"
     business: str | None = None
     projects: tuple[ProjectEntry, ...] = ()
+    replies: RepliesEntry = RepliesEntry()
 
     def read_by(self, environment: str) -> list[ProjectEntry]:
         """Give the projects that an environment reads."""
@@ -61,6 +65,7 @@ class ProjectsFile(msgspec.Struct, frozen=True):
     path: Path
     bridge: BridgeEntry | None = None
     monitor: MonitorEntry = MonitorEntry()
+    alerts: AlertsEntry = AlertsEntry()
 
 
 def read_projects_file(path: Path) -> ProjectsFile:
@@ -155,7 +160,12 @@ _BRIDGE: Mapping[str, Check] = {
     "own_numbers": _numbers,
     "poll_seconds": _seconds,
 }
-_MONITOR: Mapping[str, Check] = {"time_zone": _zone, "business": _text, "projects": lambda value: value}
+_MONITOR: Mapping[str, Check] = {
+    "time_zone": _zone,
+    "business": _text,
+    "projects": lambda value: value,
+    "replies": lambda value: value,
+}
 _PROJECT: Mapping[str, Check] = {
     "name": _text,
     "group": _group,
@@ -166,7 +176,7 @@ _PROJECT: Mapping[str, Check] = {
     "pattern": _pattern,
     "own_posts_count": _yes_or_no,
 }
-_TOP: Mapping[str, Check] = {"bridge": lambda value: value, "monitor": lambda value: value}
+_TOP: Mapping[str, Check] = {name: lambda value: value for name in ("bridge", "monitor", "alerts")}
 _PROJECTS = "monitor.projects"
 
 
@@ -188,12 +198,17 @@ class _Reader(Tables):
             if name in bridge:
                 bridge[name] = self._folder / Path(bridge[name]).expanduser()
         projects = self._projects(monitor.pop("projects", []))
+        replies = replies_file.replies(self, monitor)
+        alerts = alerts_file.alerts(self, parts)
         if self.mistakes:
             return ProjectsFile(self._path)
         return ProjectsFile(
             path=self._path,
             bridge=BridgeEntry(**bridge) if bridge else None,
-            monitor=MonitorEntry(**monitor, projects=tuple(ProjectEntry(**project) for project in projects)),
+            monitor=MonitorEntry(
+                **monitor, projects=tuple(ProjectEntry(**project) for project in projects), replies=replies
+            ),
+            alerts=alerts,
         )
 
     def _projects(self, tables: Any) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from .channels.mail.relay import relay_of
+
 KEY_LENGTH = 32
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
@@ -74,4 +76,9 @@ def networks(value: str, _: Path) -> tuple[ipaddress.IPv4Network | ipaddress.IPv
 def secret_key(value: str, _: Path) -> str:
     if any(len(one.strip()) < KEY_LENGTH for one in value.split(",")):
         raise ValueError(f"must be {KEY_LENGTH} characters or more (several, the newest first, between commas)")
+    return value
+
+
+def smtp_url(value: str, _: Path) -> str:
+    relay_of(value)
     return value

@@ -114,10 +114,32 @@ class Settings:
         read.address,
     )
     bridge_api_url: str = _setting(
-        "Where the WhatsApp bridge takes messages.", "http://127.0.0.1:8081/api", read.address
+        "Where the WhatsApp bridge takes messages; it takes /send.", "http://127.0.0.1:8081/api", read.address
     )
+    bridge_sender_url: str | None = _setting(
+        "Where the number is that answers with a mention; it takes /send-message.",
+        None,
+        read.address,
+        shown="none: the bridge answers without a mention",
+    )
+    bridge_token: str | None = _setting("The token that the bridge and its sender ask for, if they do.", secret=True)
     llm_api_url: str | None = _setting(
         "Where a language model's API is.", None, read.address, shown="none: answers come from the business's own FAQ"
+    )
+
+    smtp_url: str | None = _setting(
+        "The mail server for alarms: smtp://user:password@host:587 (STARTTLS) or smtps://…:465.",
+        None,
+        read.smtp_url,
+        secret=True,
+    )
+    alert_webhook_secret: str | None = _setting("The secret that signs the webhooks of alarms.", secret=True)
+    legacy_database_url: str | None = _setting(
+        "The old system's database, for `tallybook monitor import-legacy`.",
+        None,
+        read.database_url,
+        secret=True,
+        shown="this database, its schema `legacy`",
     )
 
     @classmethod

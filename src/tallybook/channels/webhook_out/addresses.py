@@ -1,0 +1,56 @@
+"""To which addresses a request may go: to public ones, unless the owner allows others by name."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+from tallybook.core.channel import Refused, Unreachable
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+# Addresses that carry an IPv4 address within, which a translator on the way would go to.
+NAT64 = IPv6Network("64:ff9b::/96")
+
+
+async def resolved(host: str, port: int) -> list[str]:
+    """The addresses of a host, as the system resolves it. Raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(one[4][0]) for one in found]
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is one of the open network: not this machine's, a neighbour's or a cloud's own. Pure."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    inner = _within(parsed) if isinstance(parsed, IPv6Address) else None
+    return _is_open(parsed) and (inner is None or _is_open(inner))
+
+
+def _is_open(address: IPv4Address | IPv6Address) -> bool:
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _within(address: IPv6Address) -> IPv4Address | None:
+    if address in NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+
+
+async def checked(host: str, port: int, resolve: Resolve, *, internal: bool) -> str:
+    """The address to connect to: looked up once and connected to as it is, so that no second look-up can differ.
+
+    Raises Refused where one of the host's addresses is not public and ``internal`` ones are not allowed.
+    """
+    try:
+        addresses = list(await resolve(host, port))
+    except (OSError, UnicodeError) as error:
+        raise Unreachable("the webhook's host is not known") from error
+    if not addresses:
+        raise Unreachable("the webhook's host has no address")
+    if not internal and not all(is_public(address) for address in addresses):
+        raise Refused("the webhook's host is an internal address; allow_internal = true lets it be one")
+    return addresses[0]

@@ -1,0 +1,125 @@
+"""Alarms: what is wrong long enough that people should be told, once when it begins and once when it is over.
+
+Judging is pure. Every check of health that is late or wrong raises an alarm by itself; nothing here knows their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from .health import Check
+
+State = Literal["well", "seen", "told"]
+LONGEST_NAME = 200
+# The database's own absence cannot be written down in it; core/outage_alarm.py tells of that.
+ELSEWHERE = frozenset({"database"})
+REFUSALS = "constraints"
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """How patient we are.
+
+    ``patience``: how long something is wrong before it is told. ``quiet``: how long it must be well before its end is
+    told, so that what comes and goes is told once.
+    """
+
+    patience: timedelta = timedelta(minutes=2)
+    quiet: timedelta = timedelta(minutes=10)
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """Something that is wrong now. ``at_once``: it is a fact already and not a state that may pass."""
+
+    name: str
+    says: str
+    at_once: bool = False
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A rule of the database that was hit unexpectedly, how often and when last."""
+
+    table: str
+    constraint: str
+    count: int
+    last_at: datetime
+
+
+class Alarm(msgspec.Struct, frozen=True):
+    """Where the alarm of one cause stands. ``well_since`` is set while an open alarm's cause is gone for the moment."""
+
+    name: str
+    state: State = "well"
+    number: int = 0
+    version: int = 0
+    says: str = ""
+    seen_at: datetime | None = None
+    told_at: datetime | None = None
+    well_since: datetime | None = None
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What is to be written, and what people are to be told of it, if anything, with when it began."""
+
+    alarm: Alarm
+    tell: Literal["begun", "ended"] | None = None
+    begun_at: datetime | None = None
+
+
+def troubles(checks: Iterable[Check], refusals: Sequence[Refusal]) -> list[Trouble]:
+    """What is wrong, each cause once. Of the database's rules each is a cause of its own. Pure."""
+    found: dict[str, Trouble] = {}
+    for check in checks:
+        if check.state != "ok" and check.name not in ELSEWHERE and check.name != REFUSALS:
+            found.setdefault(check.name[:LONGEST_NAME], Trouble(check.name[:LONGEST_NAME], check.says))
+    for refusal in refusals:
+        many = "unexpected refusal" if refusal.count == 1 else "unexpected refusals"
+        name = f"{REFUSALS} {refusal.table} {refusal.constraint}"[:LONGEST_NAME]
+        found[name] = Trouble(name, f"{refusal.count} {many} by the database today.", at_once=True)
+    return list(found.values())
+
+
+def steps(alarms: Sequence[Alarm], found: Sequence[Trouble], now: datetime, terms: Terms) -> list[Step]:
+    """What changes, in the order of the names. Pure; nothing in it where everything stays as it is."""
+    known = {alarm.name: alarm for alarm in alarms}
+    wrong = {trouble.name: trouble for trouble in found}
+    taken = (
+        step(known.get(name, Alarm(name)), wrong.get(name), now, terms) for name in sorted(known.keys() | wrong.keys())
+    )
+    return [one for one in taken if one is not None]
+
+
+def step(alarm: Alarm, trouble: Trouble | None, now: datetime, terms: Terms) -> Step | None:
+    """The next step of one alarm, None if it stays as it is. Pure.
+
+    A cause that is well for a moment only goes on counting: else one that comes and goes would never be told, and a
+    process that sees less than its neighbours (the spool of another machine) would hide what they see.
+    """
+    if trouble is None:
+        return None if alarm.state == "well" else _well(alarm, now, terms)
+    alarm = msgspec.structs.replace(alarm, says=trouble.says)
+    if alarm.state == "well":
+        alarm = msgspec.structs.replace(alarm, state="seen", seen_at=now, well_since=None)
+    if alarm.state == "seen":
+        waited = now - (alarm.seen_at or now)
+        if trouble.at_once or waited >= terms.patience:
+            begun = _next(alarm, state="told", number=alarm.number + 1, told_at=now, well_since=None)
+            return Step(begun, "begun", alarm.seen_at)
+        return Step(_next(alarm, well_since=None)) if waited == timedelta() or alarm.well_since else None
+    return Step(_next(alarm, well_since=None)) if alarm.well_since else None
+
+
+def _well(alarm: Alarm, now: datetime, terms: Terms) -> Step | None:
+    if alarm.well_since is None:
+        return Step(_next(alarm, well_since=now))
+    if now - alarm.well_since < (terms.quiet if alarm.state == "told" else terms.patience):
+        return None
+    over = _next(alarm, state="well", seen_at=None, told_at=None)
+    return Step(over, "ended", alarm.seen_at) if alarm.state == "told" else Step(over)
+
+
+def _next(alarm: Alarm, **changes: object) -> Alarm:
+    return msgspec.structs.replace(alarm, version=alarm.version + 1, **changes)
