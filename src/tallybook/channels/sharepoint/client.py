@@ -126,6 +126,10 @@ class Graph:
             raise _failure(answer)
         return answers.file(answer, self.credentials.client_id)
 
+    def address_of(self, name: str) -> str:
+        """Which file is meant, for our own records: site, folder and name."""
+        return "/".join(part.strip("/") for part in (self.place.site, self.place.folder, name) if part)
+
     def _path(self, name: str) -> str:
         return calls.file_path(self.site_id, self.place.folder, name)
 

@@ -1,0 +1,97 @@
+"""Which days a run of the sync covers, and which nights are missing: read from what was written, never from a log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from tallybook.core.businesses import Business
+from tallybook.core.db import Conn
+from tallybook.core.health import Check
+from tallybook.core.schedules import Schedule, next_run
+from tallybook.monitor.store import sharepoint_files as files
+from tallybook.monitor.store import sharepoint_runs as runs
+from tallybook.monitor.store.sharepoint_runs import Rhythm
+
+NIGHTLY = "monitor.sharepoint nightly"
+NOON = time(12)
+BACK = 7  # days that a night brings up to date, its own among them: reviews are finished on the days after
+FURTHEST = 31  # days within which a night that was missed is made up for
+GRACE = timedelta(hours=1)
+ONE_DAY = timedelta(days=1)
+
+
+def night_of(due: datetime, zone: ZoneInfo) -> date:
+    """The day that a nightly run is for: a run in the small hours belongs to the day that has just ended. Pure."""
+    local = due.astimezone(zone)
+    return local.date() if local.time() >= NOON else local.date() - ONE_DAY
+
+
+def days_of(night: date, known: Mapping[date, datetime | None], first: date | None) -> list[date]:
+    """The days that a nightly run covers: its own, those before it, and whichever is not done yet. Pure.
+
+    ``known`` says when each day was last done. Nothing before the first day that was ever written is made up.
+    """
+    oldest = max(first or night, night - timedelta(days=FURTHEST - 1))
+    days = [oldest + timedelta(days=n) for n in range((night - oldest).days)]
+    recent = night - timedelta(days=BACK - 1)
+    return [day for day in days if day >= recent or known.get(day) is None] + [night]
+
+
+def last_due(rhythm: Rhythm, now: datetime) -> datetime | None:
+    """The newest moment by which a night should have begun; None where none has come yet. Pure."""
+    schedule = Schedule(NIGHTLY, "", rhythm.time_zone, rhythm.daily_at)
+    due = next_run(schedule, now - timedelta(days=2))
+    while (later := next_run(schedule, due)) <= now:
+        due = later
+    came = rhythm.next_at <= due or (rhythm.last_at is not None and rhythm.last_at >= due)
+    return due if came and due <= now else None
+
+
+def missing(
+    due: datetime | None, zone: ZoneInfo, known: Mapping[date, datetime | None], first: date | None
+) -> list[date]:
+    """The nights that should be done and are not, oldest first. The newest must be done after it was due. Pure."""
+    if due is None:
+        return []
+    night = night_of(due, zone)
+    start = max(first or night, night - timedelta(days=FURTHEST - 1))
+    earlier = [start + timedelta(days=n) for n in range((night - start).days)]
+    late = [day for day in earlier if known.get(day) is None]
+    done = known.get(night)
+    return late if done is not None and done >= due else [*late, night]
+
+
+async def missing_now(conn: Conn, business: Business, now: datetime) -> list[date] | None:
+    """The nights that are missing; None where no nightly sync is set up."""
+    rhythm = await runs.rhythm(conn, NIGHTLY)
+    if rhythm is None:
+        return None
+    due = last_due(rhythm, now - GRACE)
+    since = (due or now).date() - timedelta(days=FURTHEST + 1)
+    known = await files.nights(conn, business.id, since)
+    return missing(due, business.zone, known, await files.first_day(conn, business.id))
+
+
+async def checks(conn: Conn, business: Business, now: datetime) -> list[Check]:
+    """One check where a nightly sync is set up, or was; none elsewhere."""
+    nights = await missing_now(conn, business, now)
+    first = await files.first_day(conn, business.id)
+    if nights is None and first is None:
+        return []
+    conflicts = await files.conflicts(conn, business.id)
+    facts: dict[str, str | int | float] = {"conflicts": conflicts}
+    if nights:
+        facts["nights"] = ", ".join(night.isoformat() for night in nights[-3:])
+        return [
+            Check("sharepoint", "wrong", _counted(len(nights), "night is", "nights are", "missing there."), None, facts)
+        ]
+    if conflicts:
+        says = _counted(conflicts, "entry was", "entries were", "changed by a person there.")
+        return [Check("sharepoint", "late", says, None, facts)]
+    return [Check("sharepoint", "ok", "Every night is there." if nights is not None else "No nightly sync is set up.")]
+
+
+def _counted(count: int, one: str, many: str, what: str) -> str:
+    return f"{count} {one if count == 1 else many} {what}"
