@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from psycopg_pool import PoolTimeout
 
 from .channels.bridge.reader import BridgeSource
+from .channels.bridge.sender import Addresses, BridgeSender
 from .core import businesses, health, spool
 from .core.businesses import Business
 from .core.channel import Sender
@@ -60,8 +61,17 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
     if settings.database_url is None:
         raise WrongSetup("No database is named, and the embedded one has not been started.")
     keys = settings.secret_keys()
+    sender = bridge_sender(settings)
     async with open_database(settings.database_url, settings.env) as db:
-        yield App(settings, db, keys, Limits(keys[0]))
+        try:
+            yield App(settings, db, keys, Limits(keys[0]), senders={sender.name: sender})
+        finally:
+            await sender.aclose()
+
+
+def bridge_sender(settings: Settings) -> BridgeSender:
+    """What answers in groups, by the addresses that are set. It opens nothing until it sends."""
+    return BridgeSender(Addresses(settings.bridge_api_url, settings.bridge_sender_url, settings.bridge_token))
 
 
 @dataclass

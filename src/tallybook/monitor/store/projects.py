@@ -19,7 +19,9 @@ select %(business_id)s, u.* from unnest(
 on conflict {keys.PROJECT.target} do update set
     kind = excluded.kind, drop_space = excluded.drop_space, group_jid = excluded.group_jid,
     validated = excluded.validated, pattern = excluded.pattern, own_posts_count = excluded.own_posts_count,
-    active = true
+    active = true, watched_since = case
+        when monitor_projects.active and monitor_projects.group_jid = excluded.group_jid
+            then monitor_projects.watched_since else now() end
 """
 RETIRE = """
 update monitor_projects set active = false
