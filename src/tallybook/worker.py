@@ -5,28 +5,33 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from functools import partial
+from typing import Any
 
 import psycopg
 import structlog
 from prometheus_client import start_http_server
-from psycopg_pool import PoolTimeout
 
 from .app import App, Watching
-from .core import deliveries, jobs, outbox, receive, retention, schedules, wakeups
+from .core import businesses, deliveries, jobs, outbox, receive, retention, schedules, wakeups
 from .core.db import Conn
+from .core.errors import WrongSetup
 from .core.heartbeats import beat
 from .core.jobs import Held
 from .core.schedules import Schedule
 from .core.sending import Post
 from .monitor import jobs as monitor_jobs
+from .monitor import register_jobs
+from .projects_file import read_projects_file
 
 RETENTION = "core.retention"
 BEAT_SECONDS = 5.0
 AGAIN_SECONDS = 2.0
+LOOK_SECONDS = 10.0
 
 log = structlog.get_logger()
 
@@ -34,15 +39,21 @@ log = structlog.get_logger()
 async def work(app: App, stop: asyncio.Event) -> None:
     """Works until ``stop`` is set. Starts and goes on while the database is away; no fault of one task ends another."""
     wake = {topic: asyncio.Event() for topic in (jobs.TOPIC, receive.TOPIC, outbox.TOPIC)}
-    handlers = {RETENTION: partial(_sweep, stop), monitor_jobs.RECONCILE: partial(_reconcile, app)}
+    handlers = {
+        RETENTION: partial(_sweep, stop),
+        monitor_jobs.RECONCILE: partial(_reconcile, app, stop),
+        register_jobs.CHECK: register_jobs.check,
+    }
+    calendar = Calendar(app)
     tasks: dict[str, Callable[[], Awaitable[None]]] = {
         "bridge": lambda: monitor_jobs.Keeper(app.db, Watching(app).current).run(stop),
         "jobs": lambda: jobs.run_jobs(app.db, handlers, stop, wake[jobs.TOPIC]),
         "deliveries": lambda: deliveries.process_loop(app.db, app.channels, stop, wake[receive.TOPIC]),
         "outbox": lambda: outbox.run_outbox(app.db, Post(app.senders), stop, wake[outbox.TOPIC]),
-        "schedules": lambda: _run_schedules(app, stop),
+        "schedules": lambda: calendar.run(stop),
         "wake-ups": lambda: wakeups.listen(app.db, app.settings.direct_database_url, wakeups.waking(wake), stop),
         "heartbeat": lambda: _beat(app, stop),
+        "counts": lambda: register_jobs.keep_counting(app.db, stop),
     }
     with _metrics(app.settings.worker_metrics_port):
         await _together(app, tasks, stop)
@@ -74,7 +85,7 @@ async def _kept_going(app: App, name: str, start: Callable[[], Awaitable[None]],
     while not stop.is_set():
         try:
             await start()
-        except (psycopg.OperationalError, PoolTimeout) as error:
+        except psycopg.OperationalError as error:
             if not app.db.is_away:
                 log.warning("A background task was interrupted; trying again", task=name, error=type(error).__name__)
         except Exception:
@@ -83,22 +94,59 @@ async def _kept_going(app: App, name: str, start: Callable[[], Awaitable[None]],
             await asyncio.wait_for(stop.wait(), AGAIN_SECONDS)
 
 
-async def _run_schedules(app: App, stop: asyncio.Event) -> None:
-    zone = await app.db.run("time zone", _zone)
-    known = [
-        *monitor_jobs.schedules(zone),
-        Schedule("core.retention nightly", RETENTION, zone, daily_at=time(3, 10)),
+@dataclass
+class Calendar:
+    """The schedules, by the zones of the businesses whose they are; looked at again every ten seconds."""
+
+    app: App
+    named: str | None = None
+    zones: tuple[str, str] | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Declares what is due when, and makes the jobs that are due, until ``stop`` is set."""
+        while not stop.is_set():
+            await self._look()
+            await _at_most(LOOK_SECONDS, stop, partial(schedules.run_schedules, self.app.db))
+
+    async def _look(self) -> None:
+        zones = await self.app.db.run("time zones", self._zones)
+        if zones != self.zones:
+            known = known_schedules(*zones)
+            await self.app.db.run("declare schedules", lambda conn: schedules.declare(conn, known))
+            self.zones = zones
+
+    async def _zones(self, conn: Conn) -> tuple[str, str]:
+        """The zone of the business that the projects file names, and that of the first business."""
+        file = self.app.settings.config
+        with suppress(WrongSetup):  # told by the watch; until it is mended, the last name goes on
+            self.named = read_projects_file(file).monitor.business if file.exists() else None
+        known = await businesses.every(conn)
+        first = known[0].time_zone if known else "UTC"
+        return next((one.time_zone for one in known if one.name == self.named), first), first
+
+
+def known_schedules(monitor_zone: str, first_zone: str) -> list[Schedule]:
+    """Everything that is due by the clock."""
+    return [
+        *monitor_jobs.schedules(monitor_zone),
+        *register_jobs.schedules(monitor_zone),
+        Schedule("core.retention nightly", RETENTION, first_zone, daily_at=time(3, 10)),
     ]
-    await app.db.run("declare schedules", lambda conn: schedules.declare(conn, known))
-    await schedules.run_schedules(app.db, stop)
 
 
-FIRST_ZONE = "select time_zone from businesses order by id limit 1"
-
-
-async def _zone(conn: Conn) -> str:
-    row = await (await conn.execute(FIRST_ZONE)).fetchone()
-    return str(row[0]) if row else "UTC"
+async def _at_most(
+    seconds: float, stop: asyncio.Event, work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+) -> None:
+    """Lets work go on until ``stop`` is set or the time is over; either way it ends by itself."""
+    over = asyncio.Event()
+    working = asyncio.create_task(work(over))
+    told = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, told}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        over.set()
+        told.cancel()
+        await working
 
 
 async def _sweep(stop: asyncio.Event, held: Held) -> None:
@@ -106,12 +154,12 @@ async def _sweep(stop: asyncio.Event, held: Held) -> None:
     await held.db.run("finish retention", held.finish)
 
 
-async def _reconcile(app: App, held: Held) -> None:
-    """Reads the whole of the bridge's file again: an edit of an old row shows only there."""
+async def _reconcile(app: App, stop: asyncio.Event, held: Held) -> None:
+    """Reads the whole of the bridge's file again: an edit of an old row shows only there. Begun anew after a stop."""
     watch = await Watching(app).current()
     if watch is not None:
         try:
-            changed = await monitor_jobs.scan(held.db, watch, full=True)
+            changed = await monitor_jobs.scan(held.db, watch, full=True, stop=stop)
         finally:
             await watch.bridge.aclose()
         log.info("The bridge's file was read again from its beginning", changed=changed)

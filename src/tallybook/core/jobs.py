@@ -92,6 +92,10 @@ class Held:
         return await self.db.run("renew a job", lambda conn: JOBS.renew(conn, self.worker, self.pace.lease))
 
 
+class Interrupted(Exception):
+    """Raised by a handler that was told to stop before its end: the job is given back at once, to be begun again."""
+
+
 Handler: TypeAlias = Callable[[Held], Awaitable[None]]
 
 
@@ -211,6 +215,8 @@ async def _to_the_end(held: Held, handler: Handler) -> None:
         await held.db.run("finish a job", held.finish)
     except LeaseLost:
         log.warning("a job was taken over by another worker", kind=held.job.kind, job=held.job.id)
+    except Interrupted:
+        await give_back(held.db, JOBS, held.worker)
     except Exception as error:  # noqa: BLE001 - a job's failure is the job's, not the loop's
         await _failed(held, error)
 

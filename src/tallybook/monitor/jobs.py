@@ -23,6 +23,7 @@ from tallybook.core.db import PROD, Conn, Database
 from tallybook.core.errors import TallybookError
 from tallybook.core.heartbeats import beat
 from tallybook.core.ingest import Absorbed
+from tallybook.core.jobs import Interrupted
 from tallybook.core.schedules import Schedule
 
 from .service.filing import Desk, log_lines
@@ -77,10 +78,18 @@ def schedules(time_zone: str) -> list[Schedule]:
     return [Schedule("monitor.reconcile nightly", RECONCILE, time_zone, daily_at=NIGHT)]
 
 
-async def scan(db: Database, watch: Watch, *, full: bool = False, progress: Progress | None = None) -> int:
+async def scan(
+    db: Database,
+    watch: Watch,
+    *,
+    full: bool = False,
+    progress: Progress | None = None,
+    stop: asyncio.Event | None = None,
+) -> int:
     """Files what is new in the bridge's file, or with ``full`` reads all of it again; returns new or edited messages.
 
-    ``progress`` hears of rows read and rows in all. Raises SourceUnreadable.
+    ``progress`` hears of rows read and rows in all. Raises SourceUnreadable, and Interrupted after the batch in which
+    ``stop`` was set.
     """
     tag = "" if db.environment == PROD else f"[{db.environment.upper()}] "
 
@@ -88,6 +97,8 @@ async def scan(db: Database, watch: Watch, *, full: bool = False, progress: Prog
         log.lines(line for filed in absorbed.facts for line in log_lines(filed, tag))
         if progress is not None:
             progress(reading.done, reading.total)
+        if stop is not None and stop.is_set():
+            raise Interrupted
 
     intake = sources.Intake(watch.business, watch.bridge, watch.desk.file, TOPIC)
     return await sources.catch_up(db, intake, told, full=full)
@@ -122,24 +133,26 @@ class Keeper:
         """Polls until ``stop`` is set. A fault lengthens the pause, up to fifteen seconds, and never ends the watch."""
         pause = 1.0
         while not stop.is_set():
-            problem, seconds = await self._poll()
+            problem, seconds = await self._poll(stop)
             pause = min(pause * 2, LONGEST_PAUSE) if seconds is None else seconds
             self._tell(problem)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
 
-    async def _poll(self) -> tuple[str | None, float | None]:
+    async def _poll(self, stop: asyncio.Event) -> tuple[str | None, float | None]:
         """One look at the file; returns what is wrong, if anything, and the seconds to the next look if it was read."""
         watch: Watch | None = None
         try:
             watch = await self.watch()
             if watch is None:
                 return None, IDLE_SECONDS
-            await scan(self.db, watch)
+            await scan(self.db, watch, stop=stop)
             learnt = await watch.bridge.new_lids(self.lids)
             await name_senders(self.db, watch, learnt)
             self.lids = watch.bridge.lids
             await self._beat(watch, watch.mistake)
+        except Interrupted:
+            return None, IDLE_SECONDS
         except TallybookError as error:
             await self._beat(watch, error.message)
             return error.message, None
