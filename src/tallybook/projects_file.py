@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from . import alerts_file, replies_file
+from . import alerts_file, replies_file, sharepoint_file
 from .alerts_file import AlertsEntry
 from .core.errors import WrongSetup
 from .replies_file import RepliesEntry
+from .sharepoint_file import SharePointEntry
 from .toml_tables import Check, Tables
 
 KINDS = ("qa", "marketing")
@@ -53,6 +54,7 @@ class MonitorEntry(msgspec.Struct, frozen=True):
     business: str | None = None
     projects: tuple[ProjectEntry, ...] = ()
     replies: RepliesEntry = RepliesEntry()
+    sharepoint: SharePointEntry = SharePointEntry()
 
     def read_by(self, environment: str) -> list[ProjectEntry]:
         """Give the projects that an environment reads."""
@@ -165,6 +167,7 @@ _MONITOR: Mapping[str, Check] = {
     "business": _text,
     "projects": lambda value: value,
     "replies": lambda value: value,
+    "sharepoint": lambda value: value,
 }
 _PROJECT: Mapping[str, Check] = {
     "name": _text,
@@ -199,6 +202,7 @@ class _Reader(Tables):
                 bridge[name] = self._folder / Path(bridge[name]).expanduser()
         projects = self._projects(monitor.pop("projects", []))
         replies = replies_file.replies(self, monitor)
+        sharepoint = sharepoint_file.sharepoint(self, monitor)
         alerts = alerts_file.alerts(self, parts)
         if self.mistakes:
             return ProjectsFile(self._path)
@@ -206,7 +210,10 @@ class _Reader(Tables):
             path=self._path,
             bridge=BridgeEntry(**bridge) if bridge else None,
             monitor=MonitorEntry(
-                **monitor, projects=tuple(ProjectEntry(**project) for project in projects), replies=replies
+                **monitor,
+                projects=tuple(ProjectEntry(**project) for project in projects),
+                replies=replies,
+                sharepoint=sharepoint,
             ),
             alerts=alerts,
         )

@@ -178,6 +178,11 @@ class Settings:
         """Whether cookies get the Secure attribute."""
         return self.public_url.startswith("https://") if self.cookie_secure == "auto" else self.cookie_secure == "yes"
 
+    @property
+    def has_sharepoint(self) -> bool:
+        """Whether anything is said of where SharePoint is; what is missing is then told as a mistake."""
+        return self.sharepoint_tenant is not None or self.sharepoint_site is not None
+
     def secret_keys(self) -> list[bytes]:
         """Give the keys, 32 bytes each, the newest first. Makes one on the first call where none is set.
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
-import msal  # type: ignore[import-untyped]
 
 from tallybook.core.errors import WrongSetup
+from tallybook.core.later import later
 
 from .types import SharePointAway, SharePointError
+
+if TYPE_CHECKING:
+    import msal  # type: ignore[import-untyped]
+else:
+    msal = later("msal")
 
 AUTHORITY = "https://login.microsoftonline.com"
 PATIENCE = 20.0  # seconds

@@ -6,13 +6,20 @@ import hashlib
 import io
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
-import xlsxwriter  # type: ignore[import-untyped]
-from xlsxwriter.format import Format  # type: ignore[import-untyped]
-from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
+
+from tallybook.core.later import later
 
 from .types import Sheet
+
+if TYPE_CHECKING:
+    import xlsxwriter  # type: ignore[import-untyped]
+    from xlsxwriter.format import Format  # type: ignore[import-untyped]
+    from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
+else:
+    xlsxwriter = later("xlsxwriter")
 
 LONGEST_TEXT = 32_767  # characters in a cell
 WIDEST = 48

@@ -14,6 +14,7 @@ from tallybook.monitor.store import sharepoint_files as files
 from tallybook.monitor.store import sharepoint_runs as runs
 from tallybook.monitor.store.sharepoint_runs import Rhythm
 
+SYNC = "monitor.sharepoint"
 NIGHTLY = "monitor.sharepoint nightly"
 NOON = time(12)
 BACK = 7  # days that a night brings up to date, its own among them: reviews are finished on the days after
@@ -41,7 +42,7 @@ def days_of(night: date, known: Mapping[date, datetime | None], first: date | No
 
 def last_due(rhythm: Rhythm, now: datetime) -> datetime | None:
     """The newest moment by which a night should have begun; None where none has come yet. Pure."""
-    schedule = Schedule(NIGHTLY, "", rhythm.time_zone, rhythm.daily_at)
+    schedule = Schedule(NIGHTLY, SYNC, rhythm.time_zone, rhythm.daily_at)
     due = next_run(schedule, now - timedelta(days=2))
     while (later := next_run(schedule, due)) <= now:
         due = later
