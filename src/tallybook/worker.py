@@ -39,7 +39,7 @@ log = structlog.get_logger()
 async def work(app: App, stop: asyncio.Event) -> None:
     """Works until ``stop`` is set. Starts and goes on while the database is away; no fault of one task ends another."""
     wake = {topic: asyncio.Event() for topic in (jobs.TOPIC, receive.TOPIC, outbox.TOPIC)}
-    handlers = {
+    handlers: dict[str, jobs.Handler] = {
         RETENTION: partial(_sweep, stop),
         monitor_jobs.RECONCILE: partial(_reconcile, app, stop),
         register_jobs.CHECK: register_jobs.check,

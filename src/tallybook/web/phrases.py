@@ -43,6 +43,8 @@ ERRORS = (
     N_("Somebody else had this review a moment ago. Try again."),
     N_("It was posted again meanwhile. Look at the new post first."),
     N_("This page is not one of ours. Load it again."),
+    N_("You have no role in this business."), N_("An API token belongs to one business."),
+    N_("This page shows another business than the one you are in now. Load it again."),
     N_("A reason may be at most 500 characters long."), N_("A comment may be at most 10,000 characters long."),
 )  # fmt: skip
 STATES = {"ok": N_("Well"), "late": N_("Late"), "wrong": N_("Wrong")}
@@ -60,6 +62,14 @@ FACTS = {
     "process": N_("process"),
     "bytes": N_("bytes"),
     "quarantined": N_("damaged"),
+    "posts_held_against": N_("posts held against the registers"),
+    "in_both_registers": N_("drops in both registers"),
+    "such_as": N_("such as"),
+    "drops_that_day": N_("drops that day"),
+    "usual_least": N_("fewest on such days"),
+    "usual_most": N_("most on such days"),
+    "marketing": N_("marketing"),
+    "qa": N_("QA"),
     "host": N_("computer"),
     "media_rows": N_("photos and files"),
     "drops_captions": N_("drops captions"),

@@ -86,3 +86,4 @@ create table environment_reports (
     report jsonb not null,
     constraint environment_reports_pkey primary key (business_id, environment)
 );
+create index marketing_posts_said on marketing_posts (business_id, said_at);
