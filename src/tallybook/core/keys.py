@@ -165,6 +165,14 @@ DIRECTORY_TABLES = frozenset({
 })  # fmt: skip
 
 
+class Pointing(msgspec.Struct, frozen=True):
+    """A foreign key that relies on an index: its table, its name and its definition, as SQL has them."""
+
+    table: str
+    name: str
+    definition: str
+
+
 class LiveIndex(msgspec.Struct, frozen=True):
     """A unique index as the server has it; ``columns`` holds None for an expression."""
 
@@ -175,13 +183,19 @@ class LiveIndex(msgspec.Struct, frozen=True):
     valid: bool
     partial: bool
     constrains: bool = False
+    pointing: list[Pointing] = []
 
 
 UNIQUE_INDEXES = """
 select json_build_object(
     'table', t.relname, 'name', i.relname, 'immediate', x.indimmediate, 'valid', x.indisvalid and x.indisready,
     'partial', x.indpred is not null,
-    'constrains', exists (select from pg_constraint c where c.conindid = x.indexrelid and c.conrelid = x.indrelid),
+    'constrains', exists (select from pg_constraint c where c.conindid = x.indexrelid and c.contype in ('p', 'u', 'x')),
+    'pointing', (
+        select coalesce(json_agg(json_build_object(
+            'table', f.conrelid::regclass::text, 'name', quote_ident(f.conname),
+            'definition', pg_get_constraintdef(f.oid))), '[]')
+        from pg_constraint f where f.conindid = x.indexrelid and f.contype = 'f'),
     'columns', (
         select json_agg(a.attname order by k.position)
         from unnest(x.indkey) with ordinality as k (attnum, position)
@@ -229,9 +243,23 @@ def _remedy(key: Key, live: list[LiveIndex]) -> str:
     in_the_way = next((index for index in live if index.name == key.constraint), None)
     if in_the_way is None:
         return add
-    if in_the_way.constrains:
-        return f"alter table {in_the_way.table} drop constraint {key.constraint}; {add}"
-    return f"drop index {key.constraint}; {add}"
+    table, name = in_the_way.table, key.constraint
+    if in_the_way.pointing and not any(_stands_in(index, in_the_way) for index in live):
+        # Foreign keys need it, and nothing else would do: it stays, under another name.
+        what = (
+            f"alter table {table} rename constraint {name}" if in_the_way.constrains else f"alter index {name} rename"
+        )
+        return f"{what} to {name}_before; {add}"
+    away = f"alter table {table} drop constraint {name};" if in_the_way.constrains else f"drop index {name};"
+    before = [f"alter table {one.table} drop constraint {one.name};" for one in in_the_way.pointing]
+    after = [f"alter table {one.table} add constraint {one.name} {one.definition};" for one in in_the_way.pointing]
+    return " ".join([*before, away, add, *after])
+
+
+def _stands_in(index: LiveIndex, other: LiveIndex) -> bool:
+    """Whether foreign keys that point at the other index may point at this one instead."""
+    same = index.table == other.table and set(index.columns) == set(other.columns)
+    return same and index.name != other.name and index.immediate and index.valid and not index.partial
 
 
 async def check(conn: Conn) -> None:
