@@ -11,7 +11,6 @@ from datetime import datetime
 import psycopg
 import structlog
 from msgspec.structs import replace
-from psycopg_pool import PoolTimeout
 
 from .channels.bridge.reader import BridgeSource
 from .channels.bridge.sender import Addresses, BridgeSender
@@ -154,7 +153,7 @@ async def health_report(app: App, now: datetime, business: Business | None = Non
             for one in [business] if business else await businesses.every(conn):
                 found = [part for look in (rhythm, registers, counts) for part in await look.checks(conn, one, now)]
                 extra += [replace(check, open=True) for check in found]
-    except (psycopg.Error, PoolTimeout):
+    except psycopg.Error:
         if not app.db.is_away:
             logger.warning("The groups' rhythm cannot be read")
     return await health.report(app.db, now, extra, business.id if business else None)

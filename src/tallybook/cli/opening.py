@@ -13,7 +13,6 @@ from typing import Annotated, Any, TypeVar
 import psycopg
 import structlog
 import typer
-from psycopg_pool import PoolTimeout
 
 from tallybook.app import App, open_app
 from tallybook.core import embedded, environment, keys, log
@@ -103,7 +102,7 @@ async def open_checked(env: str | None) -> AsyncIterator[App]:
     async with opened(env) as app:
         try:
             await app.db.run("check database", _check)
-        except (psycopg.OperationalError, PoolTimeout) as error:
+        except psycopg.OperationalError as error:
             logger.warning(
                 "Starting without the database, which is looked for again and again", error=type(error).__name__
             )
@@ -129,7 +128,7 @@ async def _check_later(app: App) -> None:
     while True:
         try:
             return await app.db.run("check database", _check)
-        except (psycopg.OperationalError, PoolTimeout):
+        except psycopg.OperationalError:
             await asyncio.sleep(AGAIN_SECONDS)
 
 

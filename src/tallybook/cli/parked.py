@@ -12,7 +12,6 @@ from rich.table import Table
 
 from tallybook.app import App, Watching
 from tallybook.core import log, parked
-from tallybook.core.db import PROD
 from tallybook.core.deliveries import Filing
 from tallybook.core.ingest import Absorbed
 from tallybook.core.parked import Item, Ref, Replay, Replayer, Shown
@@ -107,7 +106,7 @@ async def _filings(application: App) -> dict[str, Filing]:
     if watch is None:
         return filings
     environment = application.settings.env
-    tag = "" if environment == PROD else f"[{environment.upper()}] "
+    tag = log.tag(environment)
 
     def told(absorbed: Absorbed[Any]) -> None:
         log.lines(line for filed in absorbed.facts for line in log_lines(filed, tag))

@@ -8,22 +8,21 @@ production's; rows that only the other environment has stay.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 import msgspec
-import psycopg
 from psycopg import sql
 
 from . import audit
 from . import environment_rows as rows
 from .businesses import every
-from .db import PROD, Conn, Database, open_database, schema_of
+from .db import PROD, Conn, Database, open_database
 from .environment import create, revision, role_of
 from .environment_masking import Masks
+from .environment_reading import one_moment
 from .environment_rows import Plan
 from .environment_tables import TABLES, Copied
 from .environment_turns import alone
@@ -59,7 +58,6 @@ class Request:
     who: str = "command line"
 
 
-SEE_PRODUCTION = "set search_path to {schema}, extensions"
 COUNT = "select count(*) from {table} t where {taken}"
 COUNT_ALL = "select count(*) from {table}"
 
@@ -79,16 +77,6 @@ async def check(owner_url: str, environment: str) -> None:
         raise WrongSetup(
             f"Production's tables are at revision {here}, and {environment}'s are not. Run first: tallybook migrate"
         )
-
-
-@asynccontextmanager
-async def one_moment(owner_url: str, environment: str = PROD) -> AsyncIterator[Conn]:
-    """A connection that reads one environment as it stood when it first read, and can write nothing."""
-    async with await psycopg.AsyncConnection.connect(owner_url, application_name="tallybook copy") as conn:
-        await conn.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
-        await conn.set_read_only(True)
-        await conn.execute(sql.SQL(SEE_PRODUCTION).format(schema=sql.Identifier(schema_of(environment))))
-        yield conn
 
 
 async def preview(owner_url: str, request: Request) -> list[Preview]:

@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import msgspec
 import psycopg
-from psycopg_pool import PoolTimeout
 
 from .db import Conn, Database
 from .health_words import HEALTH
@@ -155,7 +154,7 @@ async def report(
     try:
         async with asyncio.timeout(DATABASE_WAIT), db.transaction() as conn:
             backlogs, beats = await gather(conn, now, business_id)
-    except (TimeoutError, PoolTimeout, psycopg.Error):
+    except (TimeoutError, psycopg.Error):
         return summed_up([Check("database", "wrong", AWAY), *extra])
     latency = round((time.perf_counter() - begun) * 1000, 1)
     database = Check("database", "ok", CONNECTED, now, {"latency_ms": latency})

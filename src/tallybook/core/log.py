@@ -3,7 +3,8 @@
     structlog.get_logger().info("Reading the bridge's file", project="Lawley", read=12)
     2025-12-02 11:29:01 - INFO - Reading the bridge's file  project=Lawley read=12
 
-JSON has the text in ``event``. A line that the documents quote is made by ``quoted`` and is exact in each environment.
+JSON has the text in ``event``. A line that the documents quote has the ``tag`` behind its emoji, and is exact in each
+environment.
 """
 
 from __future__ import annotations
@@ -96,9 +97,12 @@ def configure(format: Format, file: Path | None, level: str, environment: str, k
     sys.excepthook = _uncaught
 
 
-def quoted(emoji: str, text: str, environment: str) -> str:
-    """Make a line that the documents quote: ``✅ Created …`` in prod, ``✅ [DEV] Created …`` in dev."""
-    return f"{emoji} {text}" if environment == "prod" else f"{emoji} [{environment.upper()}] {text}"
+def tag(environment: str) -> str:
+    """What a line of another environment bears before its text, such as ``[DEV] ``; nothing in prod.
+
+    A line that the documents quote has it behind its emoji: ``✅ [DEV] Created …``.
+    """
+    return "" if environment == "prod" else f"[{environment.upper()}] "
 
 
 def lines(events: Iterable[str]) -> None:
@@ -159,9 +163,9 @@ def _render(_: WrappedLogger, __: str, event: EventDict) -> str:
 
 def _marked(event: str) -> str:
     """Put ``[DEV]`` before an event, unless only an emoji stands before the one that it has."""
-    if _state.environment == "prod":
+    mark = tag(_state.environment).rstrip()
+    if not mark:
         return event
-    mark = f"[{_state.environment.upper()}]"
     if event.startswith(mark, 2) and event[1] == " " and not event[0].isalnum():
         return event
     before, found, _ = event[:40].partition(mark)

@@ -14,12 +14,11 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 from psycopg import Error as DatabaseError
-from psycopg_pool import PoolTimeout
 
 from tallybook.core import log, sources, wakeups
 from tallybook.core.businesses import Business
 from tallybook.core.channel import Reading, Source
-from tallybook.core.db import PROD, Conn, Database
+from tallybook.core.db import Conn, Database
 from tallybook.core.errors import TallybookError
 from tallybook.core.heartbeats import beat
 from tallybook.core.ingest import Absorbed
@@ -91,7 +90,7 @@ async def scan(
     ``progress`` hears of rows read and rows in all. Raises SourceUnreadable, and Interrupted after the batch in which
     ``stop`` was set.
     """
-    tag = "" if db.environment == PROD else f"[{db.environment.upper()}] "
+    tag = log.tag(db.environment)
 
     def told(reading: Reading, absorbed: Absorbed[Filed]) -> None:
         log.lines(line for filed in absorbed.facts for line in log_lines(filed, tag))
@@ -156,7 +155,7 @@ class Keeper:
         except TallybookError as error:
             await self._beat(watch, error.message)
             return error.message, None
-        except (DatabaseError, PoolTimeout, OSError) as error:
+        except (DatabaseError, OSError) as error:
             # An outage may be long; what waited is filed within seconds of its end.
             pause = AWAY_SECONDS if self.db.is_away else None
             return f"Posts cannot be stored ({type(error).__name__}); they wait in the bridge's file.", pause
@@ -171,7 +170,7 @@ class Keeper:
             details["business_id"] = watch.business.id
         if watch is not None and problem is None:
             details |= told_of(await watch.bridge.report(), datetime.now(UTC))
-        with suppress(DatabaseError, PoolTimeout):
+        with suppress(DatabaseError):
             await self.db.run("beat", lambda conn: beat(conn, BRIDGE, details))
         self.beaten_at = time.monotonic()
 

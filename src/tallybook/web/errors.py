@@ -13,7 +13,6 @@ from litestar.enums import MediaType
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 from prometheus_client import Counter
-from psycopg_pool import PoolTimeout
 
 from tallybook.core import errors as core
 
@@ -171,6 +170,5 @@ HANDLERS: ExceptionHandlersMap = {
     core.TallybookError: _ours,
     HTTPException: _frameworks,
     psycopg.OperationalError: _database_away,
-    PoolTimeout: _database_away,
     Exception: _unforeseen,
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import psycopg
 from litestar import MediaType, Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from psycopg_pool import PoolTimeout
 
 from tallybook.core.callers import Right, require
 from tallybook.core.errors import NotSignedIn, Unavailable, WrongSetup
@@ -29,7 +28,7 @@ async def ready(app: TheApp) -> str:
             await check_current(conn)
     except WrongSetup as error:
         raise Unavailable(error.message) from error
-    except (psycopg.Error, PoolTimeout) as error:
+    except psycopg.Error as error:
         raise Unavailable("The database cannot be reached.") from error
     return "ok"
 
