@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -89,6 +89,9 @@ class Clerk:
     told: list[str] = field(default_factory=list)
     topic: str = "clerk"
 
+    def read(self, stored: Sequence[Stored]) -> list[Stored]:
+        return list(stored)
+
     async def file(self, conn: Conn, business: Business, stored: list[Stored]) -> list[str]:
         for message in stored:
             text = message.incoming.text
@@ -102,7 +105,20 @@ class Clerk:
 
     @property
     def filing(self) -> Filing:
-        return Filing(self.file, self.topic, self.hear)
+        return Filing(self, self.topic, self.hear)
+
+
+@dataclass
+class Files:
+    """A module that files by a function of the test's."""
+
+    do: Callable[[Conn, Business, list[Stored]], Awaitable[list[Any]]]
+
+    def read(self, stored: Sequence[Stored]) -> list[Stored]:
+        return list(stored)
+
+    async def file(self, conn: Conn, business: Business, stored: list[Stored]) -> list[Any]:
+        return await self.do(conn, business, stored)
 
 
 async def owners(conn: Conn, accounts: Collection[str]) -> dict[str, Business]:

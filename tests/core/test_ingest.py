@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
 
+import msgspec
 import pytest
 from psycopg import errors as pg
 
@@ -16,7 +16,7 @@ from tallybook.core.ingest import Absorbed
 from tallybook.core.messages import Incoming, Stored
 from tests import world
 from tests.core.worked import rows
-from tests.fakes import Clerk, FakeChannel, body_of, said
+from tests.fakes import Clerk, FakeChannel, Files, body_of, said
 
 READ = "select subject_id from audit_log order by subject_id"
 PARKED = "select external_id, parked_reason from messages where parked_reason is not null order by id"
@@ -29,7 +29,7 @@ def incomings(*updates: dict) -> list[Incoming]:
 
 async def absorb(db: Database, business: Business, clerk: Clerk, *updates: dict) -> Absorbed[str]:
     batch = incomings(*updates)
-    return await db.run("absorb", lambda conn: ingest.absorb(conn, business, batch, clerk.file))
+    return await db.run("absorb", lambda conn: ingest.absorb(conn, business, batch, clerk))
 
 
 async def read(db: Database) -> list[str]:
@@ -69,6 +69,26 @@ async def test_a_poison_message_is_parked_alone_and_leaves_nothing_behind(db: Da
     assert await read(db) == ["one", "three"]
     again = await absorb(db, business, clerk, said("2", "poison"), said("4", "four"))
     assert (again.new, again.known, again.parked) == (1, 1, 0), "it stays parked, and bothers nobody"
+
+
+async def test_a_second_bridge_that_hears_of_no_edits_sets_no_text_back(db: Database, business: Business) -> None:
+    """The first bridge alone saw the edit; the second goes on telling what was said before it."""
+    clerk = Clerk()
+    before, after = incomings(said("1", "before")), incomings(said("1", "after"))
+    other = [msgspec.structs.replace(message, account="second") for message in before]
+
+    async def heard(messages: list[Incoming]) -> int:
+        absorbed = await db.run("absorb", lambda conn: ingest.absorb(conn, business, messages, clerk))
+        return absorbed.edited
+
+    assert [await heard(messages) for messages in (before, other, after, other, other)] == [0, 0, 1, 0, 0]
+    assert await rows(db, "select text, revision from messages") == [("after", 1)]
+
+
+async def test_a_text_that_is_edited_back_is_an_edit(db: Database, business: Business) -> None:
+    for text in ("before", "after", "before"):
+        await absorb(db, business, Clerk(), said("1", text))
+    assert await rows(db, "select text, revision from messages") == [("before", 2)]
 
 
 async def test_an_edit_that_cannot_be_filed_is_kept_and_parked(db: Database, business: Business) -> None:
@@ -121,7 +141,7 @@ async def test_batches_that_cross_each_other_never_deadlock(db: Database, busine
         updates = [said(str(n), f"edit {number}") for n in range(30)] + [said(f"new {n}") for n in range(30)]
         batch = incomings(*random.sample(updates, len(updates)))
         async with db.transaction() as conn:  # not retried
-            await ingest.absorb(conn, business, batch, clerk.file)
+            await ingest.absorb(conn, business, batch, clerk)
 
     await asyncio.gather(*(one(number) for number in range(8)))
     assert await rows(db, "select count(*) from messages") == [(60,)]
@@ -133,14 +153,14 @@ async def test_a_passing_fault_runs_the_whole_transaction_again_and_parks_nothin
 ) -> None:
     clerk, faults = Clerk(), [pg.DeadlockDetected(), pg.SerializationFailure()]
 
-    async def handler(conn: Conn, owner: Business, stored: list[Stored]) -> Sequence[str]:
+    async def handler(conn: Conn, owner: Business, stored: list[Stored]) -> list[str]:
         facts = await clerk.file(conn, owner, stored)
         if faults:
             raise faults.pop()
         return facts
 
     batch = incomings(said("1", "one"), said("2", "two"))
-    absorbed = await db.run("absorb", lambda conn: ingest.absorb(conn, business, batch, handler))
+    absorbed = await db.run("absorb", lambda conn: ingest.absorb(conn, business, batch, Files(handler)))
     assert (absorbed.new, absorbed.parked) == (2, 0)
     assert await read(db) == ["one", "two"]
 

@@ -17,7 +17,7 @@ from tallybook.core.receive import Received
 from tallybook.core.sending import Post, deliver
 from tests.core.posted import a_message
 from tests.core.worked import rows
-from tests.fakes import NOON, Clerk, FakeSender, an_entry
+from tests.fakes import NOON, Clerk, FakeSender, Files, an_entry
 
 PHOTO = Media("image", "photo.jpg", b"\x01" * 32, 4096)
 WRITTEN = Incoming(
@@ -30,7 +30,7 @@ WRITTEN = Incoming(
 async def clerk(db: Database, business: Business) -> Clerk:
     """A clerk with one of each kind put aside: a delivery, a job, a message, and two messages of ours."""
     clerk = Clerk(poison={"poison"})
-    await db.run("absorb", lambda conn: ingest.absorb(conn, business, [WRITTEN], clerk.file))
+    await db.run("absorb", lambda conn: ingest.absorb(conn, business, [WRITTEN], clerk))
     await db.run("renumber", lambda conn: conn.execute("update messages set id = 1"))
     await db.run("store", lambda conn: receive.store(conn, [Received("fake", b"said in private", NOON)]))
     await deliveries.process(db, {"fake": an_entry(clerk)}, asyncio.Event())
@@ -113,7 +113,7 @@ async def test_a_message_whose_cause_was_mended_is_filed_once_as_it_came(db: Dat
         handed.extend(message.incoming for message in stored)
         return await clerk.file(conn, business, stored)
 
-    filing = deliveries.Filing(handler, "clerk", clerk.hear)
+    filing = deliveries.Filing(Files(handler), "clerk", clerk.hear)
     both = await asyncio.gather(*(Replayer(db, {"fake": filing}).replay([Ref.of("message:1")]) for _ in range(2)))
     assert sorted(result.replayed for (result,) in both) == [False, True]
     assert handed == [WRITTEN]

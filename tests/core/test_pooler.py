@@ -37,7 +37,7 @@ async def test_posts_are_filed_once_by_many_who_share_few_connections(postgres: 
 
 
 async def _file(db: Database, business: Business, batch: list[Incoming]) -> int:
-    absorbed = await db.run("file", lambda conn: ingest.absorb(conn, business, batch, desk().file))
+    absorbed = await db.run("file", lambda conn: ingest.absorb(conn, business, batch, desk()))
     return sum(len(filed.created) for filed in absorbed.facts)
 
 

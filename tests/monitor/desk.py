@@ -76,7 +76,7 @@ async def open_for(conn: Conn, business: Business, *projects: Project) -> Desk:
 
 async def file(conn: Conn, business: Business, messages: Sequence[Incoming], at_desk: Desk | None = None) -> Filed:
     """Absorbs messages as one batch; what they did, all batches' parts in one."""
-    absorbed: Absorbed[Filed] = await ingest.absorb(conn, business, messages, (at_desk or desk()).file)
+    absorbed: Absorbed[Filed] = await ingest.absorb(conn, business, messages, (at_desk or desk()))
     assert absorbed.parked == 0
     parts = absorbed.facts
     return Filed(*([entry for part in parts for entry in getattr(part, name)] for name in Filed.__struct_fields__))

@@ -19,6 +19,7 @@ from tallybook.monitor.service import validity
 from tallybook.monitor.service.validity import Entry
 from tallybook.monitor.store import projects as project_store
 from tallybook.monitor.types import Filed
+from tests.fakes import Files
 from tests.monitor.desk import (
     BEN,
     LAWLEY,
@@ -228,7 +229,7 @@ async def test_two_readers_at_once_file_each_post_once(db: Database, business: B
     batch = [said(group, f"DR{1_700_000 + n}") for n in range(200) for group in (LAWLEY, MOHADIN, MARKETING)]
 
     async def absorb(messages: list[Incoming]) -> int:
-        absorbed = await db.run("file", lambda conn: ingest.absorb(conn, business, messages, desk().file))
+        absorbed = await db.run("file", lambda conn: ingest.absorb(conn, business, messages, desk()))
         return sum(len(filed.created) for filed in absorbed.facts)
 
     made = await asyncio.gather(*(absorb(list(order)) for order in (batch, batch[::-1], batch, batch[::-1])))
@@ -243,7 +244,7 @@ async def test_two_groups_posting_one_drop_at_the_same_moment_make_one_review(db
     await db.run("mirror", lambda conn: project_store.mirror(conn, business.id, PROJECTS))
 
     async def post(message: Incoming) -> None:
-        await db.run("file", lambda conn: ingest.absorb(conn, business, [message], desk().file))
+        await db.run("file", lambda conn: ingest.absorb(conn, business, [message], desk()))
 
     for n in range(20):
         drop = f"DR{1_800_000 + n}"
@@ -258,7 +259,7 @@ async def test_a_poison_post_is_parked_alone(conn: Conn, business: Business) -> 
     """A post that the registers cannot take is parked with its reason; its neighbours are filed."""
     poison = project("Too long", space="x" * 101)
     batch = [said(LAWLEY, "DR1752104"), said(poison, "DR1733755"), said(LAWLEY, "DR1733787")]
-    absorbed = await ingest.absorb(conn, business, batch, desk(LAWLEY, poison).file)
+    absorbed = await ingest.absorb(conn, business, batch, desk(LAWLEY, poison))
     assert (absorbed.new, absorbed.parked) == (2, 1)
     assert await one(conn, "select count(*) from qa_photo_reviews") == 2
     parked = await one(conn, "select text, parked_reason from messages where parked_reason is not null")
@@ -287,4 +288,4 @@ async def test_a_fault_of_the_database_parks_no_message(conn: Conn, business: Bu
         return []
 
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        await ingest.absorb(conn, business, [said(LAWLEY, "DR1752104")], handler)
+        await ingest.absorb(conn, business, [said(LAWLEY, "DR1752104")], Files(handler))

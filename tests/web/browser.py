@@ -88,7 +88,7 @@ async def post(
     desk = Desk({where.group: where}, business.zone)
 
     async def work(conn: Conn) -> None:
-        await ingest.absorb(conn, business, [incoming], desk.file)
+        await ingest.absorb(conn, business, [incoming], desk)
         await wakeups.wake_up(conn, "monitor", business.id)
 
     await db.run("post", work)

@@ -111,4 +111,4 @@ async def _filings(application: App) -> dict[str, Filing]:
     def told(absorbed: Absorbed[Any]) -> None:
         log.lines(line for filed in absorbed.facts for line in log_lines(filed, tag))
 
-    return filings | {watch.bridge.name: Filing(watch.desk.file, monitor_jobs.TOPIC, told)}
+    return filings | {watch.bridge.name: Filing(watch.desk, monitor_jobs.TOPIC, told)}

@@ -213,7 +213,8 @@ class Replayer:
         filing = self.filings.get(incoming.channel)
         if filing is None:
             raise Conflict(f"Nobody files messages of the channel {incoming.channel} here.")
-        facts = await filing.handler(conn, business, [Stored(ref.id, fresh=False, incoming=incoming)])
+        read = filing.handler.read([Stored(ref.id, fresh=False, incoming=incoming)])
+        facts = await filing.handler.file(conn, business, read)
         await wake_up(conn, filing.topic, business.id)
         return filing, Absorbed(known=1, facts=facts)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Any, Generic, Self
 
 import msgspec
 from psycopg.types.json import Jsonb
@@ -60,16 +61,39 @@ async def catch_up(db: Database, intake: Intake[Fact], told: Told, *, full: bool
     if not full and await intake.source.quiet():
         return 0
     changed = 0
-    async for reading in intake.source.read(await db.run("read position", begin), full=full):
+    async with _Telling(told) as telling:
+        async for reading in intake.source.read(await db.run("read position", begin), full=full):
 
-        async def keep(conn: Conn, reading: Reading = reading) -> Absorbed[Fact]:
-            return await _keep(conn, intake, reading, move=not full)
+            async def keep(conn: Conn, reading: Reading = reading) -> Absorbed[Fact]:
+                return await _keep(conn, intake, reading, move=not full)
 
-        absorbed = await db.run("file messages", keep)
-        ingest.count(intake.source.name, absorbed)
-        told(reading, absorbed)
-        changed += absorbed.new + absorbed.edited
+            absorbed = await db.run("file messages", keep)
+            ingest.count(intake.source.name, absorbed)
+            await telling.of(reading, absorbed)
+            changed += absorbed.new + absorbed.edited
     return changed
+
+
+class _Telling:
+    """Tells of each batch in a thread, one after the other, while the next is stored; at the end all are told."""
+
+    def __init__(self, told: Told) -> None:
+        self._told = told
+        self._last: asyncio.Task[None] | None = None
+
+    async def of(self, reading: Reading, absorbed: Absorbed[Any]) -> None:
+        await self._end()
+        self._last = asyncio.create_task(asyncio.to_thread(self._told, reading, absorbed))
+
+    async def _end(self) -> None:
+        if self._last is not None:
+            await self._last
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._end()
 
 
 async def _keep(conn: Conn, intake: Intake[Fact], reading: Reading, *, move: bool) -> Absorbed[Fact]:

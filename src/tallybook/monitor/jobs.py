@@ -99,7 +99,7 @@ async def scan(
         if stop is not None and stop.is_set():
             raise Interrupted
 
-    intake = sources.Intake(watch.business, watch.bridge, watch.desk.file, TOPIC)
+    intake = sources.Intake(watch.business, watch.bridge, watch.desk, TOPIC)
     return await sources.catch_up(db, intake, told, full=full)
 
 

@@ -17,7 +17,7 @@ create table monitor_projects (
 
 -- The arbiter: one row per drop in its space, and the row that is locked while a post of it is filed.
 create table drops (
-    business_id int not null references businesses,
+    business_id int not null,
     space varchar(100) not null,
     drop_number varchar(50) not null,
     last_posted_at timestamptz not null,
@@ -118,7 +118,7 @@ create table marketing_activations (
 create index marketing_activations_by_message on marketing_activations (business_id, whatsapp_message_date);
 
 create table marketing_posts (
-    business_id int not null references businesses,
+    business_id int not null,
     project varchar(100) not null,
     drop_number varchar(50) not null,
     message_id bigint not null,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -20,6 +22,13 @@ from tallybook.monitor.types import Effect, Filed, Kind, Post, Project
 Decided = list[tuple[Post, Effect]]
 
 
+class Said(NamedTuple):
+    """What messages say: their posts, in the order they were said, and which of the messages came from our number."""
+
+    posts: list[Post]
+    ours: list[int]
+
+
 @dataclass(frozen=True)
 class Desk:
     """The projects that one environment reads, and the zone of their dates."""
@@ -27,12 +36,28 @@ class Desk:
     projects: Mapping[str, Project]  # by group
     zone: ZoneInfo
 
-    async def file(self, conn: Conn, business: Business, stored: Sequence[Stored]) -> list[Filed]:
-        """Files what these messages say, in the caller's transaction. A message filed before does nothing again."""
-        posts = self.posts(stored)
-        ours = [s.id for s in stored if s.incoming.from_us and self._project(s) is not None]
-        if ours:
-            said_by_us = await project_store.our_words(conn, business.id, ours)
+    def read(self, stored: Sequence[Stored]) -> Said:
+        """The drops that these messages name. Pure."""
+        posts: list[Post] = []
+        ours: list[int] = []
+        for message in stored:
+            said = message.incoming
+            project = self._project(message)
+            if project is None or not said.text:
+                continue
+            if said.from_us:
+                ours.append(message.id)
+            for drop in rules.drops_in(said.text, project.pattern):
+                who = said.sender.phone
+                posts.append(Post(message.id, message.fresh, drop, project, said.said_at, who, said.account, said.chat))
+        posts.sort(key=_when)
+        return Said(posts, ours)
+
+    async def file(self, conn: Conn, business: Business, said: Said) -> list[Filed]:
+        """Files what was read, in the caller's transaction. A message filed before does nothing again."""
+        posts = said.posts
+        if said.ours:
+            said_by_us = await project_store.our_words(conn, business.id, said.ours)
             posts = [post for post in posts if post.message_id not in said_by_us]
         if not posts:
             return []
@@ -51,30 +76,6 @@ class Desk:
             )
         ]
 
-    def posts(self, stored: Sequence[Stored]) -> list[Post]:
-        """The drops that these messages name, in the order they were said. Pure."""
-        found = []
-        for message in stored:
-            said = message.incoming
-            project = self._project(message)
-            if project is None or not said.text:
-                continue
-            for drop in rules.drops_in(said.text, project.pattern):
-                found.append(  # noqa: PERF401 - the nested comprehension hides what is read
-                    Post(
-                        message.id,
-                        message.fresh,
-                        drop,
-                        project,
-                        said.said_at,
-                        said.sender.phone,
-                        said.account,
-                        said.chat,
-                    )
-                )
-        found.sort(key=lambda post: (post.said_at, post.message_id))
-        return found
-
     def _project(self, message: Stored) -> Project | None:
         """The project that reads this message, if one does."""
         said = message.incoming
@@ -85,12 +86,11 @@ class Desk:
 
     async def _file_reviews(self, conn: Conn, business_id: int, posts: list[Post]) -> Decided:
         """Steps, in this order: lock the drops; see what is there; decide; keep every post; write the reviews."""
-        by_drop = defaultdict(list)
+        by_drop: dict[store.SpacedDrop, list[Post]] = defaultdict(list)
         for post in posts:
-            by_drop[post.project.space, post.drop_number].append(post)
-        newest = {
-            drop: of_drop[-1].said_at for drop, of_drop in by_drop.items()
-        }  # they are in the order they were said
+            by_drop[_spaced(post)].append(post)
+        # They are in the order they were said.
+        newest = {drop: of_drop[-1].said_at for drop, of_drop in by_drop.items()}
         last_posted = await store.lock_drops(conn, business_id, newest)
         reviews = await store.find_reviews(conn, business_id, by_drop)
         old = [post for post in posts if not post.fresh]
@@ -98,7 +98,7 @@ class Desk:
         decided: Decided = []
         for drop, of_drop in by_drop.items():
             new = [post for post in of_drop if (*drop, post.message_id) not in known] if known else of_drop
-            since = (last_posted[drop] or reviews[drop][1] or newest[drop]) if drop in reviews else None
+            since = (last_posted.get(drop) or reviews[drop][1] or newest[drop]) if drop in reviews else None
             decided.extend(rules.effects(new, since))
         if decided:
             await store.add_submissions(conn, business_id, decided)
@@ -164,6 +164,10 @@ def _needs_list(post: Post) -> bool:
 
 def _is_valid(post: Post, valid: set[tuple[str, str]]) -> bool:
     return not post.project.validated or (post.drop_number, post.project.name) in valid
+
+
+def _when(post: Post) -> tuple[datetime, int]:
+    return post.said_at, post.message_id
 
 
 def _spaced(post: Post) -> store.SpacedDrop:
