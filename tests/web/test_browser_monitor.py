@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +13,11 @@ from playwright.async_api import Browser, async_playwright, expect
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tests import world
-from tests.web.browser import CHROMIUM, DESK, FLAGS, MOHADIN, PHONE, SOON, OpenTab, Site, Tab, post, set_up, tabs_of
+from tests.programs import require
+from tests.web.browser import DESK, FLAGS, MOHADIN, PHONE, SOON, OpenTab, Site, Tab, post, set_up, tabs_of
 
 expect.set_options(timeout=10_000)
+KEYS = "1234567890-="
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +30,9 @@ async def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> A
 
 @pytest.fixture(scope="module")
 async def chromium() -> AsyncIterator[Browser]:
-    if not Path(CHROMIUM).exists():
-        pytest.skip("there is no Chromium on this machine")
+    program = require("chromium")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield browser
         await browser.close()
 
@@ -81,7 +81,7 @@ async def test_from_the_log_in_by_way_of_a_post_to_a_complete_review(
     await post(db, home, "DR1752104 is done")
     await expect(row(tab, "DR1752104")).to_be_visible(timeout=SOON)
     await open_review(tab, "DR1752104")
-    for key in "1234567890-=":
+    for key in KEYS:
         await tab.page.keyboard.press(key)
     await expect(tab.page.locator("#sheet .status")).to_have_text("Complete")
     await expect(row(tab, "DR1752104").locator(".tag.done")).to_be_visible()
@@ -219,6 +219,84 @@ async def test_the_whole_form_works_where_no_script_runs(
     await tab.page.click("#save")
     await expect(tab.page.locator("#sheet .status")).to_have_text(re.compile("1 wrong"))
     await expect(tab.page.locator("#comment")).to_have_value("Kept")
+    await post(db, home, "DR1752104 again")
+    await tab.page.reload()
+    await tab.page.get_by_role("button", name="Looked at").click()
+    await expect(tab.page.locator("#look")).to_have_count(0)
+
+
+async def complete_and_posted_again(tab: Tab, db: Database, home: Business) -> None:
+    """A review, open in the tab, that was complete when its drop was posted again."""
+    await post(db, home, "DR1752104", ago=timedelta(minutes=3))
+    await is_live(tab)
+    await open_review(tab, "DR1752104")
+    for key in KEYS:
+        await tab.page.keyboard.press(key)
+    await expect(tab.page.locator("#sheet .status")).to_have_text("Complete")
+    await expect(tab.page.locator("#saved")).to_have_text("Saved")
+    await post(db, home, "DR1752104 again")
+    await expect(tab.page.locator("#look")).to_contain_text("Posted again after it was complete.")
+
+
+async def test_a_complete_review_that_is_posted_again_comes_back_until_one_of_two_looked_at_it(
+    open_tab: OpenTab, db: Database, home: Business, ana: world.Someone, bia: world.Someone
+) -> None:
+    first, second = await open_tab(ana), await open_tab(bia)
+    await complete_and_posted_again(first, db, home)
+    await is_live(second)
+    await second.page.get_by_text("Open", exact=True).click()
+    await open_review(second, "DR1752104")
+    await expect(second.page.locator("#look")).to_be_visible()
+    await expect(second.page.locator("#look button")).to_have_count(0)  # the other one works on it
+    await first.page.keyboard.press("l")
+    await expect(first.page.locator("#look")).to_have_count(0)
+    await expect(first.page.locator("#sheet .trail")).to_contain_text(["", "Looked at what was posted again"])
+    await expect(second.page.locator("#look")).to_have_count(0)
+    await expect(row(first, "DR1752104").locator(".tag.again")).to_have_count(0)
+    await second.page.get_by_text("Complete", exact=True).first.click()
+    await expect(row(second, "DR1752104")).to_contain_text("2 posts")
+
+
+async def test_a_look_counts_for_the_posts_that_the_page_shows_and_takes_no_text_away(
+    open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
+) -> None:
+    tab = await open_tab(ana)
+    tab.expected += ["409"]
+    await complete_and_posted_again(tab, db, home)
+    await tab.page.fill("#comment", "The pole is crooked")
+    await post(db, home, "DR1752104 and again")
+    await expect(tab.page.locator("#say")).to_contain_text("Posted again", timeout=SOON)
+    await tab.page.click("#look button")
+    await expect(tab.page.locator("#say")).to_contain_text("It was posted again meanwhile. Look at the new post first.")
+    await tab.page.get_by_role("button", name="Show it").click()
+    await expect(tab.page.locator("#posts-name")).to_have_text("3 posts")
+    await expect(tab.page.locator("#comment")).to_have_value("The pole is crooked")
+    await tab.page.click("#look button")
+    await expect(tab.page.locator("#look")).to_have_count(0)
+    await expect(tab.page.locator("#comment")).to_have_value("The pole is crooked")
+    await tab.page.click("#save")
+    await expect(tab.page.locator("#saved")).to_have_text("Saved")
+
+
+async def test_keys_mean_the_same_on_a_hebrew_keyboard(
+    open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
+) -> None:
+    await post(db, home, "DR1752104")
+    await post(db, home, "DR1752104 again")
+    tab = await open_tab(ana, locale="he")
+
+    async def press(key: str, code: str) -> None:
+        keys = {"key": key, "code": code, "bubbles": True, "cancelable": True}
+        await tab.page.locator(":focus, body").last.dispatch_event("keydown", keys)
+
+    await press("ח", "KeyJ")
+    await expect(row(tab, "DR1752104").locator("a")).to_be_focused()
+    await tab.page.keyboard.press("Enter")
+    await expect(tab.page.locator("#look")).to_be_visible()
+    await press("ך", "KeyL")
+    await expect(tab.page.locator("#look")).to_have_count(0)
+    await press("ב", "KeyC")
+    await expect(tab.page.locator("#comment")).to_be_focused()
 
 
 async def test_a_phone_shows_the_list_or_the_review_with_a_way_back(

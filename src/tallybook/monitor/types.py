@@ -6,6 +6,7 @@ import enum
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -218,6 +219,9 @@ class Review(msgspec.Struct, frozen=True):
         return verdicts(self.ticks, self.reasons)
 
 
+PostCount = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+
+
 class Changes(msgspec.Struct, frozen=True):
     """What a reviewer changes; only what is given is written. An empty reason takes the reason away.
 
@@ -228,7 +232,7 @@ class Changes(msgspec.Struct, frozen=True):
     ticks: dict[str, bool] = {}
     reasons: dict[str, str] = {}
     comment: str | None = None
-    posts: int | None = None
+    posts: PostCount | None = None
 
 
 class DayCount(msgspec.Struct, frozen=True):

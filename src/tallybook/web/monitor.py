@@ -96,6 +96,30 @@ async def save_review(request: Asked, app: TheApp, review_id: FromPath[UUID]) ->
     return Redirect(asked.query.link(f"{monitor_view.PATH}/{review_id}"), status_code=303)
 
 
+@post("/wa-monitor/{review_id:uuid}/looked-at", include_in_schema=False)
+async def look_at_review(request: Asked, app: TheApp, review_id: FromPath[UUID]) -> Response[Any]:
+    """Takes “posted again” away, where no script runs."""
+    asked = look(request)
+    who = asked.who
+    form = await request.form()
+    try:
+        await looked_at(app, asked, review_id, who, monitor_view.read_posts(str(form.get("posts", ""))))
+    except (Conflict, Invalid) as error:
+        return await _show(request, app, review_id, {}, error)
+    return Redirect(asked.query.link(f"{monitor_view.PATH}/{review_id}"), status_code=303)
+
+
+async def looked_at(app: App, asked: Look, review_id: UUID, who: reviews.Reviewer, posts: int) -> Review:
+    """Takes “posted again” away and tells every open page, in one transaction."""
+
+    async def work(conn: Conn) -> Review:
+        review = await reviews.look(conn, asked.business, review_id, who, posts)
+        await wake_up(conn, TOPIC, asked.business.id)
+        return review
+
+    return await app.db.run("look at review", work)
+
+
 async def save(app: App, asked: Look, review_id: UUID, who: reviews.Reviewer, changes: Changes) -> Review:
     """Saves changes and tells every open page, in one transaction."""
 
@@ -185,4 +209,4 @@ async def _review(conn: Conn, asked: Look, review_id: UUID, typed: Mapping[str, 
     }
 
 
-HANDLERS = [monitor_page, review_page, save_review]
+HANDLERS = [monitor_page, review_page, save_review, look_at_review]

@@ -14,7 +14,7 @@ from tallybook.core.db import Conn
 from tallybook.core.wakeups import wake_up
 from tallybook.monitor.jobs import TOPIC
 from tallybook.monitor.service import reviews
-from tallybook.monitor.types import Change, Changes, DayCount, Lock, Review, ReviewRow, Submission, Verdict
+from tallybook.monitor.types import Change, Changes, DayCount, Lock, PostCount, Review, ReviewRow, Submission, Verdict
 
 from . import monitor, monitor_view
 from .answers import Ok, ok
@@ -42,6 +42,12 @@ class WholeReview(msgspec.Struct, frozen=True):
     changes: list[Change]
 
 
+class Looked(msgspec.Struct, frozen=True):
+    """How many posts of the drop somebody looked at: all that were known when they were shown."""
+
+    posts: PostCount
+
+
 class Released(msgspec.Struct, frozen=True):
     released: bool = True
 
@@ -58,10 +64,11 @@ async def list_drops(  # noqa: PLR0917 - the filters of the URL, called by name
     last: Annotated[str | None, QueryParameter(name="to")] = None,
     after: FromQuery[str | None] = None,
 ) -> Ok[DropsPage]:
-    """Reviews by the business date of their message, those posted again first, then the newest.
+    """Reviews of drops posted on these business dates: those posted again and not looked at first, then the newest.
 
     Without ``from`` and ``to`` those of today in the business's time zone; empty ones mean any day. ``show`` is
     ``all``, ``open`` or ``complete``; ``posted`` is ``any``, ``once`` or ``again``; ``q`` is a part of a drop number.
+    ``open`` is not complete, or posted again and not looked at since; ``again`` is the latter alone.
     A page holds 50; give its ``after`` to get the next. 400 for a filter or an ``after`` that means nothing.
     """
     require(request.user, Right.SEE)
@@ -97,6 +104,7 @@ async def change_drop(request: Asked, app: TheApp, review_id: FromPath[UUID], da
     """Ticks steps, gives or takes away reasons, changes the comment; only what is given is written.
 
     Takes the lock, or renews it, in the same transaction. A reason makes its step wrong; an empty one takes it away.
+    ``posts`` says how many posts were seen: with it, what becomes complete is looked at too, unless another post came.
     409 LOCKED_BY_ANOTHER_USER names who works on it and until when; 400 for an unknown step or a text too long.
     """
     who = monitor.reviewer(request.user)
@@ -129,6 +137,17 @@ async def unlock_drop(request: Asked, app: TheApp, review_id: FromPath[UUID]) ->
     return ok(Released())
 
 
+@post(f"{PATH}/{{review_id:uuid}}/looked-at", tags=TAGS, status_code=200)
+async def look_at_drop(request: Asked, app: TheApp, review_id: FromPath[UUID], data: JSONBody[Looked]) -> Ok[Review]:
+    """Says that somebody looked at what was posted again: the review is as complete as it was. A repeat does nothing.
+
+    409 POSTED_MEANWHILE if there are other posts than ``posts``, with how many; 409 LOCKED_BY_ANOTHER_USER names who
+    works on it.
+    """
+    who = monitor.reviewer(request.user)
+    return ok(await monitor.looked_at(app, monitor.look(request), review_id, who, data.posts))
+
+
 @get("/api/wa-monitor-daily-drops", tags=TAGS)
 async def daily_drops(request: Asked, app: TheApp) -> Ok[list[DayCount]]:
     """Each project's distinct drops of today so far, beside each of its fourteen days before."""
@@ -141,4 +160,4 @@ async def daily_drops(request: Asked, app: TheApp) -> Ok[list[DayCount]]:
     return ok(await app.db.run("count the day", work))
 
 
-HANDLERS = [list_drops, get_drop, change_drop, lock_drop, unlock_drop, daily_drops]
+HANDLERS = [list_drops, get_drop, change_drop, lock_drop, unlock_drop, look_at_drop, daily_drops]

@@ -209,6 +209,8 @@ def change_view(change: Change, words: NullTranslations) -> ChangeView:
         lines.append(say(phrases.CHANGES["comment"]))
     if "completed" in after:
         lines.append(say(phrases.CHANGES["complete" if after["completed"] else "open"]))
+    if after.get("resubmitted") is False:
+        lines.append(say(phrases.CHANGES["looked_at"]))
     return ChangeView(change.at, change.who, lines or [change.action])
 
 
@@ -253,4 +255,12 @@ def read_form(form: Mapping[str, str]) -> Changes:
             raise Invalid("A step is missing, right or wrong.", step=step.column)
         ticks[step.column] = mark == Verdict.RIGHT
         reasons[step.column] = reason if mark == Verdict.WRONG else ""
-    return Changes(ticks, reasons, form.get("comment"))
+    posts = read_posts(form["posts"]) if form.get("posts") else None
+    return Changes(ticks, reasons, form.get("comment"), posts)
+
+
+def read_posts(text: str) -> int:
+    """How many posts a form showed. Raises Invalid for what is no such number."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10):  # noqa: PLR2004 - more than anybody posts
+        raise Invalid("This page is not one of ours. Load it again.")
+    return int(text)

@@ -71,13 +71,7 @@ and (%(open)s::bool is null or (not r.completed or r.resubmitted) = %(open)s)
 and (%(resubmitted)s::bool is null or r.resubmitted = %(resubmitted)s)
 """
 _LAST_SAID = f"greatest({_SAID}, d.last_posted_at)"
-_ROW = f"""
-select r.id, r.drop_number, r.project, {_SAID}, {_LAST_SAID} as last_said_at, r.user_name,
-    (select count(*) from qa_submissions s
-     where s.business_id = r.business_id and s.space = r.space and s.drop_number = r.drop_number),
-    r.resubmitted, r.completed, array[{_STEPS}], r.incorrect_comments,
-    case when r.locked_at > now() - %(lasts)s::interval then r.locked_by end
-"""
+_PLACES = f"r.id, {_LAST_SAID} as last_said_at"
 _IN_ORDER = f"""
 and (%(after_id)s::uuid is null
     or (r.resubmitted, {_LAST_SAID}, r.id)
@@ -85,9 +79,22 @@ and (%(after_id)s::uuid is null
 order by r.resubmitted desc, last_said_at desc, r.id desc
 limit %(limit)s
 """
+# Outside of what is sorted, so that only the rows of the page are read whole.
+_COLUMNS = f"""
+r.id, r.drop_number, r.project, {_SAID}, o.last_said_at, r.user_name,
+    (select count(*) from qa_submissions s
+     where s.business_id = r.business_id and s.space = r.space and s.drop_number = r.drop_number),
+    r.resubmitted, r.completed, array[{_STEPS}], r.incorrect_comments,
+    case when r.locked_at > now() - %(lasts)s::interval then r.locked_by end
+"""
+_WHOLE = f"""
+cross join lateral (
+    select * from qa_photo_reviews x where x.business_id = {_HIDDEN} and x.id = o.id offset 0) r
+order by r.resubmitted desc, o.last_said_at desc, r.id desc
+"""
 
-PAGE_OF_DAYS = f"{_ROW} {_FROM_DAYS} {_FILTERS} {_IN_ORDER}"
-PAGE_OF_ANY_DAY = f"{_ROW} {_FROM_ANY_DAY} {_FILTERS} {_IN_ORDER}"
+PAGE_OF_DAYS = f"select {_COLUMNS} from (select {_PLACES} {_FROM_DAYS} {_FILTERS} {_IN_ORDER}) o {_WHOLE}"
+PAGE_OF_ANY_DAY = f"select {_COLUMNS} from (select {_PLACES} {_FROM_ANY_DAY} {_FILTERS} {_IN_ORDER}) o {_WHOLE}"
 
 
 async def page(conn: Conn, business: Business, filters: Filters, after: Place | None, limit: int) -> list[ReviewRow]:

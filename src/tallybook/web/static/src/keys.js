@@ -1,5 +1,5 @@
 import { $, $$ } from "./dom.js";
-import { press } from "./review.js";
+import { looked, press } from "./review.js";
 
 const STEP_KEYS = ["Digit1", "Digit2", "Digit3", "Digit4", "Digit5", "Digit6", "Digit7", "Digit8", "Digit9", "Digit0", "Minus", "Equal"];
 const links = () => $$("#rows > .row > a");
@@ -27,9 +27,13 @@ const KEYS = {
   "/": () => $("#search").focus(),
   "?": () => $("#keys").showModal(),
   c: () => $("#comment")?.focus(),
+  l: looked,
 };
 
-/** One key each, by what the key says; steps by where it stands, so that shift and other keyboards do not matter. */
+/** What a key means: by what it says, and on a keyboard without Latin letters by where it stands. */
+const meant = (event) => KEYS[event.key] ?? (/^\p{ASCII}*$/u.test(event.key) ? undefined : KEYS[event.code.replace("Key", "").toLowerCase()]);
+
+/** One key each; steps by where the key stands, so that shift and other keyboards do not matter. */
 export function startKeys() {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
@@ -38,7 +42,7 @@ export function startKeys() {
       return;
     }
     if (event.target.matches("textarea, select, input:not([type=radio]):not([type=checkbox])")) return;
-    const act = KEYS[event.key];
+    const act = meant(event);
     const step = STEP_KEYS.indexOf(event.code);
     if (!act && step < 0) return;
     event.preventDefault();

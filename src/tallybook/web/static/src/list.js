@@ -133,6 +133,12 @@ export function startList() {
       if (row.dataset.id === current) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
     }
+    // A row that moved while somebody paged may come twice.
+    const seen = new Set();
+    for (const row of rows()) {
+      if (seen.has(row.id)) row.remove();
+      seen.add(row.id);
+    }
     const desk = $("#content");
     desk.classList.toggle("has-review", !!current);
     showSelected();

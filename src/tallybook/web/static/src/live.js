@@ -18,11 +18,8 @@ export function startLive() {
   const open = () => {
     if (stream || document.hidden) return;
     stream = new EventSource(`/live?topic=${topic()}`);
-    let before = false;
-    stream.addEventListener("open", () => {
-      if (before) changed();
-      before = true;
-    });
+    // The first time too: something may have come between the drawing of the page and this stream's beginning.
+    stream.addEventListener("open", changed);
     stream.addEventListener("live", () => show("live"));
     stream.addEventListener("away", () => show("lost"));
     stream.addEventListener("changed", changed);

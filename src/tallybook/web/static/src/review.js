@@ -1,6 +1,6 @@
 import htmx from "htmx.org";
 import { Idiomorph } from "idiomorph/dist/idiomorph.esm.js";
-import { $, $$, call, fragment, icon } from "./dom.js";
+import { $, $$, call, fragment, icon, toast } from "./dom.js";
 import { refreshList } from "./list.js";
 
 const RENEW = 60_000;
@@ -9,6 +9,9 @@ let renewal = null;
 let touched = 0;
 let queue = Promise.resolve();
 let saving = 0;
+let looking = false;
+
+const TYPED = "#sheet textarea, #sheet .why .field";
 
 const sheet = () => $("#sheet");
 const words = () => sheet().dataset;
@@ -63,8 +66,18 @@ async function redraw(blocked = busy) {
     return;
   }
   const callbacks = { beforeNodeMorphed: (old) => old.id !== "saved" };
+  const typed = $$(TYPED).filter((field) => field.value !== field.defaultValue).map((field) => [field.name, field.value]);
   Idiomorph.morph(sheet(), fresh.outerHTML, { morphStyle: "outerHTML", ignoreActiveValue: true, callbacks });
+  for (const [name, value] of typed) keep(name, value);
   htmx.process(sheet());
+}
+
+/** What was typed and is not saved stays, whatever is drawn beneath it. */
+function keep(name, value) {
+  const field = $(`#sheet [name="${name}"]`);
+  if (!field || field.value === value) return;
+  field.value = value;
+  field.closest(".step")?.classList.add("asks");
 }
 
 function announce(fresh) {
@@ -106,12 +119,13 @@ function release() {
 
 /** Saves one action; actions go one after the other, in the order in which they were made. */
 function save(changes) {
-  const id = sheet().dataset.id;
+  const { id, posts: shown } = words();
+  const posts = Number(shown); // as they were when the hand moved: a later one is not seen
   touched = Date.now();
   saving += 1;
   $("#saved").textContent = words().saySaving;
   queue = queue.then(async () => {
-    const answer = await call("PATCH", address(id), changes);
+    const answer = await call("PATCH", address(id), { ...changes, posts });
     saving -= 1;
     if (sheet()?.dataset.id !== id) return;
     if (!answer.ok) {
@@ -127,6 +141,27 @@ function save(changes) {
       if ($("#saved")) $("#saved").textContent = words().saySaved;
       refreshList();
     }
+  });
+}
+
+/** Says that somebody looked at what was posted again: at the posts that this page shows, and at no later one. */
+export function looked() {
+  if (!$("#look button") || looking) return;
+  const { id, posts, sayMeanwhile, sayLooked, sayShow } = words();
+  looking = true;
+  queue = queue.then(async () => {
+    const answer = await call("POST", `${address(id)}/looked-at`, { posts: Number(posts) });
+    looking = false;
+    if (sheet()?.dataset.id !== id) return;
+    if (answer.ok) {
+      await redraw(() => busy() || unsaved());
+      $("#look")?.remove();
+      toast(sayLooked);
+      refreshList();
+    } else if (answer.error?.code === "POSTED_MEANWHILE") {
+      await redraw();
+      say("news", sayMeanwhile, "again", unsaved() && sayShow, () => redraw(() => false));
+    } else failed(answer, looked);
   });
 }
 
@@ -198,9 +233,13 @@ export function startReview() {
     if (step && event.target.value && !step.contains(event.relatedTarget)) step.classList.remove("asks");
   });
   document.addEventListener("submit", (event) => {
-    if (event.target.id !== "steps") return;
+    if (event.target.id !== "steps" && event.target.id !== "look") return;
     event.preventDefault();
     event.stopImmediatePropagation();
+    if (event.target.id === "look") {
+      looked();
+      return;
+    }
     const open = $(".step.asks .why .field");
     if (open && !open.value.trim()) open.focus();
     save({ comment: comment().value });
