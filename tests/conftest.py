@@ -16,7 +16,7 @@ import pytest
 from tallybook.core import environment
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database, open_database
-from tests import world
+from tests import programs, world
 from tests.postgres import APP, DEV, OWNER, TEMPLATE, Server
 
 for _name in [name for name in os.environ if name.startswith("TALLYBOOK_") and not name.startswith("TALLYBOOK_TEST_")]:
@@ -37,6 +37,17 @@ select setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, 
 from pg_sequences where schemaname in ('public', 'dev') and last_value is not null
 """
 SMALL = 2**18  # bytes; above it, truncating is quicker than deleting and leaves nothing to vacuum
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "needs(program): it is skipped without that program, or fails where all must run"
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs"):
+        programs.require(mark.args[0])
 
 
 def pytest_configure_node(node: Any) -> None:

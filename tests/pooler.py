@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.postgres import Server
+from tests.programs import PROGRAMS
 
-PROGRAM = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
-needs_pgbouncer = pytest.mark.skipif(not Path(PROGRAM).exists(), reason="there is no PgBouncer on this machine")
+needs_pgbouncer = pytest.mark.needs("pgbouncer")
 SETTINGS = """
 [databases]
 * = host={server} user={user}
@@ -37,7 +37,7 @@ async def pooled(postgres: Server, user: str, size: int = 20) -> AsyncIterator[s
     settings = folder / "pgbouncer.ini"
     settings.write_text(SETTINGS.format(server=postgres.folder, user=user, size=size, folder=folder))
     process = await asyncio.create_subprocess_exec(
-        PROGRAM, "-q", "-u", "nobody", str(settings), stderr=asyncio.subprocess.DEVNULL
+        PROGRAMS["pgbouncer"], "-q", "-u", "nobody", str(settings), stderr=asyncio.subprocess.DEVNULL
     )
     try:
         async with asyncio.timeout(20):

@@ -19,12 +19,12 @@ import pytest
 
 from tests.channels.bridge.bridge_file import LAWLEY
 from tests.postgres import APP, OWNER, Server
+from tests.programs import PROGRAMS
 from tests.proof.conftest import furnish
 from tests.proof.oracle import expected, read_books
 from tests.proof.product import Product, posts, store, wait_until
 from tests.proof.visitor import add_admin, logged_in
 
-PGBOUNCER = Path("/usr/sbin/pgbouncer")
 PORT = 6432
 CONFIGURATION = """
 [databases]
@@ -42,7 +42,7 @@ ignore_startup_parameters = extra_float_digits
 ASK_FOR_A_JOB = "insert into jobs (kind, key) values ('monitor.reconcile', 'asked')"
 JOB_DONE = "select state = 'done' from jobs where key = 'asked'"
 
-pytestmark = pytest.mark.skipif(not PGBOUNCER.exists(), reason="there is no PgBouncer on this machine")
+pytestmark = pytest.mark.needs("pgbouncer")
 
 
 @pytest.fixture
@@ -59,7 +59,9 @@ def pooler(postgres: Server) -> Iterator[Path]:
     else:
         lowered = {}
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([PGBOUNCER, folder / "ini"], cwd=folder, stdout=log, stderr=log, **lowered)
+        process = subprocess.Popen(
+            [PROGRAMS["pgbouncer"], folder / "ini"], cwd=folder, stdout=log, stderr=log, **lowered
+        )
     wait_until(lambda: (folder / f".s.PGSQL.{PORT}").exists() or process.poll() is not None, "the pooler")
     assert process.poll() is None, (folder / "log").read_text()
     yield folder

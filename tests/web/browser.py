@@ -29,7 +29,6 @@ from tallybook.monitor.store import projects as project_store
 from tallybook.monitor.types import Kind, Project
 from tests import world
 
-CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
