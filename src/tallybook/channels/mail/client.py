@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as WIRE
@@ -32,11 +33,11 @@ class Body(msgspec.Struct, frozen=True):
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class Mail:
-    """E-mail as a channel. ``relay`` gives the server and the sender's address as they are set now."""
+    """E-mail as a channel. ``relay`` gives the server and the sender's address for a recipient, as they are set now."""
 
-    relay: Callable[[], tuple[Relay, str]]
+    relay: Callable[[str], tuple[Relay, str]]
     tls: ssl.SSLContext | None = None
     seconds: float = SECONDS
     name: str = NAME
@@ -45,7 +46,7 @@ class Mail:
 
     async def send(self, outgoing: Outgoing) -> str:
         """Sends to one address; returns the Message-ID. Raises Refused, Unreachable, SendError, OutcomeUnknown."""
-        relay, sender = self.relay()
+        relay, sender = self.relay(outgoing.to)
         mail = message(outgoing, sender)
         async with self._connected(relay) as server:
             await _envelope(server, sender, outgoing.to)
@@ -109,7 +110,7 @@ def message(outgoing: Outgoing, sender: str) -> EmailMessage:
     try:
         mail["From"], mail["To"] = Address(addr_spec=sender), Address(addr_spec=outgoing.to)
         mail["Subject"] = " ".join(body.subject.split())
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, MessageError) as error:
         raise Refused("an address of the e-mail is not one") from error
     mail["Date"] = localtime()
     mail["Message-ID"] = f"<{hashlib.sha256(outgoing.dedup_key.encode()).hexdigest()[:32]}@{sender.rpartition('@')[2]}>"

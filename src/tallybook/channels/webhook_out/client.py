@@ -37,7 +37,7 @@ class Hook(msgspec.Struct, frozen=True):
         return f"Hook({self.name})"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Webhooks:
     """Webhooks as a channel; a message's recipient is the hook's name. ``hook`` raises Refused for an unknown one."""
 
