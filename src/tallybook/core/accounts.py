@@ -20,11 +20,19 @@ logins = Counter("tallybook_logins_total", "Tries to log in, by how they ended."
 
 # ── Logging in ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+# Into the business that was switched to last, else into the oldest.
 BY_LOGIN = """
-select a.id, a.password_hash, min(r.business_id)
-from accounts a join account_roles r on r.account_id = a.id
+select a.id, a.password_hash, r.business_id
+from accounts a
+join account_roles r on r.account_id = a.id
+left join lateral (
+    select max(l.at) as at from audit_log l
+    where l.business_id = r.business_id and l.subject = 'account' and l.subject_id = a.id::text
+        and l.action = %(entered)s
+) as switched on true
 where a.login = %(login)s and a.active
-group by a.id
+order by switched.at desc nulls last, r.business_id
+limit 1
 """
 # Only while the hash is still the one that was verified: the password may have been changed meanwhile.
 STILL = "select 1 from accounts where id = %(id)s and active and password_hash = %(verified)s for share"
@@ -52,7 +60,8 @@ async def log_in(db: Database, hasher: Passwords, limits: Limits, tried: Login) 
 
     async def look_up(conn: Conn) -> tuple[int, str, int] | None:
         # A NUL cannot be asked for, and names nobody.
-        row = None if "\0" in login else await (await conn.execute(BY_LOGIN, {"login": login})).fetchone()
+        values = {"login": login, "entered": sessions.ENTERED}
+        row = None if "\0" in login else await (await conn.execute(BY_LOGIN, values)).fetchone()
         return (row[0], row[1], row[2]) if row else None
 
     found = await db.run("look up login", look_up)
@@ -84,7 +93,12 @@ CHANGE_HASH = """
 update accounts set password_hash = %(password_hash)s, must_change = %(must_change)s
 where id = %(id)s and (%(old_hash)s::text is null or password_hash = %(old_hash)s::text)
 """
-SET_PREFERENCES = "update accounts set locale = %(locale)s, theme = %(theme)s where id = %(id)s"
+SET_PREFERENCES = """
+update accounts a set locale = %(locale)s, theme = %(theme)s
+from (select id, locale, theme from accounts where id = %(id)s for update) before
+where a.id = before.id and (a.locale, a.theme) is distinct from (%(locale)s::text, %(theme)s::text)
+returning before.locale, before.theme
+"""
 
 
 class PasswordChange(msgspec.Struct, frozen=True):
@@ -141,4 +155,11 @@ async def set_preferences(conn: Conn, caller: Caller, locale: str | None, theme:
     """The caller's own language (None: the browser's) and theme. Raises Invalid for what we do not have."""
     if locale not in LANGUAGES or theme not in THEMES:
         raise Invalid("There is no such language or theme.")
-    await conn.execute(SET_PREFERENCES, {"id": caller.account_id, "locale": locale, "theme": theme})
+    if caller.account_id is None:
+        return
+    after = {"locale": locale, "theme": theme}
+    row = await (await conn.execute(SET_PREFERENCES, after | {"id": caller.account_id})).fetchone()
+    if row is not None:
+        before = {"locale": row[0], "theme": row[1]}
+        who, subject = (caller.name, caller.account_id), ("account", str(caller.account_id))
+        await audit.record(conn, caller.business_id, *who, "account.preferences_changed", *subject, before, after)

@@ -54,11 +54,19 @@ RIGHTS_OF_SCOPE: dict[Scope, frozenset[Right]] = {
 EVERY_SCOPE = frozenset(Scope)
 
 
+class Elsewhere(msgspec.Struct, frozen=True):
+    """Another business in which somebody has a role."""
+
+    id: int
+    name: str
+
+
 class Caller(msgspec.Struct, frozen=True):
     """Somebody known, acting in one business.
 
     ``role`` is None for an API token that belongs to no person. ``session`` is the public handle of the session (the
     hex of its hash), ``token_id`` the API token's number; exactly one of them is given for callers from the web.
+    ``elsewhere`` is where a session may be taken to; an API token stays in its business.
     """
 
     account_id: int | None
@@ -71,6 +79,7 @@ class Caller(msgspec.Struct, frozen=True):
     token_id: int | None = None
     locale: str | None = None
     theme: Literal["auto", "light", "dark"] = "auto"
+    elsewhere: tuple[Elsewhere, ...] = ()
 
     @property
     def business_id(self) -> int:

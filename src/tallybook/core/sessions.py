@@ -11,10 +11,13 @@ import msgspec
 
 from . import audit, keys, secret_tokens
 from .businesses import Business
-from .callers import Caller, Role
+from .callers import Caller, Elsewhere, Role
 from .db import Conn
+from .errors import NotAllowed
 
 LONGEST_DAYS = 30
+ENTERED = "session.business_entered"  # by which the next login finds the business that was used last
+MOST = 2**31  # the numbers of businesses end here
 
 START = f"""
 insert into sessions (token_hash, account_id, business_id, expires_at)
@@ -38,7 +41,10 @@ seen as (
     where s.token_hash = f.token_hash and s.seen_at < now() - interval '1 minute'
 )
 select id, display_name, business_id, role, must_change, name, time_zone, business_locale,
-    locale, theme
+    locale, theme,
+    (select coalesce(jsonb_agg(jsonb_build_array(b.id, b.name) order by b.name, b.id), '[]')
+     from account_roles r join businesses b on b.id = r.business_id
+     where r.account_id = found.id and r.business_id <> found.business_id)
 from found
 """
 LIVE = """
@@ -57,7 +63,19 @@ where account_id = %(account_id)s
     and (%(business_id)s::int is null or business_id = %(business_id)s::int)
     and (%(except_hash)s::bytea is null or token_hash <> %(except_hash)s::bytea)
 """
-END_BY_COOKIE = "delete from sessions where token_hash = %(token_hash)s"
+END_BY_COOKIE = """
+with ended as (
+    delete from sessions where token_hash = %(token_hash)s returning account_id, business_id
+)
+select e.business_id, a.display_name, e.account_id from ended e join accounts a on a.id = e.account_id
+"""
+# A session is moved only to where its account has a role at this moment.
+SWITCH = """
+update sessions s set business_id = r.business_id
+from account_roles r
+where s.token_hash = decode(%(handle)s, 'hex') and s.account_id = %(account_id)s
+    and r.account_id = s.account_id and r.business_id = %(business_id)s
+"""
 SHA256_HEX = 64
 
 
@@ -87,8 +105,25 @@ async def resolve(conn: Conn, token: str) -> Caller | None:
         return None
     return Caller(
         account_id=row[0], name=row[1], business=Business(row[2], *row[5:8]), role=Role(row[3]), must_change=row[4],
-        session=token_hash.hex(), locale=row[8], theme=row[9],
+        session=token_hash.hex(), locale=row[8], theme=row[9], elsewhere=tuple(Elsewhere(*one) for one in row[10]),
     )  # fmt: skip
+
+
+async def switch(conn: Conn, caller: Caller, business_id: int) -> None:
+    """Takes the caller's session to another business of theirs; both records say so, and neither names the other.
+
+    Raises NotAllowed for an API token, and for a business in which the caller has no role, whether there is one or not.
+    """
+    if caller.account_id is None or caller.session is None:
+        raise NotAllowed("An API token belongs to one business.")
+    if business_id == caller.business_id:
+        return
+    values = {"handle": caller.session, "account_id": caller.account_id, "business_id": business_id}
+    if not 0 < business_id < MOST or not (await conn.execute(SWITCH, values)).rowcount:
+        raise NotAllowed("You have no role in this business.")
+    about = (caller.name, caller.account_id)
+    for business, action in ((caller.business_id, "session.business_left"), (business_id, ENTERED)):
+        await audit.record(conn, business, *about, action, "account", str(caller.account_id))
 
 
 async def live(conn: Conn, account_id: int) -> list[LiveSession]:
@@ -119,4 +154,7 @@ async def end_all(
 
 async def end_token(conn: Conn, token: str) -> None:
     """Ends the session of this cookie, if there is one: nothing to say when there is none."""
-    await conn.execute(END_BY_COOKIE, {"token_hash": secret_tokens.digest(token)})
+    row = await (await conn.execute(END_BY_COOKIE, {"token_hash": secret_tokens.digest(token)})).fetchone()
+    if row is not None:
+        business_id, name, account_id = row
+        await audit.record(conn, business_id, name, account_id, "session.logged_out", "account", str(account_id))

@@ -16,12 +16,12 @@ from litestar.types import ControllerRouterHandler
 
 from tallybook.app import App
 
-from . import account, errors, login, pages, schema, status
+from . import account, errors, login, pages, schema, status, switching
 from .auth import Authentication
 from .security import MAX_BODY, CrossSiteGuard, Guard, csrf_config
 
 A_YEAR = 31_536_000  # seconds
-# For static files alone: pages hold a token beside what was asked for, and a stream must not wait for a full block.
+# For static files alone: a page is compressed where it is made, and a stream must not wait for a full block.
 COMPRESSION = CompressionConfig(backend="gzip", minimum_size=1000)
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -57,7 +57,7 @@ def litestar(app: App, handlers: Sequence[ControllerRouterHandler] = (), lifespa
 
 def own_handlers() -> list[ControllerRouterHandler]:
     handlers: list[ControllerRouterHandler] = [
-        *login.HANDLERS, *account.HANDLERS, status.alive, status.ready, status.metrics,
+        *login.HANDLERS, *account.HANDLERS, *switching.HANDLERS, status.alive, status.ready, status.metrics,
     ]  # fmt: skip
     if folders := pages.static_folders():
         handlers.append(

@@ -103,7 +103,7 @@ async def _end_session_of_cookie(request: Asked, app: TheApp) -> None:
     await app.db.run("end session", end)
 
 
-@post("/language", opt={"open": "known"}, include_in_schema=False)
+@post("/language", opt={"open": "known", "any_business": True}, include_in_schema=False)
 async def set_language(request: Asked, app: TheApp, data: URLEncodedBody[LanguageForm]) -> Response[Any]:
     """The reader's language: in a cookie for anybody, in the account for who has one."""
     if data.locale not in LOCALES:
@@ -118,7 +118,7 @@ async def set_language(request: Asked, app: TheApp, data: URLEncodedBody[Languag
     return Redirect(auth.safe_next(data.next), status_code=303, cookies=[cookie])
 
 
-@post("/theme", include_in_schema=False)
+@post("/theme", opt={"any_business": True}, include_in_schema=False)
 async def set_theme(request: Asked, app: TheApp, data: URLEncodedBody[ThemeForm]) -> Response[Any]:
     caller = request.user
     await app.db.run("set theme", lambda conn: accounts.set_preferences(conn, caller, caller.locale, data.theme))

@@ -7,7 +7,9 @@ on open pages), ``business`` and ``clock`` (None on open pages), ``asset(name)``
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -24,12 +26,15 @@ from tallybook.core.businesses import LOCALES, Business
 from tallybook.core.callers import Caller
 
 from . import i18n
+from .page_tokens import masked, unmasked
 from .times import Clock
 
 FOLDER = Path(__file__).parent
 BUILT, SOURCE = FOLDER / "static" / "dist", FOLDER / "static" / "src"
 CSRF_FIELD = "_csrf_token"  # Litestar's own name for it
 LANGUAGE_COOKIE = "lang"
+WORTH_COMPRESSING = 1400  # bytes; less is one packet anyhow
+GZIP_LEVEL = 5
 
 
 @dataclass(frozen=True)
@@ -65,15 +70,24 @@ class Pages:
 
 def page(
     request: Request[Any, Any, Any], name: str, context: dict[str, Any] | None = None, status: int = 200
-) -> Response[str]:
-    """A page as an answer. It is never stored by a browser or a proxy."""
+) -> Response[Any]:
+    """A page as an answer, compressed for who takes that. It is never stored by a browser or a proxy."""
     pages: Pages = request.app.state.pages
-    return Response(
-        pages.render(request, name, context or {}),
-        status_code=status,
-        media_type=MediaType.HTML,
-        headers={"cache-control": "no-store", "vary": "cookie, accept-language, hx-request"},
-    )
+    headers = {"cache-control": "no-store", "vary": "cookie, accept-language, accept-encoding, hx-request"}
+    body = pages.render(request, name, context or {}).encode()
+    if len(body) >= WORTH_COMPRESSING and takes_gzip(request.headers.get("accept-encoding", "")):
+        body = gzip.compress(body, GZIP_LEVEL, mtime=0)
+        headers["content-encoding"] = "gzip"
+    return Response(body, status_code=status, media_type=MediaType.HTML, headers=headers)
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Whether the header Accept-Encoding names gzip, and not with a weight of 0. Pure."""
+    for one in accepted.lower().split(","):
+        name, _, weight = one.partition(";")
+        if name.strip() == "gzip":
+            return not re.fullmatch(r"q=0(\.0*)?", weight.strip())
+    return False
 
 
 def language_of(request: Request[Any, Any, Any]) -> str:
@@ -94,8 +108,10 @@ def clock_of(request: Request[Any, Any, Any]) -> Clock:
 
 
 def csrf_token(request: Request[Any, Any, Any]) -> str:
+    """The page's token, another one at each call."""
     token = ScopeState.from_scope(request.scope).csrf_token
-    return token if isinstance(token, str) else ""
+    caller: Caller | None = request.scope.get("user")
+    return masked(unmasked(token), caller.business_id if caller else None) if isinstance(token, str) else ""
 
 
 def here(request: Request[Any, Any, Any]) -> str:

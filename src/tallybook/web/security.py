@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
+from litestar import Request
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import HttpMethod, ScopeType
 from litestar.middleware.csrf import CSRFMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.utils.scope.state import ScopeState
 from prometheus_client import Histogram
 
-from tallybook.core.errors import NotAllowed, TooLarge
+from tallybook.core.errors import Conflict, NotAllowed, TooLarge
 
+from .page_tokens import business_of, unmasked
 from .proxies import Network, origin
 
 MAX_BODY = 1_000_000  # bytes
@@ -155,13 +158,37 @@ class CrossSiteGuard(CSRFMiddleware):
     Must stand behind the authentication: only a request that was let in by its token is exempt.
     """
 
+    def __init__(self, app: ASGIApp, config: CSRFConfig) -> None:
+        super().__init__(app, config)
+        self.guarded, self.app = app, self._in_its_business
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("auth") == "token":
-            await self.app(scope, receive, send)
+            await self.guarded(scope, receive, send)
             return
         if str(scope.get("method")) not in SAFE_METHODS and _site(scope) not in {b"", b"same-origin", b"none"}:
             raise NotAllowed("This request came from another site.")
+        self._forget_what_is_not_ours(scope)
         await super().__call__(scope, receive, send)
+
+    def _forget_what_is_not_ours(self, scope: Scope) -> None:
+        """A cookie signed with a key that is gone is replaced, or no form would ever be taken again."""
+        cookies = Request[Any, Any, Any](scope).cookies
+        cookie = cookies.get(self.config.cookie_name)
+        if cookie is not None and self._decode_csrf_token(cookie) is None:
+            del cookies[self.config.cookie_name]
+
+    def _csrf_tokens_match(self, request_csrf_token: str, cookie_csrf_token: str) -> bool:
+        return super()._csrf_tokens_match(unmasked(request_csrf_token), cookie_csrf_token)
+
+    async def _in_its_business(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What was filled in for one business is not written into another, to which another tab has gone meanwhile."""
+        caller, token = scope.get("user"), ScopeState.from_scope(scope).csrf_token
+        shown_for = business_of(token) if isinstance(token, str) else None
+        anywhere = scope["route_handler"].opt.get("any_business")
+        if caller is not None and shown_for not in {None, caller.business_id} and not anywhere:
+            raise Conflict("This page shows another business than the one you are in now. Load it again.")
+        await self.guarded(scope, receive, send)
 
 
 def _site(scope: Scope) -> bytes:
