@@ -88,8 +88,8 @@ DRIFTED = {
     ),
     "an index": (
         ("drop index qa_photo_reviews_by_message",),
-        ("The index qa_photo_reviews_by_message on qa_photo_reviews (business_id, whatsapp_message_date, id) is missing "
-        "in dev, which is slower for it."),
+        ("The index qa_photo_reviews_by_message on qa_photo_reviews (business_id, whatsapp_message_date, id) is "
+        "missing in dev, which is slower for it."),
     ),
     "a trigger": (
         ("drop trigger qa_photo_reviews_fill_space on qa_photo_reviews",),

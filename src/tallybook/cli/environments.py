@@ -12,9 +12,12 @@ from tallybook.core import backup as backups
 from tallybook.core import environment, revisions
 from tallybook.core.db import PROD, schema_of
 
+from . import environment_data
 from .opening import Env, Json, confirmed, owner_url, run, say, settings_of, with_database
 
 app = typer.Typer(no_args_is_help=True, help="Environments: a schema and a role of its own each.")
+for _command in environment_data.COMMANDS:
+    app.command()(_command)
 
 
 @app.command("create")

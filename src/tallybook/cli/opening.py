@@ -137,5 +137,5 @@ def confirmed(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise typer.BadParameter("This destroys something; confirm it with --yes.")
+        raise typer.BadParameter(f"{question} Nobody is there to answer; confirm it with --yes.")
     typer.confirm(question, abort=True)
