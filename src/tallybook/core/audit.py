@@ -81,3 +81,35 @@ async def recent(
     """The newest entries first; the next page begins below the last id of this one."""
     values = {"business_id": business_id, "subject": subject, "below": below, "limit": limit}
     return [Entry(*row) for row in await (await conn.execute(RECENT, values)).fetchall()]
+
+
+RECORD_ALL = """
+insert into audit_log (business_id, who, account_id, action, subject, subject_id, after)
+select %(business_id)s, %(who)s, %(account_id)s, %(action)s, %(subject)s, u.subject_id, %(after)s
+from unnest(%(subject_ids)s::text[]) as u (subject_id)
+"""
+
+
+async def record_all(  # noqa: PLR0917 - as record()
+    conn: Conn,
+    business_id: int,
+    who: str,
+    account_id: int | None,
+    action: str,
+    subject: str,
+    subject_ids: list[str],
+    after: dict[str, Any],
+) -> None:
+    """Adds the same entry for each of many subjects, as ``record`` does for one. Raises Invalid for a secret field."""
+    if leaked := SECRET & {*after}:
+        raise Invalid(f"A secret does not belong in the record: {', '.join(sorted(leaked))}.")
+    values = {
+        "business_id": business_id,
+        "who": who[:100],
+        "account_id": account_id,
+        "action": action,
+        "subject": subject,
+        "subject_ids": subject_ids,
+        "after": Jsonb(after),
+    }
+    await conn.execute(RECORD_ALL, values)

@@ -22,7 +22,7 @@ RHYTHMS = """
 with recent as (
     select p.name, m.said_at, m.said_at - lag(m.said_at) over (partition by p.name order by m.said_at) as silence
     from monitor_projects p
-    join messages m on m.business_id = p.business_id and m.chat = p.group_jid
+    join messages m on m.business_id = p.business_id and m.chat = p.group_jid and m.channel <> 'manual'
     where p.business_id = %(business_id)s and p.active and m.said_at > %(since)s
 )
 select p.name, count(r.said_at), max(r.said_at), max(r.silence)
