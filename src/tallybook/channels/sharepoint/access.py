@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,6 @@ else:
     msal = later("msal")
 
 AUTHORITY = "https://login.microsoftonline.com"
-PATIENCE = 20.0  # seconds
 # The one thing that an application asks for: whatever an administrator has granted it.
 SCOPE = "https://graph.microsoft.com/.default"
 
@@ -44,10 +42,13 @@ class Credentials:
 
 @dataclass
 class Tokens:
-    """Access tokens: kept by msal for as long as they hold, fetched in a thread. Never logged, never stored."""
+    """Access tokens: kept by msal for as long as they hold, fetched in a thread. Never logged, never stored.
+
+    ``http`` is the caller's to close.
+    """
 
     credentials: Credentials
-    tls: ssl.SSLContext
+    http: httpx.Client
     _client: Any = None
 
     async def bearer(self) -> str:
@@ -85,5 +86,5 @@ class Tokens:
             authority=f"{one.authority.rstrip('/')}/{one.tenant}",
             instance_discovery=None if own else False,
             validate_authority=own,
-            http_client=httpx.Client(verify=self.tls, timeout=PATIENCE),
+            http_client=self.http,
         )

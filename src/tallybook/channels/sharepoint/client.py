@@ -34,6 +34,7 @@ from .types import (
 )
 from .wire import Wire
 
+SIGN_IN_SECONDS = 20.0
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -174,6 +175,6 @@ def _file_outcome(answer: Answer) -> Outcome:
 async def connected(place: Place, credentials: Credentials) -> AsyncIterator[Graph]:
     """A client on the site, not yet opened. Proxies and a CA of one's own come from the usual variables."""
     tls = httpx.create_ssl_context()
-    limits = httpx.Limits(max_connections=4)
-    async with httpx.AsyncClient(verify=tls, timeout=place.timeout, limits=limits) as http:
-        yield Graph(place, credentials, Wire(place.api, http, Tokens(credentials, tls)))
+    with httpx.Client(verify=tls, timeout=SIGN_IN_SECONDS) as sign_in:
+        async with httpx.AsyncClient(verify=tls, timeout=place.timeout) as http:
+            yield Graph(place, credentials, Wire(place.api, http, Tokens(credentials, sign_in)))
