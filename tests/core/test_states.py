@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tallybook.core.db import Conn
 from tallybook.core.messages import Status
 from tallybook.core.outbox import RISES
 from tallybook.core.retention import RULES
+from tallybook.monitor.types import LOCK_LASTS
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "states.md").read_text(encoding="utf-8")
 SECTIONS = dict(part.split("\n", 1) for part in DOCUMENT.split("\n## ")[1:])
@@ -19,6 +21,7 @@ TABLES = {
     "Jobs": "jobs",
     "Outgoing messages": "outbox",
     "Messages": "messages",
+    "Reviews": "qa_photo_reviews",
     "Review lock": "qa_photo_reviews",
 }
 BY_COLUMN = ("Deliveries", "Jobs", "Outgoing messages")
@@ -55,13 +58,18 @@ async def test_each_check_that_is_named_exists(conn: Conn, section: str) -> None
         await check(conn, name)
 
 
-@pytest.mark.parametrize("section", ["Messages", "Review lock"])
+@pytest.mark.parametrize("section", ["Messages", "Reviews", "Review lock"])
 async def test_states_without_a_column_are_told_apart_by_the_columns_named(conn: Conn, section: str) -> None:
     told = dict(re.findall(r"^\| ([a-z ]+) \| `(.+)` \|$", SECTIONS[section], re.MULTILINE))
     assert states(section) == {state.replace(" ", "_") for state in told}
     each = " + ".join(f"count(*) filter (where {condition})" for condition in told.values())
     row = await (await conn.execute(f"select {each} = count(*) from {TABLES[section]}".encode())).fetchone()
     assert row == (True,)
+
+
+def test_a_lock_lasts_as_long_as_is_written() -> None:
+    (minutes,) = set(re.findall(r"interval '(\d+) minutes'", SECTIONS["Review lock"]))
+    assert timedelta(minutes=int(minutes)) == LOCK_LASTS
 
 
 def test_the_code_knows_the_same_states_and_raises_only_along_the_arrows() -> None:

@@ -235,7 +235,7 @@ async def complete_and_posted_again(tab: Tab, db: Database, home: Business) -> N
     await expect(tab.page.locator("#sheet .status")).to_have_text("Complete")
     await expect(tab.page.locator("#saved")).to_have_text("Saved")
     await post(db, home, "DR1752104 again")
-    await expect(tab.page.locator("#look")).to_contain_text("Posted again after it was complete.")
+    await expect(tab.page.locator("#look")).to_contain_text("Posted again after it was complete")
 
 
 async def test_a_complete_review_that_is_posted_again_comes_back_until_one_of_two_looked_at_it(
