@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
@@ -10,20 +11,29 @@ from granian.server.embed import Server
 from tallybook.app import App
 from tallybook.core import log
 
-from . import health, live, monitor, monitor_api
+from . import health, live, monitor, monitor_api, replies
 from .asgi import build
 from .security import Guard
 from .webhooks import in_front_of
 
+# Granian says so at each start of the server that it has for programs like this one; how it stops is held by our tests.
+EXPERIMENTAL = "Embedded server is experimental!"
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of Granian's tells anything; all do but that one."""
+    return record.msg != EXPERIMENTAL
+
 
 def application(app: App, stop: asyncio.Event | None = None) -> Guard:
     """The whole web application of an opened App. Its event streams end when ``stop`` is set."""
-    handlers = [*monitor.HANDLERS, *monitor_api.HANDLERS, *health.HANDLERS, live.live_stream]
+    handlers = [*monitor.HANDLERS, *monitor_api.HANDLERS, *replies.HANDLERS, *health.HANDLERS, live.live_stream]
     return build(app, handlers, lifespan=[live.lifespan(stop)])
 
 
 async def serve(app: App, stop: asyncio.Event) -> None:
     """Serves until ``stop`` is set; requests under way are answered and open event streams end."""
+    logging.getLogger("_granian").addFilter(is_news)
     channels = {name: entry.webhook for name, entry in app.channels.items()}
     async with in_front_of(application(app, stop), channels, app) as whole:
         server = Server(
