@@ -87,7 +87,8 @@ def _text(data: bytes) -> str:
 
 
 def _csv_rows(text: str) -> list[Row]:
-    lines = text.splitlines()
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n")
     told = re.fullmatch(r"sep=(.)", lines[0].strip(), re.IGNORECASE) if lines else None
     separator = told[1] if told else _separator(lines[:20])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
