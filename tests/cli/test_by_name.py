@@ -50,6 +50,12 @@ def test_the_list_says_of_each_command_what_the_command_says_of_itself() -> None
         assert said.startswith(named.says.removesuffix(".")), name
 
 
+def test_a_group_of_one_command_is_a_group() -> None:
+    result = CliRunner().invoke(cli.app, ["user", "--help"])
+    assert "user [OPTIONS] COMMAND" in result.output
+    assert "add" in result.output
+
+
 def test_the_list_itself_imports_no_command() -> None:
     code = "import sys; from typer.testing import CliRunner; from tallybook import cli; "
     code += "print(CliRunner().invoke(cli.app, ['--help']).exit_code, 'tallybook.app' in sys.modules)"

@@ -74,10 +74,11 @@ def loaded(name: str, where: str) -> Any:
     """The command itself, imported."""
     module, _, attribute = where.partition(":")
     found = getattr(import_module(f"{__package__}.{module}"), attribute)
-    if not isinstance(found, typer.Typer):
+    if isinstance(found, typer.Typer):
+        command: Any = typer.main.get_group(found)  # a group even where it has one command yet
+    else:
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         alone.command(name)(found)
-        found = alone
-    command = typer.main.get_command(found)
+        command = typer.main.get_command(alone)
     command.name = name
     return command
