@@ -25,7 +25,7 @@ from .core.login_limits import Limits
 from .core.passwords import Passwords
 from .monitor import rules
 from .monitor.jobs import Watch
-from .monitor.service import counts, registers, rhythm
+from .monitor.service import counts, registers, reply_board, rhythm
 from .monitor.service.filing import Desk
 from .monitor.store import projects as project_store
 from .monitor.types import Kind, Project
@@ -151,7 +151,11 @@ async def health_report(app: App, now: datetime, business: Business | None = Non
     try:
         async with app.db.transaction() as conn:
             for one in [business] if business else await businesses.every(conn):
-                found = [part for look in (rhythm, registers, counts) for part in await look.checks(conn, one, now)]
+                found = [
+                    part
+                    for look in (rhythm, registers, counts, reply_board)
+                    for part in await look.checks(conn, one, now)
+                ]
                 extra += [replace(check, open=True) for check in found]
     except psycopg.Error:
         if not app.db.is_away:

@@ -18,9 +18,11 @@ from tallybook.monitor import jobs
 from tallybook.monitor.service import validity
 from tallybook.monitor.service.validity import Imported
 
+from .monitor_replies import replies
 from .opening import Env, Json, opened, run, say
 
 app = typer.Typer(no_args_is_help=True, help="WhatsApp groups' posts become QA reviews.")
+app.command()(replies)
 
 
 def bar() -> Progress:

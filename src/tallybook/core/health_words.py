@@ -30,6 +30,9 @@ HEALTH = (
     N_("{n} drop is missing from a register."), N_("{n} drops are missing from a register."),
     N_("Far fewer drops than on this weekday in two months."), N_("Far more drops than on this weekday in two months."),
     N_("In their usual measure."), N_("Marketing and QA are out of their usual measure."),
+    N_("Sending to WhatsApp groups is stopped by somebody."), N_("What is sent comes back."),
+    N_("{n} message was sent and never seen in its group."),
+    N_("{n} messages were sent and never seen in their groups."),
     N_("In order."), N_("It is behind. An admin sees how far."),
     N_("Something is wrong here. An admin sees what it is."),
     N_("The bridge's file has no table 'messages': it is another file, or the bridge has not set it up yet."),
@@ -73,6 +76,7 @@ CHECKS = {
     "registers": N_("Registers"),
     "day": N_("Yesterday"),
     "shares": N_("Marketing against QA"),
+    "replies": N_("Replies in groups"),
     "installation-waiting": N_("Waiting for all businesses"),
     "installation-parked": N_("Parked for all businesses"),
 }

@@ -14,9 +14,9 @@ UNKNOWN_DROP: Mapping[str, str] = {
         "Please submit a valid drop number from the project plan."
     ),
     "he": (
-        "מספר נקודה לא תקין\n"
-        "הנקודה {drop} אינה ברשימת הנקודות התקפות של {project}.\n"
-        "נא לשלוח מספר נקודה תקין מתוכנית הפרויקט."
+        "מספר דרופ לא תקין\n"
+        "הדרופ {drop} אינו ברשימת הדרופים התקפים של {project}.\n"
+        "נא לשלוח מספר דרופ תקין מתוכנית הפרויקט."
     ),
 }
 OTHER_PROJECT: Mapping[str, str] = {
@@ -27,8 +27,8 @@ OTHER_PROJECT: Mapping[str, str] = {
     ),
     "he": (
         "קבוצה לא נכונה\n"
-        "הנקודה {drop} שייכת ל-{right} ולא ל-{project}.\n"
-        "נא לשלוח אותה שוב בקבוצה של {right}."
+        "הדרופ {drop} שייך ל-{right} ולא ל-{project}.\n"
+        "נא לשלוח אותו שוב בקבוצה של {right}."
     ),
 }  # fmt: skip
 OR: Mapping[str, str] = {"en": " or ", "he": " או "}

@@ -8,10 +8,11 @@ import logging
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
+from tallybook.alerting import Alerting
 from tallybook.app import App
 from tallybook.core import log
 
-from . import health, live, monitor, monitor_api, replies
+from . import alarms, environments, health, live, monitor, monitor_api, replies
 from .asgi import build
 from .security import Guard
 from .webhooks import in_front_of
@@ -27,7 +28,15 @@ def is_news(record: logging.LogRecord) -> bool:
 
 def application(app: App, stop: asyncio.Event | None = None) -> Guard:
     """The whole web application of an opened App. Its event streams end when ``stop`` is set."""
-    handlers = [*monitor.HANDLERS, *monitor_api.HANDLERS, *replies.HANDLERS, *health.HANDLERS, live.live_stream]
+    handlers = [
+        *monitor.HANDLERS,
+        *monitor_api.HANDLERS,
+        *replies.HANDLERS,
+        *health.HANDLERS,
+        *alarms.HANDLERS,
+        *environments.HANDLERS,
+        live.live_stream,
+    ]
     return build(app, handlers, lifespan=[live.lifespan(stop)])
 
 
@@ -44,10 +53,13 @@ async def serve(app: App, stop: asyncio.Event) -> None:
             log_dictconfig=log.GRANIAN,
             websockets=False,
         )
+        # Here too: else nobody would tell that the worker is gone.
+        watching = asyncio.create_task(Alerting(app).run(stop))
         serving = asyncio.create_task(server.serve())
         told = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
+        watching.cancel()
         if not serving.done():
             server.stop()  # type: ignore[no-untyped-call]
         await serving

@@ -102,6 +102,19 @@ async def counts(conn: Conn, business_id: int) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
+IS_OURS = """
+select count(*) from outbox
+where business_id = %(business_id)s::int and id = %(id)s::bigint and channel = %(channel)s::text
+"""
+
+
+async def is_ours(conn: Conn, business_id: int, number: int) -> bool:
+    """Whether an outgoing message of that number is one for a group."""
+    names = {"business_id": business_id, "id": number, "channel": CHANNEL}
+    row = await (await conn.execute(IS_OURS, names)).fetchone()
+    return bool(row and row[0])
+
+
 # A number whose messages do come back tells by a missing one that it is not in the group.
 UNSEEN = """
 select min(o.done_at), count(*) from outbox o
