@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from uuid import UUID, uuid4
 
 import psycopg
@@ -24,8 +24,8 @@ from .app import App, health_report
 from .channels.mail.client import Mail
 from .channels.mail.relay import Relay, relay_of
 from .channels.webhook_out.client import Hook, Webhooks
-from .core import alarm_store, alarms, businesses, outage_alarm, outbox
-from .core.alarm_letters import MAIL, WEBHOOK, Desk, Target, Told
+from .core import alarm_store, alarms, audit, businesses, outage_alarm, outbox
+from .core.alarm_letters import CHANNELS, MAIL, WEBHOOK, Desk, Target, Told, test_prefix
 from .core.alarm_store import Episode
 from .core.businesses import Business
 from .core.channel import Refused, Sender, SendError
@@ -40,6 +40,7 @@ from .words import words
 
 LOOK_SECONDS = 10.0
 SEND_SECONDS = 2.0
+GRACE_SECONDS = 10.0
 
 log = structlog.get_logger()
 
@@ -62,18 +63,22 @@ class Alerting:
     async def run(self, stop: asyncio.Event) -> None:
         """Watches and tells until ``stop`` is set, whatever goes wrong."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch(stop))
-            group.create_task(outbox.run_outbox(self.app.db, self._post, stop, asyncio.Event(), SEND_SECONDS))
+            group.create_task(self._again(self.look, self.look_seconds, stop))
+            group.create_task(self._again(partial(self._send_what_is_due, stop), SEND_SECONDS, stop))
 
-    async def _watch(self, stop: asyncio.Event) -> None:
+    async def _again(self, work: Callable[[], Awaitable[None]], seconds: float, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                await self.look()
-            except Exception as error:
+                await work()
+            except Exception:
                 if not self.app.db.is_away:
-                    log.exception("The alarms cannot be judged", error=type(error).__name__)
+                    log.exception("The alarms stand still for a moment")
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self.look_seconds)
+                await asyncio.wait_for(stop.wait(), seconds)
+
+    async def _send_what_is_due(self, stop: asyncio.Event) -> None:
+        if not self.app.db.is_away:
+            await outbox.run_outbox(self.app.db, self._post, stop, asyncio.Event(), SEND_SECONDS)
 
     async def look(self) -> None:
         """Looks once at everything that health looks at, and tells what has to be told."""
@@ -107,23 +112,35 @@ class Alerting:
                 log.warning("People are told of an alarm", alarm=step.alarm.name, what=step.tell)
         return told
 
-    async def test(self) -> UUID:
-        """Leaves a test for everybody who would be told; returns its number. Raises WrongSetup without a business."""
+    async def test(self, business: Business | None, who: str, account_id: int | None = None) -> UUID:
+        """Leaves a test for everybody who would be told, as ``who`` asks; returns its number.
+
+        ``business`` None means the one whose alarms these are. Raises WrongSetup where there is none.
+        """
         self.current()
         number = uuid4()
 
         async def put(conn: Conn) -> None:
-            self.business = await businesses.find(conn, self._business_name)
-            for letter in self.desk(self.business).tests(number):
+            self.business = business or await businesses.find(conn, self._business_name)
+            letters = self.desk(self.business).tests(number)
+            for letter in letters:
                 await outbox.put(conn, self.business.id, letter)
+            told = {"people": len(letters)}
+            await audit.record(
+                conn, self.business.id, who, account_id, "alarms.tested", "alarms", str(number), after=told
+            )
 
         await self.app.db.run("test alarms", put)
         return number
 
-    async def deliver(self) -> None:
-        """Sends what is due now."""
-        if self.business is not None:
-            await deliver(self.app.db, self.business.id, self._post, asyncio.Event())
+    async def tested(self, number: UUID) -> list[alarm_store.Told]:
+        """Sends what is due now; returns what became of a test."""
+        business = self.business
+        if business is None:
+            return []
+        await deliver(self.app.db, business.id, self._post, asyncio.Event())
+        keys = [test_prefix(number)]
+        return await self.app.db.run("look at a test", lambda conn: alarm_store.told(conn, business.id, keys, CHANNELS))
 
     def current(self) -> AlertsEntry:
         """Who is told, as the projects file says now; what was right before holds while there is a mistake in it."""
@@ -205,3 +222,15 @@ class Alerting:
         if self.app.settings.alert_webhook_secret is None:
             raise SendError("no secret is set to sign with: TALLYBOOK_ALERT_WEBHOOK_SECRET")
         return Hook(entry.name, entry.url, self.app.settings.alert_webhook_secret, entry.allow_internal)
+
+
+@asynccontextmanager
+async def watching(app: App, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Watches and tells while the block lasts; when ``stop`` is set, what is being sent comes to its end."""
+    task = asyncio.create_task(Alerting(app).run(stop))
+    try:
+        yield
+    finally:
+        await asyncio.wait({task}, timeout=GRACE_SECONDS if stop.is_set() else 0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -16,6 +16,7 @@ import psycopg
 import structlog
 from prometheus_client import start_http_server
 
+from .alerting import Alerting
 from .app import App, Watching
 from .core import businesses, deliveries, jobs, outbox, receive, retention, schedules, wakeups
 from .core.db import Conn
@@ -53,6 +54,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         "schedules": lambda: calendar.run(stop),
         "wake-ups": lambda: wakeups.listen(app.db, app.settings.direct_database_url, wakeups.waking(wake), stop),
         "heartbeat": lambda: _beat(app, stop),
+        "alarms": lambda: Alerting(app).run(stop),
         "counts": lambda: register_jobs.keep_counting(app.db, stop),
     }
     with _metrics(app.settings.worker_metrics_port):

@@ -30,6 +30,7 @@ class Tallybook(ByName):
         "monitor": Named("monitor:app", "WhatsApp groups' posts become QA reviews."),
         "env": Named("environments:app", "Environments: a schema and a role of its own each."),
         "parked": Named("parked:app", "What was put aside with a reason: see it, mend its cause, replay it."),
+        "alerts": Named("alerts:app", "Alarms: who is told when something is wrong."),
         "spool": Named("spool:app", "What came in while the database was away, kept on disk."),
         "user": Named("accounts:user", "People who may log in."),
         "token": Named("accounts:token", "Tokens for programs."),

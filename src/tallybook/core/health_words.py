@@ -25,6 +25,7 @@ HEALTH = (
     N_("No sendings ended without an answer."),
     N_("{n} unexpected refusal by the database this week."), N_("{n} unexpected refusals by the database this week."),
     N_("No unexpected refusals by the database this week."),
+    N_("{n} unexpected refusal by the database today."), N_("{n} unexpected refusals by the database today."),
     N_("Not yet held against the messages: that is done every night."),
     N_("Not held against the messages for two nights."), N_("Every post is in every register where it belongs."),
     N_("{n} drop is missing from a register."), N_("{n} drops are missing from a register."),

@@ -8,7 +8,7 @@ import logging
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from tallybook.alerting import Alerting
+from tallybook.alerting import watching
 from tallybook.app import App
 from tallybook.core import log
 
@@ -44,7 +44,7 @@ async def serve(app: App, stop: asyncio.Event) -> None:
     """Serves until ``stop`` is set; requests under way are answered and open event streams end."""
     logging.getLogger("_granian").addFilter(is_news)
     channels = {name: entry.webhook for name, entry in app.channels.items()}
-    async with in_front_of(application(app, stop), channels, app) as whole:
+    async with watching(app, stop), in_front_of(application(app, stop), channels, app) as whole:
         server = Server(
             whole,
             address=app.settings.host,
@@ -53,13 +53,10 @@ async def serve(app: App, stop: asyncio.Event) -> None:
             log_dictconfig=log.GRANIAN,
             websockets=False,
         )
-        # Here too: else nobody would tell that the worker is gone.
-        watching = asyncio.create_task(Alerting(app).run(stop))
         serving = asyncio.create_task(server.serve())
         told = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
-        watching.cancel()
         if not serving.done():
             server.stop()  # type: ignore[no-untyped-call]
         await serving
