@@ -1,0 +1,261 @@
+"""The whole story of one drop: the answer to "why is my drop missing?"."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from tallybook.core.businesses import Business
+from tallybook.core.db import Conn
+from tallybook.core.errors import Invalid
+from tallybook.monitor import rules
+from tallybook.monitor.store import explain as store
+from tallybook.monitor.store import projects as project_store
+from tallybook.monitor.store import registers as register_store
+from tallybook.monitor.store.explain import (
+    MOST,
+    ActivationStands,
+    Changed,
+    GroupHeard,
+    Named,
+    Near,
+    RefusalStands,
+    ReviewStands,
+    Revision,
+    Sought,
+)
+from tallybook.monitor.types import Project
+
+from . import registers
+from .desks import project_of
+
+MAX_ASKED = 100
+NEIGHBOURS = 10  # numbers on either side
+USUAL = rules.compile_pattern(None)
+_DIGITS = re.compile(r"(?<![0-9])[0-9]{4,12}(?![0-9])")
+
+
+class Decision(enum.StrEnum):
+    """What was decided about one message."""
+
+    CREATED = "created"
+    RESUBMITTED = "resubmitted"
+    HISTORY = "history"
+    ACTIVATED = "activated"
+    ACTIVATED_BEFORE = "activated_before"
+    REFUSED = "refused"
+    NOT_WATCHED = "not_watched"
+    NO_LONGER_WATCHED = "no_longer_watched"
+    OURS = "ours"
+    DELETED = "deleted"
+    EDITED_AWAY = "edited_away"
+    PARKED = "parked"
+    NOT_A_DROP = "not_a_drop"
+    MISSING = "missing"
+
+
+class Told(msgspec.Struct, frozen=True):
+    """One message that names the drop: said by whom, when and where, seen when, and what was decided."""
+
+    message_id: int
+    project: str | None
+    chat: str
+    sender: str
+    by_hand: bool
+    said_at: datetime
+    seen_at: datetime
+    text: str
+    edits: list[Revision]
+    deleted: bool
+    decision: Decision
+    detail: str = ""
+
+
+class Absence(msgspec.Struct, frozen=True):
+    """What there is where nothing of a drop is stored: who was heard of, and which drops are like it."""
+
+    groups: list[GroupHeard]
+    bridge_at: datetime | None
+    bridge_newest: str | None
+    bridge_problem: str | None
+    neighbours: list[Near]
+    similar: list[Near]
+
+
+class Story(msgspec.Struct, frozen=True):
+    """Everything that is known of one drop. ``missing`` names registers in which a post of it ought to be and is not.
+
+    ``listed`` are the projects whose lists have it, ``validated`` those that ask for one, with the size of their lists.
+    """
+
+    drop_number: str
+    posts: list[Told]
+    more_posts: bool
+    reviews: list[ReviewStands]
+    activations: list[ActivationStands]
+    refusals: list[RefusalStands]
+    listed: list[str]
+    validated: dict[str, int]
+    changes: list[Changed]
+    missing: list[str]
+    absence: Absence | None
+
+
+async def explain(conn: Conn, business: Business, asked: str) -> Story:
+    """The story of a drop, its number spelled in any way. Raises Invalid for what can be no drop number."""
+    rows = await project_store.every(conn, business.id)
+    projects = [project_of(row) for row in rows]
+    active = {row.group for row in rows if row.active}
+    held = await registers.watched(conn, business)
+    drop = drop_asked(asked, projects)
+    sought = Sought(drop, digits_of(drop), held.spaces, [row.name for row in rows])
+    found = await store.named(conn, business.id, sought)
+    ours = await project_store.our_words(conn, business.id, [one.id for one in found if one.from_us])
+    by_group = {project.group: project for project in projects}
+    posts = [
+        told
+        for one in found
+        if (told := tell(one, drop, by_group.get(one.chat), active=one.chat in active, ours=one.id in ours)) is not None
+    ]
+    reviews = await store.reviews(conn, business.id, sought)
+    activations = await store.activations(conn, business.id, sought)
+    sizes = await store.list_sizes(conn, business.id)
+    nothing = not (posts or reviews or activations)
+    return Story(
+        drop_number=drop,
+        posts=posts,
+        more_posts=len(found) == MOST,
+        reviews=reviews,
+        activations=activations,
+        refusals=await store.refusals(conn, business.id, sought),
+        listed=await store.listed(conn, business.id, drop),
+        validated={one.name: sizes.get(one.name, 0) for one in projects if one.validated and one.group in active},
+        changes=await store.changes(conn, business.id, drop, [review.id for review in reviews]),
+        missing=await _missing(conn, held, drop, [one.id for one in found]),
+        absence=await _absence(conn, business, sought) if nothing else None,
+    )
+
+
+async def _missing(conn: Conn, held: registers.Watched, drop: str, ids: Sequence[int]) -> list[str]:
+    stored = await register_store.messages(conn, held.business.id, ids)
+    posts = [post for post in await registers.posts_of(conn, held, stored) if post.drop_number == drop]
+    return sorted({gap.register for gap in await registers.missing(conn, held, posts)})
+
+
+async def _absence(conn: Conn, business: Business, sought: Sought) -> Absence:
+    around, alike = neighbours(sought.drop_number), similar(sought.drop_number)
+    found = {one.drop_number: one for one in await store.near(conn, business.id, around + alike, sought)}
+    return Absence(
+        await store.heard(conn, business.id),
+        *await store.bridge(conn),
+        [found[drop] for drop in around if drop in found],
+        [found[drop] for drop in alike if drop in found and drop not in around],
+    )
+
+
+def drop_asked(asked: str, projects: Iterable[Project]) -> str:
+    """The drop number that somebody means: ``dr 1752104``, ``DR-1752104``, ``1752104``, ``Drop number 1752104``. Pure.
+
+    Raises Invalid where there is none, or more than one.
+    """
+    text = " ".join(asked.replace("\0", "").split())
+    if not text or len(text) > MAX_ASKED:
+        raise Invalid("Give a drop number, such as DR1752104.")
+    for pattern in [USUAL, *(project.pattern for project in projects)]:
+        found = rules.drops_in(text, pattern)
+        if len(found) == 1:
+            return found[0]
+        if len(found) > 1:
+            raise Invalid("Give one drop number at a time.")
+    numbers = _DIGITS.findall(text)
+    if len(numbers) == 1:
+        return f"DR{numbers[0]}"
+    return rules.normalised(text)[: rules.MAX_DROP_LENGTH]
+
+
+def digits_of(drop: str) -> str:
+    """What every spelling of a drop number holds: its digits, or all of it where it has hardly any."""
+    found = re.search(r"[0-9]{4,}", drop)
+    return found[0] if found else drop
+
+
+def tell(message: Named, drop: str, project: Project | None, *, active: bool, ours: bool) -> Told | None:
+    """What was decided about one message; None for one that only holds the digits within another number. Pure."""
+    decision, detail = _decided(message, drop, project, active=active, ours=ours)
+    texts = [message.text, *(revision.text for revision in message.revisions)]
+    if decision is Decision.NOT_A_DROP and not any(_stands_alone(digits_of(drop), text) for text in texts):
+        return None
+    return Told(
+        message.id,
+        message.effect_project or message.marketing_project or (project.name if project else None),
+        message.chat,
+        message.sender,
+        message.channel == "manual",
+        message.said_at,
+        message.seen_at,
+        message.text,
+        message.revisions,
+        message.deleted,
+        decision,
+        detail,
+    )
+
+
+def _decided(message: Named, drop: str, project: Project | None, *, active: bool, ours: bool) -> tuple[Decision, str]:
+    """The decision that the registers show, else the one that the rules made."""
+    if message.parked_reason is not None:
+        return Decision.PARKED, message.parked_reason
+    if message.effect is not None:
+        return Decision(message.effect), ""
+    if message.marketing_project is not None:
+        return Decision.ACTIVATED if message.made_activation else Decision.ACTIVATED_BEFORE, ""
+    if message.refused_reason is not None:
+        return Decision.REFUSED, message.refused_reason
+    if project is None:
+        return Decision.NOT_WATCHED, ""
+    return _by_rules(message, drop, project, active=active, ours=ours), ""
+
+
+def _by_rules(message: Named, drop: str, project: Project, *, active: bool, ours: bool) -> Decision:
+    if message.deleted:
+        return Decision.DELETED
+    if ours or not rules.is_read(project, from_us=message.from_us, deleted=False):
+        return Decision.OURS
+    if drop not in rules.drops_in(message.text, project.pattern):
+        before = any(drop in rules.drops_in(one.text, project.pattern) for one in message.revisions)
+        return Decision.EDITED_AWAY if before else Decision.NOT_A_DROP
+    return Decision.MISSING if active else Decision.NO_LONGER_WATCHED
+
+
+def _stands_alone(digits: str, text: str) -> bool:
+    return re.search(rf"(?<![0-9]){re.escape(digits)}(?![0-9])", text) is not None
+
+
+def neighbours(drop: str) -> list[str]:
+    """The numbers just before and after a drop's, written as it is. Pure."""
+    prefix, digits = _split(drop)
+    number = int(digits or 0)
+    around = range(max(number - NEIGHBOURS, 0), number + NEIGHBOURS + 1) if digits else ()
+    return [f"{prefix}{one:0{len(digits)}}" for one in around if one != number]
+
+
+def similar(drop: str) -> list[str]:
+    """Numbers that a slip of one finger makes of a drop's: a digit wrong, missing, too many, or two turned. Pure."""
+    prefix, digits = _split(drop)
+    made: dict[str, None] = {}
+    for at in range(len(digits)):
+        made |= dict.fromkeys(digits[:at] + other + digits[at + 1 :] for other in "0123456789")
+        made[digits[:at] + digits[at + 1 :]] = None
+        made[digits[:at] + digits[at + 1 : at + 2] + digits[at] + digits[at + 2 :]] = None
+    for at in range(len(digits) + 1 if digits else 0):
+        made |= dict.fromkeys(digits[:at] + other + digits[at:] for other in "0123456789")
+    return [f"{prefix}{one}" for one in made if one and one != digits]
+
+
+def _split(drop: str) -> tuple[str, str]:
+    found = re.fullmatch(r"(.*?)([0-9]{4,18})", drop)
+    return (found[1], found[2]) if found else (drop, "")
