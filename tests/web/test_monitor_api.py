@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Self
 from uuid import UUID, uuid4
 
 import httpx
@@ -16,13 +16,14 @@ from tallybook.core.businesses import Business
 from tallybook.core.callers import Scope
 from tallybook.core.db import Database
 from tallybook.monitor.service import reviews
-from tallybook.monitor.types import STEP_COLUMNS, Filters
-from tallybook.web import server
+from tallybook.monitor.types import LOCK_LASTS, STEP_COLUMNS, Filters
+from tallybook.web import monitor, server
 from tests import world
 from tests.web.browser import MOHADIN, post, set_up
 from tests.web.conftest import HERE
 
 PATH = "/api/wa-monitor-drops"
+AGE = "update qa_photo_reviews set locked_at = locked_at - %(by)s::interval"
 
 Open = Callable[..., Awaitable[httpx.AsyncClient]]
 
@@ -149,6 +150,62 @@ async def test_a_lock_keeps_others_out_until_it_is_given_back(
     await other.post(f"{path}/unlock")
     assert (await other.post(f"{path}/lock")).status_code == 409
     await api.post(f"{path}/unlock")
+    assert (await other.post(f"{path}/lock")).status_code == 200
+
+
+async def test_what_is_posted_again_is_looked_at_once_and_for_the_posts_that_were_shown(
+    api: httpx.AsyncClient, db: Database, home: Business
+) -> None:
+    await post(db, home, "DR1752104")
+    path = f"{PATH}/{await id_of(db, home, 'DR1752104')}"
+    await api.patch(path, json={"ticks": dict.fromkeys(STEP_COLUMNS, True)})
+    await post(db, home, "DR1752104 again")
+
+    async def are_open() -> int:
+        total: int = (await api.get(PATH, params={"show": "open"})).json()["data"]["total"]
+        return total
+
+    assert await are_open() == 1
+    early = await api.post(f"{path}/looked-at", json={"posts": 1})
+    assert early.status_code == 409
+    assert error_of(early)["code"] == "POSTED_MEANWHILE"
+    assert error_of(early)["details"] == {"posts": 2}
+    for _ in range(2):
+        review = (await api.post(f"{path}/looked-at", json={"posts": 2})).json()["data"]
+        assert (review["completed"], review["resubmitted"]) == (True, False)
+    assert await are_open() == 0
+    changes = (await api.get(path)).json()["data"]["changes"]
+    assert [change["action"] for change in changes] == ["review.saved", "review.looked_at"]
+    for nonsense in ({}, {"posts": -1}, {"posts": 2**40}, {"posts": "two"}):
+        assert (await api.post(f"{path}/looked-at", json=nonsense)).status_code == 400
+    assert (await api.post(f"{PATH}/{uuid4()}/looked-at", json={"posts": 1})).status_code == 404
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=-1), timedelta(hours=1)])
+async def test_a_lock_ends_by_the_database_s_clock_whatever_the_web_server_s_shows(
+    api: httpx.AsyncClient,
+    open_api: Open,
+    db: Database,
+    home: Business,
+    monkeypatch: pytest.MonkeyPatch,
+    ahead: timedelta,
+) -> None:
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + ahead
+
+    await post(db, home, "DR1752104")
+    path = f"{PATH}/{await id_of(db, home, 'DR1752104')}"
+    bia = await db.run("add", lambda conn: world.bia(conn, home))
+    other = await api_for(open_api, db, home, bia)
+    monkeypatch.setattr(monitor, "datetime", Wrong)
+    until = datetime.fromisoformat((await api.post(f"{path}/lock")).json()["data"]["until"])
+    assert timedelta(0) < until - datetime.now(UTC) <= LOCK_LASTS + timedelta(seconds=5)
+    assert (await other.get(path)).json()["data"]["review"]["lock"]["until"] is not None
+    assert (await other.post(f"{path}/lock")).status_code == 409
+    await db.run("age", lambda conn: conn.execute(AGE, {"by": LOCK_LASTS}))
+    assert (await other.get(path)).json()["data"]["review"]["lock"] is None
     assert (await other.post(f"{path}/lock")).status_code == 200
 
 
