@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright import async_api as playwright
 
 from tallybook.app import App
 from tallybook.core.db import Database
@@ -17,6 +18,8 @@ from tallybook.core.login_limits import Limits
 from tallybook.settings import Settings
 from tallybook.web import asgi
 from tests import world
+from tests.programs import require
+from tests.web.browser import FLAGS, OpenTab, Site, tabs_of
 
 HERE = "http://tallybook.test"
 FIELD = re.compile(r'name="_csrf_token" value="([^"]+)"|name="csrf-token" content="([^"]+)"')
@@ -82,3 +85,29 @@ async def open_browser(asgi_app: Any) -> AsyncIterator[Callable[..., Browser]]:
 @pytest.fixture
 def browser(open_browser: Callable[..., Browser]) -> Browser:
     return open_browser()
+
+
+# ── A real browser before a real server, once for each file ────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+async def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    running = Site(database_url, tmp_path_factory.mktemp("site"))
+    await running.start()
+    yield running
+    assert await running.stop() == 0
+
+
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator[playwright.Browser]:
+    program = require("chromium")
+    async with playwright.async_playwright() as program_of:
+        browser = await program_of.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def open_tab(chromium: playwright.Browser, site: Site, db: Database) -> AsyncIterator[OpenTab]:
+    async for opener in tabs_of(chromium.new_context, site.address):
+        yield opener

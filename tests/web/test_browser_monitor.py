@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import expect
 
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tests import world
-from tests.programs import require
-from tests.web.browser import DESK, FLAGS, MOHADIN, PHONE, SOON, OpenTab, Site, Tab, post, set_up, tabs_of
+from tests.web.browser import DESK, MOHADIN, PHONE, SOON, OpenTab, Tab, post, set_up
 
 expect.set_options(timeout=10_000)
 KEYS = "1234567890-="
-
-
-@pytest.fixture(scope="module")
-async def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    running = Site(database_url, tmp_path_factory.mktemp("site"))
-    await running.start()
-    yield running
-    assert await running.stop() == 0
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    program = require("chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def open_tab(chromium: Browser, site: Site, db: Database) -> AsyncIterator[OpenTab]:
-    async for opener in tabs_of(chromium.new_context, site.address):
-        yield opener
 
 
 @pytest.fixture
