@@ -18,11 +18,16 @@ from tallybook.monitor import jobs
 from tallybook.monitor.service import validity
 from tallybook.monitor.service.validity import Imported
 
+from .monitor_explain import check_registers, explain
+from .monitor_reconcile import reconcile
 from .monitor_replies import replies
 from .opening import Env, Json, opened, run, say
 
 app = typer.Typer(no_args_is_help=True, help="WhatsApp groups' posts become QA reviews.")
 app.command()(replies)
+app.command()(reconcile)
+app.command()(explain)
+app.command("check-registers")(check_registers)
 
 
 def bar() -> Progress:

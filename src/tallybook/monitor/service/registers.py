@@ -157,6 +157,11 @@ async def look_again(conn: Conn, held: Watched, now: datetime, drop_number: str 
         await store.end_gaps(conn, held.business.id, ids, now)
 
 
+async def open_gaps(conn: Conn, business: Business, limit: int = 1000) -> list[tuple[Gap, datetime]]:
+    """What is missing and was not left out on purpose, with when it was found; the newest first."""
+    return await store.open_gaps(conn, business.id, None, limit)
+
+
 async def checks(conn: Conn, business: Business, now: datetime) -> list[Check]:
     """The one line of the health page: whether every post stands where it belongs, and when that was last proved."""
     last = await store.last_run(conn, business.id)
