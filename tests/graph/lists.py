@@ -57,6 +57,7 @@ class SharePointList:
     columns: dict[str, dict[str, Any]]
     items: dict[str, Item] = field(default_factory=dict)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
+    refused: str = ""
 
     @classmethod
     def prepared(cls, name: str) -> SharePointList:
@@ -103,6 +104,8 @@ class SharePointList:
     def _make(self, fields: dict[str, Any], by: str | None = None) -> Told:
         if unknown := fields.keys() - self.columns.keys() - {"Title"}:
             return error(400, f"invalidRequest {unknown}")
+        if self.refused and fields.get("TallybookKey") == self.refused:
+            return error(403, "accessDenied")
         if self._clash(fields):
             return error(409, "nameAlreadyExists")
         item = Item(str(next(self.numbers)), dict(fields), changed_by(by))

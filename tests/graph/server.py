@@ -66,6 +66,7 @@ class FakeGraph:
     tenant: Tenant = field(default_factory=Tenant)
     faults: list[Fault] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
+    secret: str = SECRET
     certificate: bytes | None = None
     signed_in: list[str] = field(default_factory=list)
     address: str = ""
@@ -105,7 +106,7 @@ class FakeGraph:
     def _sign_in(self, form: dict[str, str]) -> Told:
         if form.get("grant_type") != GRANT or SCOPE not in form.get("scope", "") or form.get("client_id") != CLIENT:
             return Told(400, {"error": "invalid_request", "error_description": "…"})
-        way = "secret" if form.get("client_secret") == SECRET else self._assertion(form)
+        way = "secret" if form.get("client_secret") == self.secret else self._assertion(form)
         if way is None:
             return Told(401, {"error": "invalid_client", "error_description": "AADSTS7000215: …"})
         self.signed_in.append(way)

@@ -55,7 +55,7 @@ class Tokens:
         """A token that holds. Raises SharePointError for credentials that are refused, SharePointAway for no answer."""
         try:
             answer: dict[str, Any] = await asyncio.to_thread(self._ask)
-        except (httpx.TransportError, RuntimeError) as error:
+        except (httpx.TransportError, RuntimeError, msal.exceptions.MsalServiceError) as error:
             raise SharePointAway(f"Microsoft's sign-in gave no answer ({type(error).__name__}).") from None
         except ValueError:
             # Its text repeats what was sent and what came back.
