@@ -96,7 +96,10 @@ def told(text: str, words: NullTranslations) -> str:
 def _told(text: str, words: NullTranslations) -> str:
     for pattern, sentence in _PATTERNS:
         if (found := pattern.fullmatch(text)) is not None:
-            return words.gettext(sentence).format_map(found.groupdict())
+            said = words.gettext(sentence)
+            # Isolated, or a path loses its first slash to the end of a line that is read from the right.
+            mark = "{}" if said == sentence else "\u2068{}\u2069"
+            return said.format_map({name: mark.format(value) for name, value in found.groupdict().items()})
     counted = _COUNTED.fullmatch(text)
     if counted is None or counted[1] == "No":
         return words.gettext(text)
