@@ -79,7 +79,7 @@ def syncs(fake: FakeGraph, database_url: str) -> Iterator[Syncs]:
     command = [sys.executable, "-m", "tests.monitor.sharepoint.one_sync"]
     with subprocess.Popen(
         command, env=environ, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True
-    ) as started:
+    ) as one:
         them = Syncs(one)
         assert them._told().startswith("ready")
         yield them
