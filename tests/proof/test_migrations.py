@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
+from tallybook.core.revisions import known_revisions
 from tests.postgres import APP, OWNER, Server
 from tests.proof.product import Product, Running
 
@@ -61,9 +62,9 @@ def test_ten_processes_that_migrate_an_empty_database_at_once_migrate_it_once(
 ) -> None:
     url = postgres.url(OWNER, empty_name)
     said = open_product(database_url=url).run_many(MANY, "migrate")
-    assert sorted(re.findall(r"(\d+) migrations applied", said)) == ["0"] * (MANY - 1) + ["2"]
+    assert sorted(re.findall(r"(\d+) migrations applied", said)) == ["0"] * (MANY - 1) + [str(len(known_revisions()))]
     with psycopg.connect(url) as connection:
-        assert connection.execute("select version_num from alembic_version").fetchall() == [("0002",)]
+        assert connection.execute("select version_num from alembic_version").fetchall() == [(known_revisions()[-1],)]
 
 
 def test_a_database_that_is_newer_than_the_program_is_refused_by_all_parts(
