@@ -164,8 +164,9 @@ async def _copy_table(
     """One table, a batch at a time from the one reading."""
     written = done = 0
     total = await _count(conn, plan.copied, request.since)
+    statement = rows.reading(plan.copied)
     async with conn.cursor(name="copied") as cursor:
-        await cursor.execute(rows.reading(plan.copied), {"since": request.since})
+        await cursor.execute(statement, {"since": request.since})
         while found := await cursor.fetchmany(BATCH):
             given = [rows.masked(row, plan, request.masks) for row in found]
             written += await other.run("copy a batch", partial(rows.write, plan=plan, given=given))
