@@ -79,7 +79,9 @@ def past(episodes: list[Episode], told: list[Told], clock: Clock) -> list[Line]:
 
 
 def _of(told: list[Told], name: str, number: int) -> list[Told]:
-    return [one for one in told if one.dedup_key.startswith(prefix(name, number))]
+    """Each recipient once, with what became of the last message."""
+    last = {(one.channel, one.recipient): one for one in told if one.dedup_key.startswith(prefix(name, number))}
+    return list(last.values())
 
 
 @get("/alarms", include_in_schema=False)
