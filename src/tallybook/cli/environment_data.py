@@ -13,7 +13,6 @@ import msgspec
 import psycopg
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from tallybook.core import environment_comparing, environment_copying, environment_resetting
@@ -27,6 +26,7 @@ from tallybook.projects_file import read_projects_file
 from tallybook.settings import Settings
 
 from .opening import Json, confirmed, owner_url, run, say, settings_of, with_database
+from .progress import bar
 
 T = TypeVar("T")
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -48,14 +48,6 @@ async def owned(name: str) -> AsyncIterator[tuple[Settings, str]]:
             raise WrongSetup(
                 "This is the database owner's work. Set TALLYBOOK_OWNER_DATABASE_URL to the owner's address."
             ) from error
-
-
-def bar() -> Progress:
-    """A progress bar on standard error, so that standard output stays the result's."""
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=Console(stderr=True), transient=True,
-    )  # fmt: skip
 
 
 def copy(
