@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from .channels.bridge.reader import BridgeSource
 from .channels.bridge.sender import Addresses, BridgeSender
-from .core import businesses, health, spool
+from .core import businesses, health, rates, spool
 from .core.businesses import Business
 from .core.channel import Sender
 from .core.db import Conn, Database, open_database
@@ -25,7 +25,7 @@ from .core.login_limits import Limits
 from .core.passwords import Passwords
 from .monitor import rules
 from .monitor.jobs import Watch
-from .monitor.service import counts, registers, reply_board, rhythm
+from .monitor.service import counts, registers, reply_board, rhythm, sharepoint_nights
 from .monitor.service.filing import Desk
 from .monitor.store import projects as project_store
 from .monitor.types import Kind, Project
@@ -113,7 +113,9 @@ class Watching:
             return business
 
         business = await self.app.db.run("mirror projects", mirror)
-        desk = Desk({project.group: project for project in projects}, business.zone)
+        replies = file.monitor.replies
+        desk = Desk({project.group: project for project in projects}, business.zone, replies.manner)
+        self._limit(replies.limits)
         before = self.watch
         if before is not None and self.entry == file.bridge and file.bridge is not None:
             self.watch = Watch(business, before.bridge, desk, file.bridge.poll_seconds)
@@ -125,6 +127,12 @@ class Watching:
         else:
             self.watch = Watch(business, self._source(file.bridge), desk, file.bridge.poll_seconds)
         self.entry = file.bridge
+
+    def _limit(self, limits: rates.Limits) -> None:
+        """A sender takes up new limits at its next send."""
+        sender = self.app.senders.get(BridgeSource.name)
+        if isinstance(sender, BridgeSender):
+            sender.limits = limits
 
     def _source(self, entry: BridgeEntry) -> BridgeSource:
         return BridgeSource(entry.account, entry.messages, entry.whatsapp, self._groups, entry.own_numbers)
@@ -153,7 +161,7 @@ async def health_report(app: App, now: datetime, business: Business | None = Non
             for one in [business] if business else await businesses.every(conn):
                 found = [
                     part
-                    for look in (rhythm, registers, counts, reply_board)
+                    for look in (rhythm, registers, counts, reply_board, sharepoint_nights)
                     for part in await look.checks(conn, one, now)
                 ]
                 extra += [replace(check, open=True) for check in found]

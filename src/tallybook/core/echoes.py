@@ -46,15 +46,13 @@ def proofs(matches: Sequence[Match]) -> dict[int, Match]:
     return proved
 
 
-# By its number, which is in the order of time and has an index.
-FIRST_SENT = "select created_at from outbox where business_id = %(business_id)s::int order by id limit 1"
+ANY = "select 1 from outbox where business_id = %(business_id)s::int limit 1"
 MATCHES = """
 with said as (
     select m.id, m.channel, m.chat, m.external_id, m.said_at, m.from_us and not m.deleted as ours,
         md5(regexp_replace(m.text, '^(@[0-9]{5,20}[[:space:]]+)+', '')) as words
     from messages m
     where m.business_id = (select %(business_id)s::int) and m.id = any(%(ids)s::bigint[])
-        and m.said_at >= %(since)s::timestamptz
 )
 select s.id, s.external_id, o.id, true, s.ours from said s
 join outbox o on o.business_id = (select %(business_id)s::int) and o.channel = s.channel
@@ -99,8 +97,7 @@ async def come_back(conn: Conn, business_id: int, message_ids: Sequence[int]) ->
 async def _matches(conn: Conn, business_id: int, message_ids: Sequence[int]) -> list[Match]:
     if not message_ids:
         return []
-    first = await (await conn.execute(FIRST_SENT, {"business_id": business_id})).fetchone()
-    if first is None:
+    if await (await conn.execute(ANY, {"business_id": business_id})).fetchone() is None:
         return []
-    values = {"business_id": business_id, "ids": arrays.numbers(message_ids), "since": first[0] - SKEW, "skew": SKEW}
+    values = {"business_id": business_id, "ids": arrays.numbers(message_ids), "skew": SKEW}
     return [Match(*row) for row in await (await conn.execute(MATCHES, values)).fetchall()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -25,6 +26,7 @@ from tallybook.core.ingest import Absorbed
 from tallybook.core.jobs import Interrupted
 from tallybook.core.schedules import Schedule
 
+from .reply_types import Manner
 from .service.filing import Desk, log_lines
 from .store import projects as project_store
 from .types import Filed
@@ -38,6 +40,7 @@ SILENT = timedelta(hours=12)
 BRIDGE = "bridge"  # one name, so that what is over does not stay on the health page under another
 IDLE_SECONDS = 2.0  # how soon a projects file that appears is read
 NIGHT = wall_time(2, 30)
+UNANSWERED = Manner(enabled=False)
 READING = "Connected; reading."
 QUIET = "The bridge has stored no message of any chat for half a day. Is it connected to WhatsApp?"
 
@@ -99,7 +102,9 @@ async def scan(
         if stop is not None and stop.is_set():
             raise Interrupted
 
-    intake = sources.Intake(watch.business, watch.bridge, watch.desk, TOPIC)
+    # What only a reading of everything finds is history, and nobody is told of it.
+    desk = dataclasses.replace(watch.desk, manner=UNANSWERED) if full else watch.desk
+    intake = sources.Intake(watch.business, watch.bridge, desk, TOPIC)
     return await sources.catch_up(db, intake, told, full=full)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 
+from tallybook.core import echoes
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid
@@ -114,7 +115,7 @@ async def explain(conn: Conn, business: Business, asked: str) -> Story:
     drop = drop_asked(asked, projects)
     sought = Sought(drop, digits_of(drop), held.spaces, [row.name for row in rows])
     found = await store.named(conn, business.id, sought)
-    ours = await project_store.our_words(conn, business.id, [one.id for one in found if one.from_us])
+    ours = await echoes.ours(conn, business.id, [one.id for one in found])
     by_group = {project.group: project for project in projects}
     posts = [
         told

@@ -5,60 +5,65 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from tallybook.core import echoes
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.messages import Stored
 from tallybook.monitor import rules
+from tallybook.monitor.reply_types import Manner, Rejected
 from tallybook.monitor.store import filing as store
 from tallybook.monitor.store import marketing
-from tallybook.monitor.store import projects as project_store
 from tallybook.monitor.types import Effect, Filed, Kind, Post, Project
+
+from .replies import ANSWERING, answer_rejected
 
 Decided = list[tuple[Post, Effect]]
 
 
 class Said(NamedTuple):
-    """What messages say: their posts, in the order they were said, and which of the messages came from our number."""
+    """What messages say: their posts, in the order they were said, and the messages that may be what we sent."""
 
     posts: list[Post]
-    ours: list[int]
+    maybe_ours: list[int]
 
 
 @dataclass(frozen=True)
 class Desk:
-    """The projects that one environment reads, and the zone of their dates."""
+    """The projects that one environment reads, the zone of their dates, and how it answers."""
 
     projects: Mapping[str, Project]  # by group
     zone: ZoneInfo
+    manner: Manner = ANSWERING
 
     def read(self, stored: Sequence[Stored]) -> Said:
         """The drops that these messages name. Pure."""
         posts: list[Post] = []
-        ours: list[int] = []
+        maybe_ours: list[int] = []
         for message in stored:
             said = message.incoming
-            project = self._project(message)
+            project = self.projects.get(said.chat)
             if project is None or not said.text:
                 continue
-            if said.from_us:
-                ours.append(message.id)
-            for drop in rules.drops_in(said.text, project.pattern):
+            is_read = rules.is_read(project, from_us=said.from_us, deleted=said.deleted)
+            drops = rules.drops_in(said.text, project.pattern) if is_read else []
+            # Also somebody else's: a number of ours of which nobody told us would be answered for ever.
+            if drops or said.from_us:
+                maybe_ours.append(message.id)
+            for drop in drops:
                 who = said.sender.phone
                 posts.append(Post(message.id, message.fresh, drop, project, said.said_at, who, said.account, said.chat))
         posts.sort(key=_when)
-        return Said(posts, ours)
+        return Said(posts, maybe_ours)
 
     async def file(self, conn: Conn, business: Business, said: Said) -> list[Filed]:
         """Files what was read, in the caller's transaction. A message filed before does nothing again."""
-        posts = said.posts
-        if said.ours:
-            said_by_us = await project_store.our_words(conn, business.id, said.ours)
-            posts = [post for post in posts if post.message_id not in said_by_us]
+        ours = await echoes.come_back(conn, business.id, said.maybe_ours)
+        posts = [post for post in said.posts if post.message_id not in ours] if ours else said.posts
         if not posts:
             return []
         valid = await store.valid_drops(conn, business.id, (p.drop_number for p in posts if _needs_list(p)))
@@ -71,18 +76,23 @@ class Desk:
                 created=_told(decided, Effect.CREATED),
                 resubmitted=_told(decided, Effect.RESUBMITTED),
                 history=_told(decided, Effect.HISTORY),
-                invalid=await store.add_invalid(conn, business.id, refused) if refused else [],
+                invalid=await self._reject(conn, business, refused, valid) if refused else [],
                 activated=await self._activate(conn, business.id, activations, valid) if activations else [],
             )
         ]
 
-    def _project(self, message: Stored) -> Project | None:
-        """The project that reads this message, if one does."""
-        said = message.incoming
-        project = self.projects.get(said.chat)
-        if project is None or not rules.is_read(project, from_us=said.from_us, deleted=said.deleted):
-            return None
-        return project
+    async def _reject(
+        self, conn: Conn, business: Business, refused: list[Post], valid: set[tuple[str, str]]
+    ) -> list[tuple[str, str]]:
+        """Keeps what is in no list of its project, and has its group told."""
+        known = {project.name for project in self.projects.values() if project.kind is Kind.QA}
+        elsewhere: dict[str, list[str]] = defaultdict(list)
+        for drop, project in valid:
+            if project in known:
+                elsewhere[drop].append(project)
+        rejected = [Rejected(post, tuple(elsewhere.get(post.drop_number, ()))) for post in refused]
+        await answer_rejected(conn, business, rejected, datetime.now(UTC), self.manner)
+        return await store.add_invalid(conn, business.id, refused)
 
     async def _file_reviews(self, conn: Conn, business_id: int, posts: list[Post]) -> Decided:
         """Steps, in this order: lock the drops; see what is there; decide; keep every post; write the reviews."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from tallybook.core import echoes
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.core.health import Check
@@ -54,7 +55,7 @@ async def watched(conn: Conn, business: Business) -> Watched:
 async def posts_of(conn: Conn, held: Watched, stored: Sequence[Stored]) -> list[Post]:
     """The posts that these messages make by the rules, our own words left out."""
     said = held.desk.read(stored)
-    said_by_us = await project_store.our_words(conn, held.business.id, said.ours) if said.ours else set()
+    said_by_us = await echoes.ours(conn, held.business.id, said.maybe_ours)
     return [post for post in said.posts if post.message_id not in said_by_us]
 
 

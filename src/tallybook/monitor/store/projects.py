@@ -74,23 +74,6 @@ async def every(conn: Conn, business_id: int) -> list[Mirrored]:
     return [Mirrored(row[0], Kind(row[1]), *row[2:]) for row in await cursor.fetchall()]
 
 
-# What we sent comes back from the bridge as a message: by the provider's id where we know it, else by its very words.
-OUR_WORDS = """
-select m.id from messages m
-where m.business_id = %(business_id)s and m.id = any(%(ids)s::bigint[])
-and exists (
-    select 1 from outbox o
-    where o.business_id = m.business_id and (o.external_id = m.external_id
-        or o.recipient = m.chat and o.body ->> 'text' = m.text))
-"""
-
-
-async def our_words(conn: Conn, business_id: int, message_ids: Sequence[int]) -> set[int]:
-    """Which of these messages are ones that the outbox sent."""
-    cursor = await conn.execute(OUR_WORDS, {"business_id": business_id, "ids": list(message_ids)})
-    return {row[0] for row in await cursor.fetchall()}
-
-
 RESOLVE_REVIEWS = """
 update qa_photo_reviews r set
     submitted_by = ltrim(m.sender_phone, '+'), sender_phone = ltrim(m.sender_phone, '+'),
