@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import structlog
@@ -25,19 +25,19 @@ from .monitor.service.sharepoint_nights import NIGHTLY, SYNC, night_of
 from .projects_file import read_projects_file
 from .settings import Settings
 
+__all__ = ["SYNC", "business_of", "library", "run_job", "schedules", "sync"]
+
 MINUTE, HOUR = 60.0, 3600.0
 SCHEDULE = "schedule"
 
 log = structlog.get_logger(__name__)
 
 
-def schedules(settings: Settings, time_zone: str) -> list[Schedule]:
+def schedules(settings: Settings, time_zone: str, at: time) -> list[Schedule]:
     """The nightly sync, where SharePoint is set up and this is production; nothing elsewhere."""
     if settings.env != PROD or not settings.has_sharepoint:
         return []
-    file = read_projects_file(settings.config) if settings.config.exists() else None
-    at = file.monitor.sharepoint.at if file else None
-    return [Schedule(NIGHTLY, SYNC, time_zone, daily_at=at)] if at else []
+    return [Schedule(NIGHTLY, SYNC, time_zone, daily_at=at)]
 
 
 @asynccontextmanager

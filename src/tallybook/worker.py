@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ import psycopg
 import structlog
 from prometheus_client import start_http_server
 
+from . import sharepoint_link
 from .alerting import Alerting
 from .app import App, Watching
 from .core import businesses, deliveries, jobs, outbox, receive, retention, schedules, wakeups
@@ -27,7 +28,7 @@ from .core.schedules import Schedule
 from .core.sending import Post
 from .monitor import jobs as monitor_jobs
 from .monitor import register_jobs
-from .projects_file import read_projects_file
+from .projects_file import MonitorEntry, read_projects_file
 
 RETENTION = "core.retention"
 BEAT_SECONDS = 5.0
@@ -44,6 +45,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         RETENTION: partial(_sweep, stop),
         monitor_jobs.RECONCILE: partial(_reconcile, app, stop),
         register_jobs.CHECK: register_jobs.check,
+        sharepoint_link.SYNC: partial(sharepoint_link.run_job, app),
     }
     calendar = Calendar(app)
     tasks: dict[str, Callable[[], Awaitable[None]]] = {
@@ -101,8 +103,8 @@ class Calendar:
     """The schedules, by the zones of the businesses whose they are; looked at again every ten seconds."""
 
     app: App
-    named: str | None = None
-    zones: tuple[str, str] | None = None
+    entry: MonitorEntry = field(default_factory=MonitorEntry)
+    known: list[Schedule] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Declares what is due when, and makes the jobs that are due, until ``stop`` is set."""
@@ -112,19 +114,20 @@ class Calendar:
 
     async def _look(self) -> None:
         zones = await self.app.db.run("time zones", self._zones)
-        if zones != self.zones:
-            known = known_schedules(*zones)
+        nightly = sharepoint_link.schedules(self.app.settings, zones[0], self.entry.sharepoint.at)
+        known = [*known_schedules(*zones), *nightly]
+        if known != self.known:
             await self.app.db.run("declare schedules", lambda conn: schedules.declare(conn, known))
-            self.zones = zones
+            self.known = known
 
     async def _zones(self, conn: Conn) -> tuple[str, str]:
         """The zone of the business that the projects file names, and that of the first business."""
         file = self.app.settings.config
-        with suppress(WrongSetup):  # told by the watch; until it is mended, the last name goes on
-            self.named = read_projects_file(file).monitor.business if file.exists() else None
+        with suppress(WrongSetup):  # told by the watch; until it is mended, what was read last goes on
+            self.entry = read_projects_file(file).monitor if file.exists() else MonitorEntry()
         known = await businesses.every(conn)
         first = known[0].time_zone if known else "UTC"
-        return next((one.time_zone for one in known if one.name == self.named), first), first
+        return next((one.time_zone for one in known if one.name == self.entry.business), first), first
 
 
 def known_schedules(monitor_zone: str, first_zone: str) -> list[Schedule]:

@@ -21,21 +21,16 @@ from tallybook.monitor.service.validity import Imported
 from .monitor_explain import check_registers, explain
 from .monitor_reconcile import reconcile
 from .monitor_replies import replies
+from .monitor_sharepoint import sync_sharepoint
 from .opening import Env, Json, opened, run, say
+from .progress import bar
 
 app = typer.Typer(no_args_is_help=True, help="WhatsApp groups' posts become QA reviews.")
 app.command()(replies)
 app.command()(reconcile)
 app.command()(explain)
 app.command("check-registers")(check_registers)
-
-
-def bar() -> Progress:
-    """A progress bar on standard error, so that standard output stays the result's."""
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=Console(stderr=True), transient=True,
-    )  # fmt: skip
+app.command("sync-sharepoint")(sync_sharepoint)
 
 
 async def watched(application: App) -> jobs.Watch:

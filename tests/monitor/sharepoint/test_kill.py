@@ -77,9 +77,7 @@ class Syncs:
 def syncs(fake: FakeGraph, database_url: str) -> Iterator[Syncs]:
     environ = os.environ | fake.settings | {"TALLYBOOK_DATABASE_URL": database_url, "TALLYBOOK_CONFIG": "none.toml"}
     command = [sys.executable, "-m", "tests.monitor.sharepoint.one_sync"]
-    with subprocess.Popen(
-        command, env=environ, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True
-    ) as one:
+    with subprocess.Popen(command, env=environ, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True) as one:
         them = Syncs(one)
         assert them._told().startswith("ready")
         yield them

@@ -1,0 +1,59 @@
+"""``monitor sync-sharepoint``: a day on SharePoint, at once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+import typer
+
+from tallybook import sharepoint_link
+from tallybook.app import App
+from tallybook.core.errors import WrongSetup
+from tallybook.monitor.service.sharepoint import Order, Report
+
+from .opening import Env, Json, opened, run, say, settings_of
+
+COMMAND_LINE = "command line"
+
+
+def sync_sharepoint(
+    date: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day, such as 2026-01-31; today if left out.")
+    ] = None,
+    prepare: Annotated[bool, typer.Option("--prepare", help="Make the list where it is not there yet.")] = False,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Write a day to SharePoint: an item for each project, and the day's workbook. Harmless to repeat."""
+    if prepare:
+        made = run(_prepare(env))
+        say({"made": made}, "The list is made." if made else "The list is there, as it should be.", as_json=as_json)
+        return
+
+    async def work() -> Report:
+        async with opened(env) as application:
+            return await sharepoint_link.sync(application, await _order(application, date))
+
+    report = run(work())
+    say(msgspec.to_builtins(report), lambda: _told(report), as_json=as_json)
+
+
+async def _order(application: App, date: datetime | None) -> Order:
+    if application.settings.env != "prod":  # before anything is read, so that it says only this
+        raise WrongSetup(f"Only production writes to SharePoint; this is {application.settings.env}.")
+    business = await sharepoint_link.business_of(application)
+    return Order(date.date() if date else datetime.now(business.zone).date(), COMMAND_LINE)
+
+
+async def _prepare(env: str | None) -> bool:
+    async with sharepoint_link.library(settings_of(env)) as library:
+        return await library.prepare()
+
+
+def _told(report: Report) -> str:
+    written = f"{report.day}: {report.written} written, {report.unchanged} as they were."
+    if not report.conflicts:
+        return written
+    return f"{written} {report.conflicts} changed by a person there and left alone: decide at /wa-monitor/sharepoint."
