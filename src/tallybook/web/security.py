@@ -22,6 +22,8 @@ from .page_tokens import business_of, unmasked
 from .proxies import Network, origin
 
 MAX_BODY = 1_000_000  # bytes
+MAX_UPLOAD = 5_100_000  # bytes: a spreadsheet and the form around it
+UPLOADS = frozenset({"/wa-monitor/reconcile"})
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -60,7 +62,8 @@ class Guard:
         peer = scope["client"][0] if scope["client"] else ""
         if (https := origin(peer, scope["headers"], self.trusted).https) is not None:
             scope["scheme"] = "https" if https else "http"
-        receive = limited(scope, receive, self.max_body)
+        most = max(self.max_body, MAX_UPLOAD) if scope["path"] in UPLOADS else self.max_body
+        receive = limited(scope, receive, most)
         method = str(scope["method"])
         if method == "HEAD":
             scope["method"] = HttpMethod.GET

@@ -12,7 +12,7 @@ from tallybook.alerting import watching
 from tallybook.app import App
 from tallybook.core import log
 
-from . import alarms, environments, health, live, monitor, monitor_api, replies
+from . import alarms, environments, health, live, monitor, monitor_api, monitor_explain, monitor_reconcile, replies
 from .asgi import build
 from .security import Guard
 from .webhooks import in_front_of
@@ -31,6 +31,8 @@ def application(app: App, stop: asyncio.Event | None = None) -> Guard:
     handlers = [
         *monitor.HANDLERS,
         *monitor_api.HANDLERS,
+        *monitor_explain.HANDLERS,
+        *monitor_reconcile.HANDLERS,
         *replies.HANDLERS,
         *health.HANDLERS,
         *alarms.HANDLERS,

@@ -72,6 +72,11 @@ async def keep(conn: Conn, business: Business, asked: Asked, sheets: Sequence[Sh
     return await store.keep(conn, business.id, same, name, who.name, msgspec.json.encode(read))
 
 
+async def recent(conn: Conn, business: Business) -> list[Kept]:
+    """The lists given last, without what is in them."""
+    return await store.recent(conn, business.id)
+
+
 async def compared(conn: Conn, business: Business, number: int) -> tuple[Kept, Comparison]:
     """A kept list as it stands against the registers now. Raises NotFound outside the business."""
     kept = await store.find(conn, business.id, number)

@@ -56,6 +56,17 @@ async def find(conn: Conn, business_id: int, number: int) -> Kept | None:
     return Kept(*row) if row else None
 
 
+RECENT = """
+select id, file_name, given_at, who, '{}'::jsonb, added_at, added_by, reason from reconciliations
+where business_id = %(business_id)s order by given_at desc limit 10
+"""
+
+
+async def recent(conn: Conn, business_id: int) -> list[Kept]:
+    """The lists given last, without what is in them."""
+    return [Kept(*row) for row in await (await conn.execute(RECENT, {"business_id": business_id})).fetchall()]
+
+
 async def added(conn: Conn, business_id: int, number: int, who: str, reason: str) -> None:
     """Marks that a list's missing drops were added; the first time counts."""
     await conn.execute(ADDED, {"business_id": business_id, "id": number, "who": who, "reason": reason})
