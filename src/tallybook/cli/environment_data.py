@@ -17,9 +17,10 @@ from rich.table import Table
 
 from tallybook.core import environment_comparing, environment_copying, environment_resetting
 from tallybook.core.db import PROD
-from tallybook.core.environment_comparing import Line, Report
+from tallybook.core.environment_comparing import Report
 from tallybook.core.environment_copying import Preview, Request, TableCopy
 from tallybook.core.environment_masking import Masks
+from tallybook.core.environment_registers import Held
 from tallybook.core.errors import WrongSetup
 from tallybook.monitor import rules
 from tallybook.projects_file import read_projects_file
@@ -115,7 +116,7 @@ def show_preview(name: str, found: Sequence[Preview]) -> None:
     table.add_column("table")
     table.add_column("to be copied", justify="right")
     table.add_column(f"in {name} now", justify="right")
-    for one in found:
+    for one in (one for one in found if one.taken or one.there):
         table.add_row(one.table, f"{one.taken:,}", f"{one.there:,}")
     Console().print(table)
     typer.echo(LEFT_ALONE.format(name=name))
@@ -180,22 +181,23 @@ def compare(
 
 
 def show_report(name: str, report: Report, title: str | None) -> None:
+    """Production's line of each project above the other environment's, then a sentence for each difference."""
     table = Table(box=None, pad_edge=False, title=title, title_justify="left")
-    for column in ("register", "project"):
+    for column in ("register", "project", "where"):
         table.add_column(column)
-    for side in ("production", name):
-        for column in (f"{side}: rows", "drops", f"in {report.days} days", "latest"):
-            table.add_column(column, justify="right")
+    for column in ("rows", "drops", f"in {report.days} days", "latest"):
+        table.add_column(column, justify="right")
     for line in report.lines:
-        table.add_row(line.register, line.project, *side_of(line, "here"), *side_of(line, "there"))
+        table.add_row(line.register, line.project or "–", "production", *counts(line.here))
+        table.add_row("", "", name, *counts(line.there))
     console = Console()
-    console.print(table)
+    if report.lines:
+        console.print(table)
     for sentence in differences(name, report):
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
-def side_of(line: Line, side: str) -> tuple[str, str, str, str]:
-    held = getattr(line, side)
+def counts(held: Held | None) -> tuple[str, str, str, str]:
     if held is None:
         return "–", "–", "–", "–"
     latest = f"{held.latest:%Y-%m-%d %H:%M %Z}" if held.latest else "–"
