@@ -15,12 +15,14 @@ import pytest
 from tallybook import worker
 from tallybook.app import App, Watching, open_app
 from tallybook.channels.bridge.sender import LIMITS, Addresses, BridgeSender
+from tallybook.core import people
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database, open_database
 from tallybook.core.login_limits import Limits as LoginLimits
 from tallybook.core.rates import Limit, Limits
 from tallybook.core.sending import Post, deliver
 from tallybook.monitor import jobs
+from tallybook.monitor.service import reply_board
 from tallybook.settings import Settings
 from tests import world
 from tests.channels.bridge.bridge_file import BridgeFile
@@ -313,3 +315,44 @@ async def test_a_worker_that_has_just_started_says_nothing_for_five_minutes(work
     works.sender.limits = LIMITS
     assert await works.send() == 0
     assert await works.send(begun=time.monotonic() - 301) == 1
+
+
+async def told(works: Works) -> tuple[str, str]:
+    """What health says of replies."""
+    async with works.db.transaction() as conn:
+        (check,) = await reply_board.checks(conn, works.business, datetime.now(UTC))
+    return check.state, check.says
+
+
+async def test_health_says_how_answering_goes(works: Works) -> None:
+    assert await told(works) == ("ok", "What is sent comes back.")
+    works.fake.groups = [MOHADIN]
+    works.post("DR9999999")
+    works.post("DR9999999", MOHADIN)
+    await works.read()
+    await works.send()
+    await works.read()
+    assert (await told(works))[0] == "ok", "it may still come back"
+    await works.rows("update outbox set done_at = now() - interval '11 minutes' where state = 'sent'")
+    assert await told(works) == ("late", "1 message was sent and never seen in its group.")
+    works.post("DR9999998", MOHADIN)
+    await works.read()
+    works.fake.orders = ["disconnected"] * 3
+    for _ in range(3):
+        await works.send()
+        await works.rows("update outbox set not_before = now()")
+        await works.rows("update sending_lines set open_at = now()")
+    assert await told(works) == ("late", reply_board.FAILING)
+    async with works.db.transaction() as conn:
+        await reply_board.stop(conn, people.command_line(works.business.id))
+    assert await told(works) == ("late", reply_board.STOPPED)
+
+
+async def test_a_number_whose_messages_never_come_back_is_not_called_absent(works: Works) -> None:
+    """Not every bridge writes its own messages down; from such a one, silence says nothing."""
+    works.fake.messages_path = None
+    works.post("DR9999999")
+    await works.read()
+    await works.send()
+    await works.rows("update outbox set done_at = now() - interval '11 minutes'")
+    assert (await told(works))[0] == "ok"

@@ -83,20 +83,21 @@ class Beat(msgspec.Struct, frozen=True):
     details: dict[str, Any]
 
 
-# Of one business, or with null of all rows, those included that are nobody's yet.
+# Of one business, or with null of all rows, those included that are nobody's yet. An outgoing message of a topic may
+# have to wait for its number's turn, and is late by another measure: its module's own check says so.
 BACKLOG = """
 select
     (select count(*) from deliveries
         where state = 'waiting' and not_before <= %(now)s and %(business_id)s::int is null)
         + (select count(*) from jobs where state = 'waiting' and not_before <= %(now)s
             and (%(business_id)s::int is null or business_id = %(business_id)s::int))
-        + (select count(*) from outbox where state = 'waiting' and not_before <= %(now)s
+        + (select count(*) from outbox where state = 'waiting' and not_before <= %(now)s and topic is null
             and (%(business_id)s::int is null or business_id = %(business_id)s::int)),
     least(
         (select min(not_before) from deliveries where state = 'waiting' and %(business_id)s::int is null),
         (select min(not_before) from jobs where state = 'waiting'
             and (%(business_id)s::int is null or business_id = %(business_id)s::int)),
-        (select min(not_before) from outbox where state = 'waiting'
+        (select min(not_before) from outbox where state = 'waiting' and topic is null
             and (%(business_id)s::int is null or business_id = %(business_id)s::int))),
     (select count(*) from deliveries where state = 'parked' and %(business_id)s::int is null),
     (select count(*) from jobs where state = 'parked'

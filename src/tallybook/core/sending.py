@@ -29,6 +29,9 @@ from .rates import Limited, Limits, Line
 from .work import back_off, reason_of
 
 log = structlog.get_logger(__name__)
+held = Counter(
+    "tallybook_outgoing_held_total", "Sends put off by a limit, of the number or of a topic.", ["channel", "by"]
+)
 became = Counter("tallybook_outgoing_total", "Outgoing messages by what became of them.", ["channel", "became"])
 
 
@@ -223,6 +226,7 @@ class _Courier:
             wait = await rates.take(conn, self._asked(claimed), limits) if limits else None
             if wait is None:
                 return claimed
+            held.labels(claimed.outgoing.channel, "number" if wait.line_until else "topic").inc()
             back = {"id": claimed.id, "worker": worker, "business_id": self.business_id, "until": wait.topic_until}
             await conn.execute(PUT_BACK, back)
 

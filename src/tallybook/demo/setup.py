@@ -36,6 +36,9 @@ whatsapp = "store/whatsapp.db"
 [monitor]
 time_zone = "{ZONE.key}"
 business = "{BUSINESS}"
+
+[monitor.replies]
+enabled = false  # there is no WhatsApp behind the demo
 """
 REASONS = (
     "The photo is blurred", "The serial cannot be read", "The house number is not in the picture",

@@ -27,6 +27,9 @@ PARTS = {
 }
 # A yes after which nothing was seen for so long is no more than a yes.
 SEEN_WITHIN = timedelta(minutes=10)
+# So many faults in a row are no passing one: they span about ten seconds.
+FAILS_AFTER = 3
+FAILING = "Nothing can be said in any group: the bridge does not take messages. They wait and are tried again."
 STOPPED = "Sending to WhatsApp groups is stopped by somebody."
 UNSEEN = ("message was sent and never seen in its group", "messages were sent and never seen in their groups")
 IN_ORDER = "What is sent comes back."
@@ -90,13 +93,15 @@ async def send_again(conn: Conn, caller: Caller, number: int) -> bool:
 
 
 async def checks(conn: Conn, business: Business, now: datetime) -> list[Check]:
-    """How answering goes: stopped by somebody is late, and so is what was sent and never seen in its group."""
+    """How answering goes: late when it is stopped, when the bridge takes nothing, when what was sent is not seen."""
     stopped = await stops.stopped(conn, business.id, CHANNEL)
     since, unseen = await store.unseen(conn, business.id, now)
     waits = await stops.waiting(conn, business.id, CHANNEL)
     facts: dict[str, str | int | float] = {"outgoing": waits}
     if stopped is not None:
         return [Check("replies", "late", STOPPED, stopped.at, facts)]
+    if await store.failing(conn, business.id) >= FAILS_AFTER:
+        return [Check("replies", "late", FAILING, None, facts)]
     if unseen:
         return [Check("replies", "late", f"{unseen} {UNSEEN[unseen != 1]}.", since, facts)]
     return [Check("replies", "ok", IN_ORDER, None, facts)]

@@ -115,6 +115,18 @@ async def is_ours(conn: Conn, business_id: int, number: int) -> bool:
     return bool(row and row[0])
 
 
+FAILING = """
+select coalesce(max(failures), 0) from sending_lines
+where business_id = %(business_id)s::int and channel = %(channel)s::text
+"""
+
+
+async def failing(conn: Conn, business_id: int) -> int:
+    """How often in a row a number could not send; 0 where all is well."""
+    row = await (await conn.execute(FAILING, {"business_id": business_id, "channel": CHANNEL})).fetchone()
+    return int(row[0]) if row else 0
+
+
 # A number whose messages do come back tells by a missing one that it is not in the group.
 UNSEEN = """
 select min(o.done_at), count(*) from outbox o
