@@ -51,7 +51,7 @@ async def test_a_day_is_looked_up_and_nothing_else_is_read(
     values: dict[str, Any] = {
         "business_id": business.id, "project": None, "search": None, "open": None, "resubmitted": None,
         "start": at("2025-12-02 00:00"), "end": at("2025-12-03 00:00"), "after_id": None, "after_resubmitted": None,
-        "after_last_said_at": None, "limit": 51, "lasts": timedelta(minutes=5), "zone": business.time_zone,
+        "after_last_said_at": None, "limit": 51, "most": None, "assigned": None, "nobodys": False, "lasts": timedelta(minutes=5), "zone": business.time_zone,
         "today": today,
     }  # fmt: skip
     read_whole = {name: await _tables_read_whole(conn, getattr(review_list, name), values) for name in STATEMENTS}

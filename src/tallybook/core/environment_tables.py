@@ -23,10 +23,11 @@ class Copied:
 
     ``taken`` says of a row ``t`` whether it is of the time since ``%(since)s``. ``same`` is the key by which the other
     environment's row is known and replaced; where there is none, ``alike`` says it of its row ``t`` and the given
-    ``g``. ``own_number``: the other environment numbers its rows itself. ``message``: the column that names a message.
-    ``only_new``: a row that the other environment has is left as it is. ``preset``: values that a copied row has there
-    whatever they are in production. ``kept``: columns whose later value stays, whichever side it is on. ``kinds`` are
-    of the columns that hold text.
+    ``g``, and ``arbiter`` is the key that decides where somebody adds the same row meanwhile. ``own_number``: the other
+    environment numbers its rows itself. ``message``: the column that names a message. ``only_new``: a row that the
+    other environment has is left as it is. ``preset``: values that a copied row has there whatever they are in
+    production. ``kept``: columns whose later value stays, whichever side it is on. ``kinds`` are of the columns that
+    hold text.
     """
 
     table: str
@@ -34,6 +35,7 @@ class Copied:
     order: str
     same: Key | None = None
     alike: str = ""
+    arbiter: Key | None = None
     own_number: bool = False
     message: str | None = None
     only_new: bool = False
@@ -56,7 +58,8 @@ _MESSAGES = f"""select m.business_id, m.id from messages m where m.said_at >= %(
     where (s.business_id, s.space, s.drop_number) in ({_DROPS})
     union select p.business_id, p.message_id from marketing_posts p
     where (p.business_id, p.project, p.drop_number) in ({_ACTIVATIONS})
-    union select i.business_id, i.message_id from invalid_drop_submissions i where i.submitted_at >= %(since)s"""
+    union select i.business_id, i.message_id from invalid_drop_submissions i where i.submitted_at >= %(since)s
+    union select h.business_id, h.message_id from held_posts h where h.said_at >= %(since)s"""
 
 BUSINESSES = Copied(
     "businesses", "true", "t.id", keys.BUSINESS, own_number=True,
@@ -116,12 +119,23 @@ INVALID_DROPS = Copied(
     "invalid_drop_submissions", "t.submitted_at >= %(since)s", "t.business_id, t.project, t.drop_number, t.id",
     alike="t.business_id = g.business_id and t.project = g.project and t.drop_number = g.drop_number and ("
     "t.message_id = g.message_id or t.message_id is null and g.message_id is null and t.submitted_at = g.submitted_at)",
-    own_number=True, message="message_id",
+    arbiter=keys.INVALID_DROP, own_number=True, message="message_id",
     kinds={"drop_number": PLAIN, "project": PLAIN, "sender": WHO, "group_jid": WHO, "reason": PLAIN},
+)  # fmt: skip
+HELD_POSTS = Copied(
+    "held_posts", "t.said_at >= %(since)s", "t.business_id, t.project, t.drop_number, t.message_id", keys.HELD_POST,
+    message="message_id",
+    kinds={
+        "project": PLAIN, "drop_number": PLAIN, "sender_phone": WHO, "group_jid": WHO, "reason": PLAIN, "state": PLAIN,
+        "decided_by": WHO, "note": WORDS,
+    },
 )  # fmt: skip
 AUDIT = Copied(
     "audit_log",
-    f"t.subject = 'review' and t.subject_id in (select t.id::text from qa_photo_reviews t where {_OF_A_DROP})",
+    f"""(t.subject = 'review' and t.subject_id in (select t.id::text from qa_photo_reviews t where {_OF_A_DROP})
+    or t.subject = 'drop' and (t.business_id, t.subject_id) in (
+        select d.business_id, d.drop_number from ({_DROPS}) d
+        union select a.business_id, a.drop_number from ({_ACTIVATIONS}) a))""",
     "t.business_id, t.id",
     alike="t.business_id = g.business_id and t.subject = g.subject and t.subject_id = g.subject_id and t.at = g.at "
     "and t.action = g.action",
@@ -134,7 +148,7 @@ AUDIT = Copied(
 # In the order in which one may need another.
 TABLES = (
     BUSINESSES, PROJECTS, DROPS, MESSAGES, REVISIONS, SUBMISSIONS, REVIEWS, ACTIVATIONS, MARKETING_POSTS, VALID_DROPS,
-    INVALID_DROPS, AUDIT,
+    INVALID_DROPS, HELD_POSTS, AUDIT,
 )  # fmt: skip
 
 _WAITING = "waiting work: it would be done twice"
@@ -151,7 +165,11 @@ NEVER: Mapping[str, str] = {
     **dict.fromkeys(("sending_lines", "sending_moments", "sending_stops", "monitor_replies"), _SENDING),
     **dict.fromkeys(("sharepoint_runs", "sharepoint_turns", "sharepoint_items", "sharepoint_files"), _SENDING),
     **dict.fromkeys(("reconciliations", "register_checks", "register_gaps", "register_days"), _DERIVED),
+    **dict.fromkeys(("valid_imports", "validity_turns"), _DERIVED),
     "environment_reports": _DERIVED,
+    "review_feedback": _SENDING,
+    "drop_photos": "photos: production's alone, and personal",
+    "message_files": "photos: production's alone, and personal",
 }
 # What a reset leaves: without its people and its own revision nobody could use what was emptied.
 STAYS = frozenset({"alembic_version", "businesses", "accounts", "account_roles", "sessions", "api_tokens"})

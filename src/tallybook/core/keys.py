@@ -97,6 +97,16 @@ MARKETING_POST = Key(
     ("business_id", "project", "drop_number", "message_id"),
     "one marketing post of a drop",
 )
+FEEDBACK = Key(
+    "review_feedback", "review_feedback_pkey", ("business_id", "review_id", "number"), "presses of one “Send feedback”"
+)
+DROP_PHOTO = Key(
+    "drop_photos",
+    "drop_photos_pkey",
+    ("business_id", "space", "drop_number", "message_id"),
+    "what was said of one photo of one drop",
+)
+MESSAGE_FILE = Key("message_files", "message_files_pkey", ("business_id", "message_id"), "files of one message")
 VALID_DROP = Key(
     "valid_drop_numbers",
     "valid_drop_numbers_pkey",
@@ -109,6 +119,14 @@ INVALID_DROP = Key(
     ("business_id", "project", "drop_number", "message_id"),
     "one post of an unknown drop",
 )
+HELD_POST = Key(
+    "held_posts",
+    "held_posts_pkey",
+    ("business_id", "project", "drop_number", "message_id"),
+    "one post that waits to be judged",
+)
+VALID_IMPORT = Key("valid_imports", "valid_imports_pkey", ("business_id", "id"), "imports of one number")
+VALIDITY_TURN = Key("validity_turns", "validity_turns_pkey", ("business_id", "work"), "turns of one kind of work")
 
 SHAREPOINT_TURN = Key("sharepoint_turns", "sharepoint_turns_pkey", ("business_id",), "turns of one business")
 SHAREPOINT_RUN = Key("sharepoint_runs", "sharepoint_runs_pkey", ("business_id", "id"), "records of one run")

@@ -59,6 +59,8 @@ RULES = (
     Rule("constraint_violations", "at", timedelta(days=365)),
     Rule("alarm_episodes", "ended_at", timedelta(days=365), key=("business_id", "name", "number")),
     Rule("reconciliations", "given_at", timedelta(days=90), "added_at is null", ("business_id", "id")),
+    # What was done stays: a list's page says who imported it last.
+    Rule("valid_imports", "given_at", timedelta(days=30), "state in ('given', 'ended')", ("business_id", "id")),
     Rule("register_checks", "ended_at", timedelta(days=365), key=("business_id", "run")),
     Rule("sharepoint_runs", "ended_at", timedelta(days=365), key=("business_id", "id")),
 )  # fmt: skip
@@ -68,9 +70,10 @@ KEPT = frozenset({
     "alarms", "businesses", "accounts", "account_roles", "api_tokens", "schedules", "source_positions", "messages",
     "message_revisions", "audit_log", "sending_lines", "sending_stops", "monitor_replies",
     "monitor_projects", "drops", "qa_photo_reviews", "qa_submissions",
-    "marketing_activations", "marketing_posts", "valid_drop_numbers", "invalid_drop_submissions", "alembic_version",
+    "marketing_activations", "marketing_posts", "valid_drop_numbers", "invalid_drop_submissions", "held_posts", "validity_turns",
+    "alembic_version",
     "sharepoint_turns", "sharepoint_items", "sharepoint_files", "environment_reports",
-    "register_gaps", "register_days",
+    "register_gaps", "register_days", "review_feedback", "drop_photos", "message_files",
 })  # fmt: skip
 
 

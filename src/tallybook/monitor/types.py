@@ -122,10 +122,14 @@ class Posted(enum.StrEnum):
     AGAIN = "again"
 
 
+NOBODY = 0  # no account has this number
+
+
 class Filters(msgspec.Struct, frozen=True):
     """What a list of reviews shows: drops posted, first or again, on these business dates, both ends included.
 
-    ``project`` is where such a post was said, which need not be the project of the review.
+    ``project`` is where such a post was said, which need not be the project of the review. ``assigned`` is the account
+    whose they are to judge, or NOBODY.
     """
 
     project: str | None = None
@@ -134,6 +138,7 @@ class Filters(msgspec.Struct, frozen=True):
     posted: Posted = Posted.ANY
     first_day: date | None = None
     last_day: date | None = None
+    assigned: int | None = None
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -162,6 +167,7 @@ class ReviewRow(msgspec.Struct, frozen=True):
     completed: bool
     verdicts: list[Verdict]
     locked_by: str | None
+    assigned: str | None = None
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -212,6 +218,7 @@ class Review(msgspec.Struct, frozen=True):
     feedback_sent: datetime | None
     updated_at: datetime
     lock: Lock | None
+    assigned_account: int | None = None
 
     @property
     def verdicts(self) -> list[Verdict]:

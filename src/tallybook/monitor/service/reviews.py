@@ -71,8 +71,9 @@ async def listed(
     return await review_list.page(conn, business, filters, after, limit)
 
 
-async def count(conn: Conn, business: Business, filters: Filters) -> int:
-    return await review_list.count(conn, business, filters)
+async def count(conn: Conn, business: Business, filters: Filters, most: int | None = None) -> int:
+    """How many all pages hold, at ``most`` if that is given."""
+    return await review_list.count(conn, business, filters, most)
 
 
 async def one(conn: Conn, business: Business, review_id: UUID) -> Review:

@@ -102,9 +102,9 @@ async def add_submissions(conn: Conn, business_id: int, decided: Sequence[tuple[
 
 CREATE_REVIEWS = f"""
 insert into qa_photo_reviews (business_id, id, space, drop_number, project, review_date, user_name, submitted_by,
-    sender_phone, comment, whatsapp_message_date, bridge_source)
+    sender_phone, comment, whatsapp_message_date, last_said_at, bridge_source)
 select %(business_id)s, u.id, u.space, u.drop_number, u.project, u.review_date, coalesce(u.phone, 'unresolved'),
-    u.phone, u.phone, u.comment, u.said_at, u.bridge
+    u.phone, u.phone, u.comment, u.said_at, u.said_at, u.bridge
 from unnest(%(ids)s::uuid[], %(space)s::text[], %(drop_number)s::text[], %(project)s::text[], %(review_date)s::date[],
     %(phone)s::text[], %(comment)s::text[], %(said_at)s::timestamptz[], %(bridge)s::text[])
     as u (id, space, drop_number, project, review_date, phone, comment, said_at, bridge)
@@ -145,10 +145,11 @@ async def create_reviews(
 # asked for by "any": to a planner without statistics a join alone would look cheaper by way of all the business's rows.
 RESUBMIT = """
 update qa_photo_reviews r set
-    resubmitted = true, incomplete = false, feedback_sent = null,
+    resubmitted = true, incomplete = false, feedback_sent = null, last_said_at = greatest(r.last_said_at, u.said_at),
     submitted_by = coalesce(u.phone, r.submitted_by), sender_phone = coalesce(u.phone, r.sender_phone),
     user_name = coalesce(u.phone, r.user_name), comment = concat_ws(E'\\n', r.comment, u.note), updated_at = now()
-from unnest(%(ids)s::uuid[], %(phone)s::text[], %(note)s::text[]) as u (id, phone, note)
+from unnest(%(ids)s::uuid[], %(phone)s::text[], %(note)s::text[], %(said_at)s::timestamptz[])
+    as u (id, phone, note, said_at)
 where r.business_id = (select %(business_id)s::int) and r.id = u.id and r.id = any(%(ids)s::uuid[])
 """
 
@@ -162,6 +163,7 @@ async def resubmit(conn: Conn, business_id: int, again: dict[UUID, tuple[Post, s
             "ids": arrays.texts([str(review_id) for review_id in again]),
             "phone": arrays.texts([_digits(post.phone) for post, _ in again.values()]),
             "note": arrays.texts([note for _, note in again.values()]),
+            "said_at": arrays.times([post.said_at for post, _ in again.values()]),
         },
     )
 

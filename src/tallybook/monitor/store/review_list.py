@@ -9,6 +9,7 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.monitor.types import (
     LOCK_LASTS,
+    NOBODY,
     STEP_COLUMNS,
     DayCount,
     Filters,
@@ -50,33 +51,31 @@ _FROM_DAYS = f"""
 from ({_OF_DAYS}) m
 cross join lateral (
     select * from qa_photo_reviews x where x.business_id = {_HIDDEN} and x.id = m.id offset 0) r
-left join lateral (
-    select last_posted_at from drops
-    where business_id = {_HIDDEN} and space = r.space and drop_number = r.drop_number offset 0) d on true
 where true
 """
 _FROM_ANY_DAY = f"""
 from qa_photo_reviews r
-left join drops d on d.business_id = r.business_id and d.space = r.space and d.drop_number = r.drop_number
 where r.business_id = {_HIDDEN}
 and (%(project)s::text is null or r.project = %(project)s or exists (
     select from qa_submissions s
     where s.business_id = r.business_id and s.space = r.space and s.drop_number = r.drop_number
     and s.project = %(project)s))
 """
-# Each is off when its parameter is null.
+# Each is off when its parameter is null. Nothing is prepared on the server, so that the planner knows which those are:
+# a list of any day is then read from the one index that holds just what is asked for, in its order, a page at a time.
 _FILTERS = """
 and (%(search)s::text is null or r.drop_number like %(search)s)
 and (%(open)s::bool is null or (not r.completed or r.resubmitted) = %(open)s)
 and (%(resubmitted)s::bool is null or r.resubmitted = %(resubmitted)s)
+and (%(assigned)s::int is null or r.assigned_account = %(assigned)s)
+and (not %(nobodys)s::bool or r.assigned_account is null and r.assigned_agent is null)
 """
-_LAST_SAID = f"greatest({_SAID}, d.last_posted_at)"
-_PLACES = f"r.id, {_LAST_SAID} as last_said_at"
-_IN_ORDER = f"""
+_PLACES = "r.id, r.resubmitted, r.last_said_at"
+_IN_ORDER = """
 and (%(after_id)s::uuid is null
-    or (r.resubmitted, {_LAST_SAID}, r.id)
+    or (r.resubmitted, r.last_said_at, r.id)
         < (%(after_resubmitted)s::bool, %(after_last_said_at)s::timestamptz, %(after_id)s::uuid))
-order by r.resubmitted desc, last_said_at desc, r.id desc
+order by r.resubmitted desc, r.last_said_at desc, r.id desc
 limit %(limit)s
 """
 # Outside of what is sorted, so that only the rows of the page are read whole.
@@ -85,12 +84,12 @@ r.id, r.drop_number, r.project, {_SAID}, o.last_said_at, r.user_name,
     (select count(*) from qa_submissions s
      where s.business_id = r.business_id and s.space = r.space and s.drop_number = r.drop_number),
     r.resubmitted, r.completed, array[{_STEPS}], r.incorrect_comments,
-    case when r.locked_at > now() - %(lasts)s::interval then r.locked_by end
+    case when r.locked_at > now() - %(lasts)s::interval then r.locked_by end, r.assigned_agent
 """
 _WHOLE = f"""
 cross join lateral (
     select * from qa_photo_reviews x where x.business_id = {_HIDDEN} and x.id = o.id offset 0) r
-order by r.resubmitted desc, o.last_said_at desc, r.id desc
+order by o.resubmitted desc, o.last_said_at desc, o.id desc
 """
 
 PAGE_OF_DAYS = f"select {_COLUMNS} from (select {_PLACES} {_FROM_DAYS} {_FILTERS} {_IN_ORDER}) o {_WHOLE}"
@@ -115,21 +114,23 @@ async def page(conn: Conn, business: Business, filters: Filters, after: Place | 
             id=row[0], drop_number=row[1], project=row[2], said_at=row[3], last_said_at=row[4], user_name=row[5],
             posts=max(row[6], 1), resubmitted=row[7], completed=row[8],
             verdicts=verdicts(dict(zip(STEP_COLUMNS, row[9], strict=True)), row[10]), locked_by=row[11],
+            assigned=row[12],
         )
         for row in await cursor.fetchall()
     ]  # fmt: skip
 
 
-COUNT_OF_DAYS = f"select count(*) {_FROM_DAYS} {_FILTERS}"
-COUNT_OF_ANY_DAY = f"select count(*) {_FROM_ANY_DAY} {_FILTERS}"
+COUNT_OF_DAYS = f"select count(*) from (select {_FROM_DAYS} {_FILTERS} limit %(most)s::bigint) r"
+COUNT_OF_ANY_DAY = f"select count(*) from (select {_FROM_ANY_DAY} {_FILTERS} limit %(most)s::bigint) r"
 
 
-async def count(conn: Conn, business: Business, filters: Filters) -> int:
-    """How many reviews all pages hold."""
+async def count(conn: Conn, business: Business, filters: Filters, most: int | None = None) -> int:
+    """How many reviews all pages hold; at ``most``, if given, since counting a million takes longer than showing some."""
+    values = _parameters(business, filters) | {"most": most}
     if _has_days(filters):
-        cursor = await conn.execute(COUNT_OF_DAYS, _parameters(business, filters))
+        cursor = await conn.execute(COUNT_OF_DAYS, values)
     else:
-        cursor = await conn.execute(COUNT_OF_ANY_DAY, _parameters(business, filters))
+        cursor = await conn.execute(COUNT_OF_ANY_DAY, values)
     row = await cursor.fetchone()
     return int(row[0]) if row else 0
 
@@ -147,6 +148,8 @@ def _parameters(business: Business, filters: Filters) -> dict[str, Any]:
         "search": f"%{search}%" if search else None,
         "open": {Shown.ALL: None, Shown.OPEN: True, Shown.COMPLETE: False}[filters.shown],
         "resubmitted": {Posted.ANY: None, Posted.ONCE: False, Posted.AGAIN: True}[filters.posted],
+        "assigned": filters.assigned or None,
+        "nobodys": filters.assigned == NOBODY,
         "start": _midnight(filters.first_day, business) if filters.first_day else "-infinity",
         "end": _midnight(after_last, business) if after_last else "infinity",
     }

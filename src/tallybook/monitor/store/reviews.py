@@ -18,7 +18,7 @@ FIND = f"""
 select r.id, r.drop_number, r.project, r.space, r.review_date, r.whatsapp_message_date, r.user_name, r.submitted_by,
     r.assigned_agent, array[{_STEPS}], r.incorrect_comments, r.comment, r.resubmitted, r.completed, r.feedback_sent,
     r.updated_at, r.locked_by_account, r.locked_by,
-    case when r.locked_at > now() - %(lasts)s::interval then r.locked_at + %(lasts)s::interval end
+    case when r.locked_at > now() - %(lasts)s::interval then r.locked_at + %(lasts)s::interval end, r.assigned_account
 from qa_photo_reviews r
 where r.business_id = %(business_id)s and r.id = %(id)s
 """
@@ -35,7 +35,7 @@ async def find(conn: Conn, business_id: int, review_id: UUID) -> Review | None:
         user_name=row[6], submitted_by=row[7], assigned_agent=row[8],
         ticks=dict(zip(STEP_COLUMNS, row[9], strict=True)), reasons=row[10], comment=row[11] or "",
         resubmitted=row[12], completed=row[13], feedback_sent=row[14], updated_at=row[15],
-        lock=Lock(row[16] or 0, row[17], row[18]) if row[18] else None,
+        lock=Lock(row[16] or 0, row[17], row[18]) if row[18] else None, assigned_account=row[19],
     )  # fmt: skip
 
 
