@@ -135,8 +135,9 @@ where {alike} and ({mine}) is distinct from ({given})
 """
 ADD = """
 insert into {table} ({columns}) select {columns} from jsonb_populate_recordset(null::{table}, %(rows)s::jsonb) g
-where not exists (select from {table} t where {alike})
+where not exists (select from {table} t where {alike}) {arbitrated}
 """
+DO_NOTHING = "on conflict ({key}) do nothing"
 
 
 async def write(conn: Conn, plan: Plan, given: Sequence[Given]) -> int:
@@ -189,6 +190,7 @@ def names(copied: Copied, columns: Sequence[Column] = ()) -> dict[str, sql.Compo
         "taken": _said(copied.taken),
         "order": _said(copied.order),
         "alike": _said(copied.alike),
+        "arbitrated": _arbitrated(copied),
         "message": sql.Identifier(copied.message or "message_id"),
         "columns": _list(sql.Identifier(name) for name in named),
         "key": _list(sql.Identifier(name) for name in key),
@@ -198,6 +200,12 @@ def names(copied: Copied, columns: Sequence[Column] = ()) -> dict[str, sql.Compo
         "mine": _list(sql.Identifier("t", name) for name in compared),
         "given": _list(sql.Identifier("g", name) for name in compared),
     }
+
+
+def _arbitrated(copied: Copied) -> sql.Composable:
+    if copied.arbiter is None:
+        return sql.SQL("")
+    return sql.SQL(DO_NOTHING).format(key=_list(sql.Identifier(name) for name in copied.arbiter.columns))
 
 
 def _said(condition: str) -> sql.SQL:
