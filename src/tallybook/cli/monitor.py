@@ -17,6 +17,7 @@ from tallybook.monitor.service import validity
 from tallybook.monitor.service.validity import Imported
 
 from .monitor_explain import check_registers, explain
+from .monitor_legacy import import_legacy
 from .monitor_reconcile import reconcile
 from .monitor_replies import replies
 from .monitor_sharepoint import sync_sharepoint
@@ -26,6 +27,7 @@ from .progress import bar
 app = typer.Typer(no_args_is_help=True, help="WhatsApp groups' posts become QA reviews.")
 app.command()(replies)
 app.command()(reconcile)
+app.command("import-legacy")(import_legacy)
 app.command()(explain)
 app.command("check-registers")(check_registers)
 app.command("sync-sharepoint")(sync_sharepoint)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import psycopg
 from psycopg import sql
 
+from . import older_tables
 from .db import schema_of
 from .errors import WrongSetup
 from .later import later
@@ -61,8 +62,11 @@ async def migrate(owner_url: str, environment: str, stage: Stage = "all") -> lis
     schema = schema_of(environment)
     async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as conn:
         await conn.execute(sql.SQL("set search_path to {}").format(sql.Identifier(schema)))
-        if await _current(conn) == known_revisions()[-1]:
+        current = await _current(conn)
+        if current == known_revisions()[-1]:
             return []
+        if current is None:
+            await older_tables.refuse(conn, environment)
     return await asyncio.to_thread(lambda: steps.apply(owner_url, schema, stage))
 
 

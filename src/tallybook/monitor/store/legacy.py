@@ -1,0 +1,224 @@
+"""SQL of the import from the old system: its tables as they are, and ours."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from tallybook.core import arrays, keys
+from tallybook.core.db import Conn
+from tallybook.core.errors import WrongSetup
+
+# Whatever columns a table has: they differ from one old installation to the next.
+READ: Mapping[str, str] = {
+    "valid_drop_numbers": "select to_jsonb(t) from valid_drop_numbers t",
+    "qa_photo_reviews": "select to_jsonb(t) from qa_photo_reviews t",
+    "marketing_activations": "select to_jsonb(t) from marketing_activations t",
+    "invalid_drop_submissions": "select to_jsonb(t) from invalid_drop_submissions t",
+}
+LOOK_INTO = "set search_path to {schema}"
+IN_UTC = "set time zone 'UTC'"
+READ_ONLY = "set default_transaction_read_only to on"
+TABLES = """
+select c.relname::text, exists (
+    select from pg_attribute a where a.attrelid = c.oid and a.attname = 'business_id' and not a.attisdropped)
+from pg_class c where c.relnamespace = to_regnamespace(current_schema()) and c.relkind in ('r', 'p', 'v') order by 1
+"""
+
+
+async def rows_of(url: str, schema: str) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
+    """The old tables' rows by table, and the names of tables beside them. Changes nothing there.
+
+    Raises WrongSetup where the schema holds none of them, or tables of our own.
+    """
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+        await conn.execute(READ_ONLY)
+        await conn.execute(IN_UTC)
+        await conn.execute(sql.SQL(LOOK_INTO).format(schema=sql.Identifier(schema)))
+        there: dict[str, bool] = dict(await (await conn.execute(TABLES)).fetchall())
+        ours = sorted(name for name in READ if there.get(name))
+        if ours:
+            raise WrongSetup(
+                f"The schema {schema} holds tables of this product, not of the old one: {', '.join(ours)}."
+            )
+        if not there.keys() & READ.keys():
+            raise WrongSetup(f"The schema {schema} holds none of the old tables ({', '.join(READ)}).")
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for table, STATEMENT in READ.items():  # noqa: N806 - one of a fixed few
+            if table in there:
+                rows[table] = [row[0] for row in await (await conn.execute(STATEMENT)).fetchall()]
+        return rows, sorted(there.keys() - READ.keys())
+
+
+TAKE_TURNS = "select pg_advisory_xact_lock(hashtext('tallybook legacy'), %(business_id)s::int)"
+
+
+async def take_turns(conn: Conn, business_id: int) -> None:
+    """One import of a business at a time."""
+    await conn.execute(TAKE_TURNS, {"business_id": business_id})
+
+
+REVIEWS = """
+select id::text, space, drop_number, review_date from qa_photo_reviews
+where business_id = %(business_id)s::int and drop_number = any(%(drops)s::text[])
+union all
+select id::text, space, drop_number, review_date from qa_photo_reviews
+where business_id = %(business_id)s::int and id = any(%(ids)s::uuid[]) and drop_number <> all(%(drops)s::text[])
+"""
+
+
+async def reviews(
+    conn: Conn, business_id: int, drops: Collection[str], ids: Collection[str]
+) -> list[tuple[str, str, str, date]]:
+    """Our reviews of these drops or with these ids, as (id, space, drop number, date)."""
+    asked = {"business_id": business_id, "drops": sorted(drops), "ids": sorted(ids)}
+    return await (await conn.execute(REVIEWS, asked)).fetchall()
+
+
+ADD_REVIEWS = f"""
+insert into qa_photo_reviews (business_id, id, space, drop_number, review_date, user_name, project, submitted_by,
+    sender_phone, assigned_agent, step_01_house_photo, step_02_cable_from_pole, step_03_cable_entry_outside,
+    step_04_cable_entry_inside, step_05_wall_for_installation, step_06_ont_back_after_install,
+    step_07_power_meter_reading, step_08_ont_barcode, step_09_ups_serial, step_10_final_installation,
+    step_11_green_lights, step_12_customer_signature, completed_photos, outstanding_photos,
+    outstanding_photos_loaded_to_1map, completed, incomplete, resubmitted, feedback_sent, comment,
+    whatsapp_message_date, locked_by, locked_at, incorrect_steps, incorrect_comments, bridge_source, created_at,
+    updated_at)
+select %(business_id)s::int, coalesce(u.id, gen_random_uuid()), u.space, u.drop_number, u.review_date, u.user_name,
+    u.project, u.submitted_by, u.sender_phone, u.assigned_agent, u.step_01_house_photo, u.step_02_cable_from_pole,
+    u.step_03_cable_entry_outside, u.step_04_cable_entry_inside, u.step_05_wall_for_installation,
+    u.step_06_ont_back_after_install, u.step_07_power_meter_reading, u.step_08_ont_barcode, u.step_09_ups_serial,
+    u.step_10_final_installation, u.step_11_green_lights, u.step_12_customer_signature, u.completed_photos,
+    u.outstanding_photos, u.outstanding_photos_loaded_to_1map, u.completed, u.incomplete, u.resubmitted,
+    u.feedback_sent, u.comment, u.whatsapp_message_date, u.locked_by, u.locked_at, u.incorrect_steps,
+    u.incorrect_comments, u.bridge_source, u.created_at, u.updated_at
+from jsonb_to_recordset(%(rows)s::jsonb) as u (id uuid, space text, drop_number text, review_date date, user_name text,
+    project text, submitted_by text, sender_phone text, assigned_agent text, step_01_house_photo bool,
+    step_02_cable_from_pole bool, step_03_cable_entry_outside bool, step_04_cable_entry_inside bool,
+    step_05_wall_for_installation bool, step_06_ont_back_after_install bool, step_07_power_meter_reading bool,
+    step_08_ont_barcode bool, step_09_ups_serial bool, step_10_final_installation bool, step_11_green_lights bool,
+    step_12_customer_signature bool, completed_photos int, outstanding_photos int,
+    outstanding_photos_loaded_to_1map bool, completed bool, incomplete bool, resubmitted bool,
+    feedback_sent timestamptz, comment text, whatsapp_message_date timestamptz, locked_by text, locked_at timestamptz,
+    incorrect_steps text[], incorrect_comments jsonb, bridge_source text, created_at timestamptz,
+    updated_at timestamptz)
+on conflict {keys.REVIEW.target} do nothing
+"""
+LOCK_DROPS = f"""
+insert into drops (business_id, space, drop_number, last_posted_at)
+select %(business_id)s::int, u.* from unnest(%(space)s::text[], %(drop_number)s::text[], %(at)s::timestamptz[]) as u
+on conflict {keys.DROP.target} do update set
+    previous_posted_at = drops.last_posted_at, last_posted_at = greatest(drops.last_posted_at, excluded.last_posted_at)
+"""
+ADD_SUBMISSIONS = f"""
+insert into qa_submissions (business_id, space, drop_number, message_id, project, sender_phone, said_at, effect)
+select %(business_id)s::int, u.* from unnest(%(space)s::text[], %(drop_number)s::text[], %(message_id)s::bigint[],
+    %(project)s::text[], %(phone)s::text[], %(said_at)s::timestamptz[], %(effect)s::text[]) as u
+on conflict {keys.SUBMISSION.target} do nothing
+"""
+
+
+async def add_reviews(conn: Conn, business_id: int, rows: Sequence[dict[str, Any]]) -> int:
+    """Adds reviews; returns how many. The caller holds the drops' locks."""
+    values = {"business_id": business_id, "rows": Jsonb(list(rows))}
+    return (await conn.execute(ADD_REVIEWS, values)).rowcount
+
+
+async def lock_drops(conn: Conn, business_id: int, newest: Mapping[tuple[str, str], datetime]) -> None:
+    """Makes or locks the drops, in key order, and moves on when each was last posted."""
+    ordered = sorted(newest)
+    await conn.execute(
+        LOCK_DROPS,
+        {
+            "business_id": business_id,
+            "space": arrays.texts([space for space, _ in ordered]),
+            "drop_number": arrays.texts([drop for _, drop in ordered]),
+            "at": arrays.times(newest[key] for key in ordered),
+        },
+    )
+
+
+async def add_submissions(conn: Conn, business_id: int, posts: Sequence[Sequence[Any]]) -> None:
+    """Adds posts, as (space, drop, message id, project, phone, said at, effect)."""
+    space, drop, number, project, phone, said, effect = zip(*posts, strict=True)
+    await conn.execute(
+        ADD_SUBMISSIONS,
+        {
+            "business_id": business_id, "space": arrays.texts(space), "drop_number": arrays.texts(drop),
+            "message_id": arrays.numbers(number), "project": arrays.texts(project), "phone": arrays.texts(phone),
+            "said_at": arrays.times(said), "effect": arrays.texts(effect),
+        },
+    )  # fmt: skip
+
+
+VALID = "select drop_number, project from valid_drop_numbers where business_id = %(business_id)s::int"
+ACTIVATIONS = """
+select project, drop_number, whatsapp_message_date from marketing_activations where business_id = %(business_id)s::int
+"""
+MARKETING_POSTS = (
+    "select project, drop_number, message_id from marketing_posts where business_id = %(business_id)s::int"
+)
+REFUSED = """
+select project, drop_number, submitted_at from invalid_drop_submissions
+where business_id = %(business_id)s::int and message_id is null
+"""
+
+
+async def known(conn: Conn, business_id: int) -> tuple[set[Any], dict[Any, datetime], set[Any], set[Any]]:
+    """What the other registers hold: valid drops, activations with their times, marketing posts, refused posts."""
+    asked = {"business_id": business_id}
+    valid = set(await (await conn.execute(VALID, asked)).fetchall())
+    activations = {(row[0], row[1]): row[2] for row in await (await conn.execute(ACTIVATIONS, asked)).fetchall()}
+    posts = set(await (await conn.execute(MARKETING_POSTS, asked)).fetchall())
+    return valid, activations, posts, set(await (await conn.execute(REFUSED, asked)).fetchall())
+
+
+ADD_VALID = f"""
+insert into valid_drop_numbers (business_id, drop_number, project, sync_source)
+select %(business_id)s::int, u.*, 'import-legacy' from unnest(%(drops)s::text[], %(projects)s::text[]) as u
+on conflict {keys.VALID_DROP.target} do nothing
+"""
+ADD_ACTIVATIONS = f"""
+insert into marketing_activations (business_id, project, drop_number, whatsapp_message_date, submitted_by, user_name,
+    is_valid, validation_message)
+select %(business_id)s::int, u.project, u.drop_number, u.said_at, u.phone, u.user_name, u.is_valid,
+    u.validation_message
+from jsonb_to_recordset(%(rows)s::jsonb) as u (project text, drop_number text, said_at timestamptz, phone text,
+    user_name text, is_valid bool, validation_message text)
+on conflict {keys.ACTIVATION.target} do nothing
+"""
+ADD_MARKETING_POSTS = f"""
+insert into marketing_posts (business_id, project, drop_number, message_id, sender_phone, said_at)
+select %(business_id)s::int, u.project, u.drop_number, u.message_id, u.phone, u.said_at
+from jsonb_to_recordset(%(rows)s::jsonb) as u (project text, drop_number text, message_id bigint, phone text,
+    said_at timestamptz)
+on conflict {keys.MARKETING_POST.target} do nothing
+"""
+ADD_REFUSED = """
+insert into invalid_drop_submissions (business_id, drop_number, project, sender, group_jid, submitted_at, reason)
+select %(business_id)s::int, u.drop_number, u.project, u.phone, u.group_jid, u.said_at, u.reason
+from jsonb_to_recordset(%(rows)s::jsonb) as u (drop_number text, project text, phone text, group_jid text,
+    said_at timestamptz, reason text)
+"""
+
+
+async def add_valid(conn: Conn, business_id: int, entries: Sequence[tuple[str, str]]) -> None:
+    drops, projects = arrays.texts([drop for drop, _ in entries]), arrays.texts([project for _, project in entries])
+    await conn.execute(ADD_VALID, {"business_id": business_id, "drops": drops, "projects": projects})
+
+
+async def add_activations(conn: Conn, business_id: int, rows: Sequence[dict[str, Any]]) -> None:
+    await conn.execute(ADD_ACTIVATIONS, {"business_id": business_id, "rows": Jsonb(list(rows))})
+
+
+async def add_marketing_posts(conn: Conn, business_id: int, rows: Sequence[dict[str, Any]]) -> None:
+    await conn.execute(ADD_MARKETING_POSTS, {"business_id": business_id, "rows": Jsonb(list(rows))})
+
+
+async def add_refused(conn: Conn, business_id: int, rows: Sequence[dict[str, Any]]) -> None:
+    await conn.execute(ADD_REFUSED, {"business_id": business_id, "rows": Jsonb(list(rows))})
