@@ -53,6 +53,8 @@ FACTS = {
     "messages": N_("messages"),
     "deliveries": N_("deliveries"),
     "jobs": N_("jobs"),
+    "nights": N_("nights"),
+    "conflicts": N_("left alone"),
     "outgoing": N_("outgoing"),
     "messages_in_14_days": N_("messages in 14 days"),
     "longest_silence_hours": N_("longest silence in hours"),

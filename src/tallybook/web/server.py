@@ -12,7 +12,18 @@ from tallybook.alerting import watching
 from tallybook.app import App
 from tallybook.core import log
 
-from . import alarms, environments, health, live, monitor, monitor_api, monitor_explain, monitor_reconcile, replies
+from . import (
+    alarms,
+    environments,
+    health,
+    live,
+    monitor,
+    monitor_api,
+    monitor_explain,
+    monitor_reconcile,
+    monitor_sharepoint,
+    replies,
+)
 from .asgi import build
 from .security import Guard
 from .webhooks import in_front_of
@@ -33,6 +44,7 @@ def application(app: App, stop: asyncio.Event | None = None) -> Guard:
         *monitor_api.HANDLERS,
         *monitor_explain.HANDLERS,
         *monitor_reconcile.HANDLERS,
+        *monitor_sharepoint.HANDLERS,
         *replies.HANDLERS,
         *health.HANDLERS,
         *alarms.HANDLERS,

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from psycopg.types.json import Jsonb
 
+from tallybook.channels.sharepoint.decide import plain
 from tallybook.channels.sharepoint.types import Found, ItemKey, RemoteItem, Values, Wrote
 from tallybook.core import keys
 from tallybook.core.db import Conn
@@ -157,7 +158,7 @@ def theirs_of(found: Found | None) -> Theirs:
     """What a person made of it, as it is kept and shown."""
     if found is None:
         return Theirs(deleted=True)
-    values = found.values if isinstance(found, RemoteItem) else None
+    values = plain(found.values) if isinstance(found, RemoteItem) else None
     return Theirs(deleted=False, etag=found.etag, by=found.changed_by, at=found.changed_at, values=values)
 
 
