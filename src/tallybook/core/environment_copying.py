@@ -27,6 +27,7 @@ from .environment_rows import Plan
 from .environment_tables import TABLES, Copied
 from .environment_turns import alone
 from .errors import WrongSetup
+from .revisions import known_revisions
 
 BATCH = 1000
 Progress = Callable[[str, int, int], None]
@@ -72,11 +73,9 @@ async def check(owner_url: str, environment: str) -> None:
         raise WrongSetup(f"There is no environment {environment} yet. Make it with: tallybook env create {environment}")
     if here is None:
         raise WrongSetup("Production has no tables yet. Run first: tallybook migrate")
+    if here != known_revisions()[-1]:
+        raise WrongSetup("Production's tables are not of this release. Run first: tallybook migrate")
     await create(owner_url, environment, {})
-    if here != await revision(owner_url, environment):
-        raise WrongSetup(
-            f"Production's tables are at revision {here}, and {environment}'s are not. Run first: tallybook migrate"
-        )
 
 
 async def preview(owner_url: str, request: Request) -> list[Preview]:
