@@ -14,6 +14,8 @@ import msgspec
 
 from . import arrays
 from .db import Conn
+from .messages import Status
+from .outcomes import Became, Tell, tell_nobody
 
 # WhatsApp's clock and ours may differ by so much.
 SKEW = timedelta(minutes=10)
@@ -72,6 +74,7 @@ from unnest(%(ids)s::bigint[], %(external_id)s::text[]) as u (id, external_id)
 where o.business_id = %(business_id)s::int and o.id = u.id
     and (o.external_id is null or o.external_id = u.external_id)
     and o.state in ('waiting', 'sending', 'sent', 'unknown', 'parked')
+returning o.channel, o.dedup_key
 """
 
 
@@ -80,8 +83,8 @@ async def ours(conn: Conn, business_id: int, message_ids: Sequence[int]) -> set[
     return {match.message_id for match in await _matches(conn, business_id, message_ids)}
 
 
-async def come_back(conn: Conn, business_id: int, message_ids: Sequence[int]) -> set[int]:
-    """As ``ours``; and those that came from our own numbers raise what we sent to delivered.
+async def come_back(conn: Conn, business_id: int, message_ids: Sequence[int], tell: Tell = tell_nobody) -> set[int]:
+    """As ``ours``; and those that came from our own numbers raise what we sent to delivered, of which ``tell`` hears.
 
     Costs next to nothing while nothing was ever sent. The same message again changes nothing.
     """
@@ -90,7 +93,9 @@ async def come_back(conn: Conn, business_id: int, message_ids: Sequence[int]) ->
     if proved:
         ordered = sorted(proved)
         names = arrays.texts([proved[outgoing].external_id for outgoing in ordered])
-        await conn.execute(PROVED, {"business_id": business_id, "ids": ordered, "external_id": names})
+        values = {"business_id": business_id, "ids": ordered, "external_id": names}
+        sent = await (await conn.execute(PROVED, values)).fetchall()
+        await tell(conn, business_id, [Became(channel, key, Status.DELIVERED) for channel, key in sent])
     return {match.message_id for match in matches}
 
 

@@ -25,6 +25,7 @@ from . import rates
 from .channel import OutcomeUnknown, Sender, SendError, Settlement
 from .db import PROD, Conn, Database
 from .messages import Outgoing, Status
+from .outcomes import Became, Tell, tell_nobody
 from .rates import Limited, Limits, Line
 from .work import back_off, reason_of
 
@@ -48,7 +49,7 @@ class Post:
 
     Outside prod only a recipient in ``allowed`` is sent to. A send that takes over ``timeout`` is unknown; ``lease``
     must be longer. ``unknown_after`` is how long a report of it, or its coming back, is awaited. ``begun`` is when this
-    process began to send, by its monotonic clock.
+    process began to send, by its monotonic clock. ``tell`` hears of every outcome, in the transaction that records it.
     """
 
     senders: Mapping[str, Sender]
@@ -58,6 +59,7 @@ class Post:
     lease: float = 60.0
     unknown_after: float = 600.0
     begun: float = field(default_factory=time.monotonic)
+    tell: Tell = tell_nobody
 
     def sends_again(self, channel: str) -> bool:
         """Whether a message without an answer may be sent once more: we would have been told, had it been sent."""
@@ -127,6 +129,7 @@ where business_id = %(business_id)s::int and state = 'unknown' and channel = any
 CAPTURE = """
 update outbox set state = 'captured', done_at = now()
 where business_id = %(business_id)s::int and state = 'waiting' and recipient <> all(%(allowed)s::text[])
+returning channel, dedup_key
 """
 # An earlier message to the same recipient goes first, and while it waits or is being sent it holds this one back,
 # unless the two are of different topics. Nothing leaves by a line that is closed or on a channel that is stopped.
@@ -199,7 +202,10 @@ class _Courier:
         await conn.execute(EXPIRE, self.terms)
         await conn.execute(ASK_A_PERSON, self.terms)
         if self.db.environment != PROD:
-            await conn.execute(CAPTURE, self.terms)
+            captured = await (await conn.execute(CAPTURE, self.terms)).fetchall()
+            if captured:
+                told = [Became(channel, key, Status.CAPTURED) for channel, key in captured]
+                await self.post.tell(conn, self.business_id, told)
 
     async def lane(self, stop: asyncio.Event) -> int:
         """Sends one message after another; several lanes run side by side."""
@@ -236,7 +242,9 @@ class _Courier:
 
     async def _record(self, worker: UUID, claimed: Claimed, outcome: Outcome, conn: Conn) -> None:
         values = msgspec.structs.asdict(outcome) | {"id": claimed.id, "worker": worker, "business_id": self.business_id}
-        await conn.execute(RECORD, values)
+        if (await conn.execute(RECORD, values)).rowcount:
+            out = claimed.outgoing
+            await self.post.tell(conn, self.business_id, [Became(out.channel, out.dedup_key, outcome.state)])
         await conn.execute(ASK_A_PERSON, self.terms)
         if self.post.limits(claimed.outgoing.channel):
             asked = self._asked(claimed)

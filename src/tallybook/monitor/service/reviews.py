@@ -99,11 +99,12 @@ async def take_lock(conn: Conn, business: Business, review_id: UUID, who: Review
     if lock is not None:
         return lock
     review = await one(conn, business, review_id)
-    _refuse_if_locked(review, who)
+    refuse_if_locked(review, who)
     raise Locked("Somebody else had this review a moment ago. Try again.")  # given back between the two statements
 
 
-def _refuse_if_locked(review: Review, who: Reviewer) -> None:
+def refuse_if_locked(review: Review, who: Reviewer) -> None:
+    """Raises Locked if somebody else is working on the review."""
     lock = review.lock
     if lock is not None and lock.account_id != who.account_id:
         raise Locked(f"{lock.name} is working on this review.", locked_by=lock.name, until=lock.until.isoformat())
@@ -145,7 +146,7 @@ async def look(conn: Conn, business: Business, review_id: UUID, who: Reviewer, p
     """
     await store.hold(conn, business.id, review_id)
     before = await one(conn, business, review_id)
-    _refuse_if_locked(before, who)
+    refuse_if_locked(before, who)
     if not before.resubmitted:
         return before
     at = await store.looked_at(conn, business.id, review_id, posts)
