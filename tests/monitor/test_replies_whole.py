@@ -41,7 +41,8 @@ FILE = (
     + 'validated = true\nown_posts_count = true\nenvironments = ["prod", "dev"]\n'
 )
 VALID = """
-insert into valid_drop_numbers (drop_number, project) values ('DR1000001', 'Lawley'), ('DR2000001', 'Mohadin')
+insert into valid_drop_numbers (drop_number, project)
+values ('DR1000001', 'Lawley'), ('DR2000001', 'Mohadin'), ('DR3000001', 'Velo Test')
 """
 UNKNOWN = (
     "Invalid Drop Number\n"
@@ -99,13 +100,13 @@ def fake(file: BridgeFile) -> Iterator[FakeBridge]:
 
 
 async def opened(db: Database, business: Business, file: BridgeFile, fake: FakeBridge) -> Works:
-    """Watching for long, with the lists of two projects."""
+    """Watching for long, with the lists of the projects."""
     folder = file.messages_path.parent.parent
     sender = BridgeSender(Addresses(fake.api, fake.address), FAST, answer_timeout=0.2)
     settings = dataclasses.replace(Settings.load({}, folder), config=folder / "tallybook.toml", env=db.environment)
     works = Works(db, business, Watching(App(settings, db, [b"k" * 32], LoginLimits(b"k" * 32))), file, fake, sender)
-    await works.read()
     await works.rows(VALID)
+    await works.read()
     await works.rows("update monitor_projects set watched_since = now() - interval '1 year'")
     return works
 
