@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from litestar import Response, get, post
+from litestar.params import FromQuery
 from litestar.response import Redirect
 
 from tallybook.core.callers import Right, may, require
@@ -59,8 +60,9 @@ def first_line(story: Story, clock: Clock) -> str:
     """The story in one sentence, in the reader's words."""
     say = clock.words.gettext
     text, values = register_words.sentence(story)
-    if story.missing:
-        values["registers"] = ", ".join(say(register_words.REGISTERS[name]) for name in story.missing)
+    if "registers" in values:
+        named = story.missing or story.left_out
+        values["registers"] = ", ".join(say(register_words.REGISTERS[name]) for name in named)
     return say(text).format_map(values)
 
 
@@ -121,7 +123,7 @@ async def leave(request: Asked, app: TheApp) -> Response[Any]:
 
 
 @get("/api/wa-monitor-explain", tags=["Monitor"])
-async def explain_api(request: Asked, app: TheApp, drop: str) -> Ok[Story]:
+async def explain_api(request: Asked, app: TheApp, drop: FromQuery[str]) -> Ok[Story]:
     """One drop's whole story. ``drop`` may be spelled in any way; 400 where it is no one drop number."""
     require(request.user, Right.SEE)
     return ok(await app.db.run("explain drop", lambda conn: service.explain(conn, request.user.business, drop)))

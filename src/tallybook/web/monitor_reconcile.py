@@ -175,11 +175,12 @@ PARTS: dict[str, Rows] = {
 }  # fmt: skip
 
 
-@get(PATH + "/{number:int}/{part:str}.csv", include_in_schema=False)
-async def download(request: Asked, app: TheApp, number: FromPath[int], part: FromPath[str]) -> Response[bytes]:
-    """One part of a list as CSV, every cell safe to open."""
+@get(PATH + "/{number:int}/{file:str}", include_in_schema=False)
+async def download(request: Asked, app: TheApp, number: FromPath[int], file: FromPath[str]) -> Response[bytes]:
+    """One part of a list as CSV, such as ``both.csv``; every cell is safe to open."""
     require(request.user, Right.SEE)
-    if part not in PARTS:
+    part = file.removesuffix(".csv")
+    if part not in PARTS or not file.endswith(".csv"):
         raise NotFound("There is no such part.")
     _, comparison = await app.db.run(
         "compare list", lambda conn: service.compared(conn, request.user.business, _bigint(number))
@@ -187,7 +188,7 @@ async def download(request: Asked, app: TheApp, number: FromPath[int], part: Fro
     header, rows = PARTS[part]
     return Response(
         csv_file(header, rows(comparison, clock_of(request))),
-        media_type="text/csv; charset=utf-8",
+        media_type="text/csv",
         headers={
             "content-disposition": f'attachment; filename="{part}-{number}.csv"', "cache-control": "no-store",
         },

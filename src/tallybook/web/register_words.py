@@ -59,6 +59,7 @@ ALL_WELL = N_("{posts} posts of {drop} are stored, and every one is where it bel
 ONE_WELL = N_("One post of {drop} is stored, and it is where it belongs.")
 ASIDE = N_("{drop} was posted, and no post of it made a review or an activation.")
 MISSING = N_("{drop} is missing from a register where it belongs: {registers}.")
+LEFT_OUT = N_("{drop} was left out of a register on purpose: {registers}.")
 NO_POST = N_("{drop} has a row that somebody wrote by hand; no message with it was stored.")
 NOTHING = N_("No message with {drop} was stored.")
 # Why a line of a list cannot be used; service/supervisor_list.py says them.
@@ -90,6 +91,8 @@ def sentence(story: Story) -> tuple[str, dict[str, str]]:
     drop = {"drop": story.drop_number}
     if story.missing:
         return MISSING, drop | {"registers": ", ".join(story.missing)}
+    if story.left_out:
+        return LEFT_OUT, drop | {"registers": ", ".join(story.left_out)}
     if story.absence is not None:
         return NOTHING, drop
     if not story.posts:

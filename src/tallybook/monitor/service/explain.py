@@ -88,9 +88,11 @@ class Absence(msgspec.Struct, frozen=True):
 
 
 class Story(msgspec.Struct, frozen=True):
-    """Everything that is known of one drop. ``missing`` names registers in which a post of it ought to be and is not.
+    """Everything that is known of one drop.
 
-    ``listed`` are the projects whose lists have it, ``validated`` those that ask for one, with the size of their lists.
+    ``missing`` names registers in which a post of it ought to be and is not, ``left_out`` those from which it was taken
+    on purpose. ``listed`` are the projects whose lists have it, ``validated`` those that ask for one, with
+    the size of their lists.
     """
 
     drop_number: str
@@ -103,6 +105,7 @@ class Story(msgspec.Struct, frozen=True):
     validated: dict[str, int]
     changes: list[Changed]
     missing: list[str]
+    left_out: list[str]
     absence: Absence | None
 
 
@@ -126,6 +129,8 @@ async def explain(conn: Conn, business: Business, asked: str) -> Story:
     activations = await store.activations(conn, business.id, sought)
     sizes = await store.list_sizes(conn, business.id)
     nothing = not (posts or reviews or activations)
+    left_out = await register_store.left_out(conn, business.id, drop)
+    missing = await _missing(conn, held, drop, [one.id for one in found])
     return Story(
         drop_number=drop,
         posts=posts,
@@ -136,7 +141,8 @@ async def explain(conn: Conn, business: Business, asked: str) -> Story:
         listed=await store.listed(conn, business.id, drop),
         validated={one.name: sizes.get(one.name, 0) for one in projects if one.validated and one.group in active},
         changes=await store.changes(conn, business.id, drop, [review.id for review in reviews]),
-        missing=await _missing(conn, held, drop, [one.id for one in found]),
+        missing=[register for register in missing if register not in left_out],
+        left_out=[register for register in left_out if register in missing],
         absence=await _absence(conn, business, sought) if nothing else None,
     )
 

@@ -13,10 +13,11 @@ from tallybook.core.errors import Invalid, NotFound
 from tallybook.core.wakeups import wake_up
 from tallybook.monitor.store import refiling as store
 from tallybook.monitor.store import registers as register_store
-from tallybook.monitor.types import Filed, Kind
+from tallybook.monitor.types import Filed, Kind, Post
 
 from . import registers
 from .filing import Said
+from .registers import Watched
 
 TOPIC = "monitor"
 MAX_REASON = 500
@@ -53,9 +54,7 @@ async def file_again(conn: Conn, business: Business, drop_number: str, who: Pers
     are filed as if they were new, the first of them making it again.
     """
     held = await registers.watched(conn, business)
-    ids = await store.messages_of(conn, business.id, drop_number, held.spaces, held.marketing)
-    said = await registers.posts_of(conn, held, await register_store.messages(conn, business.id, ids))
-    posts = [post for post in said if post.drop_number == drop_number]
+    posts = await _posts(conn, held, drop_number)
     if posts:
         await store.lock(conn, business.id, posts)
     gaps = await registers.missing(conn, held, posts)
@@ -74,12 +73,22 @@ async def file_again(conn: Conn, business: Business, drop_number: str, who: Pers
     return Refiled(sorted({gap.register for gap in gaps}), filed)
 
 
+async def _posts(conn: Conn, held: Watched, drop_number: str) -> list[Post]:
+    """The posts of a drop that are kept, or were found missing."""
+    ids = await store.messages_of(conn, held.business.id, drop_number, held.spaces, held.marketing)
+    said = await registers.posts_of(conn, held, await register_store.messages(conn, held.business.id, ids))
+    return [post for post in said if post.drop_number == drop_number]
+
+
 async def leave(conn: Conn, business: Business, drop_number: str, who: Person, reason: str) -> None:
     """Says that a drop was taken out of a register on purpose: it is no longer told as missing.
 
     Raises Invalid without a reason, NotFound where nothing of the drop is missing.
     """
     why = reason_of(reason)
+    held = await registers.watched(conn, business)
+    gaps = await registers.missing(conn, held, await _posts(conn, held, drop_number))
+    await register_store.keep_gaps(conn, business.id, gaps, datetime.now(UTC))
     if not await register_store.leave(conn, business.id, drop_number, who.name, why):
         raise NotFound("Nothing of this drop is missing from a register.")
     await audit.record(

@@ -244,6 +244,19 @@ async def leave(conn: Conn, business_id: int, drop_number: str, who: str, reason
     return (await conn.execute(LEAVE, values)).rowcount
 
 
+LEFT_OUT = """
+select distinct register from register_gaps
+where business_id = %(business_id)s and drop_number = %(drop_number)s and ended_at is null and left_by is not null
+order by register
+"""
+
+
+async def left_out(conn: Conn, business_id: int, drop_number: str) -> list[str]:
+    """The registers that a drop was left out of on purpose."""
+    cursor = await conn.execute(LEFT_OUT, {"business_id": business_id, "drop_number": drop_number})
+    return [row[0] for row in await cursor.fetchall()]
+
+
 async def keep_run(conn: Conn, business_id: int, run: Run) -> None:
     await conn.execute(KEEP_RUN, {"business_id": business_id, **msgspec.structs.asdict(run)})
 
