@@ -56,13 +56,13 @@ class Masks:
 
     def row(self, row: Mapping[str, Any], kinds: Mapping[str, Kind]) -> dict[str, Any]:
         """The row with each column masked by its kind; a column of no known kind is masked as words."""
-        return {name: self._value(row, value, kinds.get(name, Kind.WORDS)) for name, value in row.items()}
+        hidden = [(name, kind) for name, kind in kinds.items() if kind is not Kind.PLAIN and row.get(name) is not None]
+        hidden += [(name, Kind.WORDS) for name in row.keys() - kinds.keys()]
+        return {**row, **{name: self._value(row, row[name], kind) for name, kind in hidden}}
 
     def _value(self, row: Mapping[str, Any], value: Any, kind: Kind) -> Any:
         if value is None or kind is Kind.NEVER:
             return None
-        if kind is Kind.PLAIN:
-            return value
         if kind is Kind.OUTSIDE_ID:
             return self.outside_id(str(row.get("channel", "")), str(value))
         return self._by_kind[kind](value if isinstance(value, str) or kind is Kind.LEAVES else str(value))
