@@ -6,12 +6,13 @@ import asyncio
 
 import pytest
 
-from tallybook.core import audit, outbox, stops
+from tallybook.core import audit, outbox, rates, stops
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Caller, Role
 from tallybook.core.channel import Refused, Settlement
 from tallybook.core.db import Conn, Database
 from tallybook.core.errors import NotAllowed
+from tallybook.core.rates import Asked, Limits, Line, Wait
 from tallybook.core.sending import deliver
 from tests import world
 from tests.core.posted import STOP, Provider, look, post, put
@@ -104,3 +105,33 @@ async def test_a_drop_and_a_send_of_one_message_at_once_do_only_one_of_them(
     assert dropped + sent == 20
     assert len(provider.sent) == sent
     assert {state for (state,) in await look(db)} <= {"dropped", "sent"}
+
+
+async def test_once_the_stop_is_there_nothing_more_is_claimed(db: Database, business: Business, lead: Caller) -> None:
+    """A claim that was on its way when the stop came waits for the number's line, and then sees the stop."""
+    line = Line(business.id, "pigeon", "velo")
+    await put(db, business, "a")
+    async with db.transaction() as conn:
+        assert await rates.take(conn, Asked(line, 0, None), Limits()) is None
+    stopping = asyncio.Event()
+
+    async def claim() -> Wait | None:
+        await stopping.wait()
+        return await db.run("take", lambda conn: rates.take(conn, Asked(line, 1, None), Limits()))
+
+    claiming = asyncio.create_task(claim())
+    async with db.transaction() as conn:
+        await stops.stop(conn, lead, "pigeon")
+        stopping.set()
+        await waits_for_a_lock(db)
+    assert await claiming == Wait(None, None)
+
+
+async def waits_for_a_lock(db: Database) -> None:
+    """Returns once somebody waits for a row that another transaction holds."""
+    async with asyncio.timeout(10), db.pool.connection() as conn:
+        while True:
+            row = await (await conn.execute("select count(*) from pg_locks where not granted")).fetchone()
+            if row and row[0]:
+                return
+            await asyncio.sleep(0.01)

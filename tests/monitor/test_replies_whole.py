@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -357,3 +359,41 @@ async def test_a_number_whose_messages_never_come_back_is_not_called_absent(work
     await works.send()
     await works.rows("update outbox set done_at = now() - interval '11 minutes'")
     assert (await told(works))[0] == "ok"
+
+
+SENDING = """
+import asyncio, sys
+from tallybook.channels.bridge.sender import Addresses, BridgeSender
+from tallybook.core.db import open_database
+from tallybook.core.rates import Limits
+from tallybook.core.sending import Post, deliver
+
+async def main():
+    url, api, business_id = sys.argv[1:]
+    async with open_database(url, "prod", size=2) as db:
+        sender = BridgeSender(Addresses(api), Limits())
+        await deliver(db, int(business_id), Post({"bridge": sender}, lease=1.0), asyncio.Event())
+
+asyncio.run(main())
+"""
+
+
+async def test_a_worker_killed_after_the_bridges_yes_leads_to_no_second_reply(works: Works, database_url: str) -> None:
+    works.fake.delay, works.fake.orders = 20, ["slow"]
+    works.post("DR9999999")
+    await works.read()
+    command = [sys.executable, "-c", SENDING, database_url, works.fake.api, str(works.business.id)]
+    with subprocess.Popen(command) as process:
+        async with asyncio.timeout(20):
+            while not works.fake.shown:
+                await asyncio.sleep(0.02)
+        process.kill()
+    assert await works.states() == ["sending"]
+    async with asyncio.timeout(20):
+        while await works.states() != ["unknown"]:
+            assert await works.send() == 0
+            await asyncio.sleep(0.05)
+    await works.read()
+    assert await works.states() == ["delivered"]
+    assert await works.send() == 0
+    assert len(works.fake.shown) == 1

@@ -63,7 +63,10 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """Not now. ``line_until`` closes the whole line, ``topic_until`` only what is of the message's topic."""
+    """Not now. ``line_until`` closes the whole line, ``topic_until`` only what is of the message's topic.
+
+    With neither, somebody has just stopped the channel.
+    """
 
     line_until: datetime | None
     topic_until: datetime | None
@@ -76,7 +79,7 @@ values (%(business_id)s::int, %(channel)s, %(account)s)
 on conflict {keys.SENDING_LINE.target} do update set failures = sending_lines.failures
 returning open_at > clock_timestamp(), open_at
 """
-# A statement of its own, so that it sees what the holder before us took.
+# A statement of its own, so that it sees what the holder before us took, or that he stopped the channel.
 FREE_AT = """
 with line as (
     select max((
@@ -89,7 +92,8 @@ with line as (
     where business_id = %(business_id)s::int and channel = %(channel)s and topic = %(topic)s::text
 )
 select case when line.until > clock_timestamp() then line.until end,
-    case when topic.until > clock_timestamp() then topic.until end
+    case when topic.until > clock_timestamp() then topic.until end,
+    exists (select from sending_stops s where s.business_id = %(business_id)s::int and s.channel = %(channel)s)
 from line, topic
 """
 TAKE = """
@@ -116,8 +120,8 @@ async def take(conn: Conn, asked: Asked, limits: Limits) -> Wait | None:
         "cooldown": limits.cooldown, "topic": asked.topic, "outgoing_id": asked.outgoing_id,
     }  # fmt: skip
     found = await (await conn.execute(FREE_AT, names)).fetchone()
-    line_until, topic_until = found or (None, None)
-    if line_until is None and topic_until is None:
+    line_until, topic_until, stopped = found or (None, None, False)
+    if line_until is None and topic_until is None and not stopped:
         await conn.execute(TAKE, names)
         return None
     if line_until is not None:
