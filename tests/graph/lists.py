@@ -58,6 +58,7 @@ class SharePointList:
     items: dict[str, Item] = field(default_factory=dict)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
     refused: str = ""
+    id: str = "list-tallybook"
 
     @classmethod
     def prepared(cls, name: str) -> SharePointList:
@@ -65,10 +66,6 @@ class SharePointList:
         columns: dict[str, dict[str, Any]] = {one: {"name": one} for one in ("Title", "Day", "Project", *NUMBERS)}
         columns["TallybookKey"] = {"name": "TallybookKey", "enforceUniqueValues": True, "indexed": True}
         return cls(name, columns)
-
-    @property
-    def id(self) -> str:
-        return f"list-{self.name.lower()}"
 
     def as_json(self) -> dict[str, Any]:
         return {"id": self.id, "displayName": self.name, "columns": list(self.columns.values())}
