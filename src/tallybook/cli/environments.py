@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from tallybook.core import backup as backups
-from tallybook.core import environment, revisions
+from tallybook.core import environment, revisions, roll_back
 from tallybook.core.db import PROD, schema_of
 
 from . import environment_data
@@ -49,11 +49,17 @@ def create_environment(
 
 
 def do_migrate(
-    stage: Annotated[Literal["all", "pre"], typer.Option(help="pre: only what is safe before the new code.")] = "all",
+    stage: Annotated[
+        Literal["all", "pre", "back"],
+        typer.Option(help="pre: only what is safe before the new code. back: let the release before start again."),
+    ] = "all",
     env: Env = None,
     as_json: Json = False,
 ) -> None:
     """Bring the database up to this release. Many may run it at once; it happens once."""
+    if stage == "back":
+        _let_the_old_one_start(env, as_json=as_json)
+        return
 
     async def work() -> list[str]:
         settings = settings_of(env)
@@ -67,6 +73,17 @@ def do_migrate(
 
     applied = run(work())
     say({"applied": applied}, f"{len(applied)} migrations applied; the database is up to date.", as_json=as_json)
+
+
+def _let_the_old_one_start(env: str | None, *, as_json: bool) -> None:
+    async def work() -> str:
+        async with with_database(settings_of(env)) as settings:
+            return await roll_back.back(owner_url(settings), settings.env, revisions.known_revisions())
+
+    at = run(work())
+    say({"revision": roll_back.BEFORE, "tables": at},
+        f"The release before this one may start. The tables stay at {at}; tallybook migrate goes on from there.",
+        as_json=as_json)  # fmt: skip
 
 
 def backup(file: Path, env: Env = None) -> None:

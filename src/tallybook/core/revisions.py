@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import psycopg
 from psycopg import sql
 
-from . import older_tables
+from . import older_tables, roll_back
 from .db import schema_of
 from .errors import WrongSetup
 from .later import later
@@ -62,7 +62,7 @@ async def migrate(owner_url: str, environment: str, stage: Stage = "all") -> lis
     schema = schema_of(environment)
     async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as conn:
         await conn.execute(sql.SQL("set search_path to {}").format(sql.Identifier(schema)))
-        current = await _current(conn)
+        current = await roll_back.forth(conn, await _current(conn), known_revisions())
         if current == known_revisions()[-1]:
             return []
         if current is None:

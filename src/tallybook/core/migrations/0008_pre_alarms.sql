@@ -32,3 +32,8 @@ create table alarm_episodes (
 );
 create index alarm_episodes_told on alarm_episodes (business_id, told_at);
 create index alarm_episodes_ended on alarm_episodes (ended_at);
+
+-- Release 0.1.0 held the business of these three by a look-up of its own at each row; a new database has none.
+alter table messages drop constraint if exists messages_business_id_fkey;
+alter table drops drop constraint if exists drops_business_id_fkey;
+alter table marketing_posts drop constraint if exists marketing_posts_business_id_fkey;
