@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import expect
 
 from tallybook.core import outbox
 from tallybook.core.businesses import Business
@@ -16,35 +15,11 @@ from tallybook.core.db import Database
 from tallybook.core.messages import Outgoing
 from tallybook.monitor import reply_texts
 from tests import world
-from tests.programs import require
-from tests.web.browser import DESK, FLAGS, LAWLEY, PHONE, OpenTab, Site, Tab, set_up, tabs_of
+from tests.web.browser import DESK, LAWLEY, PHONE, OpenTab, Tab, set_up
 
 PAGE = "/wa-monitor/replies"
 STATES = ("delivered", "captured", "dropped", "unknown", "parked", "sent", "waiting", "waiting")
 REASON = "The bridge refused the message: it takes neither this group nor this person."
-
-
-@pytest.fixture(scope="module")
-async def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    running = Site(database_url, tmp_path_factory.mktemp("site"))
-    await running.start()
-    yield running
-    assert await running.stop() == 0
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    program = require("chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def open_tab(chromium: Browser, site: Site, db: Database) -> AsyncIterator[OpenTab]:
-    async for opener in tabs_of(chromium.new_context, site.address):
-        yield opener
 
 
 @pytest.fixture
