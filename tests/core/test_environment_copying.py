@@ -366,6 +366,15 @@ async def test_a_copy_that_was_killed_leaves_whole_batches_and_the_next_one_ends
     assert await rows(fresh_owner_url, "select count(*) from qa_submissions") == [(3,)]
 
 
+async def test_dev_s_own_worker_is_asked_for_what_follows_once_something_changed(
+    home: Business, fresh_owner_url: str
+) -> None:
+    asked = Request("dev", SINCE, MASKS, afterwards=("monitor.recount",))
+    for _ in range(2):
+        await environment_copying.copy(fresh_owner_url, asked)
+        assert await rows(fresh_owner_url, "select kind from jobs") == [("monitor.recount",)]
+
+
 async def test_two_copies_at_once_are_one_too_many(home: Business, fresh_owner_url: str) -> None:
     async with alone(fresh_owner_url, "dev"):
         with pytest.raises(Conflict, match="Somebody else"):

@@ -27,6 +27,7 @@ from .environment_rows import Plan
 from .environment_tables import TABLES, Copied
 from .environment_turns import alone
 from .errors import WrongSetup
+from .jobs import NewJob, enqueue
 from .revisions import known_revisions
 
 BATCH = 1000
@@ -51,12 +52,16 @@ class Preview(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be copied. ``masks`` None leaves everything readable; ``who`` is named in production's record."""
+    """What is to be copied. ``masks`` None leaves everything readable; ``who`` is named in production's record.
+
+    ``afterwards``: kinds of jobs that the other environment's own worker does once rows have changed there.
+    """
 
     environment: str
     since: datetime
     masks: Masks | None
     who: str = "command line"
+    afterwards: tuple[str, ...] = ()
 
 
 COUNT = "select count(*) from {table} t where {taken}"
@@ -115,7 +120,9 @@ async def copy(owner_url: str, request: Request, progress: Progress | None = Non
             await _begin(owner_url, other, request)
             async with one_moment(owner_url) as conn:
                 plans = [await _plan(conn, other, copied, request) for copied in TABLES]
-                return [await _copy_table(conn, other, plan, request, progress) for plan in plans]
+                done = [await _copy_table(conn, other, plan, request, progress) for plan in plans]
+            await _finish(other, request, done)
+            return done
 
 
 async def _begin(owner_url: str, other: Database, request: Request) -> None:
@@ -123,6 +130,13 @@ async def _begin(owner_url: str, other: Database, request: Request) -> None:
     async with open_database(owner_url, PROD, size=1) as production:
         await _check_businesses(production, other)
         await production.run("record a copy", lambda conn: _record(conn, request))
+
+
+async def _finish(other: Database, request: Request, done: list[TableCopy]) -> None:
+    """Asks the other environment's worker for what follows from rows that nobody filed there."""
+    if any(one.written for one in done):
+        wanted = [NewJob(kind) for kind in request.afterwards]
+        await other.run("ask for what follows a copy", lambda conn: enqueue(conn, wanted))
 
 
 async def _check_businesses(production: Database, other: Database) -> None:
