@@ -40,6 +40,23 @@ class Credentials:
             raise WrongSetup("TALLYBOOK_SHAREPOINT_AUTHORITY must begin with https://: a secret is sent there.")
 
 
+@dataclass(frozen=True)
+class _Http:
+    """httpx as msal wants it. msal gives a signed proof as bytes, which httpx would write as ``b'…'``."""
+
+    http: httpx.Client
+
+    def post(self, url: str, params: Any = None, data: Any = None, headers: Any = None, **_: Any) -> httpx.Response:
+        form = {name: value.decode() if isinstance(value, bytes) else value for name, value in (data or {}).items()}
+        return self.http.post(url, params=params, data=form, headers=headers)
+
+    def get(self, url: str, params: Any = None, headers: Any = None, **_: Any) -> httpx.Response:
+        return self.http.get(url, params=params, headers=headers)
+
+    def close(self) -> None:
+        self.http.close()
+
+
 @dataclass
 class Tokens:
     """Access tokens: kept by msal for as long as they hold, fetched in a thread. Never logged, never stored.
@@ -86,5 +103,5 @@ class Tokens:
             authority=f"{one.authority.rstrip('/')}/{one.tenant}",
             instance_discovery=None if own else False,
             validate_authority=own,
-            http_client=self.http,
+            http_client=_Http(self.http),
         )
