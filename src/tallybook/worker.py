@@ -27,7 +27,7 @@ from .core.jobs import Held
 from .core.schedules import Schedule
 from .core.sending import Post
 from .monitor import jobs as monitor_jobs
-from .monitor import register_jobs
+from .monitor import register_jobs, statistics_jobs
 from .projects_file import MonitorEntry, read_projects_file
 
 RETENTION = "core.retention"
@@ -45,6 +45,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         RETENTION: partial(_sweep, stop),
         monitor_jobs.RECONCILE: partial(_reconcile, app, stop),
         register_jobs.CHECK: register_jobs.check,
+        statistics_jobs.WHOLE: statistics_jobs.check,
         sharepoint_link.SYNC: partial(sharepoint_link.run_job, app),
     }
     calendar = Calendar(app)
@@ -58,6 +59,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         "heartbeat": lambda: _beat(app, stop),
         "alarms": lambda: Alerting(app).run(stop),
         "counts": lambda: register_jobs.keep_counting(app.db, stop),
+        "statistics": lambda: statistics_jobs.keep_counting(app.db, stop),
     }
     with _metrics(app.settings.worker_metrics_port):
         await _together(app, tasks, stop)
@@ -135,6 +137,7 @@ def known_schedules(monitor_zone: str, first_zone: str) -> list[Schedule]:
     return [
         *monitor_jobs.schedules(monitor_zone),
         *register_jobs.schedules(monitor_zone),
+        *statistics_jobs.schedules(monitor_zone),
         Schedule("core.retention nightly", RETENTION, first_zone, daily_at=time(3, 10)),
     ]
 

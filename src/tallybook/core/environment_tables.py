@@ -165,6 +165,8 @@ NEVER: Mapping[str, str] = {
     **dict.fromkeys(("sending_lines", "sending_moments", "sending_stops", "monitor_replies"), _SENDING),
     **dict.fromkeys(("sharepoint_runs", "sharepoint_turns", "sharepoint_items", "sharepoint_files"), _SENDING),
     **dict.fromkeys(("reconciliations", "register_checks", "register_gaps", "register_days"), _DERIVED),
+    **dict.fromkeys(("statistics_marks", "statistics_turns", "statistics_days", "statistics_people"), _DERIVED),
+    "drop_locations": "where people live",
     **dict.fromkeys(("valid_imports", "validity_turns"), _DERIVED),
     "environment_reports": _DERIVED,
     "review_feedback": _SENDING,

@@ -153,6 +153,21 @@ REGISTER_DAY = Key(
     ("business_id", "project", "day", "register"),
     "one project's day in one register",
 )
+DROP_LOCATION = Key("drop_locations", "drop_locations_pkey", ("business_id", "drop_number"), "places of one drop")
+STATISTICS_MARK = Key("statistics_marks", "statistics_marks_pkey", ("business_id", "id"), "marks of one number")
+STATISTICS_TURN = Key("statistics_turns", "statistics_turns_pkey", ("business_id",), "turns of one business's counting")
+STATISTICS_DAY = Key(
+    "statistics_days",
+    "statistics_days_pkey",
+    ("business_id", "day", "register", "project", "since"),
+    "counts of one day in one project, of drops last posted there on one other",
+)
+STATISTICS_PERSON = Key(
+    "statistics_people",
+    "statistics_people_pkey",
+    ("business_id", "day", "role", "project", "who"),
+    "counts of one person's day in one project",
+)
 ALARM = Key("alarms", "alarms_pkey", ("business_id", "name"), "alarms of one cause")
 ALARM_EPISODE = Key(
     "alarm_episodes", "alarm_episodes_pkey", ("business_id", "name", "number"), "one time that an alarm was told"

@@ -73,7 +73,8 @@ KEPT = frozenset({
     "marketing_activations", "marketing_posts", "valid_drop_numbers", "invalid_drop_submissions", "held_posts", "validity_turns",
     "alembic_version",
     "sharepoint_turns", "sharepoint_items", "sharepoint_files", "environment_reports",
-    "register_gaps", "register_days", "review_feedback", "drop_photos", "message_files",
+    "register_gaps", "register_days", "drop_locations", "statistics_marks", "statistics_turns", "statistics_days",
+    "statistics_people", "review_feedback", "drop_photos", "message_files",
 })  # fmt: skip
 
 

@@ -75,7 +75,13 @@ async def known_submissions(conn: Conn, business_id: int, posts: Sequence[Post])
     return {(row[0], row[1], row[2]) for row in await cursor.fetchall()}
 
 
+# Leaves one mark for the whole batch: the days that statistics must count again.
 ADD_SUBMISSIONS = f"""
+with marked as (
+    insert into statistics_marks (business_id, days)
+    select b.id, array(select distinct (u.at at time zone b.time_zone)::date
+        from unnest(%(said_at)s::timestamptz[]) as u (at))
+    from businesses b where b.id = %(business_id)s)
 insert into qa_submissions
     (business_id, space, drop_number, message_id, project, sender_phone, said_at, effect)
 select %(business_id)s, u.* from unnest(%(space)s::text[], %(drop_number)s::text[], %(message_id)s::bigint[],

@@ -17,7 +17,13 @@ from unnest(%(project)s::text[], %(drop_number)s::text[], %(said_at)s::timestamp
 on conflict {keys.ACTIVATION.target} do nothing
 returning drop_number, project
 """
+# Leaves one mark for the whole batch: the days that statistics must count again.
 ADD_POSTS = f"""
+with marked as (
+    insert into statistics_marks (business_id, days)
+    select b.id, array(select distinct (u.at at time zone b.time_zone)::date
+        from unnest(%(said_at)s::timestamptz[]) as u (at))
+    from businesses b where b.id = %(business_id)s)
 insert into marketing_posts (business_id, project, drop_number, message_id, sender_phone, said_at)
 select %(business_id)s, u.* from unnest(%(project)s::text[], %(drop_number)s::text[], %(message_id)s::bigint[],
     %(phone)s::text[], %(said_at)s::timestamptz[]) as u

@@ -10,6 +10,8 @@ from psycopg.types.json import Jsonb
 from tallybook.core.db import Conn
 from tallybook.monitor.types import LOCK_LASTS, STEP_COLUMNS, Change, Effect, Lock, Review, Submission, Verdict
 
+from .statistics_marks import mark_review
+
 _STEPS = ", ".join(f"r.{column}" for column in STEP_COLUMNS)
 _TICKS = ", ".join(f"%({column})s" for column in STEP_COLUMNS)
 
@@ -116,6 +118,8 @@ async def looked_at(conn: Conn, business_id: int, review_id: UUID, posts: int) -
     """
     cursor = await conn.execute(LOOKED_AT, {"business_id": business_id, "id": review_id, "posts": posts})
     row = await cursor.fetchone()
+    if row:
+        await mark_review(conn, business_id, review_id)
     return row[0] if row else None
 
 
@@ -159,4 +163,5 @@ async def write(conn: Conn, business_id: int, review: Review) -> datetime:
         },
     )
     row = await cursor.fetchone()
+    await mark_review(conn, business_id, review.id)
     return row[0] if row else review.updated_at
