@@ -23,6 +23,7 @@ ELSEWHERE = project("A group of friends")
 @pytest.fixture
 async def world_of_drops(conn: Conn, business: Business) -> None:
     await open_for(conn, business, *PROJECTS, VALIDATED)
+    await conn.execute("insert into valid_drop_numbers (drop_number, project) values ('DR1', 'Etwatwa')")
 
 
 async def story(conn: Conn, business: Business, asked: str = "DR1752104") -> Story:
@@ -96,7 +97,7 @@ async def test_what_was_not_filed_is_told_with_why(conn: Conn, business: Busines
         (MARKETING.name, Decision.PARKED),
     ]
     assert [revision.text for revision in found.posts[5].edits] == ["DR1752104 oops"]
-    assert (found.listed, found.validated) == ([], {"Etwatwa": 0})
+    assert (found.listed, found.validated) == ([], {"Etwatwa": 1})
 
 
 async def test_a_row_that_was_deleted_by_hand_is_named(conn: Conn, business: Business, world_of_drops: None) -> None:
@@ -165,3 +166,13 @@ def test_slips_of_one_finger_are_thought_of() -> None:
     assert "DR1752104" not in made
     assert neighbours("DR0000000")[0] == "DR0000001"
     assert (similar("HOUSE"), neighbours("HOUSE")) == ([], [])
+
+
+async def test_a_post_that_waits_for_its_list_is_told_and_is_not_missing(
+    conn: Conn, business: Business, world_of_drops: None
+) -> None:
+    desk = await open_for(conn, business, *PROJECTS, VALIDATED)
+    await conn.execute("delete from valid_drop_numbers")
+    await file(conn, business, [said(VALIDATED, "DR1752104")], desk)
+    found = await story(conn, business)
+    assert (decisions(found), found.missing) == ([("Etwatwa", Decision.HELD)], [])

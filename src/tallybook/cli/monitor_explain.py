@@ -81,11 +81,12 @@ def _post(post: Told, business: Business) -> list[str]:
     who = register_words.BY_HAND if post.by_hand else f"by {post.sender}"
     seen = f", seen {_at(post.seen_at, business)}"
     edits = [f"    before {_at(one.until, business)}: {one.text[:MAX_TEXT]!r}" for one in post.edits]
+    judged = f" ({post.detail})" if post.detail else ""
     return [
         f"{_at(post.said_at, business)}  {post.project or post.chat}  {who}{seen}",
         f"    {post.text[:MAX_TEXT]!r}{' (deleted since)' if post.deleted else ''}",
         *edits,
-        f"    {register_words.DECISIONS[post.decision]}: {register_words.WHY[post.decision]}",
+        f"    {register_words.DECISIONS[post.decision]}: {register_words.WHY[post.decision]}{judged}",
     ]
 
 

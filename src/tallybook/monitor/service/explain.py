@@ -49,6 +49,8 @@ class Decision(enum.StrEnum):
     ACTIVATED = "activated"
     ACTIVATED_BEFORE = "activated_before"
     REFUSED = "refused"
+    HELD = "held"
+    DISMISSED = "dismissed"
     NOT_WATCHED = "not_watched"
     NO_LONGER_WATCHED = "no_longer_watched"
     OURS = "ours"
@@ -73,7 +75,7 @@ class Told(msgspec.Struct, frozen=True):
     edits: list[Revision]
     deleted: bool
     decision: Decision
-    detail: str = ""
+    detail: str = ""  # who judged it, or why it is parked
 
 
 class Absence(msgspec.Struct, frozen=True):
@@ -216,15 +218,23 @@ def _decided(message: Named, drop: str, project: Project | None, *, active: bool
     """The decision that the registers show, else the one that the rules made."""
     if message.parked_reason is not None:
         return Decision.PARKED, message.parked_reason
-    if message.effect is not None:
-        return Decision(message.effect), ""
-    if message.marketing_project is not None:
-        return Decision.ACTIVATED if message.made_activation else Decision.ACTIVATED_BEFORE, ""
-    if message.refused_reason is not None:
-        return Decision.REFUSED, message.refused_reason
+    kept = _kept(message)
+    if kept is not None:
+        return kept, message.judged_by or ""
     if project is None:
         return Decision.NOT_WATCHED, ""
     return _by_rules(message, drop, project, active=active, ours=ours), ""
+
+
+def _kept(message: Named) -> Decision | None:
+    """What the registers say of the message, None where none has it."""
+    if message.effect is not None:
+        return Decision(message.effect)
+    if message.marketing_project is not None:
+        return Decision.ACTIVATED if message.made_activation else Decision.ACTIVATED_BEFORE
+    if message.held_state in {"held", "dismissed"}:
+        return Decision(message.held_state)
+    return Decision.REFUSED if message.refused_reason is not None else None
 
 
 def _by_rules(message: Named, drop: str, project: Project, *, active: bool, ours: bool) -> Decision:

@@ -20,7 +20,7 @@ from tallybook.monitor.store import registers as store
 from tallybook.monitor.store.registers import Behind, Gap, Run, Standing
 from tallybook.monitor.types import Kind, Post, Project
 
-from .desks import project_of
+from .desks import SILENT, project_of
 from .filing import Desk
 
 BATCH = 5000
@@ -46,7 +46,7 @@ async def watched(conn: Conn, business: Business) -> Watched:
     active = [project_of(row) for row in rows if row.active]
     return Watched(
         business,
-        Desk({project.group: project for project in active}, business.zone),
+        Desk({project.group: project for project in active}, business.zone, SILENT),
         await store.spaces(conn, business.id),
         [row.name for row in rows if row.kind is Kind.MARKETING],
     )

@@ -43,6 +43,9 @@ class Named(msgspec.Struct, frozen=True):
     marketing_project: str | None
     made_activation: bool
     refused_reason: str | None
+    held_state: str | None
+    held_reason: str | None
+    judged_by: str | None
 
 
 # The digits are looked for in every message of the business: a post that nobody filed is in no index. About a third of
@@ -67,7 +70,8 @@ select m.id, m.channel, m.chat, coalesce(m.sender_phone, m.sender_lid, m.sender_
     coalesce((select jsonb_agg(jsonb_build_object('text', v.text, 'deleted', v.deleted, 'until', v.replaced_at)
             order by v.revision)
         from message_revisions v where v.business_id = m.business_id and v.message_id = m.id), '[]'),
-    s.effect, s.project, p.project, coalesce(p.first, false), i.reason
+    s.effect, s.project, p.project, coalesce(p.first, false), i.reason,
+    h.state, h.reason, h.decided_by
 from linked l
 join messages m on m.business_id = %(business_id)s and m.id = l.id
 left join lateral (
@@ -88,6 +92,11 @@ left join lateral (
     where i.business_id = m.business_id and i.project = any(%(projects)s::text[])
     and i.drop_number = %(drop_number)s and i.message_id = m.id
     limit 1) i on true
+left join lateral (
+    select h.state, h.reason, h.decided_by from held_posts h
+    where h.business_id = m.business_id and h.project = any(%(projects)s::text[])
+    and h.drop_number = %(drop_number)s and h.message_id = m.id
+    limit 1) h on true
 order by m.said_at, m.id
 limit %(limit)s
 """

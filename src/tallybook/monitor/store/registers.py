@@ -63,7 +63,10 @@ def _stored(row: Sequence[Any]) -> Stored:
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """Where a post stands. ``kept`` is the post's own row, ``held`` the drop's row, ``decided`` a refusal."""
+    """Where a post stands. ``kept`` is the post's own row, ``held`` the drop's row.
+
+    ``decided`` is a refusal, or that its validity cannot be told yet.
+    """
 
     kept: bool
     held: bool
@@ -90,6 +93,9 @@ select
         and r.space = any(%(spaces)s::text[]) and r.drop_number = u.drop_number),
     exists (select from invalid_drop_submissions i where i.business_id = (select %(business_id)s::int)
         and i.project = u.project and i.drop_number = u.drop_number and i.message_id = u.message_id)
+    or exists (select from held_posts h where h.business_id = (select %(business_id)s::int)
+        and h.project = u.project and h.drop_number = u.drop_number and h.message_id = u.message_id
+        and h.state in ('held', 'rejected', 'dismissed'))
 from unnest(%(drop_number)s::text[], %(message_id)s::bigint[], %(project)s::text[])
     with ordinality as u (drop_number, message_id, project, n)
 order by u.n
