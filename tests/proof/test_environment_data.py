@@ -16,7 +16,9 @@ from tests.proof.oracle import Books, expected, read_books
 from tests.proof.product import Product, kill, posts, store, wait_until
 
 POSITIONS = "select account, position::text from {}.source_positions where channel = 'bridge'"
-WAITS = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'tallybook'"
+WAITS = """
+select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%into "valid_drop_numbers"%'
+"""
 IN_THE_WAY = "insert into dev.valid_drop_numbers (drop_number, project) values ('DR1705000', 'Mohadin')"
 LISTED = "select count(*) from dev.valid_drop_numbers"
 EVER = "100000"
