@@ -27,7 +27,10 @@ from .core.jobs import Held
 from .core.schedules import Schedule
 from .core.sending import Post
 from .monitor import jobs as monitor_jobs
-from .monitor import register_jobs, statistics_jobs
+from .monitor import register_jobs, statistics_jobs, validity_jobs
+from .monitor.reply_types import Manner
+from .monitor.service import feedback
+from .monitor.service.importing import DECIDE
 from .projects_file import MonitorEntry, read_projects_file
 
 RETENTION = "core.retention"
@@ -46,6 +49,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         monitor_jobs.RECONCILE: partial(_reconcile, app, stop),
         register_jobs.CHECK: register_jobs.check,
         statistics_jobs.WHOLE: statistics_jobs.check,
+        DECIDE: partial(validity_jobs.decide, partial(_manner, app)),
         sharepoint_link.SYNC: partial(sharepoint_link.run_job, app),
     }
     calendar = Calendar(app)
@@ -53,7 +57,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         "bridge": lambda: monitor_jobs.Keeper(app.db, Watching(app).current).run(stop),
         "jobs": lambda: jobs.run_jobs(app.db, handlers, stop, wake[jobs.TOPIC]),
         "deliveries": lambda: deliveries.process_loop(app.db, app.channels, stop, wake[receive.TOPIC]),
-        "outbox": lambda: outbox.run_outbox(app.db, Post(app.senders), stop, wake[outbox.TOPIC]),
+        "outbox": lambda: outbox.run_outbox(app.db, Post(app.senders, tell=feedback.told), stop, wake[outbox.TOPIC]),
         "schedules": lambda: calendar.run(stop),
         "wake-ups": lambda: wakeups.listen(app.db, app.settings.direct_database_url, wakeups.waking(wake), stop),
         "heartbeat": lambda: _beat(app, stop),
@@ -138,6 +142,7 @@ def known_schedules(monitor_zone: str, first_zone: str) -> list[Schedule]:
         *monitor_jobs.schedules(monitor_zone),
         *register_jobs.schedules(monitor_zone),
         *statistics_jobs.schedules(monitor_zone),
+        *validity_jobs.schedules(),
         Schedule("core.retention nightly", RETENTION, first_zone, daily_at=time(3, 10)),
     ]
 
@@ -172,6 +177,15 @@ async def _reconcile(app: App, stop: asyncio.Event, held: Held) -> None:
             await watch.bridge.aclose()
         log.info("The bridge's file was read again from its beginning", changed=changed)
     await held.db.run("finish reconciliation", held.finish)
+
+
+async def _manner(app: App) -> Manner:
+    """How the projects file says that groups are answered; not at all while there is a mistake in it."""
+    file = app.settings.config
+    try:
+        return read_projects_file(file).monitor.replies.manner if file.exists() else Manner()
+    except WrongSetup:
+        return Manner(enabled=False)
 
 
 async def _beat(app: App, stop: asyncio.Event) -> None:

@@ -12,6 +12,7 @@ from tallybook.core.errors import Invalid
 from tallybook.monitor.service import validity
 from tallybook.monitor.service.validity import Entry, Imported
 from tallybook.monitor.store import filing
+from tallybook.monitor.store.filing import Listed
 
 
 def a_list(folder: Path, text: str) -> Path:
@@ -27,8 +28,8 @@ def test_a_list_is_read_as_spreadsheets_write_it(tmp_path: Path) -> None:
 
 async def test_one_drop_may_be_valid_for_several_projects(conn: Conn, business: Business) -> None:
     await validity.add(conn, business, [Entry("DR1752104", "Lawley"), Entry("DR1752104", "Mohadin")])
-    found = await filing.valid_drops(conn, business.id, ["DR1752104"])
-    assert found == {("DR1752104", "Lawley"), ("DR1752104", "Mohadin")}
+    found = await filing.listed(conn, business.id, ["DR1752104"], ["Lawley"])
+    assert found == Listed({("DR1752104", "Lawley"), ("DR1752104", "Mohadin")})
 
 
 async def test_a_list_may_be_read_again_and_what_is_known_stays(conn: Conn, business: Business) -> None:
@@ -40,11 +41,11 @@ async def test_a_list_may_be_read_again_and_what_is_known_stays(conn: Conn, busi
 @pytest.mark.parametrize(
     ("text", "project", "says"),
     [
-        ("number,project\nDR1752104,Lawley\n", None, "no column drop_number"),
-        ("drop_number\nDR1752104\n", None, "name the project with --project"),
-        ("drop_number,project\nDR1752104,Lawley\nDR1733787,\n", None, "line 3"),
-        ("drop_number\nDR123456789012345678901\n", "Lawley", "at most 20 characters"),
-        ("", "Lawley", "it has: nothing"),
+        ("number,project\nDR1752104,Lawley\n", None, "No column is headed “drop_number”"),
+        ("drop_number\nDR1752104\n", None, "row 2: It does not say which project"),
+        ("drop_number,project\nDR1752104,Lawley\nDR1733787,\n", None, "row 3: It does not say which project"),
+        ("drop_number\nDR123456789012345678901\n", "Lawley", "This is not a drop number"),
+        ("", "Lawley", "The first row has: nothing"),
     ],
 )
 def test_a_list_that_cannot_be_used_says_why_and_imports_nothing(

@@ -97,13 +97,20 @@ class Post(msgspec.Struct, frozen=True, gc=False):
 
 
 class Filed(msgspec.Struct, frozen=True):
-    """What a batch of posts did; each entry is (drop number, project)."""
+    """What a batch of posts did; each entry is (drop number, project).
+
+    ``validated`` and ``unchecked`` are told of small batches alone: posts found in their list, and those of projects
+    that have none.
+    """
 
     created: list[tuple[str, str]] = []
     resubmitted: list[tuple[str, str]] = []
     history: list[tuple[str, str]] = []
     invalid: list[tuple[str, str]] = []
     activated: list[tuple[str, str]] = []
+    held: list[tuple[str, str]] = []
+    validated: list[tuple[str, str]] = []
+    unchecked: list[tuple[str, str]] = []
 
 
 class Shown(enum.StrEnum):

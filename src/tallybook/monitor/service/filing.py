@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -17,12 +17,34 @@ from tallybook.core.messages import Stored
 from tallybook.monitor import rules
 from tallybook.monitor.reply_types import Manner, Rejected
 from tallybook.monitor.store import filing as store
+from tallybook.monitor.store import held as held_store
 from tallybook.monitor.store import marketing
+from tallybook.monitor.store.filing import Listed
 from tallybook.monitor.types import Effect, Filed, Kind, Post, Project
 
+from . import feedback
 from .replies import ANSWERING, answer_rejected
 
 Decided = list[tuple[Post, Effect]]
+NO_LIST = "No list has been imported"
+TOLD_ONE_BY_ONE = 100  # posts of a batch: a catch-up of a million would log nothing but how each was judged
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A batch's posts by what becomes of them, each in the order they were said."""
+
+    listed: Listed = field(default_factory=lambda: Listed(set()))
+    reviews: list[Post] = field(default_factory=list)
+    refused: list[Post] = field(default_factory=list)
+    held: list[tuple[Post, str]] = field(default_factory=list)
+    activations: list[Post] = field(default_factory=list)
+
+    def named(self, *, validated: bool) -> list[tuple[str, str]]:
+        """The posts for review that were found in their list, or that needed none; of a large batch nobody is told."""
+        if len(self.reviews) > TOLD_ONE_BY_ONE:
+            return []
+        return [(post.drop_number, post.project.name) for post in self.reviews if post.project.validated == validated]
 
 
 class Said(NamedTuple):
@@ -62,32 +84,63 @@ class Desk:
 
     async def file(self, conn: Conn, business: Business, said: Said) -> list[Filed]:
         """Files what was read, in the caller's transaction. A message filed before does nothing again."""
-        ours = await echoes.come_back(conn, business.id, said.maybe_ours)
+        ours = await echoes.come_back(conn, business.id, said.maybe_ours, feedback.told)
         posts = [post for post in said.posts if post.message_id not in ours] if ours else said.posts
         if not posts:
             return []
-        valid = await store.valid_drops(conn, business.id, (p.drop_number for p in posts if _needs_list(p)))
-        reviews = [p for p in posts if p.project.kind is Kind.QA and _is_valid(p, valid)]
-        refused = [p for p in posts if p.project.kind is Kind.QA and not _is_valid(p, valid)]
-        activations = [p for p in posts if p.project.kind is Kind.MARKETING]
-        decided = await self._file_reviews(conn, business.id, reviews) if reviews else []
+        judged = await self._judge(conn, business.id, posts)
+        decided = await self._file_reviews(conn, business.id, judged.reviews) if judged.reviews else []
         return [
             Filed(
                 created=_told(decided, Effect.CREATED),
                 resubmitted=_told(decided, Effect.RESUBMITTED),
                 history=_told(decided, Effect.HISTORY),
-                invalid=await self._reject(conn, business, refused, valid) if refused else [],
-                activated=await self._activate(conn, business.id, activations, valid) if activations else [],
+                invalid=await self._reject(conn, business, judged.refused, judged.listed) if judged.refused else [],
+                activated=await self._activate(conn, business.id, judged) if judged.activations else [],
+                held=await self._hold(conn, business.id, judged.held) if judged.held else [],
+                validated=judged.named(validated=True),
+                unchecked=judged.named(validated=False),
             )
         ]
 
+    async def _judge(self, conn: Conn, business_id: int, posts: list[Post]) -> Judged:
+        """Which posts make reviews, activations or nothing, and which cannot be judged now."""
+        sought = [post for post in posts if _needs_list(post)]
+        if not sought:
+            return Judged(reviews=posts)
+        drops = {post.drop_number for post in sought}
+        listed = await store.listed(conn, business_id, drops, {p.project.name for p in sought if p.project.validated})
+        judged = Judged(listed=listed)
+        for post in posts:
+            name = post.project.name
+            if post.project.kind is Kind.MARKETING:
+                judged.activations.append(post)
+            elif name in listed.withdrawing:
+                judged.held.append((post, "import_running"))
+            elif not post.project.validated or (post.drop_number, name) in listed.valid:
+                judged.reviews.append(post)
+            elif name in listed.importing:
+                judged.held.append((post, "import_running"))
+            elif name in listed.empty:
+                judged.held.append((post, "list_empty"))
+            else:
+                judged.refused.append(post)
+        return judged
+
+    async def _hold(self, conn: Conn, business_id: int, held: list[tuple[Post, str]]) -> list[tuple[str, str]]:
+        """Keeps what cannot be judged now; an edited message's post that was filed before waits for nothing."""
+        old = [post for post, _ in held if not post.fresh]
+        known = await store.known_submissions(conn, business_id, old) if old else set()
+        waiting = [(post, why) for post, why in held if (*_spaced(post), post.message_id) not in known]
+        return await held_store.hold(conn, business_id, waiting) if waiting else []
+
     async def _reject(
-        self, conn: Conn, business: Business, refused: list[Post], valid: set[tuple[str, str]]
+        self, conn: Conn, business: Business, refused: list[Post], listed: Listed
     ) -> list[tuple[str, str]]:
         """Keeps what is in no list of its project, and has its group told."""
         known = {project.name for project in self.projects.values() if project.kind is Kind.QA}
         elsewhere: dict[str, list[str]] = defaultdict(list)
-        for drop, project in valid:
+        for drop, project in sorted(listed.valid):
             if project in known:
                 elsewhere[drop].append(project)
         rejected = [Rejected(post, tuple(elsewhere.get(post.drop_number, ()))) for post in refused]
@@ -146,24 +199,26 @@ class Desk:
             gathered[review_id] = (post, f"{earlier[1]}\n{note}" if earlier else note)
         return gathered
 
-    async def _activate(
-        self, conn: Conn, business_id: int, posts: list[Post], valid: set[tuple[str, str]]
-    ) -> list[tuple[str, str]]:
+    async def _activate(self, conn: Conn, business_id: int, judged: Judged) -> list[tuple[str, str]]:
         """Marketing takes every drop; whether a list knows it is noted beside it."""
-        known = dict(sorted(valid))
+        known = dict(sorted(judged.listed.valid))
         validity = {
-            drop: (drop in known, f"In the list of {known[drop]}" if drop in known else "In no project's list")
-            for drop in {post.drop_number for post in posts}
+            drop: said_of(known.get(drop), listed=not judged.listed.none)
+            for drop in {post.drop_number for post in judged.activations}
         }
-        return await marketing.activate(conn, business_id, posts, validity)
+        return await marketing.activate(conn, business_id, judged.activations, validity)
 
 
 def log_lines(filed: Filed, tag: str) -> list[str]:
     """What is written to the log for a batch, to the letter; ``tag`` is empty in prod, else e.g. ``[DEV] ``."""
     return [
+        *(f"✅ {tag}VALIDATED: {drop} is in the list of {project}" for drop, project in filed.validated),
+        *(f"⏭️ {tag}SKIPPED VALIDATION: {drop} in {project}, which has no list" for drop, project in filed.unchecked),
         *(f"✅ {tag}Created QA review for {drop}" for drop, _ in filed.created),
         *(f"🔄 {tag}Resubmission detected: {drop} in {project}" for drop, project in filed.resubmitted),
         *(f"❌ {tag}INVALID DROP: {drop} is not in the list of {project}" for drop, project in filed.invalid),
+        *(f"🚫 {tag}REJECTED: {drop} makes no review in {project}" for drop, project in filed.invalid),
+        *(f"⏸️ {tag}HELD: {drop} waits until the list of {project} can be read" for drop, project in filed.held),
         *(f"✅ {tag}Created marketing activation for {drop}" for drop, _ in filed.activated),
     ]
 
@@ -172,8 +227,11 @@ def _needs_list(post: Post) -> bool:
     return post.project.validated or post.project.kind is Kind.MARKETING
 
 
-def _is_valid(post: Post, valid: set[tuple[str, str]]) -> bool:
-    return not post.project.validated or (post.drop_number, post.project.name) in valid
+def said_of(project: str | None, *, listed: bool) -> tuple[bool | None, str]:
+    """What marketing notes of a drop: whether a list knows it, and in words. Pure."""
+    if not listed:
+        return None, NO_LIST
+    return project is not None, f"In the list of {project}" if project is not None else "In no project's list"
 
 
 def _when(post: Post) -> tuple[datetime, int]:

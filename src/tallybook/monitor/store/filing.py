@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from tallybook.core import arrays, keys
@@ -202,20 +203,56 @@ async def add_invalid(conn: Conn, business_id: int, posts: Sequence[Post]) -> li
 
 
 # As in FIND_REVIEWS, one look into the index for each drop, whatever the planner knows; "offset" keeps it from joining.
-VALID = """
+# How the lists stand comes with it, in rows of a mark and a project: read by a statement of their own, an import might
+# begin and end in between, and a drop that it adds would be refused. Marks are small letters, which no drop has.
+LISTED = """
 select v.drop_number, v.project
 from unnest(%(drop_number)s::text[]) as u (drop_number)
 cross join lateral (
     select drop_number, project from valid_drop_numbers
     where business_id = (select %(business_id)s::int) and drop_number = u.drop_number
     offset 0) v
+union all
+select 'empty', p.name from unnest(%(projects)s::text[]) as p (name)
+where (select true from valid_drop_numbers
+    where business_id = (select %(business_id)s::int) and project = p.name limit 1) is null
+union all
+select case when i.withdraws then 'withdrawing' else 'importing' end, unnest(i.projects) from valid_imports i
+where i.business_id = (select %(business_id)s::int) and i.state = 'running' and i.lease_until > clock_timestamp()
+union all
+select 'none', ''
+where (select true from valid_drop_numbers where business_id = (select %(business_id)s::int) limit 1) is null
 """
 
 
-async def valid_drops(conn: Conn, business_id: int, drops: Iterable[str]) -> set[tuple[str, str]]:
-    """The entries of these drops in the projects' lists, as (drop number, project)."""
-    cursor = await conn.execute(VALID, {"business_id": business_id, "drop_number": arrays.texts(sorted(set(drops)))})
-    return {(row[0], row[1]) for row in await cursor.fetchall()}
+class Listed(NamedTuple):
+    """What the lists say of a batch's drops, and which lists cannot say it now.
+
+    ``valid`` has (drop number, project). ``empty`` names projects without a list, ``importing`` those whose list is
+    being imported, ``withdrawing`` those of them whose list may lose entries by it. ``none``: there is no list at all.
+    """
+
+    valid: set[tuple[str, str]]
+    empty: frozenset[str] = frozenset()
+    importing: frozenset[str] = frozenset()
+    withdrawing: frozenset[str] = frozenset()
+    none: bool = False
+
+
+async def listed(conn: Conn, business_id: int, drops: Iterable[str], projects: Iterable[str]) -> Listed:
+    """The entries of these drops in the projects' lists, and how the lists of ``projects`` stand, as of one moment."""
+    values = {"business_id": business_id, "projects": arrays.texts(sorted(set(projects)))}
+    cursor = await conn.execute(LISTED, values | {"drop_number": arrays.texts(sorted(set(drops)))})
+    found: set[tuple[str, str]] = {(row[0], row[1]) for row in await cursor.fetchall()}
+    marks = {entry for entry in found if entry[0] in MARKS}
+    valid = found - marks if marks else found
+    empty, importing, withdrawing = (
+        frozenset(project for mark, project in marks if mark == one) for one in ("empty", "importing", "withdrawing")
+    )
+    return Listed(valid, empty, importing | withdrawing, withdrawing, ("none", "") in marks)
+
+
+MARKS = frozenset({"empty", "importing", "withdrawing", "none"})
 
 
 def _drop_columns(drops: Sequence[SpacedDrop]) -> dict[str, str]:

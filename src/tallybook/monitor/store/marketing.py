@@ -32,11 +32,12 @@ on conflict {keys.MARKETING_POST.target} do nothing
 
 
 async def activate(
-    conn: Conn, business_id: int, posts: Sequence[Post], validity: Mapping[str, tuple[bool, str]]
+    conn: Conn, business_id: int, posts: Sequence[Post], validity: Mapping[str, tuple[bool | None, str]]
 ) -> list[tuple[str, str]]:
     """Keeps every post, and an activation for each drop that has none; returns the activations made.
 
-    ``posts`` are in the order they were said. ``validity`` tells of a drop whether a list knows it, and in words.
+    ``posts`` are in the order they were said. ``validity`` tells of a drop whether a list knows it (None where
+    there is no list), and in words.
     """
     first = {(post.project.name, post.drop_number): post for post in reversed(posts)}
     ordered = [first[key] for key in sorted(first)]
