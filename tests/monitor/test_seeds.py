@@ -18,8 +18,10 @@ from tests.architecture.sources import ROOT
 from tests.monitor.desk import LAWLEY, MARKETING, PROJECTS, VELO_TEST, file, open_for, said
 
 SEEDS = ROOT.parent / "shared" / "seeds"
-# The documents of the monitor; the others speak of the modules that are not built yet.
-MONITOR_SEEDS = ("000", "001")
+# How many statements each document has that read or write data. What the others hold besides is DDL of tables that come
+# with their modules (users, sprints, overrides: triage; whatsapp_conversation: inbox); the one statement of 003 asks the
+# catalogue for a constraint of such a table, and runs already.
+STATEMENTS = {"000": 6, "001": 9, "002": 0, "003": 1, "004": 0}
 READS_OR_WRITES = re.compile(r"\s*(select|insert|update|delete|truncate|with)\b", re.IGNORECASE)
 
 FOUR_DROPS = [
@@ -117,8 +119,7 @@ async def test_production_s_rows_are_copied_to_dev_by_the_documents_own_statemen
 
 def documents() -> Iterator[Path]:
     for path in sorted(SEEDS.glob("*.txt")) if SEEDS.is_dir() else ():
-        if path.name.startswith(MONITOR_SEEDS):
-            yield path
+        yield path
 
 
 def statements(text: str) -> Iterator[str]:
@@ -135,7 +136,7 @@ FOUND = [(path.name[:3], statement) for path in documents() for statement in sta
 
 @pytest.mark.skipif(not FOUND, reason="the documents are not beside this checkout; their equals above are")
 async def test_every_statement_of_the_documents_runs_unchanged(fresh_owner_url: str) -> None:
-    assert len(FOUND) > 12
+    assert {name: [one for one, _ in FOUND].count(name) for name in STATEMENTS} == STATEMENTS
     async with await psycopg.AsyncConnection.connect(fresh_owner_url, autocommit=True) as owner:
         business = await world.velo_fibre(owner)
         await open_for(owner, business, *PROJECTS)
