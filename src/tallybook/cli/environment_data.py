@@ -22,7 +22,7 @@ from tallybook.core.environment_copying import Preview, Request, TableCopy
 from tallybook.core.environment_masking import Masks
 from tallybook.core.environment_registers import Held
 from tallybook.core.errors import WrongSetup
-from tallybook.monitor import rules
+from tallybook.monitor import rules, statistics_jobs
 from tallybook.projects_file import read_projects_file
 from tallybook.settings import Settings
 
@@ -101,14 +101,15 @@ def copy(
 
 def request(settings: Settings, name: str, since: datetime, *, unmasked: bool) -> Request:
     """What is asked for, with masks of a key that only production's host knows, the same for every copy."""
+    follows = (statistics_jobs.WHOLE,)
     if unmasked:
-        return Request(name, since, None)
+        return Request(name, since, None, afterwards=follows)
     patterns = []
     if settings.config.exists():
         projects = read_projects_file(settings.config).monitor.projects
         patterns = [rules.compile_pattern(project.pattern) for project in projects if project.pattern]
     key = hmac.digest(settings.secret_keys()[0], f"masks of {name}".encode(), "sha256")
-    return Request(name, since, Masks(key, patterns))
+    return Request(name, since, Masks(key, patterns), afterwards=follows)
 
 
 def show_preview(name: str, found: Sequence[Preview]) -> None:
