@@ -98,26 +98,31 @@ PAGE_OF_ANY_DAY = f"select {_COLUMNS} from (select {_PLACES} {_FROM_ANY_DAY} {_F
 
 async def page(conn: Conn, business: Business, filters: Filters, after: Place | None, limit: int) -> list[ReviewRow]:
     """One page of reviews, by key and never by offset."""
-    values = _parameters(business, filters) | {
+    values = page_parameters(business, filters, after, limit)
+    if has_days(filters):
+        cursor = await conn.execute(PAGE_OF_DAYS, values)
+    else:
+        cursor = await conn.execute(PAGE_OF_ANY_DAY, values)
+    return [row_of(row) for row in await cursor.fetchall()]
+
+
+def page_parameters(business: Business, filters: Filters, after: Place | None, limit: int) -> dict[str, Any]:
+    return parameters(business, filters) | {
         "after_id": after and after.id,
         "after_resubmitted": after and after.resubmitted,
         "after_last_said_at": after and after.last_said_at,
         "limit": limit,
         "lasts": LOCK_LASTS,
     }
-    if _has_days(filters):
-        cursor = await conn.execute(PAGE_OF_DAYS, values)
-    else:
-        cursor = await conn.execute(PAGE_OF_ANY_DAY, values)
-    return [
-        ReviewRow(
-            id=row[0], drop_number=row[1], project=row[2], said_at=row[3], last_said_at=row[4], user_name=row[5],
-            posts=max(row[6], 1), resubmitted=row[7], completed=row[8],
-            verdicts=verdicts(dict(zip(STEP_COLUMNS, row[9], strict=True)), row[10]), locked_by=row[11],
-            assigned=row[12],
-        )
-        for row in await cursor.fetchall()
-    ]  # fmt: skip
+
+
+def row_of(row: tuple[Any, ...]) -> ReviewRow:
+    """What a row of a page's statement says."""
+    return ReviewRow(
+        id=row[0], drop_number=row[1], project=row[2], said_at=row[3], last_said_at=row[4], user_name=row[5],
+        posts=max(row[6], 1), resubmitted=row[7], completed=row[8],
+        verdicts=verdicts(dict(zip(STEP_COLUMNS, row[9], strict=True)), row[10]), locked_by=row[11], assigned=row[12],
+    )  # fmt: skip
 
 
 COUNT_OF_DAYS = f"select count(*) from (select {_FROM_DAYS} {_FILTERS} limit %(most)s::bigint) r"
@@ -126,8 +131,8 @@ COUNT_OF_ANY_DAY = f"select count(*) from (select {_FROM_ANY_DAY} {_FILTERS} lim
 
 async def count(conn: Conn, business: Business, filters: Filters, most: int | None = None) -> int:
     """How many reviews all pages hold; at ``most``, if given, since counting a million takes longer than showing some."""
-    values = _parameters(business, filters) | {"most": most}
-    if _has_days(filters):
+    values = parameters(business, filters) | {"most": most}
+    if has_days(filters):
         cursor = await conn.execute(COUNT_OF_DAYS, values)
     else:
         cursor = await conn.execute(COUNT_OF_ANY_DAY, values)
@@ -135,11 +140,12 @@ async def count(conn: Conn, business: Business, filters: Filters, most: int | No
     return int(row[0]) if row else 0
 
 
-def _has_days(filters: Filters) -> bool:
+def has_days(filters: Filters) -> bool:
+    """Whether ``PAGE_OF_DAYS`` is the statement of these filters, or ``PAGE_OF_ANY_DAY``."""
     return filters.first_day is not None or filters.last_day is not None
 
 
-def _parameters(business: Business, filters: Filters) -> dict[str, Any]:
+def parameters(business: Business, filters: Filters) -> dict[str, Any]:
     search = filters.search.strip().upper().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     after_last = filters.last_day and filters.last_day + timedelta(days=1)
     return {
