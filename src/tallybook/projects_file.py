@@ -48,10 +48,14 @@ class ProjectEntry(msgspec.Struct, frozen=True):
 
 
 class MonitorEntry(msgspec.Struct, frozen=True):
-    """The monitor's part. ``business`` None means the first business."""
+    """The monitor's part. ``business`` None means the first business.
+
+    ``photo_minutes``: a photo without words this near to a post of its sender is probably of that drop.
+    """
 
     time_zone: str = "Africa/Johannesburg"
     business: str | None = None
+    photo_minutes: int = 10
     projects: tuple[ProjectEntry, ...] = ()
     replies: RepliesEntry = RepliesEntry()
     sharepoint: SharePointEntry = SharePointEntry()
@@ -134,6 +138,12 @@ def _seconds(value: Any) -> float:
     return float(value)
 
 
+def _minutes(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1440:  # noqa: PLR2004 - a day
+        raise ValueError("must be a whole number of minutes from 0 to 1440")
+    return value
+
+
 def _zone(value: Any) -> str:
     try:
         return ZoneInfo(_text(value)).key
@@ -165,6 +175,7 @@ _BRIDGE: Mapping[str, Check] = {
 _MONITOR: Mapping[str, Check] = {
     "time_zone": _zone,
     "business": _text,
+    "photo_minutes": _minutes,
     "projects": lambda value: value,
     "replies": lambda value: value,
     "sharepoint": lambda value: value,

@@ -16,7 +16,7 @@ import psycopg
 import structlog
 from prometheus_client import start_http_server
 
-from . import sharepoint_link
+from . import photo_link, sharepoint_link
 from .alerting import Alerting
 from .app import App, Watching
 from .core import businesses, deliveries, jobs, outbox, receive, retention, schedules, wakeups
@@ -50,6 +50,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         register_jobs.CHECK: register_jobs.check,
         statistics_jobs.WHOLE: statistics_jobs.check,
         DECIDE: partial(validity_jobs.decide, partial(_manner, app)),
+        photo_link.FETCH: partial(photo_link.run_job, app),
         sharepoint_link.SYNC: partial(sharepoint_link.run_job, app),
     }
     calendar = Calendar(app)
