@@ -136,3 +136,21 @@ async def test_the_pages_keep_to_wcag_and_to_their_width(
     await tab.go("/wa-monitor/explain?drop=DR1752104+DR1752105")
     await look_at("wrong")
     assert found == {}
+
+
+async def test_from_the_list_one_comes_to_the_story_of_what_is_not_there(
+    open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
+) -> None:
+    await post(db, home, "DR1752104", LAWLEY)
+    tab = await open_tab(ana, viewport=PHONE)
+    await tab.page.fill("#search", "DR1752109")
+    await tab.page.locator("#no-rows").get_by_role("link", name="Why is it missing?").click()
+    await expect(tab.page.locator("#story h2")).to_have_text("No message with DR1752109 was stored.")
+    await tab.page.get_by_role("link", name="DR1752104").click()
+    await expect(tab.page.locator("#story h2")).to_contain_text("One post of DR1752104 is stored")
+    await tab.page.get_by_role("navigation", name="The monitor’s pages").get_by_role("link", name="Drops").click()
+    await expect(tab.page.locator(".row")).to_have_count(1)
+    if LOOK:
+        await tab.page.screenshot(path=Path(LOOK) / "phone drops.png")
+        await tab.page.set_viewport_size(DESK)
+        await tab.page.screenshot(path=Path(LOOK) / "desk drops.png")
