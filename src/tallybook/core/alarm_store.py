@@ -106,8 +106,9 @@ class Told(msgspec.Struct, frozen=True):
 
 HISTORY = """
 select name, number, says, begun_at, told_at, ended_at from alarm_episodes
-where business_id = %(business_id)s::int
-    and (%(below)s::timestamptz is null or told_at < %(below)s::timestamptz)
+where business_id = %(business_id)s::int and ended_at is not null
+    and (%(below)s::timestamptz is null or told_at < %(below)s::timestamptz
+        or told_at = %(below)s::timestamptz and name > %(name)s::text)
 order by told_at desc, name limit %(limit)s::int
 """
 TOLD = """
@@ -126,9 +127,13 @@ on conflict {keys.ALARM_EPISODE.target} do nothing
 """
 
 
-async def history(conn: Conn, business_id: int, limit: int, below: datetime | None = None) -> list[Episode]:
-    """The times that people were told, the newest first; the next page begins below the last one's ``told_at``."""
-    asked = {"business_id": business_id, "limit": limit, "below": below}
+async def history(conn: Conn, business_id: int, limit: int, below: tuple[datetime, str] | None = None) -> list[Episode]:
+    """The times that people were told and that are over, the newest first.
+
+    The next page begins below the last one's ``told_at`` and name: several may be told at one moment.
+    """
+    at, name = below or (None, "")
+    asked = {"business_id": business_id, "limit": limit, "below": at, "name": name}
     return [Episode(*row) for row in await (await conn.execute(HISTORY, asked)).fetchall()]
 
 

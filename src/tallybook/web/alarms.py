@@ -74,7 +74,6 @@ def past(episodes: list[Episode], told: list[Told], clock: Clock) -> list[Line]:
             told=_of(told, one.name, one.number),
         )
         for one in episodes
-        if one.ended_at is not None
     ]
 
 
@@ -90,7 +89,8 @@ async def alarms_page(request: Asked, app: TheApp) -> Response[str]:
     require(request.user, Right.SEE)
     lang = pages.language_of(request)
     clock = Clock(datetime.now(UTC), request.user.business, lang, i18n.words(lang))
-    below, test = _moment(request.query_params.get("below")), _number(request.query_params.get("test"))
+    asked = request.query_params
+    below, test = _place(asked.get("below"), asked.get("name")), _number(asked.get("test"))
     async with app.db.transaction() as conn:
         context = await _context(conn, clock, below, test)
     alerting = Alerting(app)
@@ -103,7 +103,7 @@ async def alarms_page(request: Asked, app: TheApp) -> Response[str]:
     return pages.page(request, "alarms_part.html" if "hx-request" in request.headers else "alarms.html", context)
 
 
-async def _context(conn: Conn, clock: Clock, below: datetime | None, test: UUID | None) -> dict[str, Any]:
+async def _context(conn: Conn, clock: Clock, below: tuple[datetime, str] | None, test: UUID | None) -> dict[str, Any]:
     business_id = clock.business.id
     alarms = await alarm_store.alarms(conn, business_id)
     episodes = await alarm_store.history(conn, business_id, PAGE_SIZE + 1, below)
@@ -113,7 +113,7 @@ async def _context(conn: Conn, clock: Clock, below: datetime | None, test: UUID 
     return {
         "now": lines(alarms, told, clock) if below is None else [],
         "past": past(episodes[:PAGE_SIZE], told, clock),
-        "next": episodes[PAGE_SIZE - 1].told_at if len(episodes) > PAGE_SIZE else None,
+        "next": episodes[PAGE_SIZE - 1] if len(episodes) > PAGE_SIZE else None,
         "first": below is None,
         "tested": tested,
         "test": test,
@@ -138,9 +138,9 @@ async def try_alarms(request: Asked, app: TheApp) -> Redirect:
     return Redirect(f"/alarms?test={number}", status_code=303)
 
 
-def _moment(text: str | None) -> datetime | None:
+def _place(text: str | None, name: str | None) -> tuple[datetime, str] | None:
     try:
-        return datetime.fromisoformat(text).astimezone(UTC) if text else None
+        return (datetime.fromisoformat(text).astimezone(UTC), name or "") if text else None
     except (ValueError, OverflowError):
         raise Invalid("This place in the list is not one of ours. Start again without “after”.") from None
 
