@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tallybook.core import jobs
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Invalid, NotFound
 from tallybook.core.messages import Incoming
+from tallybook.monitor import register_jobs
 from tallybook.monitor.service import refiling, registers
 from tallybook.monitor.service.refiling import Person
 from tallybook.monitor.service.registers import judge
@@ -103,6 +106,17 @@ async def test_what_is_deleted_by_hand_is_found_named_and_put_back_once(
     ]
 
 
+async def test_of_two_who_file_a_drop_again_at_once_one_does(
+    db: Database, business: Business, posted: list[Incoming]
+) -> None:
+    await by_hand(db, "delete from qa_photo_reviews where drop_number = 'DR1752104'")
+    done = await asyncio.gather(
+        *(db.run("again", lambda conn: refiling.file_again(conn, business, "DR1752104", ANA)) for _ in range(4))
+    )
+    assert sorted(len(one.missing) for one in done) == [0, 0, 0, 1]
+    assert await rows(db, "select count(*) from qa_photo_reviews where drop_number = 'DR1752104'") == [(1,)]
+
+
 async def test_a_later_run_ends_what_was_mended_by_other_means(
     db: Database, business: Business, posted: list[Incoming]
 ) -> None:
@@ -192,3 +206,24 @@ def test_the_health_page_says_whether_every_post_is_where_it_belongs() -> None:
     wrong = judge(run_of(4), 2, NOW, "DR1752104", NOW)
     assert (wrong.state, wrong.says) == ("wrong", "2 drops are missing from a register.")
     assert wrong.facts["such_as"] == "DR1752104"
+
+
+async def test_the_night_s_job_checks_and_counts_every_business(
+    db: Database, business: Business, posted: list[Incoming]
+) -> None:
+    """Due once a night by the wall clock of the business; the job is done once, however often its worker dies."""
+    (schedule,) = register_jobs.schedules(business.time_zone)
+    assert (schedule.kind, schedule.time_zone, schedule.daily_at) == (
+        register_jobs.CHECK, business.time_zone, register_jobs.NIGHT,
+    )  # fmt: skip
+    for _ in range(2):
+        await db.run("ask", lambda conn: jobs.enqueue(conn, [jobs.NewJob(register_jobs.CHECK, "tonight")]))
+    stop, wake = asyncio.Event(), asyncio.Event()
+    working = asyncio.create_task(jobs.run_jobs(db, {register_jobs.CHECK: register_jobs.check}, stop, wake))
+    async with asyncio.timeout(20):
+        while await rows(db, "select state from jobs") != [("done",)]:
+            await asyncio.sleep(0.05)
+    stop.set()
+    await working
+    assert await rows(db, "select run, posts, missing from register_checks") == [("tonight", 6, 0)]
+    assert await rows(db, "select count(*) from jobs where kind = 'monitor.registers'") == [(1,)]

@@ -22,6 +22,7 @@ from tallybook.monitor.service.supervisor_list import Given
 from .monitor_explain import COMMAND_LINE, InBusiness
 from .opening import Env, Json, opened, run, say
 
+NOT_TAKEN = " (posted, but not on its project's list or waiting for it)"
 SHOWN = 50  # lines of each part on a terminal; --json has them all
 
 
@@ -96,7 +97,7 @@ def told(comparison: Comparison, added: Added | None) -> list[str]:
     lines += _listed(
         [
             f"{_row(line.entry.sheet, line.entry.row)}: {line.entry.drop_number}, {line.entry.project}, "
-            f"{line.entry.day}{' (posted, but on no list of the project)' if line.refused else ''}"
+            f"{line.entry.day}{NOT_TAKEN if line.refused else ''}"
             for line in comparison.only_file
         ]
     )

@@ -64,7 +64,7 @@ ONE_WELL = N_("One post of {drop} is stored, and it is where it belongs.")
 ASIDE = N_("{drop} was posted, and no post of it made a review or an activation.")
 MISSING = N_("{drop} is missing from a register where it belongs: {registers}.")
 LEFT_OUT = N_("{drop} was left out of a register on purpose: {registers}.")
-NO_POST = N_("{drop} has a row that somebody wrote by hand; no message with it was stored.")
+NO_POST = N_("{drop} has a row that was written by hand or imported; no message with it was stored.")
 NOTHING = N_("No message with {drop} was stored.")
 # Why a line of a list cannot be used; service/supervisor_list.py says them.
 UNREAD = (

@@ -35,7 +35,7 @@ class Both(msgspec.Struct, frozen=True):
 
 
 class OnlyFile(msgspec.Struct, frozen=True):
-    """A line whose drop the database does not have. ``refused``: it was posted, and is on no list of its project."""
+    """A line whose drop the database does not have. ``refused``: it was posted, and not taken."""
 
     entry: Entry
     refused: bool

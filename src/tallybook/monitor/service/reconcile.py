@@ -66,7 +66,8 @@ async def keep(conn: Conn, business: Business, asked: Asked, sheets: Sequence[Sh
     """
     desk = await desks.desk_of(conn, business)
     today = rules.business_date(datetime.now(UTC), business.zone)
-    read = read_list(sheets, desk.projects.values(), asked.given, today)
+    projects = list(desk.projects.values())
+    read = await asyncio.to_thread(read_list, sheets, projects, asked.given, today)  # thousands of rows take a while
     same = hashlib.sha256(asked.data + b"\0" + msgspec.json.encode(asked.given)).digest()
     name = asked.name.replace("\0", "")[:MAX_NAME] or "list"
     return await store.keep(conn, business.id, same, name, who.name, msgspec.json.encode(read))

@@ -123,6 +123,10 @@ REFUSED = """
 select distinct i.project, i.drop_number from invalid_drop_submissions i
 where i.business_id = %(business_id)s and i.project = any(%(projects)s::text[])
 and i.drop_number = any(%(drops)s::text[])
+union
+select h.project, h.drop_number from held_posts h
+where h.business_id = %(business_id)s and h.state = 'held' and h.project = any(%(projects)s::text[])
+and h.drop_number = any(%(drops)s::text[])
 """
 
 
@@ -142,7 +146,7 @@ async def of_days(conn: Conn, business_id: int, start: datetime, end: datetime, 
 
 
 async def refused(conn: Conn, business_id: int, drops: Sequence[str], projects: Sequence[str]) -> set[tuple[str, str]]:
-    """Which of these drops were posted and are on no list of their project's, as (project, drop number)."""
+    """Which of these drops were posted and are on no list of their project's or wait for it, as (project, drop)."""
     values = {"business_id": business_id, "drops": arrays.texts(drops), "projects": list(projects)}
     return {(row[0], row[1]) for row in await (await conn.execute(REFUSED, values)).fetchall()}
 
