@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tallybook.app import App, Watching
-from tallybook.core import businesses
-from tallybook.core.db import Conn
 from tallybook.core.errors import WrongSetup
 from tallybook.monitor import jobs
-from tallybook.monitor.service import validity
-from tallybook.monitor.service.validity import Imported
 
 from .monitor_explain import check_registers, explain
 from .monitor_legacy import import_legacy
 from .monitor_reconcile import reconcile
 from .monitor_replies import replies
 from .monitor_sharepoint import sync_sharepoint
+from .monitor_validity import import_valid
 from .opening import Env, Json, opened, run, say
 from .progress import bar
 
 app = typer.Typer(no_args_is_help=True, help="WhatsApp groups' posts become QA reviews.")
 app.command()(replies)
+app.command("import-valid")(import_valid)
 app.command()(reconcile)
 app.command("import-legacy")(import_legacy)
 app.command()(explain)
@@ -66,30 +63,3 @@ def scan(
 
     changed = run(work())
     say({"changed": changed}, f"{changed} messages were new or edited.", as_json=as_json)
-
-
-@app.command("import-valid")
-def import_valid(
-    file: Path,
-    project: Annotated[str | None, typer.Option(help="The project, where the file has no such column.")] = None,
-    business: Annotated[str | None, typer.Option(help="Needed where there are several.")] = None,
-    env: Env = None,
-    as_json: Json = False,
-) -> None:
-    """Read a list of valid drop numbers (CSV with drop_number and project). May be repeated."""
-
-    async def work() -> Imported:
-        entries = validity.read_list(file, project)
-        async with opened(env) as application:
-
-            async def add(conn: Conn) -> Imported:
-                return await validity.add(conn, await businesses.find(conn, business), entries)
-
-            return await application.db.run("import valid drops", add)
-
-    done = run(work())
-    say(
-        {"added": done.added, "known": done.known},
-        f"{done.added} drops added; {done.known} were in the list already.",
-        as_json=as_json,
-    )

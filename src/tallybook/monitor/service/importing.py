@@ -29,7 +29,7 @@ from tallybook.monitor.store.importing import Kept
 from tallybook.monitor.validity_types import Change, Entry, Imported, Over, Preview, ValidList
 
 from .refiling import Person
-from .validity import entries_of
+from .validity import NO_HEADER, entries_of
 
 TOPIC = "monitor"
 DECIDE = "monitor.decide-held"
@@ -160,7 +160,9 @@ async def _apply(
     await held_store.take_turn(conn, business.id, "import")
     if not await store.hold(conn, business.id, number):
         raise Conflict("The import took too long and was ended. Nothing was changed; try again.")
-    kept, _, changes = await look(conn, business, number)
+    kept, read, changes = await look(conn, business, number)
+    if kept.withdraws and (wrong := unusable(read)):
+        raise Conflict(wrong)
     if changes.over and not over:
         raise Conflict(too_many(changes.over))
     await _write(conn, business, kept, changes, progress)
@@ -205,6 +207,14 @@ async def ask_to_decide(conn: Conn, business_id: int, cause: str) -> None:
             NewJob(DECIDE, f"{business_id} {cause} {now} again", {"marketing": True}, business_id, later),
         ],
     )
+
+
+def unusable(read: ValidList) -> str | None:
+    """Why nothing may be withdrawn by this file, if it is so: what its unread rows mean would go too. Pure."""
+    rows = [one for one in read.unread if one.reason != NO_HEADER]
+    if not rows:
+        return None
+    return f"Row {rows[0].row} cannot be used: {rows[0].reason} Mend it first: what it means would be withdrawn."
 
 
 def too_many(over: Sequence[Over]) -> str:

@@ -25,7 +25,8 @@ MAX_BYTES = 50_000_000
 MAX_PROJECT = 100  # characters, the column's width
 HEADER_WITHIN = 20  # rows
 MAX_TOLD = 60  # characters of a cell that a message quotes
-_DROP = re.compile(r"(?=.*[0-9])[A-Z0-9_\-./]{1,20}")
+# Letters, at most a colon and a space after them, and the rest in one piece: a sentence is no drop number.
+_DROP = re.compile(r"(?=.*[0-9])(?:[A-Z]+:? ?)?[A-Z0-9_\-./]+")
 _BARE = re.compile(r"[0-9]{6,8}")
 
 NO_HEADER = "This sheet has no column of drop numbers."
@@ -79,7 +80,7 @@ class _Reader:
         drop = f"DR{text}" if _BARE.fullmatch(text) else rules.normalised(text)
         if not drop:
             return NO_DROP
-        if not _DROP.fullmatch(drop):
+        if not _DROP.fullmatch(text.upper()) or len(drop) > rules.MAX_DROP_LENGTH:
             return NOT_A_DROP
         if not project:
             return NO_PROJECT
