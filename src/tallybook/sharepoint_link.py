@@ -21,7 +21,7 @@ from .core.jobs import Held
 from .core.schedules import Schedule
 from .core.work import RetryLater
 from .monitor.service.sharepoint import Order, Report, Sync
-from .monitor.service.sharepoint_nights import NIGHTLY, SYNC, night_of
+from .monitor.service.sharepoint_nights import SYNC, night_of, nightly_of
 from .projects_file import read_projects_file
 from .settings import Settings
 
@@ -33,11 +33,11 @@ SCHEDULE = "schedule"
 log = structlog.get_logger(__name__)
 
 
-def schedules(settings: Settings, time_zone: str, at: time) -> list[Schedule]:
-    """The nightly sync, where SharePoint is set up and this is production; nothing elsewhere."""
-    if settings.env != PROD or not settings.has_sharepoint:
+def schedules(settings: Settings, business: Business | None, at: time) -> list[Schedule]:
+    """The nightly sync of a business, where SharePoint is set up and this is production; nothing elsewhere."""
+    if settings.env != PROD or not settings.has_sharepoint or business is None:
         return []
-    return [Schedule(NIGHTLY, SYNC, time_zone, daily_at=at)]
+    return [Schedule(nightly_of(business), SYNC, business.time_zone, daily_at=at)]
 
 
 @asynccontextmanager
@@ -81,6 +81,8 @@ async def run_job(app: App, held: Held) -> None:
     try:
         async with library(app.settings) as graph:
             business = await business_of(app)
+            if held.job.business_id not in {None, business.id}:
+                raise WrongSetup("SharePoint is set up for another business.")
             report = await Sync(app.db, business, graph).run(order_of(held.job.args, business), held.finish)
     except (SharePointAway, SharePointError, Conflict) as error:
         asked = error.retry_after if isinstance(error, SharePointAway) else None

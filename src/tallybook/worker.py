@@ -20,6 +20,7 @@ from . import photo_link, sharepoint_link
 from .alerting import Alerting
 from .app import App, Watching
 from .core import businesses, deliveries, jobs, outbox, receive, retention, schedules, wakeups
+from .core.businesses import Business
 from .core.db import Conn
 from .core.errors import WrongSetup
 from .core.heartbeats import beat
@@ -111,6 +112,7 @@ class Calendar:
 
     app: App
     entry: MonitorEntry = field(default_factory=MonitorEntry)
+    business: Business | None = None
     known: list[Schedule] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -121,7 +123,7 @@ class Calendar:
 
     async def _look(self) -> None:
         zones = await self.app.db.run("time zones", self._zones)
-        nightly = sharepoint_link.schedules(self.app.settings, zones[0], self.entry.sharepoint.at)
+        nightly = sharepoint_link.schedules(self.app.settings, self.business, self.entry.sharepoint.at)
         known = [*known_schedules(*zones), *nightly]
         if known != self.known:
             await self.app.db.run("declare schedules", lambda conn: schedules.declare(conn, known))
@@ -133,8 +135,10 @@ class Calendar:
         with suppress(WrongSetup):  # told by the watch; until it is mended, what was read last goes on
             self.entry = read_projects_file(file).monitor if file.exists() else MonitorEntry()
         known = await businesses.every(conn)
-        first = known[0].time_zone if known else "UTC"
-        return next((one.time_zone for one in known if one.name == self.entry.business), first), first
+        first = known[0] if known else None
+        self.business = next((one for one in known if one.name == self.entry.business), first)
+        zone_of_first = first.time_zone if first else "UTC"
+        return self.business.time_zone if self.business else zone_of_first, zone_of_first
 
 
 def known_schedules(monitor_zone: str, first_zone: str) -> list[Schedule]:

@@ -66,6 +66,13 @@ async def test_it_ends_with_1_where_it_failed_and_2_where_it_was_asked_wrongly_a
     assert fake.asked == []
 
 
+async def test_no_log_line_holds_a_token_a_secret_or_the_address_of_an_upload(command: Command) -> None:
+    """Whoever has the address of an upload may write the file: it is a secret as the token is."""
+    code, out, err = await command("--date", "2025-12-02", TALLYBOOK_LOG_LEVEL="debug", TALLYBOOK_LOG_FORMAT="plain")
+    assert code == 0
+    assert [line for line in (out + err).splitlines() if "/upload/" in line or "token-" in line or SECRET in line] == []
+
+
 async def test_a_list_is_made_on_demand(command: Command, fake: FakeGraph) -> None:
     fake.tenant.lists.clear()
     assert (await command("--date", "2025-12-02"))[0] == 1

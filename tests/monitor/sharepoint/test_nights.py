@@ -25,6 +25,7 @@ from tallybook.monitor.service.sharepoint import Sync, refuse_twins
 from tallybook.monitor.store import sharepoint_runs as runs
 from tallybook.monitor.store.sharepoint_runs import Rhythm
 from tallybook.settings import Settings
+from tests import world
 from tests.graph.server import FakeGraph, Fault
 from tests.monitor.sharepoint.conftest import DAY, TOLD, Syncing, numbers
 from tests.monitor.sharepoint.test_trouble import writing
@@ -103,10 +104,12 @@ async def test_health_says_which_night_is_missing_and_is_silent_where_no_sync_is
     now = datetime.now(UTC)
     assert await look(now) == []
     wall = (now - timedelta(hours=3)).time().replace(microsecond=0)
-    nightly = Schedule(nights.NIGHTLY, nights.SYNC, "UTC", daily_at=wall)
+    nightly = Schedule(nights.nightly_of(home), nights.SYNC, "UTC", daily_at=wall)
     await db.run("declare", lambda conn: schedules.declare(conn, [nightly]))
     assert await look(now) == [("ok", "Every night is there.")]
     assert await look(now + timedelta(days=1)) == [("wrong", "1 night is missing there.")]
+    other = await db.run("add", world.kinneret_tours)
+    assert await db.run("look", lambda conn: nights.checks(conn, other, now + timedelta(days=1))) == []
     await sync(nights.night_of(now + timedelta(hours=21), home.zone), nightly=True)
     later = now + timedelta(days=1)
     assert await look(later) == [("wrong", "1 night is missing there.")]  # done before it was due: the day was not over
@@ -141,10 +144,10 @@ async def last_run(db: Database, home: Business) -> runs.Run:
 async def test_the_nightly_schedule_is_declared_in_production_alone_and_at_the_file_s_time(
     settings: Settings, db: Database, home: Business
 ) -> None:
-    (found,) = sharepoint_link.schedules(settings, ZONE.key, time(21, 15))
+    (found,) = sharepoint_link.schedules(settings, home, time(21, 15))
     assert (found.daily_at, found.time_zone) == (time(21, 15), ZONE.key)
-    assert sharepoint_link.schedules(dataclasses.replace(settings, env="dev"), ZONE.key, time(20)) == []
-    assert sharepoint_link.schedules(Settings.load({}, Path()), ZONE.key, time(20)) == []
+    assert sharepoint_link.schedules(dataclasses.replace(settings, env="dev"), home, time(20)) == []
+    assert sharepoint_link.schedules(Settings.load({}, Path()), home, time(20)) == []
 
 
 async def test_no_other_environment_can_have_a_sync(db: Database, home: Business, settings: Settings) -> None:

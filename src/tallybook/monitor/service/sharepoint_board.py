@@ -57,7 +57,7 @@ async def board(conn: Conn, business: Business, now: datetime, before: date | No
     checks = await nights.checks(conn, business, now)
     return Board(
         checks[0] if checks else None,
-        await runs.rhythm(conn, nights.NIGHTLY),
+        await runs.rhythm(conn, nights.nightly_of(business)),
         _days(known[:PAGE_DAYS], found),
         known[PAGE_DAYS - 1].day if len(known) > PAGE_DAYS else None,
         await runs.recent(conn, business.id, PAGE_RUNS),
@@ -71,8 +71,13 @@ def _days(known: Sequence[File], found: Sequence[Item]) -> list[Day]:
 async def ask(conn: Conn, caller: Caller, day: date) -> None:
     """Has a day written by the worker. For leads and admins."""
     require(caller, Right.LEAD)
-    await enqueue(conn, [NewJob(nights.SYNC, args={"day": day.isoformat(), "asked_by": caller.name})])
+    await _enqueue(conn, caller, day)
     await _record(conn, caller, "sharepoint.asked", day, "")
+
+
+async def _enqueue(conn: Conn, caller: Caller, day: date) -> None:
+    args = {"day": day.isoformat(), "asked_by": caller.name}
+    await enqueue(conn, [NewJob(nights.SYNC, args=args, business_id=caller.business_id)])
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -99,7 +104,7 @@ async def decide(conn: Conn, caller: Caller, decision: Decision) -> None:
         raise Conflict("This changed since it was shown. Look at it again.")
     await _record(conn, caller, "sharepoint.ours" if decision.ours else "sharepoint.theirs", day, project or "")
     if decision.ours:
-        await enqueue(conn, [NewJob(nights.SYNC, args={"day": day.isoformat(), "asked_by": caller.name})])
+        await _enqueue(conn, caller, day)
 
 
 async def _record(conn: Conn, caller: Caller, action: str, day: date, project: str) -> None:

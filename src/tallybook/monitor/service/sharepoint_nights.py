@@ -15,12 +15,16 @@ from tallybook.monitor.store import sharepoint_runs as runs
 from tallybook.monitor.store.sharepoint_runs import Rhythm
 
 SYNC = "monitor.sharepoint"
-NIGHTLY = "monitor.sharepoint nightly"
 NOON = time(12)
 BACK = 7  # days that a night brings up to date, its own among them: reviews are finished on the days after
 FURTHEST = 31  # days within which a night that was missed is made up for
 GRACE = timedelta(hours=1)
 ONE_DAY = timedelta(days=1)
+
+
+def nightly_of(business: Business) -> str:
+    """The name of the nightly schedule; another business of the installation has none, and misses nothing."""
+    return f"monitor.sharepoint nightly {business.id}"
 
 
 def night_of(due: datetime, zone: ZoneInfo) -> date:
@@ -42,7 +46,7 @@ def days_of(night: date, known: Mapping[date, datetime | None], first: date | No
 
 def last_due(rhythm: Rhythm, now: datetime) -> datetime | None:
     """The newest moment by which a night should have begun; None where none has come yet. Pure."""
-    schedule = Schedule(NIGHTLY, SYNC, rhythm.time_zone, rhythm.daily_at)
+    schedule = Schedule(SYNC, SYNC, rhythm.time_zone, rhythm.daily_at)
     due = next_run(schedule, now - timedelta(days=2))
     while (later := next_run(schedule, due)) <= now:
         due = later
@@ -66,7 +70,7 @@ def missing(
 
 async def missing_now(conn: Conn, business: Business, now: datetime) -> list[date] | None:
     """The nights that are missing; None where no nightly sync is set up."""
-    rhythm = await runs.rhythm(conn, NIGHTLY)
+    rhythm = await runs.rhythm(conn, nightly_of(business))
     if rhythm is None:
         return None
     due = last_due(rhythm, now - GRACE)
