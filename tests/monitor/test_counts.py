@@ -13,7 +13,9 @@ from tallybook.core.db import Conn, Database
 from tallybook.monitor import register_jobs
 from tallybook.monitor.service import counts
 from tallybook.monitor.service.counts import judge
+from tallybook.monitor.store import registers
 from tallybook.monitor.store.counts import RegisterDay
+from tallybook.monitor.store.registers import Run
 from tallybook.monitor.types import Kind
 from tests.monitor.desk import LAWLEY, MARKETING, file, open_for, said
 
@@ -80,6 +82,26 @@ async def test_days_are_counted_by_when_it_was_said_in_the_business_s_zone(conn:
         ("Lawley", date(2025, 12, 3), "qa", 1, 1),
     ]
     assert await counts.checks(conn, business, now) == []
+
+
+async def test_the_day_that_has_just_ended_is_not_judged_before_it_is_counted(conn: Conn, business: Business) -> None:
+    """At one o'clock the count of yesterday is the one of yesterday's small hours: far too few drops."""
+    await open_for(conn, business)
+    days = [(DAY - timedelta(days=back), 40) for back in range(1, 70)] + [(DAY, 1)]
+    for day, drops in days:
+        await conn.execute(
+            "insert into register_days (business_id, project, day, register, posts, drops) "
+            "values (%s, 'Lawley', %s, 'qa', %s, %s)", [business.id, day, drops, drops],
+        )  # fmt: skip
+    counted = datetime(2025, 12, 2, 1, 40, tzinfo=UTC)
+    run = Run("night", False, None, counted, counted, 0, 0, 0, 0)  # noqa: FBT003
+    await registers.keep_run(conn, business.id, run)
+    found = await counts.checks(conn, business, datetime(2025, 12, 2, 23, tzinfo=UTC))
+    assert [(check.name, check.state) for check in found] == [("day Lawley", "ok")]
+    later = Run("next", False, None, counted + timedelta(days=1), counted + timedelta(days=1), 0, 0, 0, 0)  # noqa: FBT003
+    await registers.keep_run(conn, business.id, later)
+    found = await counts.checks(conn, business, datetime(2025, 12, 3, 5, tzinfo=UTC))
+    assert [(check.name, check.state) for check in found] == [("day Lawley", "late")]
 
 
 async def test_the_worker_shows_today_s_posts_and_drops_as_figures(db: Database, business: Business) -> None:

@@ -128,8 +128,8 @@ def check_registers(
             db = application.db
             home = await db.run("find business", lambda conn: businesses.find(conn, business))
             now = datetime.now(UTC)
-            done = await registers.check(db, home, f"command {now.isoformat()}", whole=whole)
             await db.run("count days", lambda conn: counts.keep(conn, home, now))
+            done = await registers.check(db, home, f"command {now.isoformat()}", whole=whole)
             gaps = await db.run("list gaps", lambda conn: registers.open_gaps(conn, home))
             return done, [f"{gap.drop_number} is missing from {gap.register} ({gap.project})" for gap, _ in gaps]
 

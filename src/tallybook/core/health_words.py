@@ -80,7 +80,7 @@ CHECKS = {
     "spool": N_("Kept on disk"),
     "sharepoint": N_("SharePoint"),
     "registers": N_("Registers"),
-    "day": N_("Yesterday"),
+    "day": N_("Last day counted"),
     "shares": N_("Marketing against QA"),
     "replies": N_("Replies in groups"),
     "installation-waiting": N_("Waiting for all businesses"),

@@ -37,9 +37,9 @@ def schedules(time_zone: str) -> list[Schedule]:
 async def check(held: Held) -> None:
     """Holds every business's registers against its messages, and writes its days down. May be repeated."""
     for business in await held.db.run("list businesses", businesses.every):
-        run = await registers.check(held.db, business, held.job.key)
         now = datetime.now(UTC)
         await held.db.run("count days", lambda conn, one=business, now=now: counts.keep(conn, one, now))  # type: ignore[misc]
+        run = await registers.check(held.db, business, held.job.key)
         log.info(
             "The registers were held against the messages",
             business=business.id, whole=run.whole, messages=run.messages, posts=run.posts, missing=run.missing,

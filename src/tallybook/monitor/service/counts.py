@@ -13,6 +13,7 @@ from tallybook.core.db import Conn
 from tallybook.core.health import Check
 from tallybook.monitor import rules
 from tallybook.monitor.store import counts as store
+from tallybook.monitor.store import registers as register_store
 from tallybook.monitor.store.counts import RegisterDay
 from tallybook.monitor.types import Kind
 
@@ -41,8 +42,14 @@ async def keep(conn: Conn, business: Business, now: datetime) -> None:
 
 
 async def checks(conn: Conn, business: Business, now: datetime) -> list[Check]:
-    """The last whole day of each register that has a rhythm, and of marketing against QA."""
-    day = rules.business_date(now, business.zone) - timedelta(days=1)
+    """The last whole day that was counted, of each register that has a rhythm, and of marketing against QA.
+
+    Until the night's count nobody knows the day that has just ended: it is not judged by what was counted before.
+    """
+    last = await register_store.last_run(conn, business.id)
+    if last is None or last.began_at > now:
+        return []
+    day = rules.business_date(last.began_at, business.zone) - timedelta(days=1)
     days = [day - timedelta(weeks=week) for week in range(WEEKS + 1)]
     return judge(await store.kept(conn, business.id, days), await store.first_days(conn, business.id), day)
 
