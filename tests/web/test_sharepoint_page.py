@@ -81,7 +81,7 @@ async def test_the_list_of_one_business_is_not_written_by_another_s_admin(
     caio = await db.run("add", world.caio)
     await browser.log_in(caio)
     page = await browser.get(PATH)
-    assert "SharePoint is not set up" in page.text
+    assert "SharePoint לא הוגדר" in page.text
     assert (await browser.post(PATH, {"day": "2025-12-02"})).status_code == 403
     assert await asked(db) == []
 
