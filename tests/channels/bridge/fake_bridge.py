@@ -55,12 +55,13 @@ class FakeBridge:
     groups: Collection[str] = ()
     own: str = OWN
     token: str | None = None
-    delay: float = 1.0
+    delay: float = 30.0
     orders: list[str] = field(default_factory=list)
     shown: list[Shown] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)
     asked: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    closing: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
         handler = type("Handler", (_Handler,), {"fake": self})
@@ -71,6 +72,7 @@ class FakeBridge:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.closing.set()
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
@@ -136,13 +138,13 @@ class _Handler(BaseHTTPRequestHandler):
         if order == "fails":
             return self._answer(500, "Error sending message: server returned error 479")
         if order == "slow-unsent":
-            time.sleep(self.fake.delay)
+            self.fake.closing.wait(self.fake.delay)
             return self._answer(500, "Not connected to WhatsApp")
         message_id = self._send(body)
         if order == "drops":
             return self.connection.close()
         if order == "slow":
-            time.sleep(self.fake.delay)
+            self.fake.closing.wait(self.fake.delay)
         if order == "timeout":
             return self._answer(500, "Error sending message: timed out waiting for message send response")
         more = {"message_id": message_id} if self.path == "/send-message" else {}

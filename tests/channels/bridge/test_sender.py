@@ -26,13 +26,13 @@ def a_reply(to: str = LAWLEY, mention: str | None = ANA, text: str = "Invalid Dr
 
 @pytest.fixture
 def fake() -> Iterator[FakeBridge]:
-    with FakeBridge(groups=[LAWLEY], delay=0.5) as fake:
+    with FakeBridge(groups=[LAWLEY]) as fake:
         yield fake
 
 
 @pytest.fixture
 async def sender(fake: FakeBridge) -> AsyncIterator[BridgeSender]:
-    sender = BridgeSender(Addresses(fake.api, fake.address), answer_timeout=0.2)
+    sender = BridgeSender(Addresses(fake.api, fake.address), answer_timeout=2.0)
     yield sender
     await sender.aclose()
 
