@@ -15,6 +15,7 @@ from tallybook.monitor.service.comparison import Comparison
 from tallybook.monitor.service.reconcile import Added, Asked
 from tallybook.monitor.service.refiling import Person
 from tallybook.monitor.service.supervisor_list import Given
+from tallybook.monitor.store import feedback
 from tests import world
 from tests.monitor.desk import LAWLEY, MARKETING, MOHADIN, PROJECTS, file, open_for, project, said
 
@@ -203,3 +204,13 @@ async def test_a_project_that_is_not_watched_is_a_mistake_that_names_those_that_
     with pytest.raises(Invalid, match="Mohadin"):
         await keep(db, business, asked(project="Atlantis"))
     assert MOHADIN.name == "Mohadin"
+
+
+async def test_feedback_on_what_was_added_from_a_list_goes_to_the_group_and_quotes_nobody(
+    db: Database, business: Business, posted: None
+) -> None:
+    await add(db, business, await keep(db, business, asked()))
+    ((review_id,),) = await rows(db, "select id from qa_photo_reviews where drop_number = 'DR1752105'")
+    whom = await db.run("whom", lambda conn: feedback.whom(conn, business.id, review_id))  # type: ignore[arg-type]
+    assert whom is not None
+    assert (whom.group, whom.account, whom.phone, whom.quote) == (LAWLEY.group, "primary", None, None)

@@ -27,7 +27,7 @@ class Whom(msgspec.Struct, frozen=True):
     quoted_sender: str | None = None
 
 
-# Where no post is known the review was written by hand: its project's group is told, by the bridge that is read.
+# Where no post is known, or one added from a list alone, the project's group is told, by the bridge that is read.
 WHOM = """
 select coalesce(l.chat, p.group_jid), coalesce(l.account, a.account, 'primary'), l.sender_phone, l.external_id,
     l.sender_raw
@@ -36,6 +36,7 @@ left join lateral (
     select m.chat, m.account, s.sender_phone, m.external_id, m.sender_raw from qa_submissions s
     join messages m on m.business_id = s.business_id and m.id = s.message_id
     where s.business_id = r.business_id and s.space = r.space and s.drop_number = r.drop_number
+    and m.channel = %(channel)s::text
     order by s.said_at desc, s.message_id desc limit 1) l on true
 left join lateral (
     select group_jid from monitor_projects
