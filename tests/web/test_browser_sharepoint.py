@@ -54,7 +54,7 @@ async def one_day(conn: Conn, home: Business, day: date) -> None:
     wanted = {ItemKey(day, name): Values(14, 9, 5, 2) for name in ("Lawley", "Mohadin", LONG)}
     await items.plan(conn, home.id, "list", wanted)
     await items.wrote(conn, home.id, run, {key: (values, Wrote("1", '"v1"')) for key, values in wanted.items()})
-    await files.begin(conn, home.id, {day: f"https://contoso.example/{day}.xlsx"})
+    await files.begin(conn, home.id, {day: f"https://contoso.example/{day}.xlsx"}, nightly=True)
     await files.wrote(conn, home.id, run, day, ("a hash", '"f1"'))
     await files.checked(conn, home.id, [day])
     await runs.close_run(conn, home.id, run, Tally(4, 0, 0), "SharePoint asked us to wait." if day == DAY else None)
@@ -79,6 +79,7 @@ async def test_a_lead_decides_about_what_a_person_changed_there(
     await expect(tab.page.get_by_text("Theirs is kept").first).to_be_visible()
     await tab.page.get_by_role("button", name="Keep theirs: Workbook").click()
     await expect(tab.page.get_by_role("button", name="Keep theirs")).to_have_count(0)
+    await expect(tab.page.get_by_role("button", name="Write ours: Mohadin")).to_be_visible()
     async with db.transaction() as conn:
         found = await (await conn.execute(b"select kind, args->>'day', args->>'asked_by' from jobs")).fetchall()
         acts = await (await conn.execute(b"select action from audit_log where subject = 'sharepoint'")).fetchall()

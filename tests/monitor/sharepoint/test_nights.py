@@ -22,6 +22,7 @@ from tallybook.core.schedules import Schedule
 from tallybook.core.work import RetryLater
 from tallybook.monitor.service import sharepoint_nights as nights
 from tallybook.monitor.service.sharepoint import Sync, refuse_twins
+from tallybook.monitor.store import sharepoint_files as files
 from tallybook.monitor.store import sharepoint_runs as runs
 from tallybook.monitor.store.sharepoint_runs import Rhythm
 from tallybook.settings import Settings
@@ -113,6 +114,16 @@ async def test_health_says_which_night_is_missing_and_is_silent_where_no_sync_is
     await sync(nights.night_of(now + timedelta(hours=21), home.zone), nightly=True)
     later = now + timedelta(days=1)
     assert await look(later) == [("wrong", "1 night is missing there.")]  # done before it was due: the day was not over
+
+
+async def test_a_day_asked_for_alone_makes_no_night_before_it_missing(
+    db: Database, home: Business, sync: Syncing
+) -> None:
+    await sync(DAY)
+    assert await db.run("look", lambda conn: nights.checks(conn, home, DUE)) == []
+    await sync(DAY + timedelta(days=9), nightly=True)
+    known = await db.run("nights", lambda conn: files.nights(conn, home.id, DAY))
+    assert list(known) == [DAY, DAY + timedelta(days=9)]
 
 
 async def nightly_job(app: App, due: datetime) -> None:

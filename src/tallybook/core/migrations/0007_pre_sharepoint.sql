@@ -66,6 +66,7 @@ create table sharepoint_files (
     run_id bigint,
     written_at timestamptz,
     checked_at timestamptz,
+    nightly boolean not null default false,
     constraint sharepoint_files_pkey primary key (business_id, day),
     constraint sharepoint_files_state_known check (state in ('waiting', 'written', 'conflict', 'kept')),
     constraint sharepoint_files_conflict_with_theirs check (state not in ('conflict', 'kept') or theirs is not null)

@@ -131,14 +131,14 @@ async def _plan(conn: Conn, turn: Turn, order: Order) -> tuple[list[date], list[
     refuse_twins(wanted)
     await items_store.plan(conn, turn.business.id, turn.library.list_id, wanted)
     names = {day: turn.library.address_of(file_name(day)) for day in days}
-    books = await files_store.begin(conn, turn.business.id, names)
+    books = await files_store.begin(conn, turn.business.id, names, nightly=order.nightly)
     return days, books, await items_store.due(conn, turn.business.id, days, every=not order.nightly)
 
 
 async def _days(conn: Conn, business: Business, order: Order) -> list[date]:
     if not order.nightly:
         return [order.day]
-    first = await files_store.first_day(conn, business.id)
+    first = await files_store.first_night(conn, business.id)
     known = await files_store.nights(conn, business.id, first or order.day)
     return sharepoint_nights.days_of(order.day, known, first)
 

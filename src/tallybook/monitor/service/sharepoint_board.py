@@ -37,17 +37,13 @@ class Day(msgspec.Struct, frozen=True):
 
 
 class Board(msgspec.Struct, frozen=True):
-    """A page. ``check`` is None where nothing is set up and nothing was written; ``older`` leads to the next page."""
+    """A page. ``check`` is None where no night is set up or ever was; ``older`` leads to the next page."""
 
     check: Check | None
     rhythm: Rhythm | None
     days: list[Day]
     older: date | None
     runs: list[Run]
-
-    @property
-    def is_busy(self) -> bool:
-        return any(run.state == "running" for run in self.runs)
 
 
 async def board(conn: Conn, business: Business, now: datetime, before: date | None) -> Board:

@@ -36,7 +36,7 @@ def night_of(due: datetime, zone: ZoneInfo) -> date:
 def days_of(night: date, known: Mapping[date, datetime | None], first: date | None) -> list[date]:
     """The days that a nightly run covers: its own, those before it, and whichever is not done yet. Pure.
 
-    ``known`` says when each day was last done. Nothing before the first day that was ever written is made up.
+    ``known`` says when each day was last done. Nothing before the first night is made up.
     """
     oldest = max(first or night, night - timedelta(days=FURTHEST - 1))
     days = [oldest + timedelta(days=n) for n in range((night - oldest).days)]
@@ -76,16 +76,15 @@ async def missing_now(conn: Conn, business: Business, now: datetime) -> list[dat
     due = last_due(rhythm, now - GRACE)
     since = (due or now).date() - timedelta(days=FURTHEST + 1)
     known = await files.nights(conn, business.id, since)
-    return missing(due, business.zone, known, await files.first_day(conn, business.id))
+    return missing(due, business.zone, known, await files.first_night(conn, business.id))
 
 
 async def checks(conn: Conn, business: Business, now: datetime) -> list[Check]:
     """One check where a nightly sync is set up, or was; none elsewhere."""
     nights = await missing_now(conn, business, now)
-    first = await files.first_day(conn, business.id)
-    if nights is None and first is None:
-        return []
     conflicts = await files.conflicts(conn, business.id)
+    if nights is None and not conflicts and await files.first_night(conn, business.id) is None:
+        return []
     facts: dict[str, str | int | float] = {"conflicts": conflicts}
     if nights:
         facts["nights"] = ", ".join(night.isoformat() for night in nights[-3:])

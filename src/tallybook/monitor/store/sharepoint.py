@@ -103,7 +103,8 @@ def _item(row: Sequence[Any]) -> Item:
 
 
 INTEND = """
-update sharepoint_items set sent = sent || %(values)s::jsonb, reason = null
+update sharepoint_items set reason = null,
+    sent = case when sent @> %(values)s::jsonb then sent else sent || %(values)s::jsonb end
 where business_id = %(business_id)s::int and day = %(day)s::date and project = %(project)s::text
 """
 WROTE = """

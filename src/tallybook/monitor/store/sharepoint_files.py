@@ -35,9 +35,9 @@ class File(msgspec.Struct, frozen=True):
 _COLUMNS = "day, state, content_hash, name, theirs, overrule, etag, reason, run_id, written_at, checked_at"
 
 BEGIN = f"""
-insert into sharepoint_files as f (business_id, day, name)
-select %(business_id)s::int, u.* from unnest(%(days)s::date[], %(names)s::text[]) as u
-on conflict {keys.SHAREPOINT_FILE.target} do update set name = excluded.name,
+insert into sharepoint_files as f (business_id, day, name, nightly)
+select %(business_id)s::int, u.*, %(nightly)s::bool from unnest(%(days)s::date[], %(names)s::text[]) as u
+on conflict {keys.SHAREPOINT_FILE.target} do update set name = excluded.name, nightly = f.nightly or excluded.nightly,
     content_hash = case when f.name = excluded.name then f.content_hash end,
     etag = case when f.name = excluded.name then f.etag end,
     theirs = case when f.name = excluded.name then f.theirs end,
@@ -50,10 +50,13 @@ where business_id = %(business_id)s::int and day = any(%(days)s::date[]) order b
 """
 
 
-async def begin(conn: Conn, business_id: int, names: Mapping[date, str]) -> list[File]:
-    """The days' workbooks, made where they are not known yet. ``names`` are whole addresses: another one is new."""
+async def begin(conn: Conn, business_id: int, names: Mapping[date, str], *, nightly: bool) -> list[File]:
+    """The days' workbooks, made where they are not known yet. ``names`` are whole addresses: another one is new.
+
+    ``nightly``: a night covers them, so that from then on none may be missing.
+    """
     days = sorted(names)
-    asked = {"business_id": business_id, "days": days, "names": [names[day] for day in days]}
+    asked = {"business_id": business_id, "days": days, "names": [names[day] for day in days], "nightly": nightly}
     await conn.execute(BEGIN, asked)
     return [_file(row) for row in await (await conn.execute(GET, asked)).fetchall()]
 
@@ -136,14 +139,15 @@ async def nights(conn: Conn, business_id: int, since: date) -> dict[date, dateti
     return {row[0]: row[1] for row in rows}
 
 
-FIRST = "select min(day) from sharepoint_files where business_id = %(business_id)s::int"
+FIRST = "select min(day) from sharepoint_files where business_id = %(business_id)s::int and nightly"
 OPEN = """
 select (select count(*) from sharepoint_items where business_id = %(business_id)s::int and state = 'conflict')
     + (select count(*) from sharepoint_files where business_id = %(business_id)s::int and state = 'conflict')
 """
 
 
-async def first_day(conn: Conn, business_id: int) -> date | None:
+async def first_night(conn: Conn, business_id: int) -> date | None:
+    """The first day that a night covered; a day that somebody asked for alone begins nothing."""
     row = await (await conn.execute(FIRST, {"business_id": business_id})).fetchone()
     return row[0] if row else None
 
