@@ -25,7 +25,7 @@ from .core.login_limits import Limits
 from .core.passwords import Passwords
 from .monitor import rules
 from .monitor.jobs import Watch
-from .monitor.service import counts, registers, reply_board, rhythm, sharepoint_nights
+from .monitor.service import counts, registers, reply_board, rhythm, sharepoint_nights, validity_board
 from .monitor.service.filing import Desk
 from .monitor.store import projects as project_store
 from .monitor.types import Kind, Project
@@ -161,7 +161,7 @@ async def health_report(app: App, now: datetime, business: Business | None = Non
             for one in [business] if business else await businesses.every(conn):
                 found = [
                     part
-                    for look in (rhythm, registers, counts, reply_board, sharepoint_nights)
+                    for look in (rhythm, registers, counts, reply_board, sharepoint_nights, validity_board)
                     for part in await look.checks(conn, one, now)
                 ]
                 extra += [replace(check, open=True) for check in found]

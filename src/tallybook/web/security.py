@@ -23,7 +23,7 @@ from .proxies import Network, origin
 
 MAX_BODY = 1_000_000  # bytes
 MAX_UPLOAD = 5_100_000  # bytes: a spreadsheet and the form around it
-UPLOADS = frozenset({"/wa-monitor/reconcile"})
+UPLOADS = frozenset({"/wa-monitor/reconcile", "/wa-monitor/validation/imports"})
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

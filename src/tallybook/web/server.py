@@ -22,6 +22,7 @@ from . import (
     monitor_explain,
     monitor_reconcile,
     monitor_sharepoint,
+    monitor_validation,
     replies,
 )
 from .asgi import build
@@ -45,6 +46,7 @@ def application(app: App, stop: asyncio.Event | None = None) -> Guard:
         *monitor_explain.HANDLERS,
         *monitor_reconcile.HANDLERS,
         *monitor_sharepoint.HANDLERS,
+        *monitor_validation.HANDLERS,
         *replies.HANDLERS,
         *health.HANDLERS,
         *alarms.HANDLERS,
