@@ -38,6 +38,7 @@ class MailServer:
     answers: list[str] = field(default_factory=list)
     ends: list[str] = field(default_factory=list)
     drop: bool = False
+    waiting: int = 0
     held: asyncio.Event | None = None
 
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, to: str, options: Any) -> str:
@@ -50,6 +51,7 @@ class MailServer:
         if self.ends:
             return self.ends.pop(0)
         if self.held is not None:
+            self.waiting += 1
             await self.held.wait()
         mail = BytesParser(policy=default).parsebytes(envelope.content)
         self.mails.append(mail)

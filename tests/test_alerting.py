@@ -190,8 +190,8 @@ asyncio.run(main())
 """
 
 
-async def watched(settings: Settings, url: str, processes: int) -> None:
-    """Several processes of one machine look at the same time, each four times."""
+async def begun(settings: Settings, url: str, processes: int) -> list[asyncio.subprocess.Process]:
+    """Several processes of one machine that begin to look at the same time, each four times."""
     environ = {
         "TALLYBOOK_DATABASE_URL": url, "TALLYBOOK_DATA_DIR": str(settings.data_dir), "PATH": "/usr/bin",
         "TALLYBOOK_CONFIG": str(settings.config), "TALLYBOOK_SMTP_URL": settings.smtp_url or "",
@@ -206,6 +206,12 @@ async def watched(settings: Settings, url: str, processes: int) -> None:
         assert await process.stdout.readline() == b"ready\n"
     for process in started:
         process.stdin.write(b"\n")
+    return started
+
+
+async def watched(settings: Settings, url: str, processes: int) -> None:
+    """The same, to their end."""
+    started = await begun(settings, url, processes)
     assert [await process.wait() for process in started] == [0] * processes
     for process in started:
         process._transport.close()
@@ -240,6 +246,26 @@ async def test_who_could_not_be_told_of_an_outage_is_told_later_and_the_others_n
         await away.look()
     assert sorted(told.mail.recipients) == ["ana@example.org", "bia@example.org"]
     assert len(told.hook.bodies) == 1
+
+
+async def test_a_process_that_is_killed_while_it_tells_leaves_the_rest_to_its_neighbours(
+    told: Told, away: Alerting
+) -> None:
+    told.mail.held = asyncio.Event()
+    (process,) = await begun(told.settings, AWAY, 1)
+    async with asyncio.timeout(30):
+        while not told.mail.waiting:
+            await asyncio.sleep(0.05)
+    process.kill()
+    await process.wait()
+    process._transport.close()
+    told.mail.held.set()
+    for _ in range(2):
+        await away.look()
+    assert set(told.mail.recipients) == {"ana@example.org", "bia@example.org"}
+    assert len(told.hook.bodies) == 1
+    numbers = {(mail["To"], mail["Message-ID"]) for mail in told.mail.mails}
+    assert len(numbers) == 2, "what is told twice is the same e-mail"
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import structlog
+from prometheus_client import Counter
 from psycopg_pool import PoolTimeout
 
 from .alerts_file import AlertsEntry
@@ -42,6 +43,7 @@ LOOK_SECONDS = 10.0
 SEND_SECONDS = 2.0
 GRACE_SECONDS = 10.0
 
+counted = Counter("tallybook_alarms_total", "Alarms that people were told of, by what.", ["what"])
 log = structlog.get_logger()
 
 
@@ -109,6 +111,7 @@ class Alerting:
 
             if await self.app.db.run("take a step of an alarm", take) and step.tell:
                 told.append(step.alarm.name)
+                counted.labels(step.tell).inc()
                 log.warning("People are told of an alarm", alarm=step.alarm.name, what=step.tell)
         return told
 
