@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,7 +19,7 @@ from tallybook.monitor.service.refiling import Person
 from tallybook.monitor.service.registers import judge
 from tallybook.monitor.store import registers as store
 from tallybook.monitor.store.registers import Run
-from tests.monitor.desk import LAWLEY, MARKETING, MOHADIN, PROJECTS, file, open_for, project, said
+from tests.monitor.desk import LAWLEY, MARKETING, MOHADIN, PROJECTS, VELO_TEST, again, file, open_for, project, said
 
 ANA = Person("Ana Mokoena")
 REVIEWS = "select drop_number, project, resubmitted from qa_photo_reviews order by drop_number"
@@ -227,3 +228,49 @@ async def test_the_night_s_job_checks_and_counts_every_business(
     await working
     assert await rows(db, "select run, posts, missing from register_checks") == [("tonight", 6, 0)]
     assert await rows(db, "select count(*) from jobs where kind = 'monitor.registers'") == [(1,)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_is_said_nothing_is_missing_and_whatever_is_taken_out_is_found_and_put_back(
+    db: Database, business: Business, seed: int
+) -> None:
+    """Posts in all groups in any order, repeated, edited and deleted; then rows vanish from any register."""
+    dice = random.Random(seed)
+    groups = [LAWLEY, MOHADIN, MARKETING, VELO_TEST]
+    messages = [
+        said(
+            dice.choice(groups), " ".join(f"DR100000{dice.randrange(10)}" for _ in range(dice.randrange(3))) or "hi",
+            f"2025-12-02 {dice.randrange(24):02}:{dice.randrange(60):02}", deleted=dice.random() < 0.1,
+            from_us=dice.random() < 0.1,
+        )
+        for _ in range(40)
+    ]  # fmt: skip
+    messages += [again(message, f"DR200000{dice.randrange(10)}") for message in dice.sample(messages, 5)]
+
+    async def post(conn: Conn) -> None:
+        await open_for(conn, business)
+        for at in range(0, len(messages), 7):
+            await file(conn, business, messages[at : at + 7])
+
+    await db.run("post", post)
+    assert (await check(db, business, "before")).missing == 0
+    counts = [await rows(db, f"select count(*) from {table}") for table in REGISTERS]
+    for table in REGISTERS:
+        await by_hand(db, f"delete from {table} where hashtext(drop_number || '{seed}') % 3 = 0")
+    for _, drop in await _found(db, business):
+        await db.run("again", lambda conn, drop=drop: refiling.file_again(conn, business, drop, ANA))
+    assert (await check(db, business, "after")).missing == 0
+    after = [await rows(db, f"select count(*) from {table}") for table in REGISTERS]
+    # What a message no longer says is not filed again, so an edited message's old rows may stay away.
+    assert all(now <= before for now, before in zip(after, counts, strict=True))
+
+
+REGISTERS = ("qa_photo_reviews", "qa_submissions", "marketing_activations", "marketing_posts")
+
+
+async def _found(db: Database, business: Business) -> list[tuple[str, str]]:
+    """What the check names; a drop that still has a message is named if any of its rows is gone."""
+    run = await check(db, business, "between")
+    found = await gaps(db, business)
+    assert run.missing == len(found) > 0
+    return found
