@@ -23,6 +23,7 @@ TABLES = {
     "Messages": "messages",
     "Reviews": "qa_photo_reviews",
     "Review lock": "qa_photo_reviews",
+    "Alarms": "alarms",
 }
 BY_COLUMN = ("Deliveries", "Jobs", "Outgoing messages")
 CHECK = "select pg_get_constraintdef(oid) from pg_constraint where conname = %s and contype = 'c'"
@@ -46,7 +47,7 @@ def test_every_part_is_drawn() -> None:
     assert set(SECTIONS) == set(TABLES)
 
 
-@pytest.mark.parametrize("section", BY_COLUMN)
+@pytest.mark.parametrize("section", [*BY_COLUMN, "Alarms"])
 async def test_the_states_drawn_are_those_the_database_allows(conn: Conn, section: str) -> None:
     allowed = await check(conn, f"{TABLES[section]}_state_known")
     assert states(section) == set(re.findall(r"'(\w+)'", allowed))
