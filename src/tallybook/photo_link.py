@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from .app import App
@@ -13,7 +13,8 @@ from .core.errors import TallybookError
 from .core.jobs import Held
 from .monitor import photo_jobs
 from .monitor.photo_jobs import FETCH, Unfetched
-from .projects_file import MonitorEntry, ProjectsFile, read_projects_file
+from .monitor.photos import WITHIN
+from .projects_file import read_projects_file
 from .settings import Settings
 
 __all__ = ["FETCH", "folder", "run_job", "within"]
@@ -49,25 +50,15 @@ async def run_job(app: App, held: Held) -> None:
     await photo_jobs.fetch(_Files(files), folder(settings), held)
 
 
-def within(settings: Settings) -> Callable[[], timedelta]:
-    """How near to a post a photo counts as probably of it, as the projects file says now; read when it changes."""
-    read: tuple[int, int] | None = None
-    minutes = MonitorEntry().photo_minutes
-
-    def now() -> timedelta:
-        nonlocal read, minutes
-        try:
-            stat = settings.config.stat()
-            stamp = (stat.st_mtime_ns, stat.st_size)
-            if stamp != read:
-                minutes = _minutes(read_projects_file(settings.config))
-                read = stamp
-        except (OSError, TallybookError):
-            pass  # the watch tells of it; until it is mended, the last that was right goes on
-        return timedelta(minutes=minutes)
-
-    return now
+def within(settings: Settings) -> timedelta:
+    """How near to a post a photo counts as probably of it, as the projects file says; the usual where it says wrong."""
+    try:
+        stat = settings.config.stat()
+        return timedelta(minutes=_minutes(settings.config, stat.st_mtime_ns, stat.st_size))
+    except (OSError, TallybookError):  # the watch tells of it
+        return WITHIN
 
 
-def _minutes(file: ProjectsFile) -> int:
-    return file.monitor.photo_minutes
+@lru_cache(maxsize=4)
+def _minutes(path: Path, changed: int, size: int) -> int:  # noqa: ARG001 - a file that changed is read again
+    return read_projects_file(path).monitor.photo_minutes

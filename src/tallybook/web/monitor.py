@@ -19,16 +19,19 @@ from tallybook.core.callers import Caller, Right, may, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from tallybook.core.wakeups import wake_up
+from tallybook.monitor import history
 from tallybook.monitor.jobs import TOPIC
-from tallybook.monitor.service import reviews
+from tallybook.monitor.service import assignment, reviews
 from tallybook.monitor.types import Changes, Kind, Review
+from tallybook.settings import Settings
 
-from . import errors, i18n, monitor_view, pages
+from . import errors, i18n, monitor_view, pages, review_beside, review_words
 from .monitor_view import PAGE_SIZE, Query
 from .needs import Asked, TheApp
 from .times import Clock
 
 MAX_FIELDS = 60
+COUNTED = 2000  # counting a million takes longer than showing some of them
 
 
 @dataclass(frozen=True)
@@ -66,20 +69,20 @@ def look(request: Asked) -> Look:
     clock = clock_of(request)
     # The first of a repeated name counts; an empty date is a date that was cleared.
     given = dict(reversed(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)))
-    query = monitor_view.read_query(given, clock)
+    query = monitor_view.read_query(given, clock, request.user.account_id)
     return Look(request.user, request.user.business, query, clock, given.get("after", ""))
 
 
 @get("/wa-monitor", include_in_schema=False)
 async def monitor_page(request: Asked, app: TheApp) -> Response[str]:
     """The day's drops."""
-    return await _show(request, app, None)
+    return await show(request, app, None)
 
 
 @get("/wa-monitor/{review_id:uuid}", include_in_schema=False)
 async def review_page(request: Asked, app: TheApp, review_id: FromPath[UUID]) -> Response[str]:
     """The day's drops with one review open."""
-    return await _show(request, app, review_id)
+    return await show(request, app, review_id)
 
 
 @post("/wa-monitor/{review_id:uuid}", include_in_schema=False)
@@ -92,7 +95,7 @@ async def save_review(request: Asked, app: TheApp, review_id: FromPath[UUID]) ->
     try:
         await save(app, asked, review_id, who, monitor_view.read_form(typed))
     except (Conflict, Invalid) as error:
-        return await _show(request, app, review_id, typed, error)
+        return await show(request, app, review_id, typed, error)
     return Redirect(asked.query.link(f"{monitor_view.PATH}/{review_id}"), status_code=303)
 
 
@@ -105,7 +108,7 @@ async def look_at_review(request: Asked, app: TheApp, review_id: FromPath[UUID])
     try:
         await looked_at(app, asked, review_id, who, monitor_view.read_posts(str(form.get("posts", ""))))
     except (Conflict, Invalid) as error:
-        return await _show(request, app, review_id, {}, error)
+        return await show(request, app, review_id, {}, error)
     return Redirect(asked.query.link(f"{monitor_view.PATH}/{review_id}"), status_code=303)
 
 
@@ -131,7 +134,7 @@ async def save(app: App, asked: Look, review_id: UUID, who: reviews.Reviewer, ch
     return await app.db.run("save review", work)
 
 
-async def _show(
+async def show(
     request: Asked,
     app: App,
     review_id: UUID | None,
@@ -147,7 +150,7 @@ async def _show(
         if part != "review":
             context |= await _list(conn, asked, whole=part != "rows")
         if review_id is not None:
-            context |= await _review(conn, asked, review_id, typed or {})
+            context |= await _review(conn, asked, app.settings, review_id, typed or {})
         return context
 
     context = await app.db.run("show monitor", work)
@@ -180,18 +183,23 @@ async def _list(conn: Conn, asked: Look, *, whole: bool) -> dict[str, Any]:
     return {
         "rows": shown,
         "older": older,
-        "total": await reviews.count(conn, asked.business, query.filters),
+        "total": await reviews.count(conn, asked.business, query.filters, COUNTED + 1),
+        "counted": COUNTED,
+        "judges": await assignment.judges(conn, asked.business),
         "days": [monitor_view.day_view(day, query) for day in days],
         "projects": [day.project for day in days if day.kind is Kind.QA],
     }
 
 
-async def _review(conn: Conn, asked: Look, review_id: UUID, typed: Mapping[str, str]) -> dict[str, Any]:
+async def _review(
+    conn: Conn, asked: Look, settings: Settings, review_id: UUID, typed: Mapping[str, str]
+) -> dict[str, Any]:
     try:
         review = await reviews.one(conn, asked.business, review_id)
     except NotFound as error:
         return {"lost": asked.clock.words.gettext(error.message)}
     posts, changes = await reviews.history(conn, asked.business, review)
+    beside = await review_beside.of_review(conn, asked.business, settings, review, typed)
     verdicts = review.verdicts
     latest = changes[-1].who if changes else ""
     return {
@@ -202,9 +210,12 @@ async def _review(conn: Conn, asked: Look, review_id: UUID, typed: Mapping[str, 
         "comment": typed.get("comment", review.comment),
         "reasons": monitor_view.REASONS,
         "posts": posts,
-        "changes": [monitor_view.change_view(change, asked.clock.words) for change in changes],
+        "changes": [review_words.change_view(change, asked.clock.words) for change in changes],
+        "outside": review_words.by_hand_view(history.by_hand(review, posts, changes), asked.clock.words),
         "changed_by": "" if latest == asked.caller.name else latest,
         "may_write": may(asked.caller, Right.REVIEW) and asked.caller.account_id is not None,
+        **beside,
+        **review_beside.in_words(beside, asked.clock.words),
         "mine": review.lock is not None and review.lock.account_id == asked.caller.account_id,
     }
 

@@ -62,19 +62,22 @@ async def list_drops(  # noqa: PLR0917 - the filters of the URL, called by name
     posted: FromQuery[str | None] = None,
     first: Annotated[str | None, QueryParameter(name="from")] = None,
     last: Annotated[str | None, QueryParameter(name="to")] = None,
+    assigned: FromQuery[str | None] = None,
     after: FromQuery[str | None] = None,
 ) -> Ok[DropsPage]:
     """Reviews of drops posted on these business dates: those posted again and not looked at first, then the newest.
 
     Without ``from`` and ``to`` those of today in the business's time zone; empty ones mean any day. ``show`` is
     ``all``, ``open`` or ``complete``; ``posted`` is ``any``, ``once`` or ``again``; ``q`` is a part of a drop number.
+    ``assigned`` is ``me``, ``nobody`` or an account's number.
     ``open`` is not complete, or posted again and not looked at since; ``again`` is the latter alone.
     A page holds 50; give its ``after`` to get the next. 400 for a filter or an ``after`` that means nothing.
     """
     require(request.user, Right.SEE)
     given = {"project": project, "q": q, "show": show, "posted": posted, "from": first, "to": last}
+    given["assigned"] = assigned
     present = {name: value for name, value in given.items() if value is not None}
-    filters = monitor_view.read_query(present, monitor.clock_of(request)).filters
+    filters = monitor_view.read_query(present, monitor.clock_of(request), request.user.account_id).filters
     place = monitor_view.read_cursor(after)
 
     async def work(conn: Conn) -> DropsPage:

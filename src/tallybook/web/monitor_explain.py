@@ -19,7 +19,7 @@ from tallybook.monitor.service.explain import Decision, Story
 from tallybook.monitor.store.explain import Changed
 from tallybook.monitor.types import Change
 
-from . import errors, monitor_view, pages, register_words
+from . import errors, pages, register_words, review_words
 from .answers import Ok, ok
 from .monitor import clock_of
 from .monitor_reconcile import person
@@ -47,8 +47,8 @@ class ChangeLine:
 
 def change_line(change: Changed, clock: Clock) -> ChangeLine:
     say = clock.words.gettext
-    if change.action == "review.saved":
-        seen = monitor_view.change_view(
+    if change.action in review_words.ACTIONS:
+        seen = review_words.change_view(
             Change(change.at, change.who, change.action, change.before, change.after), clock.words
         )
         return ChangeLine(change.at, change.who, "; ".join(seen.lines), "")

@@ -9,15 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from gettext import NullTranslations
 from statistics import median
-from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
 from tallybook.core.errors import Invalid, TallybookError
 from tallybook.monitor.types import (
+    NOBODY,
     STEPS,
-    Change,
     Changes,
     DayCount,
     Filters,
@@ -40,6 +39,7 @@ MAX_PROJECT = 100
 SPARK_HEIGHT = 28
 LABELS = {step.column: step.label for step in STEPS}
 REASONS = phrases.REASONS
+NOT_A_PERSON = -1  # nothing is assigned to a token of nobody
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,15 @@ class Query:
     posted: Posted = Posted.ANY
     first_day: date | None = None
     last_day: date | None = None
+    assigned: str = ""
+    me: int | None = None
 
     @property
     def filters(self) -> Filters:
+        named = {"": None, "me": self.me or NOT_A_PERSON, "nobody": NOBODY}
+        assigned = named[self.assigned] if self.assigned in named else int(self.assigned)
         return Filters(
-            self.project or None, self.search, self.shown, self.posted, first_day=self.first_day, last_day=self.last_day
+            self.project or None, self.search, self.shown, self.posted, self.first_day, self.last_day, assigned
         )
 
     @property
@@ -67,7 +71,14 @@ class Query:
     @property
     def narrowed(self) -> bool:
         """Whether anything but the day of today is asked for."""
-        return bool(self.project or self.search or self.shown != "all" or self.posted != "any" or not self.is_today)
+        return bool(
+            self.project
+            or self.search
+            or self.assigned
+            or self.shown != "all"
+            or self.posted != "any"
+            or not self.is_today
+        )
 
     @property
     def period(self) -> str:
@@ -101,7 +112,7 @@ class Query:
 
     def link(self, path: str = PATH, after: str = "") -> str:
         """The address of this view, without what is the default."""
-        parts = {"project": self.project, "q": self.search, "after": after}
+        parts = {"project": self.project, "q": self.search, "assigned": self.assigned, "after": after}
         parts |= {"show": self.shown if self.shown is not Shown.ALL else ""}
         parts |= {"posted": self.posted if self.posted is not Posted.ANY else ""}
         kept = {name: str(value) for name, value in parts.items() if value}
@@ -110,22 +121,26 @@ class Query:
         return f"{path}?{urlencode(kept)}" if kept else path
 
 
-def read_query(parameters: Mapping[str, str], clock: Clock) -> Query:
-    """The filters of a request. Raises Invalid for a value that means nothing."""
+def read_query(parameters: Mapping[str, str], clock: Clock, me: int | None = None) -> Query:
+    """The filters of a request; ``me`` is the account that asks. Raises Invalid for a value that means nothing."""
     search, project = parameters.get("q", "").strip(), parameters.get("project", "")
     if len(search) > MAX_SEARCH or len(project) > MAX_PROJECT or "\0" in search + project:
         raise Invalid("A search may be at most 50 characters long, a project's name 100.")
     given = "from" in parameters or "to" in parameters
-    first = _day(parameters.get("from", "")) if given else clock.today
-    last = _day(parameters.get("to", "")) if given else clock.today
+    first = read_day(parameters.get("from", "")) if given else clock.today
+    last = read_day(parameters.get("to", "")) if given else clock.today
     try:
         shown, posted = Shown(parameters.get("show") or "all"), Posted(parameters.get("posted") or "any")
     except ValueError:
         raise Invalid("“show” is all, open or complete; “posted” is any, once or again.") from None
-    return Query(clock, project, search, shown, posted, first, last)
+    assigned = parameters.get("assigned", "")
+    if assigned not in {"", "me", "nobody"} and not (assigned.isascii() and assigned.isdigit() and len(assigned) < 10):  # noqa: PLR2004
+        raise Invalid("“assigned” is me, nobody or the number of an account.")
+    return Query(clock, project, search, shown, posted, first, last, assigned, me)
 
 
-def _day(text: str) -> date | None:
+def read_day(text: str) -> date | None:
+    """A day as a form writes it; None for none. Raises Invalid."""
     if not text:
         return None
     try:
@@ -187,31 +202,6 @@ class StepView:
     label: str
     mark: Verdict
     reason: str
-
-
-@dataclass(frozen=True)
-class ChangeView:
-    at: Any
-    who: str
-    lines: list[str]
-
-
-def change_view(change: Change, words: NullTranslations) -> ChangeView:
-    """A change in the reader's words: what became right or missing in a line each, every wrong step with its reason."""
-    say, after = words.gettext, change.after or {}
-    steps: dict[str, list[str]] = {}
-    for column, label in LABELS.items():
-        if column in after:
-            mark, _, reason = str(after[column]).partition(": ")
-            steps.setdefault(mark, []).append(f"{say(label)} ({say(reason)})" if reason else say(label))
-    lines = [f"{say(phrases.VERDICTS.get(mark, mark))}: {', '.join(named)}" for mark, named in steps.items()]
-    if "comment" in after:
-        lines.append(say(phrases.CHANGES["comment"]))
-    if "completed" in after:
-        lines.append(say(phrases.CHANGES["complete" if after["completed"] else "open"]))
-    if after.get("resubmitted") is False:
-        lines.append(say(phrases.CHANGES["looked_at"]))
-    return ChangeView(change.at, change.who, lines or [change.action])
 
 
 def step_views(review: Review, typed: Mapping[str, str]) -> list[StepView]:
