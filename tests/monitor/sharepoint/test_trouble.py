@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -120,6 +121,20 @@ async def test_a_server_that_never_recovers_ends_the_run_with_its_reason_and_the
     fake.faults.clear()
     await sync()
     is_right(fake)
+
+
+async def test_a_server_that_is_gone_from_any_request_on_leaves_nothing_that_the_next_run_cannot_complete(
+    sync: Syncing, fake: FakeGraph, db: Database, home: Business, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallybook.channels.sharepoint.wire.TRIES", 2)
+    for step in range(8):
+        at_the_api = fake.fault(Fault("drop", after=step % 2 == 1, skip=step, times=999))
+        with contextlib.suppress(SharePointAway):
+            await sync()
+        at_the_api.times = 0
+    await sync()
+    is_right(fake)
+    assert (await sync()).written == 0
 
 
 @pytest.mark.parametrize("kind", ["drop", "refuse"])
