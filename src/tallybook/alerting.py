@@ -30,13 +30,14 @@ from .core.alarm_letters import CHANNELS, MAIL, WEBHOOK, Desk, Target, Told, tes
 from .core.alarm_store import Episode
 from .core.businesses import Business
 from .core.channel import Refused, Sender, SendError
-from .core.db import PROD, Conn
+from .core.db import PROD, Conn, is_transient
 from .core.errors import TallybookError
 from .core.health import Check
 from .core.messages import Outgoing
 from .core.outage_alarm import Kept, Telling
 from .core.sending import Post, deliver
 from .projects_file import read_projects_file
+from .report_file import ReportEntry
 from .words import words
 
 LOOK_SECONDS = 10.0
@@ -54,6 +55,7 @@ class Alerting:
     app: App
     look_seconds: float = LOOK_SECONDS
     entry: AlertsEntry = field(default_factory=AlertsEntry)
+    report: ReportEntry = field(default_factory=ReportEntry)
     business: Business | None = None
     read: tuple[int, int] | None = None
     _business_name: str | None = None
@@ -72,8 +74,9 @@ class Alerting:
         while not stop.is_set():
             try:
                 await work()
-            except Exception:
-                if not self.app.db.is_away:
+            except Exception as error:
+                # An outage is told already; the next look is soon enough.
+                if not is_transient(error):
                     log.exception("The alarms stand still for a moment")
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), seconds)
@@ -159,7 +162,7 @@ class Alerting:
                 file = read_projects_file(path)
                 if file.monitor.business != self._business_name:
                     self._business_name, self.business = file.monitor.business, None
-                self.entry = file.alerts
+                self.entry, self.report = file.alerts, file.monitor.report
             self.read = stamp
         return self.entry
 
@@ -211,8 +214,10 @@ class Alerting:
     def _relay(self, to: str) -> tuple[Relay, str]:
         self.current()
         sender = next((entry.sender for entry in self.entry.mail if to in entry.to), None)
+        if sender is None and to in self.report.to:
+            sender = self.report.sender
         if sender is None:
-            raise Refused("nobody of this address is told of alarms any more")
+            raise Refused("nobody of this address is told of anything any more")
         if self.app.settings.smtp_url is None:
             raise SendError("no mail server is set: TALLYBOOK_SMTP_URL")
         return relay_of(self.app.settings.smtp_url), sender
