@@ -4,6 +4,7 @@ import { startFrame } from "./frame.js";
 import { startKeys } from "./keys.js";
 import { startList } from "./list.js";
 import { startLive } from "./live.js";
+import { startBeside } from "./beside.js";
 import { startReview } from "./review.js";
 import { startTimes } from "./times.js";
 
@@ -13,6 +14,7 @@ startTimes();
 if (document.getElementById("list")) {
   startList();
   startReview();
+  startBeside();
   startKeys();
 }
 startLive();

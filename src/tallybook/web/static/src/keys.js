@@ -1,4 +1,5 @@
 import { $, $$ } from "./dom.js";
+import { selectTo } from "./list.js";
 import { looked, press } from "./review.js";
 
 const STEP_KEYS = ["Digit1", "Digit2", "Digit3", "Digit4", "Digit5", "Digit6", "Digit7", "Digit8", "Digit9", "Digit0", "Minus", "Equal"];
@@ -13,9 +14,13 @@ function move(by) {
   next?.scrollIntoView({ block: "nearest" });
 }
 
-function select() {
+function select(range) {
   const box = (document.activeElement.closest?.(".row") ?? $('a[aria-current="true"]')?.closest(".row"))?.querySelector(".pickbox");
   if (!box) return;
+  if (range) {
+    selectTo(box);
+    return;
+  }
   box.checked = !box.checked;
   box.dispatchEvent(new Event("change", { bubbles: true }));
 }
@@ -23,11 +28,14 @@ function select() {
 const KEYS = {
   j: () => move(1),
   k: () => move(-1),
-  x: select,
+  x: () => select(false),
+  X: () => select(true),
   "/": () => $("#search").focus(),
   "?": () => $("#keys").showModal(),
   c: () => $("#comment")?.focus(),
   l: looked,
+  f: () => $("#feedback")?.focus(),
+  a: () => $("#assign")?.focus(),
 };
 
 /** What a key means: by what it says, and on a keyboard without Latin letters by where it stands. */

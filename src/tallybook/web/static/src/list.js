@@ -100,18 +100,46 @@ export async function refreshList() {
   }
 }
 
+let last = null; // the box that was chosen last: where a range begins
+
 function showSelected() {
   const picked = $$(".pickbox:checked");
-  const box = $("#selected");
-  if (!box) return;
-  box.hidden = picked.length === 0;
-  box.firstElementChild.textContent = box.dataset.one.replace("{n}", picked.length);
+  const form = $("#selected");
+  if (!form) return;
+  form.hidden = picked.length === 0;
+  if (form.hidden) form.elements.all.value = "";
+  const { one, all } = form.dataset;
+  const everything = form.elements.all.value;
+  form.querySelector("span").textContent = everything ? all.replace("{n}", $("#count").textContent) : one.replace("{n}", picked.length);
+  form.elements.ids.value = picked.map((box) => box.closest(".row").dataset.id).join(" ");
+}
+
+/** Chooses everything between the box that was chosen last and this one. */
+export function selectTo(box) {
+  const boxes = $$(".pickbox");
+  const [from, to] = [boxes.indexOf(last ?? box), boxes.indexOf(box)].sort((a, b) => a - b);
+  for (const one of boxes.slice(Math.max(from, 0), to + 1)) one.checked = true;
+  last = box;
+  showSelected();
 }
 
 export function startList() {
   document.addEventListener("changed", refreshList);
-  document.addEventListener("change", (event) => event.target.matches(".pickbox") && showSelected());
+  document.addEventListener("change", (event) => {
+    if (!event.target.matches(".pickbox")) return;
+    last = event.target;
+    showSelected();
+  });
   document.addEventListener("click", async (event) => {
+    if (event.shiftKey && event.target.matches(".pickbox")) {
+      const box = event.target;
+      const begin = last;
+      queueMicrotask(() => {
+        last = begin;
+        selectTo(box);
+      });
+      return;
+    }
     if (event.target.closest("#news") && waiting) {
       replace(waiting);
       list().scrollTo({ top: 0 });
@@ -119,6 +147,12 @@ export function startList() {
     }
     const action = event.target.closest("[data-do]")?.dataset.do;
     if (!action) return;
+    if (action === "all") {
+      for (const box of $$(".pickbox")) box.checked = true;
+      $("#selected").elements.all.value = "1";
+      showSelected();
+      return;
+    }
     if (action === "copy") {
       const numbers = $$(".pickbox:checked").map((box) => box.value).join("\n");
       await navigator.clipboard?.writeText(numbers).then(() => toast(numbers.replaceAll("\n", "  ")), () => {});

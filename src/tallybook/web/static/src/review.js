@@ -26,7 +26,7 @@ function busy() {
 const unsaved = () => !!sheet() && (comment()?.value !== comment()?.defaultValue || $$(".step.asks").length > 0);
 
 /** Says something in the review's own place, above what it is about. */
-function say(kind, text, drawing, action, act) {
+export function say(kind, text, drawing, action, act) {
   const box = $("#say");
   if (!box) return;
   const notice = document.createElement("p");
@@ -53,7 +53,7 @@ function failed(answer, retry) {
 }
 
 /** Draws the review as it is now, unless `blocked` says, once it is here, that it would take something away. */
-async function redraw(blocked = busy) {
+export async function redraw(blocked = busy) {
   const id = sheet()?.dataset.id;
   if (!id) return;
   const page = await fragment(`/wa-monitor/${id}${location.search}`, "review");
@@ -69,6 +69,8 @@ async function redraw(blocked = busy) {
   const typed = $$(TYPED).filter((field) => field.value !== field.defaultValue).map((field) => [field.name, field.value]);
   Idiomorph.morph(sheet(), fresh.outerHTML, { morphStyle: "outerHTML", ignoreActiveValue: true, callbacks });
   for (const [name, value] of typed) keep(name, value);
+  const chosen = $("#assign option[selected]");
+  if ($("#assign") && document.activeElement !== $("#assign")) $("#assign").value = chosen?.value ?? "";
   htmx.process(sheet());
 }
 
