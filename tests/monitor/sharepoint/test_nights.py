@@ -13,7 +13,7 @@ import pytest
 from tallybook import sharepoint_link, worker
 from tallybook.app import App, open_app
 from tallybook.channels.sharepoint.types import ItemKey
-from tallybook.core import jobs, schedules
+from tallybook.core import alarms, jobs, schedules
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Conflict, Invalid, WrongSetup
@@ -96,7 +96,7 @@ def test_projects_that_sharepoint_cannot_tell_apart_are_refused_by_name() -> Non
         refuse_twins([ItemKey(DAY, "Lawley"), ItemKey(DAY, "LAWLEY")])
 
 
-async def test_health_says_which_night_is_missing_and_is_silent_where_no_sync_is_set_up(
+async def test_health_and_an_alarm_say_which_night_is_missing_and_are_silent_where_no_sync_is_set_up(
     db: Database, home: Business, sync: Syncing
 ) -> None:
     async def look(now: datetime) -> list[tuple[str, str]]:
@@ -109,6 +109,8 @@ async def test_health_says_which_night_is_missing_and_is_silent_where_no_sync_is
     await db.run("declare", lambda conn: schedules.declare(conn, [nightly]))
     assert await look(now) == [("ok", "Every night is there.")]
     assert await look(now + timedelta(days=1)) == [("wrong", "1 night is missing there.")]
+    missing = await db.run("look", lambda conn: nights.checks(conn, home, now + timedelta(days=1)))
+    assert [trouble.name for trouble in alarms.troubles(missing, [])] == ["sharepoint"]
     other = await db.run("add", world.kinneret_tours)
     assert await db.run("look", lambda conn: nights.checks(conn, other, now + timedelta(days=1))) == []
     await sync(nights.night_of(now + timedelta(hours=21), home.zone), nightly=True)
