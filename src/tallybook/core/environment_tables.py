@@ -81,11 +81,13 @@ MESSAGES = Copied(
         "channel": PLAIN, "account": PLAIN, "scope": WHO, "external_id": Kind.OUTSIDE_ID, "kind": PLAIN, "chat": WHO,
         "sender_raw": WHO, "sender_phone": WHO, "sender_lid": WHO, "text": WORDS, "media_type": PLAIN,
         "media_filename": Kind.FILE, "media_sha256": PLAIN, "content_hash": Kind.HASH, "parked_reason": PLAIN,
+        "content": NEVER_FILLED,
     },
 )  # fmt: skip
 REVISIONS = Copied(
     "message_revisions", f"(t.business_id, t.message_id) in ({_MESSAGES})", "t.business_id, t.message_id, t.revision",
-    keys.REVISION, message="message_id", kinds={"text": WORDS, "content_hash": Kind.HASH},
+    keys.REVISION, message="message_id",
+    kinds={"text": WORDS, "content_hash": Kind.HASH, "content": NEVER_FILLED},
 )  # fmt: skip
 SUBMISSIONS = Copied(
     "qa_submissions", _OF_A_DROP, "t.business_id, t.space, t.drop_number, t.message_id", keys.SUBMISSION,
@@ -161,6 +163,8 @@ NEVER: Mapping[str, str] = {
     **dict.fromkeys(("accounts", "account_roles", "sessions", "api_tokens", "login_attempts"), _PEOPLE),
     **dict.fromkeys(("deliveries", "jobs", "outbox", "schedules"), _WAITING),
     "source_positions": "where production has read to",
+    "channel_accounts": "production's own numbers: their messages come to production alone",
+    "channel_arrivals": "what came for production's own numbers",
     **dict.fromkeys(("heartbeats", "constraint_violations", "alarms", "alarm_episodes"), _PROCESS),
     **dict.fromkeys(("sending_lines", "sending_moments", "sending_stops", "monitor_replies"), _SENDING),
     **dict.fromkeys(("sharepoint_runs", "sharepoint_turns", "sharepoint_items", "sharepoint_files"), _SENDING),

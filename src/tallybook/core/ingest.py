@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -17,7 +18,7 @@ from prometheus_client import Counter
 from psycopg import DataError, IntegrityError
 from psycopg import Error as DatabaseError
 
-from . import arrays, keys
+from . import arrays, json_text, keys
 from .businesses import Business
 from .db import Conn, is_transient
 from .messages import Incoming, Media, Stored
@@ -84,6 +85,12 @@ class Batch(list[Incoming]):
             "media_size": arrays.numbers([m.size for m in media]),
             "content_hash": arrays.hexes([i.content_hash for i in self]),
         }
+
+    @cached_property
+    def contents(self) -> str | None:
+        """The column of contents as an array literal; None where no message of the batch has any."""
+        # Many batches have none (a bridge's never do): for them a column of nulls would be made and sent for nothing.
+        return arrays.texts([i.content for i in self]) if any(map(_content, self)) else None
 
     def stored(self, ids: Sequence[int]) -> list[Stored]:
         """The messages as new rows of these numbers, one for each."""
@@ -175,6 +182,8 @@ def _storable(incoming: Incoming) -> Incoming:
         for name, value in msgspec.structs.asdict(incoming).items()
         if isinstance(value, str)
     }
+    if incoming.content is not None:
+        texts["content"] = json_text.storable(incoming.content)
     return msgspec.structs.replace(incoming, **texts)
 
 
@@ -182,15 +191,23 @@ def _natural_key(incoming: Incoming) -> tuple[str, str, str, str]:
     return incoming.natural_key
 
 
-INSERT = f"""
-insert into messages (business_id, id, channel, account, scope, external_id, kind, chat, sender_raw, sender_phone,
-    sender_lid, said_at, text, from_us, deleted, media_type, media_filename, media_sha256, media_size, content_hash)
-select %(business_id)s, u.* from unnest(
-    %(ids)s::bigint[],
+_content = attrgetter("content")
+
+_COLUMNS = """channel, account, scope, external_id, kind, chat, sender_raw, sender_phone, sender_lid, said_at, text,
+    from_us, deleted, media_type, media_filename, media_sha256, media_size, content_hash"""
+_ARRAYS = """
     %(channel)s::text[], %(account)s::text[], %(scope)s::text[], %(external_id)s::text[], %(kind)s::text[],
     %(chat)s::text[], %(sender_raw)s::text[], %(sender_phone)s::text[], %(sender_lid)s::text[],
     %(said_at)s::timestamptz[], %(text)s::text[], %(from_us)s::bool[], %(deleted)s::bool[], %(media_type)s::text[],
-    %(media_filename)s::text[], %(media_sha256)s::bytea[], %(media_size)s::bigint[], %(content_hash)s::bytea[]) as u
+    %(media_filename)s::text[], %(media_sha256)s::bytea[], %(media_size)s::bigint[], %(content_hash)s::bytea[]"""
+INSERT = f"""
+insert into messages (business_id, id, {_COLUMNS})
+select %(business_id)s, u.* from unnest(%(ids)s::bigint[],{_ARRAYS}) as u
+on conflict {keys.MESSAGE.target} do nothing
+"""
+INSERT_WITH_CONTENT = f"""
+insert into messages (business_id, id, {_COLUMNS}, content)
+select %(business_id)s, u.* from unnest(%(ids)s::bigint[],{_ARRAYS}, %(content)s::jsonb[]) as u
 on conflict {keys.MESSAGE.target} do nothing
 """
 # The rows are numbered before they are stored, so that what they say can be worked out meanwhile, and so that the
@@ -210,7 +227,11 @@ async def _numbers(conn: Conn, count: int) -> list[int]:
 async def _insert(conn: Conn, business_id: int, batch: Batch, stored: list[Stored]) -> list[Stored]:
     """Inserts what is not there yet, in key order; returns just that."""
     ids = arrays.numbers(one.id for one in stored)
-    cursor = await conn.execute(INSERT, {"business_id": business_id, "ids": ids, **batch.columns})
+    values = {"business_id": business_id, "ids": ids, **batch.columns}
+    if batch.contents is None:
+        cursor = await conn.execute(INSERT, values)
+    else:
+        cursor = await conn.execute(INSERT_WITH_CONTENT, values | {"content": batch.contents})
     if cursor.rowcount == len(stored):
         return stored
     cursor = await conn.execute(STORED, {"business_id": business_id, "ids": ids})
@@ -237,16 +258,16 @@ order by m.channel, m.scope, m.external_id, m.kind
 for update of m
 """
 KEEP_REVISION = f"""
-insert into message_revisions (business_id, message_id, revision, text, deleted, content_hash)
-select m.business_id, m.id, m.revision, m.text, m.deleted, m.content_hash
+insert into message_revisions (business_id, message_id, revision, text, deleted, content_hash, content)
+select m.business_id, m.id, m.revision, m.text, m.deleted, m.content_hash, m.content
 from messages m where m.business_id = %(business_id)s and m.id = any(%(ids)s::bigint[])
 on conflict {keys.REVISION.target} do nothing
 """
 EDIT = """
 update messages m set account = u.account, text = u.text, deleted = u.deleted, content_hash = u.content_hash,
-    revision = m.revision + 1, parked_reason = null
-from unnest(%(ids)s::bigint[], %(account)s::text[], %(text)s::text[], %(deleted)s::bool[], %(content_hash)s::bytea[])
-    as u (id, account, text, deleted, content_hash)
+    content = coalesce(u.content, m.content), revision = m.revision + 1, parked_reason = null
+from unnest(%(ids)s::bigint[], %(account)s::text[], %(text)s::text[], %(deleted)s::bool[], %(content_hash)s::bytea[],
+    %(content)s::jsonb[]) as u (id, account, text, deleted, content_hash, content)
 where m.business_id = (select %(business_id)s::int) and m.id = u.id and m.id = any(%(ids)s::bigint[])
 """
 
@@ -268,6 +289,7 @@ async def _edit(conn: Conn, business_id: int, batch: Batch) -> list[Stored]:
                 "text": arrays.texts([stored.incoming.text for stored in edited]),
                 "deleted": arrays.truths(stored.incoming.deleted for stored in edited),
                 "content_hash": arrays.hexes(stored.incoming.content_hash for stored in edited),
+                "content": arrays.texts([stored.incoming.content for stored in edited]),
             },
         )
     return edited

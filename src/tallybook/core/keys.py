@@ -179,6 +179,13 @@ ENVIRONMENT_REPORT = Key(
     ("business_id", "environment"),
     "comparisons with one environment",
 )
+CHANNEL_ACCOUNT = Key("channel_accounts", "channel_accounts_pkey", ("channel", "account"), "one account of a channel")
+CHANNEL_ARRIVALS = Key(
+    "channel_arrivals",
+    "channel_arrivals_pkey",
+    ("business_id", "channel", "account"),
+    "counts of what came for one account",
+)
 
 NATURAL_KEYS: tuple[Key, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Key))
 
@@ -189,6 +196,7 @@ DIRECTORY_TABLES = frozenset({
     "sessions",
     "api_tokens",
     "login_attempts",
+    "channel_accounts",
     "deliveries",
     "jobs",
     "schedules",

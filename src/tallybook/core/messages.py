@@ -40,6 +40,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     ``scope`` is what makes ``external_id`` unique on the channel (the chat for a bridge, the account for an API). The
     two clocks: ``said_at`` is the provider's time, the time we saw it is set by the database.
     ``content_hash`` tells an edit from a re-delivery. ``from_us`` marks words that we or our numbers sent.
+    ``content`` is what it says beyond its text, as the JSON of a ``core.content.Content``; None where there is nothing.
     """
 
     channel: str
@@ -55,6 +56,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     from_us: bool = False
     deleted: bool = False
     media: Media | None = None
+    content: str | None = None
 
     @property
     def natural_key(self) -> tuple[str, str, str, str]:

@@ -230,16 +230,17 @@ from businesses b
 where b.id = m.business_id and m.id = %(id)s::bigint and m.parked_reason is not null
 returning b.id, b.name, b.time_zone, b.locale, m.channel, m.account, m.scope, m.external_id, m.chat, m.sender_raw,
     m.sender_phone, m.sender_lid, m.said_at, m.text, m.content_hash, m.kind, m.from_us, m.deleted, m.media_type,
-    m.media_filename, m.media_sha256, m.media_size
+    m.media_filename, m.media_sha256, m.media_size, m.content::text
 """
 
 
 def _incoming(row: Sequence[Any]) -> Incoming:
     """A message as it came, made from its row. Pure."""
     channel, account, scope, external_id, chat, raw, phone, lid, said_at, text, content_hash, kind, *flags = row
-    from_us, deleted, media_type, filename, sha256, size = flags
+    from_us, deleted, media_type, filename, sha256, size, content = flags
     media = Media(media_type, filename or "", sha256, size) if media_type is not None else None
     sender = Identity(raw, phone, lid)
     return Incoming(
-        channel, account, scope, external_id, chat, sender, said_at, text, content_hash, kind, from_us, deleted, media
-    )
+        channel, account, scope, external_id, chat, sender, said_at, text, content_hash, kind, from_us, deleted, media,
+        content,
+    )  # fmt: skip

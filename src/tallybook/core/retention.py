@@ -67,6 +67,7 @@ RULES = (
 
 # Kept for as long as the business wants them: its records, its people, its history.
 KEPT = frozenset({
+    "channel_accounts", "channel_arrivals",
     "alarms", "businesses", "accounts", "account_roles", "api_tokens", "schedules", "source_positions", "messages",
     "message_revisions", "audit_log", "sending_lines", "sending_stops", "monitor_replies",
     "monitor_projects", "drops", "qa_photo_reviews", "qa_submissions",
