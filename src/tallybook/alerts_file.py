@@ -49,7 +49,8 @@ def _text(value: Any) -> str:
     return value.strip()
 
 
-def _address(value: Any) -> str:
+def address(value: Any) -> str:
+    """An e-mail address that a mail server takes."""
     text = _text(value)
     try:
         parsed = Address(addr_spec=text)
@@ -60,11 +61,12 @@ def _address(value: Any) -> str:
     return text
 
 
-def _addresses(value: Any) -> tuple[str, ...]:
+def addresses(value: Any) -> tuple[str, ...]:
+    """One e-mail address or several, each once."""
     found = (value,) if isinstance(value, str) else value
     if not isinstance(found, list | tuple) or not found:
         raise ValueError('must be a list of e-mail addresses, such as ["ana@example.org"]')
-    return tuple(dict.fromkeys(_address(one) for one in found))
+    return tuple(dict.fromkeys(address(one) for one in found))
 
 
 def _url(value: Any) -> str:
@@ -101,7 +103,7 @@ _ALERTS: Mapping[str, Check] = {
     "patience_seconds": _duration, "quiet_seconds": _duration, "mail": lambda value: value,
     "webhook": lambda value: value,
 }  # fmt: skip
-_MAIL: Mapping[str, Check] = {"to": _addresses, "from": _address}
+_MAIL: Mapping[str, Check] = {"to": addresses, "from": address}
 _WEBHOOK: Mapping[str, Check] = {"name": _name, "url": _url, "allow_internal": _yes_or_no}
 
 

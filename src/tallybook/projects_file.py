@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from . import alerts_file, replies_file, sharepoint_file
+from . import alerts_file, replies_file, report_file, sharepoint_file
 from .alerts_file import AlertsEntry
 from .core.errors import WrongSetup
 from .replies_file import RepliesEntry
+from .report_file import ReportEntry
 from .sharepoint_file import SharePointEntry
 from .toml_tables import Check, Tables
 
@@ -59,6 +60,7 @@ class MonitorEntry(msgspec.Struct, frozen=True):
     projects: tuple[ProjectEntry, ...] = ()
     replies: RepliesEntry = RepliesEntry()
     sharepoint: SharePointEntry = SharePointEntry()
+    report: ReportEntry = ReportEntry()
 
     def read_by(self, environment: str) -> list[ProjectEntry]:
         """Give the projects that an environment reads."""
@@ -179,6 +181,7 @@ _MONITOR: Mapping[str, Check] = {
     "projects": lambda value: value,
     "replies": lambda value: value,
     "sharepoint": lambda value: value,
+    "report": lambda value: value,
 }
 _PROJECT: Mapping[str, Check] = {
     "name": _text,
@@ -214,6 +217,7 @@ class _Reader(Tables):
         projects = self._projects(monitor.pop("projects", []))
         replies = replies_file.replies(self, monitor)
         sharepoint = sharepoint_file.sharepoint(self, monitor)
+        report = report_file.report(self, monitor)
         alerts = alerts_file.alerts(self, parts)
         if self.mistakes:
             return ProjectsFile(self._path)
@@ -225,6 +229,7 @@ class _Reader(Tables):
                 projects=tuple(ProjectEntry(**project) for project in projects),
                 replies=replies,
                 sharepoint=sharepoint,
+                report=report,
             ),
             alerts=alerts,
         )

@@ -19,7 +19,8 @@ class SharePointEntry(msgspec.Struct, frozen=True):
     at: time = time(20)
 
 
-def _time(value: Any) -> time:
+def time_of_day(value: Any) -> time:
+    """A time of day, as TOML or as a text."""
     try:
         at = value if isinstance(value, time) else time.fromisoformat(value)
     except (TypeError, ValueError):
@@ -29,7 +30,7 @@ def _time(value: Any) -> time:
     return at
 
 
-_SHAREPOINT: Mapping[str, Check] = {"at": _time}
+_SHAREPOINT: Mapping[str, Check] = {"at": time_of_day}
 
 
 def sharepoint(reader: Tables, monitor: dict[str, Any]) -> SharePointEntry:

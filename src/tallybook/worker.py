@@ -16,7 +16,7 @@ import psycopg
 import structlog
 from prometheus_client import start_http_server
 
-from . import photo_link, sharepoint_link
+from . import photo_link, report_link, sharepoint_link
 from .alerting import Alerting
 from .app import App, Watching
 from .core import businesses, deliveries, jobs, outbox, receive, retention, schedules, wakeups
@@ -53,6 +53,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         DECIDE: partial(validity_jobs.decide, partial(_manner, app)),
         photo_link.FETCH: partial(photo_link.run_job, app),
         sharepoint_link.SYNC: partial(sharepoint_link.run_job, app),
+        report_link.SEND: partial(report_link.run_job, app),
     }
     calendar = Calendar(app)
     tasks: dict[str, Callable[[], Awaitable[None]]] = {
@@ -124,7 +125,7 @@ class Calendar:
     async def _look(self) -> None:
         zones = await self.app.db.run("time zones", self._zones)
         nightly = sharepoint_link.schedules(self.app.settings, self.business, self.entry.sharepoint.at)
-        known = [*known_schedules(*zones), *nightly]
+        known = [*known_schedules(*zones), *nightly, *report_link.schedules(self.entry.report, zones[0])]
         if known != self.known:
             await self.app.db.run("declare schedules", lambda conn: schedules.declare(conn, known))
             self.known = known

@@ -13,8 +13,10 @@ from tallybook.monitor import jobs
 
 from .monitor_explain import check_registers, explain
 from .monitor_legacy import import_legacy
+from .monitor_locations import import_locations
 from .monitor_reconcile import reconcile
 from .monitor_replies import replies
+from .monitor_report import report
 from .monitor_sharepoint import sync_sharepoint
 from .monitor_validity import import_valid
 from .opening import Env, Json, opened, run, say
@@ -27,6 +29,8 @@ app.command()(reconcile)
 app.command("import-legacy")(import_legacy)
 app.command()(explain)
 app.command("check-registers")(check_registers)
+app.command("import-locations")(import_locations)
+app.command()(report)
 app.command("sync-sharepoint")(sync_sharepoint)
 
 

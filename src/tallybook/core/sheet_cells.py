@@ -119,7 +119,9 @@ _RUNS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def csv_cell(value: object) -> str:
-    """A value as text that a spreadsheet program shows and does not run as a formula."""
+    """A value as text that a spreadsheet program shows and does not run as a formula. A number below zero is none."""
+    if isinstance(value, int | float):
+        return str(value)
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_RUNS) or text.lstrip().startswith(_RUNS[:4]) else text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -27,10 +28,12 @@ PERMANENT = 500
 
 
 class Body(msgspec.Struct, frozen=True):
-    """What an outgoing e-mail holds."""
+    """What an outgoing e-mail holds. ``picture`` is a PNG in base64, sent along under its name."""
 
     subject: str
     text: str
+    picture: str = ""
+    picture_name: str = "picture.png"
 
 
 @dataclass
@@ -116,4 +119,7 @@ def message(outgoing: Outgoing, sender: str) -> EmailMessage:
     mail["Message-ID"] = f"<{hashlib.sha256(outgoing.dedup_key.encode()).hexdigest()[:32]}@{sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(body.text)
+    if body.picture:
+        picture = base64.b64decode(body.picture)
+        mail.add_attachment(picture, maintype="image", subtype="png", filename=body.picture_name)
     return mail

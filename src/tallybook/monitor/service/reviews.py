@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, NotFound
 from tallybook.monitor import rules
-from tallybook.monitor.store import review_list
+from tallybook.monitor.store import review_export, review_list
 from tallybook.monitor.store import reviews as store
 from tallybook.monitor.types import (
     STEP_COLUMNS,
@@ -74,6 +75,13 @@ async def listed(
 async def count(conn: Conn, business: Business, filters: Filters, most: int | None = None) -> int:
     """How many all pages hold, at ``most`` if that is given."""
     return await review_list.count(conn, business, filters, most)
+
+
+def exported(
+    conn: Conn, business: Business, filters: Filters, limit: int
+) -> AsyncGenerator[list[review_export.ExportRow], None]:
+    """All rows of a list in its order, in batches, as they were when the first were read."""
+    return review_export.rows(conn, business, filters, limit)
 
 
 async def one(conn: Conn, business: Business, review_id: UUID) -> Review:
