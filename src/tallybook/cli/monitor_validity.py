@@ -48,7 +48,8 @@ def import_valid(
             given = File(file.name, data, project, withdraw)
             number = await importing.give(db, home, given, COMMAND_LINE, MAX_BYTES)
             _, read, changes = await db.run("preview import", lambda conn: importing.look(conn, home, number))
-            typer.echo("\n".join(told(read, changes)), err=True)
+            if not as_json:
+                typer.echo("\n".join(told(read, changes)), err=True)
             if dry_run:
                 return result(read, changes, None)
             over = _agreed(changes, yes=yes, many=many)

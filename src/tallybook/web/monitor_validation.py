@@ -27,7 +27,7 @@ from . import errors, pages, validation_words
 from .needs import Asked, TheApp
 
 PATH = "/wa-monitor/validation"
-SHOWN = 100  # lines of a part of a preview
+SHOWN = 40  # lines of a part of a preview
 MAX_SEARCH, MAX_PROJECT = 50, 100
 MAX_DIGITS = 18
 
@@ -80,7 +80,10 @@ async def _show(request: Asked, app: TheApp, error: TallybookError | None) -> Re
     context = {
         "board": board, "asked": asked, "link": link, "projects": names, "words": validation_words,
         "parts": [(part, say.gettext(validation_words.PARTS[part]), board.counts[part]) for part in PARTS],
-        "lines": [(one, validation_words.reason(one, say), validation_words.state(one, say)) for one in board.lines],
+        "lines": [
+            (one, validation_words.reason(one, board.part, say), validation_words.state(one, say))
+            for one in board.lines
+        ],
         "imports": [(one, validation_words.import_state(one, say)) for one in board.imports],
         "may_accept": may(request.user, Right.REVIEW), "may_import": may(request.user, Right.LEAD),
         "trouble": say.gettext(error.message) if error else None,

@@ -56,8 +56,13 @@ ERRORS = (
 )  # fmt: skip
 
 
-def reason(line: Line, words: NullTranslations) -> str:
+NOT_THEN = N_("Refused when its drop was not in the list yet")
+
+
+def reason(line: Line, part: str, words: NullTranslations) -> str:
     """Why a post made no review, in the reader's words; what somebody wrote by hand stays as it is. Pure."""
+    if part == "offers":
+        return words.gettext(NOT_THEN)
     return words.gettext(REASONS[line.reason]) if line.reason in REASONS else line.reason
 
 

@@ -26,7 +26,7 @@ MAX_PROJECT = 100  # characters, the column's width
 HEADER_WITHIN = 20  # rows
 MAX_TOLD = 60  # characters of a cell that a message quotes
 # Letters, at most a colon and a space after them, and the rest in one piece: a sentence is no drop number.
-_DROP = re.compile(r"(?=.*[0-9])(?:[A-Z]+:? ?)?[A-Z0-9_\-./]+")
+_DROP = re.compile(r"(?=.*[0-9])[A-Z]+:? ?[A-Z0-9_\-./]*")
 _BARE = re.compile(r"[0-9]{6,8}")
 
 NO_HEADER = "This sheet has no column of drop numbers."
