@@ -101,8 +101,9 @@ class Site:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}"
+        self.data = folder / "data"
         self._environment = {**os.environ, "TALLYBOOK_DATABASE_URL": database_url, "TALLYBOOK_PORT": str(port)} | {
-            "TALLYBOOK_DATA_DIR": str(folder / "data"), "TALLYBOOK_LOG_FILE": str(folder / "web.log"), **settings,
+            "TALLYBOOK_DATA_DIR": str(self.data), "TALLYBOOK_LOG_FILE": str(folder / "web.log"), **settings,
         }  # fmt: skip
         self.process: asyncio.subprocess.Process | None = None
 

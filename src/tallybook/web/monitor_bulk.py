@@ -35,6 +35,11 @@ BECAME = {
     Became.AS_IT_WAS: (N_("Was so already"), "dash"),
     Became.LEFT: (N_("Left as it was"), "late"),
 }
+WOULD_BECOME = {
+    Became.DONE: (N_("Would be changed"), "ok"),
+    Became.AS_IT_WAS: (N_("Needs nothing"), "dash"),
+    Became.LEFT: (N_("Would be left alone"), "late"),
+}
 
 
 @get(PATH, include_in_schema=False)
@@ -70,7 +75,8 @@ async def bulk_do(request: Asked, app: TheApp) -> Response[Any]:
 def _page(request: Asked, _app: App, asked: Look, context: dict[str, Any]) -> Response[str]:
     preview: Preview = context["preview"]
     say = asked.clock.words.gettext
-    lines = [(one, say(BECAME[one.became][0]), BECAME[one.became][1], say(one.why)) for one in _sorted(preview)]
+    names = BECAME if context["done"] else WOULD_BECOME
+    lines = [(one, say(names[one.became][0]), names[one.became][1], say(one.why)) for one in _sorted(preview)]
     more = {
         "clock": asked.clock, "filters": asked.query, "title": say(TITLES[context["order"].act]), "lines": lines,
         "rows": write_rows(preview.rows), "counts": {became: preview.count(became) for became in Became},

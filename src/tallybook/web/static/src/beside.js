@@ -23,7 +23,10 @@ async function act(form, button) {
   if ($("#sheet")?.dataset.id !== id) return;
   if (answer?.type === "opaqueredirect") {
     const field = $("#feedback");
-    if (form.id === "say-it" && field) field.value = field.defaultValue;
+    if (form.id === "say-it" && field) {
+      field.value = field.defaultValue;
+      field.blur(); // while somebody is in a field the review is not drawn, and what became of it would not show
+    }
     await redraw(() => false);
     refreshList();
     return;

@@ -147,6 +147,11 @@ export function startList() {
     }
     const action = event.target.closest("[data-do]")?.dataset.do;
     if (!action) return;
+    if (action === "choose") {
+      list().classList.toggle("choosing");
+      event.target.closest(".choose").setAttribute("aria-pressed", list().classList.contains("choosing"));
+      return;
+    }
     if (action === "all") {
       for (const box of $$(".pickbox")) box.checked = true;
       $("#selected").elements.all.value = "1";
