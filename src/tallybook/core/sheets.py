@@ -14,13 +14,18 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from xml.parsers import expat
 
 import msgspec
-import python_calamine
 
 from .errors import Invalid, TooLarge
+from .later import later
+
+if TYPE_CHECKING:
+    import python_calamine
+else:
+    python_calamine = later("python_calamine")
 
 MAX_BYTES = 5_000_000
 MAX_UNFOLDED = 60_000_000  # bytes of all parts of an XLSX file together
