@@ -89,8 +89,13 @@ class Settings:
     log_level: str = _setting(
         "The least level that is logged.", "info", read.one_of("debug", "info", "warning", "error", "critical")
     )
-    whatsapp_app_secret: str | None = _setting("The secret that signs WhatsApp's webhooks.", secret=True)
+    whatsapp_app_secret: str | None = _setting(
+        "The secret that signs WhatsApp's webhooks; several between commas while one is being changed.", secret=True
+    )
     whatsapp_verify_token: str | None = _setting("The token of WhatsApp's webhook handshake.", secret=True)
+    gateway_secret: str | None = _setting(
+        "The secret with which a WhatsApp gateway signs its webhooks; several between commas.", secret=True
+    )
     slack_signing_secret: str | None = _setting("The secret that signs Slack's requests.", secret=True)
     slack_bot_token: str | None = _setting("The token with which we speak on Slack.", secret=True)
     slack_app_token: str | None = _setting("The token of Slack's Socket Mode.", secret=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -24,6 +24,14 @@ class Webhook(Protocol):
     def verify(self, headers: Mapping[str, str], body: bytes, now: datetime) -> bool: ...
 
     def parse(self, body: bytes) -> list[Incoming]: ...
+
+
+@runtime_checkable
+class Greeting(Protocol):
+    """A channel that is also asked, before its first webhook, whether it is the right place."""
+
+    def greet(self, query: Mapping[str, str]) -> str | None:
+        """What to answer, or None where the asker does not know our token. Pure, in constant time."""
 
 
 class Position(msgspec.Struct, frozen=True):

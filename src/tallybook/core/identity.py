@@ -38,6 +38,17 @@ def resolve(raw: str, lids: Mapping[str, str], region: str | None = None) -> Ide
     return Identity(raw=raw, phone=e164(address, region))
 
 
+def vouched(wa_id: str | None, user_id: str | None = None) -> Identity:
+    """Decide who somebody is whom WhatsApp's own API names by a phone's digits, by an opaque user id, or by both.
+
+    WhatsApp vouches for the phone, so it needs no further proof; either may be missing or empty. Never raises.
+    """
+    digits = _DIGITS.fullmatch((wa_id or "").strip().removeprefix("+"))
+    if digits is None:
+        return Identity(raw=user_id or wa_id or "")
+    return Identity(raw=digits.group(), phone=e164(f"+{digits.group()}") or f"+{digits.group()}")
+
+
 @lru_cache(maxsize=65_536)
 def e164(text: str, region: str | None = None) -> str | None:
     """Return ``text`` as ``+`` and digits, or None where it is no valid number; ``region`` is for local spellings."""

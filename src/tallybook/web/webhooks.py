@@ -1,5 +1,7 @@
 """``POST /webhooks/{channel}``: the raw bytes are verified and kept, and only then answered with 200.
 
+``GET`` is the handshake of those channels that have one.
+
 Stands before the web application and outside its frame: no session, no cross-site guard, no page of errors. What a
 provider sends is told by its signature alone.
 """
@@ -10,6 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
@@ -17,8 +20,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
 from tallybook.app import App
-from tallybook.core.channel import Webhook
-from tallybook.core.errors import NotFound, NotSignedIn, TallybookError, TooLarge, Unavailable
+from tallybook.core.channel import Greeting, Webhook
+from tallybook.core.errors import NotAllowed, NotFound, NotSignedIn, TallybookError, TooLarge, Unavailable
 from tallybook.core.receive import Receiver, receiving
 
 from .answers import Fault, NotOk
@@ -65,7 +68,7 @@ class Webhooks:
         if channel is None:
             return _refused(NotFound("There is no such webhook here."))
         if scope["method"] != "POST":  # type: ignore[typeddict-item]
-            return 405, _said(Fault("METHOD_NOT_ALLOWED", "A webhook takes POST.")), {"allow": "POST"}
+            return _not_posted(channel, scope)
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
                 await self._take(channel, scope, receive)
@@ -113,6 +116,16 @@ class Webhooks:
 
 
 Headers = dict[str, str]
+
+
+def _not_posted(channel: Webhook, scope: Scope) -> tuple[int, bytes, Headers]:
+    if scope["method"] != "GET" or not isinstance(channel, Greeting):  # type: ignore[typeddict-item]
+        return 405, _said(Fault("METHOD_NOT_ALLOWED", "A webhook takes POST.")), {"allow": "POST"}
+    query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    answer = channel.greet(query)
+    if answer is None:
+        return _refused(NotAllowed("The token of the handshake does not fit."))
+    return 200, answer.encode(), {"content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff"}
 
 
 def _refused(error: TallybookError) -> tuple[int, bytes, Headers]:

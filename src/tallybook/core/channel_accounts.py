@@ -1,0 +1,172 @@
+"""Whose number is it? The accounts of the channels that are told by webhooks, each a business's.
+
+What comes for an account of nobody's is kept and parked; whoever adds the account has it filed. The two do not miss
+each other: who files holds the directory's lock shared until his transaction ends, who adds holds it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+import msgspec
+
+from . import audit, keys, receive
+from .businesses import Business
+from .callers import Caller, Right, require
+from .db import Conn
+from .deliveries import NOBODYS
+from .errors import Conflict, Invalid, NotFound
+from .queue import DELIVERIES
+from .sealing import Seal
+from .wakeups import wake_up
+
+LONGEST = 200
+
+
+class NewAccount(msgspec.Struct, frozen=True):
+    """An account to be added; ``token`` is what its API asks for, "" where none is known yet."""
+
+    channel: str
+    account: str
+    label: str = ""
+    token: str = msgspec.field(default="")
+
+    def __repr__(self) -> str:
+        return f"NewAccount({self.channel}, {self.account})"
+
+
+class Added(msgspec.Struct, frozen=True):
+    """Whether the account is ``new``, and how many parked deliveries wait again because of it."""
+
+    new: bool
+    waiting_again: int
+
+
+class ChannelAccount(msgspec.Struct, frozen=True):
+    """An account as it is listed. ``messages`` and ``updates`` count what was filed for it."""
+
+    channel: str
+    account: str
+    business_id: int
+    business: str
+    label: str
+    has_token: bool
+    added_at: datetime
+    messages: int
+    updates: int
+    last_said_at: datetime | None
+    last_seen_at: datetime | None
+
+
+SHARE = "select pg_advisory_xact_lock_shared(hashtext('channel accounts'), hashtext(current_schema()))"
+ALONE = "select pg_advisory_xact_lock(hashtext('channel accounts'), hashtext(current_schema()))"
+OWNERS = """
+select a.account, b.id, b.name, b.time_zone, b.locale
+from channel_accounts a join businesses b on b.id = a.business_id
+where a.channel = %(channel)s::text and a.account = any(%(accounts)s::text[])
+"""
+
+
+async def owners(conn: Conn, channel: str, accounts: Collection[str]) -> dict[str, Business]:
+    """The businesses of those of the accounts that somebody has. None is added until the transaction ends."""
+    await conn.execute(SHARE)
+    asked = {"channel": channel, "accounts": list(accounts)}
+    return {row[0]: Business(*row[1:]) for row in await (await conn.execute(OWNERS, asked)).fetchall()}
+
+
+ADD = f"""
+insert into channel_accounts (channel, account, business_id, label, token_sealed)
+values (%(channel)s::text, %(account)s::text, %(business_id)s::int, %(label)s::text, %(token)s::bytea)
+on conflict {keys.CHANNEL_ACCOUNT.target} do nothing
+"""
+AGAIN = """
+update channel_accounts set token_sealed = coalesce(%(token)s::bytea, token_sealed),
+    label = case when %(label)s::text = '' then label else %(label)s::text end
+where channel = %(channel)s::text and account = %(account)s::text and business_id = %(business_id)s::int
+"""
+WAITING = """
+select id from deliveries
+where channel = %(channel)s::text and state = 'parked' and reason = %(nobodys)s::text order by id
+"""
+
+
+async def add(conn: Conn, seal: Seal, caller: Caller, new: NewAccount) -> Added:
+    """Gives the caller's business an account, or gives an account of its own a new token and label.
+
+    What was parked because nobody had the account waits again. Raises Invalid, and Conflict for another business's.
+    """
+    require(caller, Right.ADMINISTER)
+    if not new.account or len(new.account) > LONGEST or not new.account.isprintable():
+        raise Invalid("An account needs its id, as the provider shows it.")
+    await conn.execute(ALONE)
+    values = {
+        "channel": new.channel, "account": new.account, "business_id": caller.business_id, "label": new.label.strip(),
+        "token": seal.seal(new.token) if new.token else None,
+    }  # fmt: skip
+    fresh = (await conn.execute(ADD, values)).rowcount == 1
+    if not fresh and (await conn.execute(AGAIN, values)).rowcount == 0:
+        raise Conflict("This account belongs to another business of this installation already.")
+    after = {"label": new.label.strip(), "with_token": bool(new.token)}
+    await audit.record(
+        conn, caller.business_id, caller.name, caller.account_id,
+        "channel.added" if fresh else "channel.changed", "channel", f"{new.channel} {new.account}", None, after,
+    )  # fmt: skip
+    cursor = await conn.execute(WAITING, {"channel": new.channel, "nobodys": NOBODYS})
+    again = await DELIVERIES.replay(conn, [row[0] for row in await cursor.fetchall()])
+    if again:
+        await wake_up(conn, receive.TOPIC)
+    return Added(fresh, len(again))
+
+
+LISTED = """
+select a.channel, a.account, a.business_id, b.name, a.label, a.token_sealed is not null, a.added_at,
+    coalesce(r.messages, 0), coalesce(r.updates, 0), r.last_said_at, r.last_seen_at
+from channel_accounts a join businesses b on b.id = a.business_id
+left join channel_arrivals r on r.business_id = a.business_id and r.channel = a.channel and r.account = a.account
+where %(business_id)s::int is null or a.business_id = %(business_id)s::int
+order by a.business_id, a.channel, a.account
+"""
+
+
+async def listed(conn: Conn, business_id: int | None = None) -> list[ChannelAccount]:
+    """The accounts of a business, or with None of all, with what came for each. No token is among it."""
+    rows = await (await conn.execute(LISTED, {"business_id": business_id})).fetchall()
+    return [ChannelAccount(*row) for row in rows]
+
+
+SEALED_ONE = """
+select token_sealed from channel_accounts
+where channel = %(channel)s::text and account = %(account)s::text and business_id = %(business_id)s::int
+"""
+
+
+async def token(conn: Conn, seal: Seal, business_id: int, channel: str, account: str) -> str | None:
+    """The access token of an account of the business; None where none was given.
+
+    Raises NotFound where the business has no such account, WrongSetup where no key opens it.
+    """
+    asked = {"business_id": business_id, "channel": channel, "account": account}
+    row = await (await conn.execute(SEALED_ONE, asked)).fetchone()
+    if row is None:
+        raise NotFound("This business has no such account.")
+    return seal.open(bytes(row[0])) if row[0] is not None else None
+
+
+SEALED = "select channel, account, token_sealed from channel_accounts where token_sealed is not null for update"
+SEAL_AGAIN = """
+update channel_accounts set token_sealed = %(token)s::bytea
+where channel = %(channel)s::text and account = %(account)s::text
+"""
+
+
+async def seal_again(conn: Conn, seal: Seal) -> int:
+    """Seals every token with the newest key, so that older ones may be taken away. Returns how many there are.
+
+    Raises WrongSetup, with nothing changed, where one cannot be opened.
+    """
+    rows = await (await conn.execute(SEALED)).fetchall()
+    for channel, account, sealed in rows:
+        again = seal.again(bytes(sealed))
+        await conn.execute(SEAL_AGAIN, {"channel": channel, "account": account, "token": again})
+    return len(rows)
