@@ -138,7 +138,7 @@ async def test_the_feedback_writes_itself_beside_the_ticks_and_is_sent_once_and_
     await expect(tab.page.locator("#say-it button")).to_be_disabled()
     await expect(field).to_have_value("DR1752104\nAll items complete!")
     assert len(await send(db, home)) == 1
-    await expect(tab.page.locator("#last-said .how")).to_have_text("Sent")
+    await expect(tab.page.locator("#last-said .how")).to_have_text("Sent to the group")
     await expect(tab.page.locator("#sheet .trail", has_text="Feedback sent")).to_be_visible()
     await expect(tab.page.locator("#say-it button")).to_have_text("Send again")
     await tab.page.locator("#say-it button").click()

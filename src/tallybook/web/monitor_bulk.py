@@ -76,7 +76,9 @@ def _page(request: Asked, _app: App, asked: Look, context: dict[str, Any]) -> Re
     preview: Preview = context["preview"]
     say = asked.clock.words.gettext
     names = BECAME if context["done"] else WOULD_BECOME
-    lines = [(one, say(names[one.became][0]), names[one.became][1], say(one.why)) for one in _sorted(preview)]
+    lines = [
+        (one, say(names[one.became][0]), names[one.became][1], one.why and say(one.why)) for one in _sorted(preview)
+    ]
     more = {
         "clock": asked.clock, "filters": asked.query, "title": say(TITLES[context["order"].act]), "lines": lines,
         "rows": write_rows(preview.rows), "counts": {became: preview.count(became) for became in Became},

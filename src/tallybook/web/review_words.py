@@ -44,7 +44,7 @@ PHOTO = {
 PHOTO_FIELD = N_("Photo")
 STATES: Mapping[Said, tuple[str, str, str]] = {
     Said.WAITING: (N_("Waits to be sent"), "clock", "plain"),
-    Said.SENT: (N_("Sent"), "ok", "ok"),
+    Said.SENT: (N_("Sent to the group"), "ok", "ok"),
     Said.FAILED: (N_("Not sent"), "wrong", "wrong"),
     Said.UNKNOWN: (N_("Nobody knows yet whether it was sent"), "late", "late"),
     Said.CAPTURED: (N_("Captured: only production sends"), "tray", "plain"),

@@ -21,7 +21,7 @@ const comment = () => $("#comment");
 /** Whether the review holds something that is not saved, or somebody's hands are on a field of it. */
 function busy() {
   const typing = document.activeElement?.matches?.("#sheet textarea, #sheet input:not([type=radio])");
-  return saving > 0 || typing || unsaved();
+  return saving > 0 || typing || unsaved() || ($("#feedback") && $("#feedback").value !== $("#feedback").defaultValue);
 }
 const unsaved = () => !!sheet() && (comment()?.value !== comment()?.defaultValue || $$(".step.asks").length > 0);
 
