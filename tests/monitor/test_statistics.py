@@ -246,3 +246,19 @@ async def test_another_business_has_its_own(conn: Conn, business: Business) -> N
     assert (await seen(conn, other)).total.chosen.drops == 0
     assert (await seen(conn, business)).total.chosen.drops == 1
     assert {one.project for one in (await seen(conn, other)).projects} == {project.name for project in PROJECTS}
+
+
+async def test_the_dashboard_s_usual_days_are_the_same_kept_and_counted(conn: Conn, business: Business) -> None:
+    await open_for(conn, business)
+    now = datetime.now(UTC)
+    for ago in (0, 1, 1, 3, 14, 15):
+        at = f"{now.astimezone(business.zone) - timedelta(days=ago):%Y-%m-%d} 00:30"
+        await file(conn, business, [said(LAWLEY, f"DR17{n:05}", at) for n in range(ago + 1)])
+        await file(conn, business, [said(MARKETING, "DR1752109", at)])
+    counted = await reviews.day(conn, business, now)
+    await ready(conn, business)
+    while await statistics.fold(conn, business):
+        pass
+    assert not (await statistics.freshen(conn, business)).behind
+    assert await reviews.day(conn, business, now) == counted
+    assert counted[0].usual[-1] == 2

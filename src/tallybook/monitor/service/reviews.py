@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,7 @@ from tallybook.core.errors import Conflict, NotFound
 from tallybook.monitor import rules
 from tallybook.monitor.store import review_export, review_list
 from tallybook.monitor.store import reviews as store
+from tallybook.monitor.store import statistics as kept
 from tallybook.monitor.types import (
     STEP_COLUMNS,
     Change,
@@ -30,6 +31,8 @@ from tallybook.monitor.types import (
     verdict,
     verdicts,
 )
+
+from . import statistics
 
 USUAL_DAYS = 14
 
@@ -59,7 +62,16 @@ class Reviewer(msgspec.Struct, frozen=True):
 async def day(conn: Conn, business: Business, now: datetime) -> list[DayCount]:
     """Each active project's business day so far, beside its own two weeks before."""
     today = rules.business_date(now, business.zone)
-    return await review_list.day_counts(conn, business, today, USUAL_DAYS)
+    freshness = await statistics.freshen(conn, business)
+    if freshness.behind:
+        return await review_list.day_counts(conn, business, today, USUAL_DAYS)
+    # The days before are kept counts, which cost the same however much was posted on them.
+    days = [today - timedelta(days=back) for back in range(USUAL_DAYS, 0, -1)]
+    usual = await kept.drops_by_day(conn, business.id, days[0], days[-1])
+    return [
+        msgspec.structs.replace(one, usual=[usual.get((one.kind, one.project, day), 0) for day in days])
+        for one in await review_list.day_counts(conn, business, today, 0)
+    ]
 
 
 async def listed(

@@ -130,7 +130,7 @@ COUNT_OF_ANY_DAY = f"select count(*) from (select {_FROM_ANY_DAY} {_FILTERS} lim
 
 
 async def count(conn: Conn, business: Business, filters: Filters, most: int | None = None) -> int:
-    """How many reviews all pages hold; at ``most``, if given, since counting a million takes longer than showing some."""
+    """How many reviews all pages hold; at ``most``, if given: counting a million takes longer than showing some."""
     values = parameters(business, filters) | {"most": most}
     if has_days(filters):
         cursor = await conn.execute(COUNT_OF_DAYS, values)
@@ -185,6 +185,10 @@ with posted as (
     select a.project, a.drop_number, null, (a.whatsapp_message_date at time zone %(zone)s)::date
     from marketing_activations a
     where a.business_id = {_HIDDEN} and a.whatsapp_message_date >= %(start)s and a.whatsapp_message_date < %(end)s
+    union
+    select m.project, m.drop_number, null, (m.said_at at time zone %(zone)s)::date
+    from marketing_posts m
+    where m.business_id = {_HIDDEN} and m.said_at >= %(start)s and m.said_at < %(end)s
 ), states as (
     select p.project, p.day, count(*) as drops,
         count(*) filter (where r.completed and not r.resubmitted) as complete,
@@ -211,13 +215,14 @@ order by p.kind desc, p.name
 
 
 async def day_counts(conn: Conn, business: Business, today: date, usual_days: int) -> list[DayCount]:
-    """Each active project's counts of the day and of the days before it."""
+    """Each active project's counts of the day and of the days before it, all counted from the rows."""
     days = [today - timedelta(days=n) for n in range(usual_days, 0, -1)]
     cursor = await conn.execute(
         DAY_COUNTS,
         {
             "business_id": business.id, "zone": business.time_zone, "today": today,
-            "start": _midnight(days[0], business), "end": _midnight(today + timedelta(days=1), business),
+            "start": _midnight(today - timedelta(days=usual_days), business),
+            "end": _midnight(today + timedelta(days=1), business),
         },
     )  # fmt: skip
     return [

@@ -101,6 +101,20 @@ async def trend(conn: Conn, business_id: int, period: Period, *, weekly: bool) -
     return [Bucket(Kind(row[0]), *row[1:]) for row in rows]
 
 
+DROPS_BY_DAY = """
+select s.register, s.project, s.day, sum(s.drops)::int from statistics_days s
+where s.business_id = %(business_id)s and s.day >= %(first)s::date and s.day <= %(last)s::date
+group by 1, 2, 3
+"""
+
+
+async def drops_by_day(conn: Conn, business_id: int, first: date, last: date) -> dict[tuple[Kind, str, date], int]:
+    """The distinct drops of each project on each day that had any."""
+    asked = {"business_id": business_id, "first": first, "last": last}
+    rows = await (await conn.execute(DROPS_BY_DAY, asked)).fetchall()
+    return {(Kind(row[0]), row[1], row[2]): row[3] for row in rows}
+
+
 class Failure(msgspec.Struct, frozen=True):
     """How many judged drops lack a step, and in how many it is wrong."""
 
