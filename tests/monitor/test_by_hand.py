@@ -7,7 +7,8 @@ from typing import Any
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.messages import Identity
-from tallybook.monitor.service import reviews
+from tallybook.monitor.service import reviews, validity
+from tallybook.monitor.service.validity import Entry
 from tallybook.monitor.types import Filters
 from tests.monitor.desk import LAWLEY, MARKETING, file, open_for, project, said
 
@@ -20,6 +21,7 @@ union all select user_name, submitted_by, null from marketing_activations
 union all select sender, null, null from invalid_drop_submissions
 union all select sender_phone, null, null from qa_submissions
 union all select sender_phone, null, null from marketing_posts
+union all select sender_phone, null, null from held_posts
 """
 WITHOUT_PROJECT = """
 insert into qa_photo_reviews (drop_number, user_name, review_date, whatsapp_message_date)
@@ -32,18 +34,20 @@ async def rows(conn: Conn, statement: str) -> list[tuple[Any, ...]]:
 
 
 async def test_on_no_path_is_a_lid_stored_as_a_phone(conn: Conn, business: Business) -> None:
-    """A first post, one posted again, a marketing post and a refused one, all by somebody known by a LID alone."""
-    strict = project("Mamelodi", space="fibre", validated=True)
-    at_desk = await open_for(conn, business, LAWLEY, MARKETING, strict)
+    """A first post, one posted again, a marketing post, a refused and a held one, all by somebody known by a LID alone."""
+    strict, unlisted = (project(name, space="fibre", validated=True) for name in ("Mamelodi", "Etwatwa"))
+    at_desk = await open_for(conn, business, LAWLEY, MARKETING, strict, unlisted)
+    await validity.add(conn, business, [Entry("DR1000001", "Mamelodi")])
     known = said(LAWLEY, "DR1752104", "2025-12-01 09:00")
     await file(conn, business, [known], at_desk)
     unknown = [said(group, text, sender=STRANGER) for group, text in (
         (LAWLEY, "DR1733787"), (LAWLEY, "DR1752104"), (MARKETING, "DR1752104"), (strict, "DR1733755"),
+        (unlisted, "DR1733755"),
     )]  # fmt: skip
     filed = await file(conn, business, unknown, at_desk)
     assert (len(filed.created), len(filed.resubmitted), len(filed.activated), len(filed.invalid)) == (1, 1, 1, 1)
     said_by = await rows(conn, SAID_BY)
-    assert len(said_by) == 8
+    assert len(said_by) == 9
     assert not [value for row in said_by for value in row if value and LID in value]
 
 

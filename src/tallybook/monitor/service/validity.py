@@ -77,7 +77,8 @@ class _Reader:
     def _read(self, cell: Cell, project: str | None) -> Entry | str:
         """What a line says, or why it cannot be used."""
         text = word(cell)
-        drop = f"DR{text}" if _BARE.fullmatch(text) else rules.normalised(text)
+        text = f"DR{text}" if _BARE.fullmatch(text) else text
+        drop = rules.normalised(text)
         if not drop:
             return NO_DROP
         if not _DROP.fullmatch(text.upper()) or len(drop) > rules.MAX_DROP_LENGTH:
