@@ -21,22 +21,17 @@ from tallybook.core.sheets import read_sheets
 from tallybook.core.table_files import MOST_ROWS
 from tallybook.monitor import statistics_jobs
 from tallybook.monitor.service import locations
-from tallybook.web import (
-    downloads,
-    monitor,
-    monitor_export,
-    monitor_marketing,
-    monitor_statistics,
-    monitor_statistics_api,
-)
-from tallybook.web.asgi import build
+from tallybook.web import downloads, server
 from tests import world
 from tests.monitor.desk import LAWLEY, MARKETING, MOHADIN, file, open_for, said
 from tests.web.conftest import Browser
 
 STATISTICS, MARKETED, EXPORT = "/wa-monitor/statistics", "/wa-monitor/marketing", "/wa-monitor/export.csv"
 PAGES = [STATISTICS, f"{STATISTICS}.csv", f"{STATISTICS}.png", MARKETED, f"{MARKETED}.xlsx", EXPORT]
-APIS = ["/api/wa-monitor-project-stats", "/api/wa-monitor-projects-summary", "/api/marketing-activations"]
+APIS = [
+    "/api/wa-monitor-project-stats", "/api/wa-monitor-projects-summary", "/api/marketing-activations",
+    "/api/wa-monitor-health",
+]  # fmt: skip
 FORMULA = "update qa_photo_reviews set comment = '=HYPERLINK(\"http://example.org\")', user_name = '@cmd'"
 MANY = """
 insert into qa_photo_reviews (business_id, drop_number, user_name, project, whatsapp_message_date, review_date)
@@ -46,13 +41,7 @@ select %(business)s, 'DR' || n, 'By hand', 'Lawley', now(), current_date from ge
 
 @pytest.fixture
 def asgi_app(app: App) -> Any:
-    return build(
-        app,
-        [
-            *monitor.HANDLERS, *monitor_export.HANDLERS, *monitor_marketing.HANDLERS, *monitor_statistics.HANDLERS,
-            *monitor_statistics_api.HANDLERS,
-        ],
-    )  # fmt: skip
+    return server.application(app)
 
 
 @pytest.fixture
@@ -251,6 +240,13 @@ async def test_programs_get_the_shapes_they_know(
     day = await data("/api/marketing-activations")
     assert day["stats"]["total"] == 1
     assert {"dropNumber", "submittedAt", "isValid", "validationMessage", "lat", "long"} <= set(day["submissions"][0])
+    health = await data("/api/wa-monitor-health")
+    assert health["overall_status"] == "down", "no worker runs here, and nobody says that it does"
+    assert health["checks"]["vps"]["drop_monitor_prod"]["status"] == "down"
+    assert health["checks"]["database"]["recent_data"] == {
+        "status": "up", "details": "4 drops posted since yesterday.", "latency_ms": None, "error": None,
+    }  # fmt: skip
+    assert {one["status"] for one in health["checks"]["api"].values()} == {"up"}
     wrong = await browser.client.get("/api/wa-monitor-project-stats?project=Nowhere", headers=headers)
     assert wrong.status_code == 404
     backwards = await browser.client.get(
@@ -260,9 +256,7 @@ async def test_programs_get_the_shapes_they_know(
 
 
 def test_a_list_of_places_is_read_however_it_is_headed() -> None:
-    given = locations.read(
-        b"Site list\nDrop Number,Latitude,Longitude\ndr 1752101,-26.1,28.1\nDR1752102,0,0\n,1,1\n"
-    )
+    given = locations.read(b"Site list\nDrop Number,Latitude,Longitude\ndr 1752101,-26.1,28.1\nDR1752102,0,0\n,1,1\n")
     assert [msgspec.structs.astuple(one) for one in given.locations] == [("DR1752101", -26.1, 28.1)]
     assert given.unread == [4, 5]
 
