@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from .channels.bridge.reader import BridgeSource
 from .channels.bridge.sender import Addresses, BridgeSender
-from .core import businesses, health, rates, spool
+from .core import arrivals, businesses, health, rates, spool
 from .core.businesses import Business
 from .core.channel import Sender
 from .core.db import Conn, Database, open_database
@@ -23,6 +23,7 @@ from .core.errors import TallybookError, WrongSetup
 from .core.health import Check, HealthReport
 from .core.login_limits import Limits
 from .core.passwords import Passwords
+from .core.sealing import Seal
 from .monitor import rules
 from .monitor.jobs import Watch
 from .monitor.service import counts, registers, reply_board, rhythm, sharepoint_nights, validity_board
@@ -31,6 +32,7 @@ from .monitor.store import projects as project_store
 from .monitor.types import Kind, Project
 from .projects_file import BridgeEntry, ProjectEntry, ProjectsFile, read_projects_file
 from .settings import Settings
+from .told_channels import told_channels
 
 logger = structlog.get_logger()
 
@@ -50,6 +52,11 @@ class App:
     channels: Mapping[str, ChannelEntry] = field(default_factory=dict)
     senders: Mapping[str, Sender] = field(default_factory=dict)
 
+    @property
+    def seal(self) -> Seal:
+        """What encrypts the businesses' access tokens."""
+        return Seal(self.secret_keys)
+
 
 @asynccontextmanager
 async def open_app(settings: Settings) -> AsyncIterator[App]:
@@ -63,7 +70,9 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
     sender = bridge_sender(settings)
     async with open_database(settings.database_url, settings.env) as db:
         try:
-            yield App(settings, db, keys, Limits(keys[0]), senders={sender.name: sender})
+            yield App(
+                settings, db, keys, Limits(keys[0]), channels=told_channels(settings), senders={sender.name: sender}
+            )
         finally:
             await sender.aclose()
 
@@ -161,7 +170,7 @@ async def health_report(app: App, now: datetime, business: Business | None = Non
             for one in [business] if business else await businesses.every(conn):
                 found = [
                     part
-                    for look in (rhythm, registers, counts, reply_board, sharepoint_nights, validity_board)
+                    for look in (rhythm, registers, counts, reply_board, sharepoint_nights, validity_board, arrivals)
                     for part in await look.checks(conn, one, now)
                 ]
                 extra += [replace(check, open=True) for check in found]

@@ -31,6 +31,7 @@ class Tallybook(ByName):
         "env": Named("environments:app", "Environments: a schema and a role of its own each."),
         "parked": Named("parked:app", "What was put aside with a reason: see it, mend its cause, replay it."),
         "alerts": Named("alerts:app", "Alarms: who is told when something is wrong."),
+        "channel": Named("channel:app", "The numbers whose messages come by webhooks, and whose they are."),
         "spool": Named("spool:app", "What came in while the database was away, kept on disk."),
         "user": Named("accounts:user", "People who may log in."),
         "token": Named("accounts:token", "Tokens for programs."),

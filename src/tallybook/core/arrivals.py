@@ -97,5 +97,5 @@ def _check(one: channel_accounts.ChannelAccount) -> Check:
         return Check(name, "late", NOTHING_YET, one.added_at)
     facts: dict[str, str | int | float] = {"messages": one.messages, "updates": one.updates}
     if one.last_said_at is not None:
-        facts["last_said_at"] = one.last_said_at.isoformat()
+        facts["newest_at"] = one.last_said_at.isoformat()
     return Check(name, "ok", COMES, one.last_seen_at, facts)

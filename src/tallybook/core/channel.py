@@ -19,7 +19,8 @@ from .messages import Incoming, Outgoing
 class Webhook(Protocol):
     """A channel that is told. Both methods are pure; ``verify`` compares in constant time on the raw bytes."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def verify(self, headers: Mapping[str, str], body: bytes, now: datetime) -> bool: ...
 

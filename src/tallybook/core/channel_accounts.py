@@ -68,7 +68,7 @@ where a.channel = %(channel)s::text and a.account = any(%(accounts)s::text[])
 """
 
 
-async def owners(conn: Conn, channel: str, accounts: Collection[str]) -> dict[str, Business]:
+async def owners(conn: Conn, accounts: Collection[str], channel: str) -> dict[str, Business]:
     """The businesses of those of the accounts that somebody has. None is added until the transaction ends."""
     await conn.execute(SHARE)
     asked = {"channel": channel, "accounts": list(accounts)}

@@ -42,6 +42,8 @@ HEALTH = (
     N_("{n} refused post may be accepted."), N_("{n} refused posts may be accepted."),
     N_("{n} post waits for its project's list to be imported."),
     N_("{n} posts wait for their projects' lists to be imported."),
+    N_("Connected to nothing yet: no webhook has come for it. Is it subscribed at the provider?"),
+    N_("Connected; what comes is kept."),
     N_("In order."), N_("It is behind. An admin sees how far."),
     N_("Something is wrong here. An admin sees what it is."),
     N_("The bridge's file has no table 'messages': it is another file, or the bridge has not set it up yet."),
@@ -88,6 +90,8 @@ CHECKS = {
     "day": N_("Last day counted"),
     "shares": N_("Marketing against QA"),
     "replies": N_("Replies in groups"),
+    "whatsapp": N_("WhatsApp number"),
+    "gateway": N_("Gateway number"),
     "installation-waiting": N_("Waiting for all businesses"),
     "installation-parked": N_("Parked for all businesses"),
 }

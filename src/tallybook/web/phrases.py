@@ -52,6 +52,7 @@ FACTS = {
     "latency_ms": N_("answers in ms"),
     "messages": N_("messages"),
     "deliveries": N_("deliveries"),
+    "updates": N_("updates of all kinds"),
     "jobs": N_("jobs"),
     "nights": N_("nights"),
     "conflicts": N_("left alone"),
