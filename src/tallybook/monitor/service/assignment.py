@@ -42,9 +42,9 @@ async def assign(conn: Conn, business: Business, review_id: UUID, who: Reviewer,
 
     Raises NotFound, Locked, AssignedMeanwhile, and Invalid for somebody who may not judge it.
     """
-    judge = await _judge(conn, business, wanted.to)
     await review_store.hold(conn, business.id, review_id)
     before = await reviews.one(conn, business, review_id)
+    judge = await _judge(conn, business, wanted.to)
     is_nobodys = before.assigned_account is None and before.assigned_agent is None
     if before.assigned_account == wanted.to and (wanted.to is not None or is_nobodys):
         return before
