@@ -65,7 +65,7 @@ async def test_a_poison_message_is_parked_alone_and_leaves_nothing_behind(db: Da
     clerk = Clerk(poison={"poison"})
     absorbed = await absorb(db, business, clerk, said("1", "one"), said("2", "poison"), said("3", "three"))
     assert (absorbed.new, absorbed.parked) == (2, 1)
-    assert await rows(db, PARKED) == [("2", "ValueError")]
+    assert await rows(db, PARKED) == [("2", "ValueError in Clerk.file")]
     assert await read(db) == ["one", "three"]
     again = await absorb(db, business, clerk, said("2", "poison"), said("4", "four"))
     assert (again.new, again.known, again.parked) == (1, 1, 0), "it stays parked, and bothers nobody"
@@ -96,7 +96,7 @@ async def test_an_edit_that_cannot_be_filed_is_kept_and_parked(db: Database, bus
     await absorb(db, business, clerk, said("1", "one"))
     absorbed = await absorb(db, business, clerk, said("1", "poison"))
     assert absorbed.parked == 1
-    assert await rows(db, "select text, parked_reason from messages") == [("poison", "ValueError")]
+    assert await rows(db, "select text, parked_reason from messages") == [("poison", "ValueError in Clerk.file")]
     assert await rows(db, REVISIONS) == [(0, "one")]
 
 

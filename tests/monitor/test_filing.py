@@ -263,7 +263,7 @@ async def test_a_poison_post_is_parked_alone(conn: Conn, business: Business) -> 
     assert (absorbed.new, absorbed.parked) == (2, 1)
     assert await one(conn, "select count(*) from qa_photo_reviews") == 2
     parked = await one(conn, "select text, parked_reason from messages where parked_reason is not null")
-    assert parked == ("DR1733755", "StringDataRightTruncation")
+    assert parked == ("DR1733755", "the database refused it: StringDataRightTruncation")
 
 
 async def test_a_place_in_a_source_is_remembered(conn: Conn, business: Business) -> None:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from . import ingest
+from . import ingest, refusals
 from .businesses import Business
 from .channel import Webhook
 from .db import Conn, Database, is_transient
@@ -72,7 +72,7 @@ async def process(db: Database, entries: Mapping[str, ChannelEntry], stop: async
         while not stop.is_set():
             batch = _Batch(entry)
             claimed = await work_batch(db, DELIVERIES, batch.file, plan)
-            batch.tell()
+            await batch.tell(db)
             if not claimed:
                 break
             total += claimed
@@ -133,11 +133,14 @@ class _Batch:
             await wake_up(conn, filing.topic, business.id)
         return absorbed
 
-    def tell(self) -> None:
+    async def tell(self, db: Database) -> None:
         """Says what was done, now that it is committed."""
-        for absorbed in (one for some in self.done.values() for one in some):
+        committed = [one for some in self.done.values() for one in some]
+        for absorbed in committed:
             ingest.count(self.entry.webhook.name, absorbed)
             self.entry.filing.told(absorbed)
+        for absorbed in committed:
+            await refusals.tell(db, absorbed.refused)
 
 
 def _parsed(webhook: Webhook, deliveries: Sequence[Delivery], aside: dict[int, str]) -> Sorted:

@@ -2,6 +2,7 @@
 
 The arbiter is the natural key of ``messages``. A batch is written set-wise; when a batch fails, each of its messages
 is tried alone behind a savepoint, and one that fails alone is parked with its reason while its neighbours go on.
+Whoever commits tells of what was parked, by ``refusals.tell``.
 """
 
 from __future__ import annotations
@@ -15,20 +16,19 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 import structlog
 from prometheus_client import Counter
-from psycopg import DataError, IntegrityError
-from psycopg import Error as DatabaseError
 
-from . import arrays, json_text, keys
+from . import arrays, keys
 from .businesses import Business
-from .db import Conn, is_transient
+from .db import Conn
 from .messages import Incoming, Media, Stored
+from .refusals import Refusal, is_the_messages, keepable
+from .work import reason_of
 
 Fact = TypeVar("Fact")
 First = TypeVar("First")
 Second = TypeVar("Second")
 
 log = structlog.get_logger()
-REPLACEMENT = "\ufffd"
 arrived = Counter("tallybook_messages_total", "Messages by what became of them.", ["channel", "became"])
 
 
@@ -43,13 +43,14 @@ class Handler(Protocol[Fact]):
 
 
 class Absorbed(msgspec.Struct, Generic[Fact]):
-    """What a batch came to. ``facts`` are the handler's own words for what it did, to be told once it is committed."""
+    """What a batch came to. ``facts`` (the handler's words for what it did) and ``refused`` are told once committed."""
 
     new: int = 0
     edited: int = 0
     known: int = 0
     parked: int = 0
     facts: list[Fact] = []
+    refused: list[Refusal] = []
 
 
 class Batch(list[Incoming]):
@@ -109,20 +110,13 @@ async def absorb(
         async with conn.transaction():
             return await _absorb_batch(conn, business, batch, handler)
     except Exception as error:
-        if not _is_the_messages(error) or conn.closed:
+        if not is_the_messages(error) or conn.closed:
             raise
         log.warning("A batch could not be filed as one; its messages are tried one by one", error=type(error).__name__)
     result = Absorbed[Fact]()
     for incoming in batch:
         _add(result, await _absorb_alone(conn, business, incoming, handler))
     return result
-
-
-def _is_the_messages(error: Exception) -> bool:
-    """Whether a fault lies in what the messages hold, and not in the database or the release, which are mended."""
-    if isinstance(error, DatabaseError):
-        return isinstance(error, DataError | IntegrityError)
-    return not is_transient(error)
 
 
 def count(channel: str, absorbed: Absorbed[Any]) -> None:
@@ -156,15 +150,31 @@ async def _absorb_alone(conn: Conn, business: Business, incoming: Incoming, hand
         async with conn.transaction():
             return await _absorb_batch(conn, business, Batch([incoming]), handler)
     except Exception as error:
-        if not _is_the_messages(error) or conn.closed:
+        if not is_the_messages(error) or conn.closed:
             raise
-        reason = type(error).__name__
-        log.exception("A message could not be filed and is parked", channel=incoming.channel)
-    one = Batch([_storable(incoming)])
-    stored = one.stored(await _numbers(conn, 1))
-    stored = await _insert(conn, business.id, one, stored) or await _edit(conn, business.id, one)
-    await conn.execute(PARK, {"business_id": business.id, "ids": [s.id for s in stored], "reason": reason})
-    return Absorbed(parked=len(stored), known=1 - len(stored))
+        refused = error
+    ids = await _park(conn, business.id, incoming, refused)
+    told = [Refusal(number, incoming.channel, refused) for number in ids]
+    return Absorbed(parked=len(ids), known=1 - len(ids), refused=told)
+
+
+async def _park(conn: Conn, business_id: int, incoming: Incoming, refused: Exception) -> list[int]:
+    """Keeps what cannot be filed, in the fullest form that can be kept; the row's number, or none if it was known."""
+    failure = refused
+    for form in keepable(incoming):
+        try:
+            async with conn.transaction():
+                one = Batch([form])
+                stored = one.stored(await _numbers(conn, 1))
+                stored = await _insert(conn, business_id, one, stored) or await _edit(conn, business_id, one)
+                ids = [s.id for s in stored]
+                await conn.execute(PARK, {"business_id": business_id, "ids": ids, "reason": reason_of(refused)})
+                return ids
+        except Exception as error:
+            if not is_the_messages(error) or conn.closed:
+                raise
+            failure = error
+    raise failure
 
 
 def _add(total: Absorbed[Fact], one: Absorbed[Fact]) -> None:
@@ -173,18 +183,7 @@ def _add(total: Absorbed[Fact], one: Absorbed[Fact]) -> None:
     total.known += one.known
     total.parked += one.parked
     total.facts.extend(one.facts)
-
-
-def _storable(incoming: Incoming) -> Incoming:
-    """The same without what PostgreSQL's text cannot hold, so that what nobody can file can at least be kept."""
-    texts = {
-        name: value.replace("\0", REPLACEMENT).encode("utf-8", "replace").decode()
-        for name, value in msgspec.structs.asdict(incoming).items()
-        if isinstance(value, str)
-    }
-    if incoming.content is not None:
-        texts["content"] = json_text.storable(incoming.content)
-    return msgspec.structs.replace(incoming, **texts)
+    total.refused.extend(one.refused)
 
 
 def _natural_key(incoming: Incoming) -> tuple[str, str, str, str]:

@@ -10,7 +10,7 @@ from typing import Any, Generic, Self
 import msgspec
 from psycopg.types.json import Jsonb
 
-from . import ingest, keys
+from . import ingest, keys, refusals
 from .businesses import Business
 from .channel import Position, Reading, Source
 from .db import Conn, Database
@@ -69,7 +69,10 @@ async def catch_up(db: Database, intake: Intake[Fact], told: Told, *, full: bool
 
             absorbed = await db.run("file messages", keep)
             ingest.count(intake.source.name, absorbed)
-            await telling.of(reading, absorbed)
+            try:
+                await refusals.tell(db, absorbed.refused)
+            finally:
+                await telling.of(reading, absorbed)
             changed += absorbed.new + absorbed.edited
     return changed
 
@@ -82,8 +85,11 @@ class _Telling:
         self._last: asyncio.Task[None] | None = None
 
     async def of(self, reading: Reading, absorbed: Absorbed[Any]) -> None:
-        await self._end()
-        self._last = asyncio.create_task(asyncio.to_thread(self._told, reading, absorbed))
+        try:
+            await self._end()
+        finally:
+            # Also where telling the one before has raised (a stop): this one is committed, and nobody else will tell.
+            self._last = asyncio.create_task(asyncio.to_thread(self._told, reading, absorbed))
 
     async def _end(self) -> None:
         if self._last is not None:
