@@ -1,0 +1,116 @@
+"""At the terminal a business gets a number; its token is read from a file or asked for, sealed, and never shown."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tallybook.core import channel_accounts, receive
+from tallybook.core.businesses import Business
+from tallybook.core.db import Database
+from tallybook.core.receive import Received
+from tallybook.core.sealing import Seal
+from tallybook.settings import Settings
+from tests import world
+from tests.channels.whatsapp import bodies
+from tests.channels.whatsapp.bodies import NUMBER, WABA
+from tests.cli.test_parked import Terminal
+from tests.core.worked import rows
+
+# Of the right shape, and nobody's.
+TOKEN = "EAAG-example-token-of-the-tests"
+OLD, NEW = "o" * 40, "n" * 40
+
+
+@pytest.fixture
+def terminal(fresh_url: str, tmp_path: Path) -> Terminal:
+    return Terminal(fresh_url, tmp_path / "data")
+
+
+@pytest.fixture
+def token_file(tmp_path: Path) -> str:
+    path = tmp_path / "token"
+    path.write_text(TOKEN + "\n", encoding="utf-8")
+    return str(path)
+
+
+def adding(token_file: str, *more: str) -> list[str]:
+    return ["channel", "add", "whatsapp", "--phone-number-id", NUMBER, "--token-file", token_file, *more]
+
+
+async def test_a_number_is_added_with_its_token_and_what_came_before_waits_again(
+    fresh_db: Database, business: Business, terminal: Terminal, token_file: str
+) -> None:
+    early = [Received("whatsapp", bodies.said(bodies.text()), datetime.now(UTC))]
+    await fresh_db.run("store", lambda conn: receive.store(conn, early))
+    parked = "update deliveries set state = 'parked', reason = 'no business has the account that it came for'"
+    await fresh_db.run("park", lambda conn: conn.execute(parked.encode()))
+    assert terminal("channel", "list") == (0, "No number is added yet.\n")
+    code, said = terminal(*adding(token_file, "--label", "Front desk", "--waba-id", WABA))
+    assert code == 0, said
+    assert f"{NUMBER} is added." in said
+    assert f"waba:{WABA} is added." in said
+    assert "1 deliveries that came for nobody wait again" in said
+    assert "refused until TALLYBOOK_WHATSAPP_APP_SECRET is set" in said
+    assert await rows(fresh_db, "select state from deliveries") == [("waiting",)]
+    code, listed = terminal("channel", "list", "--json")
+    assert [(one["account"], one["has_token"], one["label"]) for one in json.loads(listed)] == [
+        (NUMBER, True, "Front desk"), (f"waba:{WABA}", False, "Front desk"),
+    ]  # fmt: skip
+    assert TOKEN not in said + listed
+    kept = await rows(fresh_db, "select token_sealed from channel_accounts where token_sealed is not null")
+    assert TOKEN.encode() not in bytes(kept[0][0])
+    assert TOKEN not in str(await rows(fresh_db, "select after from audit_log"))
+    seal = Seal(Settings.load(terminal.settings).secret_keys())
+    opened = await fresh_db.run(
+        "open", lambda conn: channel_accounts.token(conn, seal, business.id, "whatsapp", NUMBER)
+    )
+    assert opened == TOKEN
+
+
+async def test_a_token_is_sealed_anew_with_the_newest_key(
+    fresh_db: Database, business: Business, terminal: Terminal, token_file: str
+) -> None:
+    terminal.settings["TALLYBOOK_SECRET_KEY"] = OLD
+    assert terminal(*adding(token_file))[0] == 0
+    terminal.settings["TALLYBOOK_SECRET_KEY"] = NEW
+    code, said = terminal("channel", "reseal")
+    assert (code, "TALLYBOOK_SECRET_KEY" in said) == (1, True), "without the older key nothing is changed"
+    terminal.settings["TALLYBOOK_SECRET_KEY"] = f"{NEW},{OLD}"
+    assert terminal("channel", "reseal") == (0, "1 tokens are sealed with the newest key.\n")
+    seal = Seal(Settings.load(terminal.settings | {"TALLYBOOK_SECRET_KEY": NEW}).secret_keys())
+    opened = await fresh_db.run(
+        "open", lambda conn: channel_accounts.token(conn, seal, business.id, "whatsapp", NUMBER)
+    )
+    assert opened == TOKEN
+
+
+async def test_a_number_of_another_business_is_refused_and_adding_it_again_changes_its_token(
+    fresh_db: Database, business: Business, terminal: Terminal, token_file: str
+) -> None:
+    await fresh_db.run("add business", world.kinneret_tours)
+    code, said = terminal(*adding(token_file))
+    assert (code, "several businesses" in said) == (1, True)
+    assert terminal(*adding(token_file, "--business", "Velo Fibre"))[0] == 0
+    assert "is changed" in terminal(*adding(token_file, "--business", "Velo Fibre"))[1]
+    code, said = terminal(*adding(token_file, "--business", "Kinneret Tours"))
+    assert (code, "belongs to another business" in said) == (1, True)
+
+
+async def test_a_token_is_no_argument_and_nobody_to_ask_is_told(business: Business, terminal: Terminal) -> None:
+    code, said = terminal("channel", "add", "whatsapp", "--phone-number-id", NUMBER, "--token", TOKEN)
+    assert code == 2
+    assert not sys.stdin.isatty() or "No such option" in said
+    code, said = terminal("channel", "add", "whatsapp", "--phone-number-id", NUMBER)
+    assert (code, "--token-file" in said) == (2, True)
+
+
+async def test_a_gateway_s_number_is_added_by_the_gateway_s_own_name(
+    fresh_db: Database, business: Business, terminal: Terminal
+) -> None:
+    terminal.settings["TALLYBOOK_GATEWAY_SECRET"] = "s" * 32
+    assert terminal("channel", "add", "gateway", "--account", "front-desk") == (0, "front-desk is added.\n")
