@@ -22,6 +22,7 @@ TABLES = {
     "Outgoing messages": "outbox",
     "Messages": "messages",
     "Reviews": "qa_photo_reviews",
+    "Photos": "message_files",
     "Review lock": "qa_photo_reviews",
     "Alarms": "alarms",
 }
@@ -47,7 +48,7 @@ def test_every_part_is_drawn() -> None:
     assert set(SECTIONS) == set(TABLES)
 
 
-@pytest.mark.parametrize("section", [*BY_COLUMN, "Alarms"])
+@pytest.mark.parametrize("section", [*BY_COLUMN, "Alarms", "Photos"])
 async def test_the_states_drawn_are_those_the_database_allows(conn: Conn, section: str) -> None:
     allowed = await check(conn, f"{TABLES[section]}_state_known")
     assert states(section) == set(re.findall(r"'(\w+)'", allowed))
