@@ -34,7 +34,7 @@ async def rows(conn: Conn, statement: str) -> list[tuple[Any, ...]]:
 
 
 async def test_on_no_path_is_a_lid_stored_as_a_phone(conn: Conn, business: Business) -> None:
-    """A first post, one posted again, a marketing post, a refused and a held one, all by somebody known by a LID alone."""
+    """A first post, one posted again, a marketing post, one refused and one held, all by somebody known by a LID."""
     strict, unlisted = (project(name, space="fibre", validated=True) for name in ("Mamelodi", "Etwatwa"))
     at_desk = await open_for(conn, business, LAWLEY, MARKETING, strict, unlisted)
     await validity.add(conn, business, [Entry("DR1000001", "Mamelodi")])

@@ -15,12 +15,12 @@ from tallybook.core.db import Conn, Database
 from tallybook.core.messages import Incoming
 from tallybook.monitor.reply_types import Manner
 from tallybook.monitor.service import held, importing, registers, validity
-from tallybook.monitor.service.filing import Desk
+from tallybook.monitor.service.filing import Desk, log_lines
 from tallybook.monitor.service.importing import File
 from tallybook.monitor.service.refiling import Person
 from tallybook.monitor.service.validity import Entry
 from tallybook.monitor.store import importing as import_store
-from tests.monitor.desk import LAWLEY, MARKETING, MOHADIN, again, file, open_for, said
+from tests.monitor.desk import LAWLEY, MAMELODI, MARKETING, MOHADIN, again, file, open_for, said
 
 LISTED, ALSO = replace(LAWLEY, validated=True), replace(MOHADIN, validated=True)
 NADIA = Person("Nadia")
@@ -221,3 +221,22 @@ async def test_a_batch_that_holds_is_stored_like_any_other(conn: Conn, business:
     assert filed.activated == [("DR1752104", "Marketing Activations")]
     noted = await rows(conn, "select is_valid, validation_message from marketing_activations")
     assert noted == [(None, "No list has been imported")]
+
+
+async def test_the_log_says_how_each_post_was_judged(db: Database, business: Business) -> None:
+    """In the words for which people grep; of a catch-up's large batches nobody is told that each was valid."""
+    desk = await db.run("mirror", lambda conn: open_for(conn, business, LISTED, ALSO, MAMELODI))
+    await db.run("list", lambda conn: validity.add(conn, business, [Entry("DR1752104", "Lawley")]))
+    posts = [said(LISTED, "DR1752104"), said(LISTED, "DR9999999"), said(ALSO, "DR1752105"), said(MAMELODI, "DR1752106")]
+    filed = await db.run("post", lambda conn: file(conn, business, posts, desk))
+    assert sorted(log_lines(filed, "[DEV] ")) == sorted([
+        "✅ [DEV] VALIDATED: DR1752104 is in the list of Lawley",
+        "⏭️ [DEV] SKIPPED VALIDATION: DR1752106 in Mamelodi, whose posts need no list",
+        "✅ [DEV] Created QA review for DR1752104",
+        "✅ [DEV] Created QA review for DR1752106",
+        "❌ [DEV] INVALID DROP: DR9999999 is not in the list of Lawley",
+        "🚫 [DEV] REJECTED: DR9999999 makes no review in Lawley",
+        "⏸️ [DEV] HELD: DR1752105 waits until the list of Mohadin can be read",
+    ])  # fmt: skip
+    many = [said(LISTED, "DR1752104") for _ in range(101)]
+    assert (await db.run("post", lambda conn: file(conn, business, many, desk))).validated == []
