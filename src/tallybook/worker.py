@@ -80,11 +80,17 @@ async def _together(app: App, tasks: Mapping[str, Callable[[], Awaitable[None]]]
 
 @contextmanager
 def _metrics(port: int) -> Iterator[None]:
-    """Shows the worker's counters to whoever watches this machine, while the block lasts."""
+    """Shows the worker's counters to whoever watches this machine, while the block lasts. Raises WrongSetup."""
     if not port:
         yield
         return
-    server, thread = start_http_server(port, addr="127.0.0.1")
+    try:
+        server, thread = start_http_server(port, addr="127.0.0.1")
+    except OSError as error:
+        raise WrongSetup(
+            f"The worker's port {port} cannot be had ({error.strerror}); "
+            "choose another with TALLYBOOK_WORKER_METRICS_PORT."
+        ) from error
     try:
         yield
     finally:

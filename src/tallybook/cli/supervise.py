@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -21,12 +22,16 @@ import typer
 from tallybook.app import App, first_business, open_app
 from tallybook.core import embedded, environment, keys, people, revisions
 from tallybook.core.db import Conn
+from tallybook.core.errors import WrongSetup
 from tallybook.settings import Settings
+from tallybook.web.listening import listening
 
 from .opening import on_server, owner_url
 
 AGAIN_SECONDS = 1.0
 GRACE_SECONDS = 20.0
+# How a part ends that was set up wrongly: a later start would end the same way. By sysexits.h, EX_CONFIG.
+WRONG_SETUP = 78
 HANDED_DOWN = ("data_dir", "config", "database_url", "direct_database_url")
 # The parts of the product never need the owner's rights, so they are not given them.
 KEPT_BACK = ("TALLYBOOK_OWNER_DATABASE_URL", "TALLYBOOK_OWNER_DATABASE_URL_FILE")
@@ -35,6 +40,7 @@ log = structlog.get_logger()
 Say = Callable[[str], None]
 Prepare = Callable[[App], Awaitable[list[str]]]
 UnderParent = Annotated[bool, typer.Option("--under-parent", hidden=True)]
+Listener = Annotated[int | None, typer.Option("--listener", hidden=True)]
 
 
 async def first_run(app: App) -> list[str]:
@@ -60,28 +66,79 @@ class Product:
 
 
 async def run_product(settings: Settings, say: Say, product: Product | None = None) -> None:
-    """Everything on one machine, until it is told to stop."""
+    """Everything on one machine, until it is told to stop. Raises WrongSetup where it cannot start."""
     product = product or Product()
     stop = stop_event(under_parent=False)
-    if settings.database_url is not None:
-        await revisions.migrate(owner_url(settings), settings.env)
-        await _run(settings, say, stop, product)
-        return
-    async with embedded.running(settings.data_dir, exclusive=True) as server:
-        role = environment.role_of(settings.env)
-        await environment.create(server.owner_url, settings.env, {role: server.password_for(role)})
-        await _run(await on_server(settings, server), say, stop, product)
+    # Before anything else: a second product that shared the port would be given passwords meant for the first.
+    async with listening(settings.host, settings.port) as ours:
+        if settings.database_url is not None:
+            await revisions.migrate(owner_url(settings), settings.env)
+            await _run(settings, say, _Parts(settings, product, ours, stop))
+            return
+        async with embedded.running(settings.data_dir, exclusive=True) as server:
+            role = environment.role_of(settings.env)
+            await environment.create(server.owner_url, settings.env, {role: server.password_for(role)})
+            attached = await on_server(settings, server)
+            await _run(attached, say, _Parts(attached, product, ours, stop))
 
 
-async def _run(settings: Settings, say: Say, stop: asyncio.Event, product: Product) -> None:
+async def _run(settings: Settings, say: Say, parts: _Parts) -> None:
     async with open_app(settings) as app:
-        for line in await product.prepare(app):
-            say(line)
-    ours = {part: ("-m", "tallybook", part, "--env", settings.env, "--under-parent") for part in ("serve", "work")}
-    environ = _environment(settings)
-    await asyncio.gather(
-        *(_keep_child(part, arguments, environ, stop) for part, arguments in (ours | dict(product.beside)).items())
-    )
+        lines = await parts.product.prepare(app)
+    try:
+        await parts.keep(say, lines)
+    except* WrongSetup as refused:
+        raise refused.exceptions[0] from None
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The processes of the product, and the socket on which its web server listens."""
+
+    settings: Settings
+    product: Product
+    ours: socket.socket
+    stop: asyncio.Event
+
+    async def keep(self, say: Say, lines: Sequence[str]) -> None:
+        """Keeps every part running until the stop. Raises a group of WrongSetup where a first start is refused."""
+        number = self.ours.fileno()
+        under = ("--env", self.settings.env, "--under-parent")
+        parts: dict[str, Sequence[str]] = {
+            "serve": ("-m", "tallybook", "serve", *under, "--listener", str(number)),
+            "work": ("-m", "tallybook", "work", *under),
+            **self.product.beside,
+        }
+        environ = _environment(self.settings)
+        async with asyncio.TaskGroup() as group:
+            for part, arguments in parts.items():
+                child = _Child(part, arguments, environ, (number,) if part == "serve" else ())
+                group.create_task(child.keep(self.stop))
+            announcing = group.create_task(self.announce(say, lines))
+            await self.stop.wait()
+            announcing.cancel()
+            # Nobody new comes in, and whoever takes the port next may have it.
+            self.ours.close()
+
+    async def announce(self, say: Say, lines: Sequence[str]) -> None:
+        """Says the address once the web server has answered; a password is said in any case, since it is made once."""
+        heard = False
+        try:
+            heard = await self._answered()
+        finally:
+            for line in lines if heard else lines[1:]:
+                say(line)
+
+    async def _answered(self) -> bool:
+        """Waits in the socket's own queue, so that this takes one question."""
+        while True:
+            with suppress(OSError):
+                reader, writer = await asyncio.open_connection(*self.ours.getsockname()[:2])
+                with closing(writer):
+                    writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+                    if await reader.read(1):
+                        return True
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def _first_admin(conn: Conn, app: App) -> str | None:
@@ -90,26 +147,63 @@ async def _first_admin(conn: Conn, app: App) -> str | None:
     return await people.ensure_first_admin(conn, business.id, app.passwords) if business else None
 
 
-async def _keep_child(part: str, arguments: Sequence[str], environ: dict[str, str], stop: asyncio.Event) -> None:
-    """Keeps one part running, a Python program of these arguments; starts it again if it ends by itself."""
-    while not stop.is_set():
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, stdin=asyncio.subprocess.PIPE, env=environ, start_new_session=True
-        )
-        ended, told = asyncio.create_task(child.wait()), asyncio.create_task(stop.wait())
-        await asyncio.wait({ended, told}, return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
-        if not ended.done():
-            child.terminate()
-            try:
-                await asyncio.wait_for(asyncio.shield(ended), GRACE_SECONDS)
-            except TimeoutError:
-                child.kill()
-                await ended
-        elif not stop.is_set():
-            log.error("A part of the product ended by itself and is started again", part=part, code=ended.result())
+@dataclass(frozen=True)
+class _Child:
+    """One part, a Python program of these arguments, which inherits the descriptors ``handed``."""
+
+    part: str
+    arguments: Sequence[str]
+    environ: Mapping[str, str]
+    handed: Sequence[int] = ()
+
+    async def keep(self, stop: asyncio.Event) -> None:
+        """Keeps it running; starts it again if it ends. Raises WrongSetup where its first start is refused."""
+        first = True
+        while not stop.is_set():
+            code = await self._run_once(stop)
+            if stop.is_set():
+                return
+            if first and code == WRONG_SETUP:
+                raise WrongSetup(f"Tallybook did not start: {self.part} was refused for the reason above.")
+            first = False
+            log.error("A part of the product ended by itself and is started again", part=self.part, code=code)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), AGAIN_SECONDS)
+
+    async def _run_once(self, stop: asyncio.Event) -> int:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, *self.arguments, stdin=asyncio.subprocess.PIPE, env=self.environ,
+            pass_fds=self.handed, start_new_session=True,
+        )  # fmt: skip
+        ended, told = asyncio.create_task(child.wait()), asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({ended, told}, return_when=asyncio.FIRST_COMPLETED)
+        finally:  # by a neighbour's refusal too
+            told.cancel()
+            if not ended.done():
+                await _end(child, ended)
+        return ended.result()
+
+
+async def _end(child: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:
+    child.terminate()
+    try:
+        await asyncio.wait_for(asyncio.shield(ended), GRACE_SECONDS)
+    except TimeoutError:
+        child.kill()
+        await ended
+
+
+@contextmanager
+def refusals_told(*, under_parent: bool) -> Iterator[None]:
+    """Under a parent, a part that is set up wrongly ends by a code that tells the parent so."""
+    try:
+        yield
+    except WrongSetup as error:
+        if not under_parent:
+            raise
+        typer.echo(error.message, err=True)
+        raise typer.Exit(WRONG_SETUP) from None
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -16,4 +16,5 @@ def work(env: Env = None, under_parent: UnderParent = False) -> None:
         async with open_checked(env) as app:
             await worker.work(app, supervise.stop_event(under_parent=under_parent))
 
-    run(keep_working())
+    with supervise.refusals_told(under_parent=under_parent):
+        run(keep_working())

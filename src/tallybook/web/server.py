@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+from contextlib import nullcontext
 
 from granian.constants import Interfaces
-from granian.server.embed import Server
 
 from tallybook.alerting import watching
 from tallybook.app import App
@@ -33,6 +34,7 @@ from . import (
     replies,
 )
 from .asgi import build
+from .listening import OnOurs, listening
 from .security import Guard
 from .webhooks import in_front_of
 
@@ -70,13 +72,22 @@ def application(app: App, stop: asyncio.Event | None = None) -> Guard:
     return build(app, handlers, lifespan=[live.lifespan(stop)])
 
 
-async def serve(app: App, stop: asyncio.Event) -> None:
-    """Serves until ``stop`` is set; requests under way are answered and open event streams end."""
-    logging.getLogger("_granian").addFilter(is_news)
+async def serve(app: App, stop: asyncio.Event, ours: socket.socket | None = None) -> None:
+    """Serves until ``stop`` is set; requests under way are answered and open event streams end.
+
+    ``ours`` listens already. Without it the address of the settings is taken: raises WrongSetup where it is not free.
+    """
+    async with nullcontext(ours) if ours else listening(app.settings.host, app.settings.port) as taken:
+        await _serve(app, stop, taken)
+
+
+async def _serve(app: App, stop: asyncio.Event, ours: socket.socket) -> None:
     channels = {name: entry.webhook for name, entry in app.channels.items()}
+    logging.getLogger("_granian").addFilter(is_news)
     async with watching(app, stop), in_front_of(application(app, stop), channels, app) as whole:
-        server = Server(
+        server = OnOurs(
             whole,
+            ours,
             address=app.settings.host,
             port=app.settings.port,
             interface=Interfaces.ASGI,
@@ -87,6 +98,8 @@ async def serve(app: App, stop: asyncio.Event) -> None:
         told = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
+        # From here on nobody new comes in: whoever takes the port next may have it.
+        ours.close()
         if not serving.done():
             server.stop()  # type: ignore[no-untyped-call]
         await serving
