@@ -262,3 +262,17 @@ async def test_the_dashboard_s_usual_days_are_the_same_kept_and_counted(conn: Co
     assert not (await statistics.freshen(conn, business)).behind
     assert await reviews.day(conn, business, now) == counted
     assert counted[0].usual[-1] == 2
+
+
+AGED = "update statistics_marks set at = at - interval '11 seconds'"
+
+
+async def test_the_dashboard_counts_itself_where_nobody_else_does(conn: Conn, business: Business) -> None:
+    """The worker may be gone: then what is kept grows old, and a page does not rely on it."""
+    await ready(conn, business)
+    yesterday = f"{datetime.now(UTC).astimezone(business.zone) - timedelta(days=1):%Y-%m-%d} 08:00"
+    await file(conn, business, [said(LAWLEY, "DR1752101", yesterday)])
+    assert await statistics.keeps_up(conn, business), "a moment ago is no delay"
+    await conn.execute(AGED)
+    assert not await statistics.keeps_up(conn, business)
+    assert (await reviews.day(conn, business, datetime.now(UTC)))[0].usual[-1] == 1

@@ -62,8 +62,7 @@ class Reviewer(msgspec.Struct, frozen=True):
 async def day(conn: Conn, business: Business, now: datetime) -> list[DayCount]:
     """Each active project's business day so far, beside its own two weeks before."""
     today = rules.business_date(now, business.zone)
-    freshness = await statistics.freshen(conn, business)
-    if freshness.behind:
+    if not await statistics.keeps_up(conn, business):
         return await review_list.day_counts(conn, business, today, USUAL_DAYS)
     # The days before are kept counts, which cost the same however much was posted on them.
     days = [today - timedelta(days=back) for back in range(USUAL_DAYS, 0, -1)]

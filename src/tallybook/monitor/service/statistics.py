@@ -20,6 +20,7 @@ from tallybook.monitor.types import Kind
 
 OUTSTANDING_DAYS = 7
 FEW_DAYS = 3  # that a page counts itself; more are left to the worker
+PATIENCE = timedelta(seconds=10)
 MOST_FAILURES = 5
 MOST_PEOPLE = 10
 DAILY_AT_MOST = 92  # days of a period that are drawn one by one; a longer one is drawn by weeks
@@ -89,6 +90,17 @@ async def freshen(conn: Conn, business: Business) -> Freshness:
             turn = await statistics_marks.see_turn(conn, business.id)
             waiting = await statistics_marks.waiting(conn, business.id)
     return Freshness(turn.counted_at, bool(waiting) or turn.whole_at is None, turn.whole_at, turn.mended)
+
+
+async def keeps_up(conn: Conn, business: Business) -> bool:
+    """Whether what is kept of days gone by can be shown beside today's, without counting anything first.
+
+    Not before everything was counted once, and not while something has waited longer than counting takes.
+    """
+    if (await statistics_marks.see_turn(conn, business.id)).whole_at is None:
+        return False
+    waited = await statistics_marks.oldest(conn, business.id)
+    return waited is None or waited < PATIENCE
 
 
 async def fold(conn: Conn, business: Business, always: tuple[date, ...] = ()) -> bool:

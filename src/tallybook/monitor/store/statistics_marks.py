@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -86,6 +86,9 @@ from (
     select days from statistics_marks where business_id = %(business_id)s order by id limit %(most)s) m
 cross join unnest(m.days) as d (day)
 """
+OLDEST = """
+select clock_timestamp() - at from statistics_marks where business_id = %(business_id)s order by id limit 1
+"""
 TAKE_MARKS = """
 with taken as (
     delete from statistics_marks where business_id = %(business_id)s and id in (
@@ -126,6 +129,12 @@ async def waiting(conn: Conn, business_id: int) -> list[date]:
     """The days that marks name, as far as they are taken at once."""
     row = await (await conn.execute(WAITING, {"business_id": business_id, "most": MOST})).fetchone()
     return list(row[0]) if row else []
+
+
+async def oldest(conn: Conn, business_id: int) -> timedelta | None:
+    """For how long the first mark has waited; None where there is none."""
+    row = await (await conn.execute(OLDEST, {"business_id": business_id})).fetchone()
+    return row[0] if row else None
 
 
 async def take_marks(conn: Conn, business: Business) -> list[date]:
