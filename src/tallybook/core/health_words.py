@@ -55,6 +55,8 @@ WITH_VALUES = (
     N_("This bridge drops captions: none of {media} photos and files has any text. "
        "A drop number written under a photo cannot be seen."),
     N_("{n} rows have no message id and were left out."),
+    N_("{n} rows have a message id that is too long and were left out."),
+    N_("Posts cannot be stored ({error}); they wait in the bridge's file."),
     N_("{n} rows have a time that cannot be read; a neighbouring row's time was taken."),
     N_("Group {group} was active but its newest messages are not in the file."),
     N_("The bridge's table 'messages' has no column {columns}: was the bridge built anew with other column names? "

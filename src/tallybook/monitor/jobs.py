@@ -42,6 +42,7 @@ IDLE_SECONDS = 2.0  # how soon a projects file that appears is read
 NIGHT = wall_time(2, 30)
 UNANSWERED = Manner(enabled=False)
 READING = "Connected; reading."
+CANNOT_STORE = "Posts cannot be stored ({error}); they wait in the bridge's file."
 QUIET = "The bridge has stored no message of any chat for half a day. Is it connected to WhatsApp?"
 
 logger = structlog.get_logger()
@@ -161,9 +162,12 @@ class Keeper:
             await self._beat(watch, error.message)
             return error.message, None
         except (DatabaseError, OSError) as error:
-            # An outage may be long; what waited is filed within seconds of its end.
-            pause = AWAY_SECONDS if self.db.is_away else None
-            return f"Posts cannot be stored ({type(error).__name__}); they wait in the bridge's file.", pause
+            problem = CANNOT_STORE.format(error=type(error).__name__)
+            if self.db.is_away:
+                # An outage may be long; what waited is filed within seconds of its end.
+                return problem, AWAY_SECONDS
+            await self._beat(watch, problem)
+            return problem, None
         return watch.mistake, watch.poll_seconds
 
     async def _beat(self, watch: Watch | None, problem: str | None) -> None:

@@ -19,7 +19,7 @@ from .clock import instant
 from .columns import CHAT_TIMES, Row, columns, fetch, table
 from .lids import LidMap
 from .ranges import Range, Ranges
-from .rows import plain
+from .rows import plain, unkeyable
 from .snapshot import guarded, look
 
 # A chat's time is also raised by reactions and by things that are stored a moment later.
@@ -81,6 +81,7 @@ class _Tally:
         self.media_with_text = 0
         self.has_captions = False
         self.unkeyable = 0
+        self.too_long = 0
         self.unreadable = 0
         self.chats = chats
 
@@ -88,7 +89,9 @@ class _Tally:
         at = found.at
         self.has_captions = bool(at.caption)
         for row in found.rows:
-            self.unkeyable += not row[at.id]
+            if unkeyable(row[at.id]):
+                self.unkeyable += 1
+                self.too_long += bool(row[at.id])
             self.rows[plain(row[at.chat])] += 1
             self.senders[row[at.sender]] += 1
             self._add_time(plain(row[at.chat]), instant(row[at.said_at]))
@@ -194,8 +197,10 @@ def _problems(tally: _Tally, groups: list[GroupFinding], drops_captions: bool, l
             f"This bridge drops captions: none of {tally.media} photos and files has any text. "
             "A drop number written under a photo cannot be seen."
         )
-    if tally.unkeyable:
-        said.append(f"{tally.unkeyable} rows have no message id and were left out.")
+    if nameless := tally.unkeyable - tally.too_long:
+        said.append(f"{nameless} rows have no message id and were left out.")
+    if tally.too_long:
+        said.append(f"{tally.too_long} rows have a message id that is too long and were left out.")
     if tally.unreadable:
         said.append(f"{tally.unreadable} rows have a time that cannot be read; a neighbouring row's time was taken.")
     if lids:

@@ -15,6 +15,11 @@ from tallybook.core.messages import Identity, Incoming, Media
 from .clock import instant
 from .columns import Columns, Row
 
+# WhatsApp's own ids have some 32 characters and its texts at most 65,536. PostgreSQL takes 2,704 bytes as a key.
+MAX_ID = 400
+MAX_TEXT = 1_000_000
+MAX_WORD = 1_000
+LARGEST = 2**63 - 1  # bytes that a bigint can count; SQLite keeps what is larger as a fraction
 _NUL = "\0"
 _YES = frozenset({"1", "true", "t", "yes"})
 
@@ -55,16 +60,19 @@ class Reader:
         """Resolve a sender once; a group has a hundred of them and a quarter of a million messages."""
         known = self._senders.get(raw)
         if known is None:
-            known = self._senders[raw] = resolve(plain(raw), self._lids)
+            known = self._senders[raw] = resolve(plain(raw)[:MAX_WORD], self._lids)
         return known
 
     def incomings(self, rows: list[Row], at: Columns, context: Context) -> list[tuple[int, Incoming]]:
-        """Turn rows, in file order, into (row number, Incoming). Rows without id or chat cannot be keyed: left out."""
+        """Turn rows, in file order, into (row number, Incoming).
+
+        Rows that cannot be keyed, without id or chat or with one that is too long, are left out; findings count them.
+        """
         read = []
         known, id_at, chat_at, said_at = context.known, at.id, at.chat, at.said_at
         for place, row in enumerate(rows):
             if (
-                not row[id_at]
+                unkeyable(row[id_at])
                 or not row[chat_at]
                 or (known and known.get((row[id_at], row[chat_at])) == (row[0], hash(row)))
             ):
@@ -78,8 +86,8 @@ class Reader:
         # Each call saved here is a tenth of a second at a million messages.
         sender = self._senders.get(row[at.sender]) or self.sender(row[at.sender])
         chat = self._chats.get(row[at.chat]) or self._chats.setdefault(row[at.chat], plain(row[at.chat]))
-        text = plain(row[at.content] or (row[at.caption] if at.caption else ""))
-        media_type = plain(row[at.media_type]) if at.media_type and row[at.media_type] else ""
+        text = plain(row[at.content] or (row[at.caption] if at.caption else ""))[:MAX_TEXT]
+        media_type = plain(row[at.media_type])[:MAX_WORD] if at.media_type and row[at.media_type] else ""
         deleted = _deleted(row, at) if at.revoked or at.deleted_at else False
         return Incoming(
             "bridge",
@@ -104,6 +112,13 @@ def plain(value: object) -> str:
             return ""
         value = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     return value.replace(_NUL, "\ufffd") if _NUL in value else value
+
+
+def unkeyable(message_id: object) -> bool:
+    """Tell whether a row has no id, or one that is too long for a key."""
+    if type(message_id) is str:
+        return not 0 < len(message_id) <= MAX_ID
+    return not message_id or len(plain(message_id)) > MAX_ID
 
 
 def _nearest(rows: list[Row], place: int, at: Columns) -> datetime | None:
@@ -131,7 +146,7 @@ def _media(row: Row, at: Columns, media_type: str) -> Media:
         size = int(row[at.size]) if at.size else None
     return Media(
         type=media_type,
-        filename=plain(row[at.filename]) if at.filename else "",
-        sha256=digest if isinstance(digest, bytes) and digest else None,
-        size=size,
+        filename=plain(row[at.filename])[:MAX_WORD] if at.filename else "",
+        sha256=digest if isinstance(digest, bytes) and 0 < len(digest) <= MAX_WORD else None,
+        size=size if size is not None and 0 <= size <= LARGEST else None,
     )
