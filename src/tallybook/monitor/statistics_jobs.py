@@ -70,6 +70,9 @@ async def whole(db: Database, business: Business) -> int:
 async def _mend(conn: Conn, business: Business, days: list[date]) -> int:
     while await statistics.fold(conn, business):  # what is marked is not wrong, only not counted yet
         pass
+    if (await statistics_marks.see_turn(conn, business.id)).whole_at is None:  # there is nothing yet to compare
+        await statistics_count.count_again(conn, business, days)
+        return 0
     wrong = await statistics_count.wrong_days(conn, business, days)
     if wrong:
         await statistics_count.count_again(conn, business, wrong)
