@@ -231,7 +231,7 @@ async def test_the_log_says_how_each_post_was_judged(db: Database, business: Bus
     filed = await db.run("post", lambda conn: file(conn, business, posts, desk))
     assert sorted(log_lines(filed, "[DEV] ")) == sorted([
         "✅ [DEV] VALIDATED: DR1752104 is in the list of Lawley",
-        "⏭️ [DEV] SKIPPED VALIDATION: DR1752106 in Mamelodi, whose posts need no list",
+        "⏭️ [DEV] SKIPPED VALIDATION: DR1752106 in Mamelodi, which needs no list",
         "✅ [DEV] Created QA review for DR1752104",
         "✅ [DEV] Created QA review for DR1752106",
         "❌ [DEV] INVALID DROP: DR9999999 is not in the list of Lawley",

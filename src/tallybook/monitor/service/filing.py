@@ -213,7 +213,7 @@ def log_lines(filed: Filed, tag: str) -> list[str]:
     """What is written to the log for a batch, to the letter; ``tag`` is empty in prod, else e.g. ``[DEV] ``."""
     return [
         *(f"✅ {tag}VALIDATED: {drop} is in the list of {project}" for drop, project in filed.validated),
-        *(f"⏭️ {tag}SKIPPED VALIDATION: {drop} in {project}, whose posts need no list" for drop, project in filed.unchecked),
+        *(f"⏭️ {tag}SKIPPED VALIDATION: {drop} in {project}, which needs no list" for drop, project in filed.unchecked),
         *(f"✅ {tag}Created QA review for {drop}" for drop, _ in filed.created),
         *(f"🔄 {tag}Resubmission detected: {drop} in {project}" for drop, project in filed.resubmitted),
         *(f"❌ {tag}INVALID DROP: {drop} is not in the list of {project}" for drop, project in filed.invalid),
