@@ -12,7 +12,7 @@ from psycopg import errors as pg
 from tallybook.core import ingest
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
-from tallybook.core.ingest import Absorbed
+from tallybook.core.ingest import Absorbed, Batch
 from tallybook.core.messages import Incoming, Stored
 from tests import world
 from tests.core.worked import rows
@@ -169,3 +169,24 @@ async def test_two_businesses_may_hear_the_same_message(db: Database, business: 
     other = await db.run("add business", world.kinneret_tours)
     for owner in (business, other):
         assert (await absorb(db, owner, Clerk(), said("1", "one"))).new == 1
+
+
+async def test_only_a_batch_in_which_something_has_content_sends_a_column_of_it(
+    db: Database, business: Business
+) -> None:
+    """A bridge's catch-up of a million messages has none, and must not pay for it."""
+    bare, other = incomings(said("1"), said("2"))
+    rich = msgspec.structs.replace(other, content='{"type": "text"}')
+    assert Batch([bare, other]).contents is None
+    assert Batch([bare, rich]).contents == '{NULL,"{\\"type\\": \\"text\\"}"}'
+    await db.run("absorb", lambda conn: ingest.absorb(conn, business, [bare, rich], Clerk()))
+    assert await rows(db, "select content from messages order by external_id") == [(None,), ({"type": "text"},)]
+
+
+async def test_an_edit_without_content_leaves_what_is_there(db: Database, business: Business) -> None:
+    (before,) = incomings(said("1", "one"))
+    (after,) = incomings(said("1", "two"))
+    for one in (msgspec.structs.replace(before, content='{"type": "text"}'), after):
+        await db.run("absorb", lambda conn, one=one: ingest.absorb(conn, business, [one], Clerk()))
+    assert await rows(db, "select text, content from messages") == [("two", {"type": "text"})]
+    assert await rows(db, "select text, content from message_revisions") == [("one", {"type": "text"})]

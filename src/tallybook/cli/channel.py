@@ -46,7 +46,7 @@ def whatsapp(
     token = _token(token_file)
     new = [NewAccount("whatsapp", phone_number_id, label, token)]
     if waba_id:
-        new.append(NewAccount("whatsapp", f"waba:{waba_id}", label))
+        new.append(NewAccount("whatsapp", f"waba:{waba_id}", label, may_be_silent=True))
     _add(new, business, env, as_json=as_json)
 
 

@@ -88,7 +88,8 @@ class Arrivals:
 
 async def checks(conn: Conn, business: Business, _: datetime) -> list[Check]:
     """For each account of the business: whether anything came, how much, and when last."""
-    return [_check(one) for one in await channel_accounts.listed(conn, business.id)]
+    known = await channel_accounts.listed(conn, business.id)
+    return [_check(one) for one in known if one.last_seen_at is not None or not one.may_be_silent]
 
 
 def _check(one: channel_accounts.ChannelAccount) -> Check:

@@ -25,12 +25,16 @@ LONGEST = 200
 
 
 class NewAccount(msgspec.Struct, frozen=True):
-    """An account to be added; ``token`` is what its API asks for, "" where none is known yet."""
+    """An account to be added; ``token`` is what its API asks for, "" where none is known yet.
+
+    One that ``may_be_silent`` is no number but what a provider tells news by, which may never come.
+    """
 
     channel: str
     account: str
     label: str = ""
-    token: str = msgspec.field(default="")
+    token: str = ""
+    may_be_silent: bool = False
 
     def __repr__(self) -> str:
         return f"NewAccount({self.channel}, {self.account})"
@@ -57,6 +61,7 @@ class ChannelAccount(msgspec.Struct, frozen=True):
     updates: int
     last_said_at: datetime | None
     last_seen_at: datetime | None
+    may_be_silent: bool
 
 
 SHARE = "select pg_advisory_xact_lock_shared(hashtext('channel accounts'), hashtext(current_schema()))"
@@ -76,8 +81,9 @@ async def owners(conn: Conn, accounts: Collection[str], channel: str) -> dict[st
 
 
 ADD = f"""
-insert into channel_accounts (channel, account, business_id, label, token_sealed)
-values (%(channel)s::text, %(account)s::text, %(business_id)s::int, %(label)s::text, %(token)s::bytea)
+insert into channel_accounts (channel, account, business_id, label, token_sealed, may_be_silent)
+values (%(channel)s::text, %(account)s::text, %(business_id)s::int, %(label)s::text, %(token)s::bytea,
+    %(may_be_silent)s::bool)
 on conflict {keys.CHANNEL_ACCOUNT.target} do nothing
 """
 AGAIN = """
@@ -102,7 +108,7 @@ async def add(conn: Conn, seal: Seal, caller: Caller, new: NewAccount) -> Added:
     await conn.execute(ALONE)
     values = {
         "channel": new.channel, "account": new.account, "business_id": caller.business_id, "label": new.label.strip(),
-        "token": seal.seal(new.token) if new.token else None,
+        "token": seal.seal(new.token) if new.token else None, "may_be_silent": new.may_be_silent,
     }  # fmt: skip
     fresh = (await conn.execute(ADD, values)).rowcount == 1
     if not fresh and (await conn.execute(AGAIN, values)).rowcount == 0:
@@ -121,7 +127,7 @@ async def add(conn: Conn, seal: Seal, caller: Caller, new: NewAccount) -> Added:
 
 LISTED = """
 select a.channel, a.account, a.business_id, b.name, a.label, a.token_sealed is not null, a.added_at,
-    coalesce(r.messages, 0), coalesce(r.updates, 0), r.last_said_at, r.last_seen_at
+    coalesce(r.messages, 0), coalesce(r.updates, 0), r.last_said_at, r.last_seen_at, a.may_be_silent
 from channel_accounts a join businesses b on b.id = a.business_id
 left join channel_arrivals r on r.business_id = a.business_id and r.channel = a.channel and r.account = a.account
 where %(business_id)s::int is null or a.business_id = %(business_id)s::int

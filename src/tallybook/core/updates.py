@@ -18,6 +18,8 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = 100_000_000_000
 _LAST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 SHA256_BYTES = 32
+# Characters. PostgreSQL's index takes some 2,700 bytes for all of a key; no provider's id comes near it.
+LONGEST = 250
 
 
 def moment(told: float | str | None) -> datetime | None:
@@ -31,7 +33,15 @@ def moment(told: float | str | None) -> datetime | None:
 
 def canonical(raw: msgspec.Raw | bytes) -> bytes:
     """One spelling for each JSON value, whatever the order of its keys and its escapes."""
-    return msgspec.json.encode(msgspec.json.decode(raw), order="sorted")
+    try:
+        return msgspec.json.encode(msgspec.json.decode(raw), order="sorted")
+    except OverflowError:  # a whole number of more than 64 bits, which is nobody's
+        return bytes(raw)
+
+
+def indexable(text: str) -> str:
+    """A text that the database's index takes: itself, or what stands for one that is absurdly long."""
+    return text if len(text) <= LONGEST else f"of:{digest(text.encode()).hex()}"
 
 
 def digest(*parts: bytes) -> bytes:
@@ -88,13 +98,13 @@ class Update:
             channel,
             account,
             account,
-            self.external_id,
-            self.chat,
-            self.sender,
+            indexable(self.external_id),
+            indexable(self.chat),
+            self.sender if len(self.sender.lid or "") <= LONGEST else Identity(raw=self.sender.raw),
             self.at or NEVER,
             said.text,
             digest(said.text.encode(), *said.hash_of),
-            self.kind,
+            indexable(self.kind),
             from_us=self.from_us,
             media=said.media,
             content=written(content),

@@ -216,6 +216,16 @@ def test_what_the_database_could_not_hold_is_replaced() -> None:
     assert "\\u0000" not in (incoming.content or "")
 
 
+def test_what_is_absurdly_long_does_not_stand_in_its_neighbours_way() -> None:
+    long = "9" * 5000
+    for odd in ({"id": long}, {"from": long}, {"group_id": long}):
+        incoming = only(said(text() | odd))
+        assert max(len(incoming.external_id), len(incoming.chat)) <= 250
+        assert json.loads(bytes(told(incoming).as_sent)) == text() | odd
+    assert len(only(body(change("calls", {"id": 10**40}, field="c" * 5000))).kind) <= 250
+    assert only(body(bodies.account_change("security", number=10**40))).kind == "account:security"
+
+
 def test_numbers_of_several_businesses_in_one_body_are_told_apart() -> None:
     found = parse(body(change("messages", text()), change("messages", text(), number="2"), waba="9"))
     assert [one.account for one in found] == [NUMBER, "2"]

@@ -184,6 +184,13 @@ async def test_what_came_for_nobody_s_number_is_filed_as_soon_as_somebody_has_it
     assert await rows(db, "select state from deliveries order by id") == [("done",), ("parked",)]
 
 
+async def test_absurdly_long_ids_are_rows_like_others(db: Database, business: Business) -> None:
+    await add(db, business)
+    odd = [{"id": "9" * 5000}, {"from": "9" * 5000}, {"group_id": "x" * 5000}]
+    await come(db, said(*(text(number=number) | one for number, one in enumerate(odd)), text(number=9)))
+    assert await rows(db, "select count(*), count(parked_reason) from messages") == [(4, 0)]
+
+
 async def test_a_number_that_is_added_while_its_delivery_is_filed_misses_nothing(
     db: Database, business: Business
 ) -> None:
@@ -237,6 +244,10 @@ async def test_health_says_what_came_for_each_number_and_when(db: Database, busi
     await add(db, business, label="Front desk")
     (before,) = await db.run("look", lambda conn: arrivals.checks(conn, business, now()))
     assert (before.name, before.state, before.says) == ("whatsapp Front desk", "late", arrivals.NOTHING_YET)
+    new = NewAccount("whatsapp", f"waba:{WABA}", may_be_silent=True)
+    system = people.command_line(business.id)
+    await db.run("add", lambda conn: channel_accounts.add(conn, SEAL, system, new))
+    assert len(await db.run("look", lambda conn: arrivals.checks(conn, business, now()))) == 1, "it may be silent"
     await come(db, said(text(), text("Hello?", 2)), body(change("statuses", bodies.status("read"))))
     (after,) = await db.run("look", lambda conn: arrivals.checks(conn, business, now()))
     assert (after.state, after.facts["messages"], after.facts["updates"]) == ("ok", 2, 3)

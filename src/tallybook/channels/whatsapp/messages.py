@@ -61,7 +61,7 @@ def past(around: Around, raw: Raw, customer: str | None = None) -> Incoming:
     A photo's place comes first and the photo later, with the same id: two kinds, since their order is not sure.
     """
     read, whole = _read(raw)
-    ours = bool(around.own) and (read.from_ or "").lstrip("+") == around.own
+    ours = (read.from_ or "").lstrip("+") == around.own if around.own else customer not in {None, read.from_}
     who = customer or (read.to if ours else read.from_)
     other, person = somebody(around, who, read.to_user_id if ours else read.from_user_id, None)
     update = Update(

@@ -111,7 +111,7 @@ def _around(entry: Entry, change: Change, value: dict[str, Raw]) -> Around:
         account=metadata.phone_number_id or f"waba:{entry.id}",
         field=change.field or "none",
         time=entry.time,
-        own=(metadata.display_phone_number or "").lstrip("+").replace(" ", ""),
+        own="".join(filter(str.isdecimal, metadata.display_phone_number or "")),
         contacts=_read_or(value.get("contacts"), list[Contact], []),
     )
 

@@ -11,6 +11,7 @@ create table channel_accounts (
     business_id int not null references businesses,
     label varchar(100) not null default '',
     token_sealed bytea,
+    may_be_silent boolean not null default false,
     added_at timestamptz not null default now(),
     constraint channel_accounts_pkey primary key (channel, account)
 );
