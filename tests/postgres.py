@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,21 @@ class Server:
         while time.monotonic() < deadline and self._children_live():
             time.sleep(0.02)
 
+    @contextlib.contextmanager
+    def hung(self) -> Iterator[None]:
+        """Not one of its processes says or does anything, and none goes away, until the block ends."""
+        stopped: list[int] = []
+        assert self._process is not None
+        try:
+            for process in (self._process.pid, *self._processes()):  # the postmaster first: it makes no new ones
+                os.kill(process, signal.SIGSTOP)
+                stopped.append(process)
+            yield
+        finally:
+            for process in stopped:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
+
     def remove(self) -> None:
         self._end(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -159,9 +175,13 @@ class Server:
 
     def _children_live(self) -> bool:
         """Whether a backend still holds the shared memory, which would stop the next start."""
-        ours = str(self._data)
+        return bool(self._processes())
+
+    def _processes(self) -> list[int]:
+        """Whatever runs in its folder."""
+        ours, found = str(self._data), []
         for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 if str((entry / "cwd").readlink()) == ours:
-                    return True
-        return False
+                    found.append(int(entry.name))
+        return found

@@ -6,11 +6,11 @@ environment's schema is set inside each transaction.
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 import psycopg
@@ -20,14 +20,14 @@ from prometheus_client import Counter
 from psycopg import errors as pg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from . import connection, violations
+from . import connection, environment_names, violations
 from .errors import WrongSetup
 from .outage import POOL_LOG, Outage
 
 Conn: TypeAlias = connection.Conn
 T = TypeVar("T")
 
-PROD = "prod"
+PROD = environment_names.PROD
 TRANSIENT = (
     pg.SerializationFailure,
     pg.DeadlockDetected,
@@ -41,7 +41,8 @@ TRANSIENT = (
 TRIES = 5
 # After a long outage the pool's own back-off would wait for minutes more; whoever asks next makes it try at once.
 RECONNECT_SECONDS = 2.0
-CONNECT_SECONDS = 5
+# How much longer than the server's own limit of a statement its answer is waited for.
+GRACE_SECONDS = 5.0
 # Whoever asks while the database is known to be away is told so soon.
 AWAY_SECONDS = 1.0
 
@@ -52,13 +53,18 @@ _inside = ContextVar("inside_a_transaction", default=False)
 
 
 def schema_of(environment: str) -> str:
-    """The PostgreSQL schema of an environment: ``public`` for prod, else the environment's own name."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", environment):
+    """The PostgreSQL schema of an environment: ``public`` for prod, else the environment's own name.
+
+    Everything that names a schema passes here. Raises WrongSetup for a name that another schema or role has.
+    """
+    if not environment_names.is_plain(environment):
         raise WrongSetup(
             f"“{environment}” cannot be the name of an environment: use small letters, digits and _, "
             "beginning with a letter."
         )
-    return "public" if environment == PROD else environment
+    if environment_names.is_reserved(environment):
+        raise WrongSetup(f"“{environment}” cannot be the name of an environment: the database uses it for other things.")
+    return environment_names.PRODUCTION_SCHEMA if environment == PROD else environment
 
 
 def is_transient(error: BaseException) -> bool:
@@ -156,6 +162,7 @@ async def open_database(
     """A pool of ``size`` connections on one environment. Opens at once, even while the server is away.
 
     ``url`` may lead to a pooler. The timeouts hold inside each transaction, so that no pooler setting is needed.
+    Where the server does not keep them, since it hangs, its connections are cut: a passing fault.
     """
     schema = schema_of(environment)
     begin = (
@@ -164,18 +171,15 @@ async def open_database(
     )
     pool: AsyncConnectionPool[Conn] = AsyncConnectionPool(
         url,
-        kwargs={
-            "autocommit": True,
-            "prepare_threshold": None,
-            "application_name": "tallybook",
-            "connect_timeout": CONNECT_SECONDS,
-        },
+        connection_class=connection.Impatient,
+        kwargs={"autocommit": True, "prepare_threshold": None, "application_name": "tallybook", **connection.LINE},
         min_size=1,
         max_size=size,
         timeout=5,
         reconnect_timeout=RECONNECT_SECONDS,
         open=False,
-        check=AsyncConnectionPool.check_connection,
+        configure=partial(_configure, _seconds(statement_timeout)),
+        check=connection.check,
         name=f"tallybook-{environment}",
     )
     outage = Outage(pool.name)
@@ -186,3 +190,14 @@ async def open_database(
     finally:
         await pool.close()
         POOL_LOG.removeFilter(outage)
+
+
+async def _configure(limit: float | None, conn: Conn) -> None:
+    if isinstance(conn, connection.Impatient) and limit is not None:
+        conn.patience = limit + GRACE_SECONDS
+
+
+def _seconds(timeout: str) -> float | None:
+    """A limit as PostgreSQL spells it, in whole seconds or minutes; None where there is none."""
+    number, unit = int(timeout.rstrip("smin")), timeout.lstrip("0123456789")
+    return number * {"s": 1.0, "min": 60.0}[unit] if number else None

@@ -18,6 +18,7 @@ import psycopg
 import structlog
 from psycopg import sql
 
+from .connection import CONNECT_SECONDS, LINE
 from .db import Conn, Database
 
 # The environment's own channel, found without being told the environment.
@@ -30,7 +31,6 @@ ECHO = "echo"
 # All in seconds.
 ASK_EVERY = 2.0
 QUIET_FOR = 5.0
-CONNECT_SECONDS = 5
 ECHO_WITHIN = 2.0
 RECONNECT_AFTER = (0.2, 1.0, 3.0)  # the last one again and again
 DEAF_FOR = 60.0  # until a connection through which nothing came is tried again
@@ -133,9 +133,8 @@ class _Line:
     @asynccontextmanager
     async def _connection(self, url: str) -> AsyncIterator[Conn]:
         conn = await psycopg.AsyncConnection.connect(
-            url, autocommit=True, application_name="tallybook wake-ups", connect_timeout=CONNECT_SECONDS,
-            keepalives_idle=5, keepalives_interval=2, keepalives_count=3, tcp_user_timeout=10_000,
-        )  # fmt: skip
+            url, autocommit=True, application_name="tallybook wake-ups", **LINE
+        )
         try:
             channel = sql.Identifier(channel_of(self._db.environment))
             await asyncio.wait_for(conn.execute(sql.SQL(LISTEN).format(channel=channel)), CONNECT_SECONDS)
