@@ -54,7 +54,7 @@ async def test_a_number_is_added_with_its_token_and_what_came_before_waits_again
     assert code == 0, said
     assert f"{NUMBER} is added." in said
     assert f"waba:{WABA} is added." in said
-    assert "1 deliveries that came for nobody wait again" in said
+    assert "Deliveries that came for nobody and wait again: 1." in said
     assert "refused until TALLYBOOK_WHATSAPP_APP_SECRET is set" in said
     assert await rows(fresh_db, "select state from deliveries") == [("waiting",)]
     code, listed = terminal("channel", "list", "--json")
@@ -81,7 +81,7 @@ async def test_a_token_is_sealed_anew_with_the_newest_key(
     code, said = terminal("channel", "reseal")
     assert (code, "TALLYBOOK_SECRET_KEY" in said) == (1, True), "without the older key nothing is changed"
     terminal.settings["TALLYBOOK_SECRET_KEY"] = f"{NEW},{OLD}"
-    assert terminal("channel", "reseal") == (0, "1 tokens are sealed with the newest key.\n")
+    assert terminal("channel", "reseal") == (0, "Tokens sealed with the newest key: 1.\n")
     seal = Seal(Settings.load(terminal.settings | {"TALLYBOOK_SECRET_KEY": NEW}).secret_keys())
     opened = await fresh_db.run(
         "open", lambda conn: channel_accounts.token(conn, seal, business.id, "whatsapp", NUMBER)

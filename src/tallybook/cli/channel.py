@@ -74,11 +74,10 @@ def list_(env: Env = None, as_json: Json = False) -> None:
     if as_json or not accounts:
         say(msgspec.to_builtins(accounts), "No number is added yet.", as_json=as_json)
         return
-    table = Table(
-        "channel", "account", "label", "business", "token", "messages", "updates", "last came", pad_edge=False
-    )
+    heads = ("channel", "account", "label", "business", "token", "messages", "updates", "last came")
+    table = Table(*heads, box=None, pad_edge=False)
     for one in accounts:
-        last = f"{one.last_seen_at:%Y-%m-%d %H:%M:%S %Z}" if one.last_seen_at else "never"
+        last = f"{one.last_seen_at:%Y-%m-%d %H:%M %Z}" if one.last_seen_at else "never"
         sealed = "yes" if one.has_token else "no"
         table.add_row(
             one.channel, one.account, one.label, one.business, sealed, str(one.messages), str(one.updates), last
@@ -97,7 +96,7 @@ def reseal(env: Env = None, as_json: Json = False) -> None:
             )
 
     count = run(work())
-    say({"sealed": count}, f"{count} tokens are sealed with the newest key.", as_json=as_json)
+    say({"sealed": count}, f"Tokens sealed with the newest key: {count}.", as_json=as_json)
 
 
 def _add(new: list[NewAccount], business: str | None, env: str | None, *, as_json: bool) -> None:
@@ -110,7 +109,7 @@ def _add(new: list[NewAccount], business: str | None, env: str | None, *, as_jso
     waiting = sum(one.waiting_again for one in added)
     lines = [f"{one.account} is {'added' if what.new else 'changed'}." for one, what in zip(new, added, strict=True)]
     if waiting:
-        lines.append(f"{waiting} deliveries that came for nobody wait again; a worker files them.")
+        lines.append(f"Deliveries that came for nobody and wait again: {waiting}. A worker files them.")
     if not listening:
         setting = {"whatsapp": "TALLYBOOK_WHATSAPP_APP_SECRET"}.get(new[0].channel, "TALLYBOOK_GATEWAY_SECRET")
         lines.append(f"Its webhooks are refused until {setting} is set where the web server runs.")

@@ -93,7 +93,8 @@ async def checks(conn: Conn, business: Business, _: datetime) -> list[Check]:
 
 
 def _check(one: channel_accounts.ChannelAccount) -> Check:
-    name = f"{one.channel} {one.label or one.account}"
+    # The account too: labels are people's, and alarms are told apart by this name.
+    name = f"{one.channel} {one.label} ({one.account})" if one.label else f"{one.channel} {one.account}"
     if one.last_seen_at is None:
         return Check(name, "late", NOTHING_YET, one.added_at)
     facts: dict[str, str | int | float] = {"messages": one.messages, "updates": one.updates}

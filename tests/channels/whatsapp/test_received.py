@@ -243,7 +243,7 @@ async def test_a_number_belongs_to_one_business_and_its_messages_to_no_other(db:
 async def test_health_says_what_came_for_each_number_and_when(db: Database, business: Business) -> None:
     await add(db, business, label="Front desk")
     (before,) = await db.run("look", lambda conn: arrivals.checks(conn, business, now()))
-    assert (before.name, before.state, before.says) == ("whatsapp Front desk", "late", arrivals.NOTHING_YET)
+    assert (before.name, before.state, before.says) == (f"whatsapp Front desk ({NUMBER})", "late", arrivals.NOTHING_YET)
     new = NewAccount("whatsapp", f"waba:{WABA}", may_be_silent=True)
     system = people.command_line(business.id)
     await db.run("add", lambda conn: channel_accounts.add(conn, SEAL, system, new))
