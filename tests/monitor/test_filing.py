@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -14,7 +15,7 @@ from tallybook.core.channel import Position
 from tallybook.core.db import Conn, Database
 from tallybook.core.messages import Identity, Incoming, Outgoing, Stored
 from tallybook.core.outbox import put
-from tallybook.monitor.rules import compile_pattern
+from tallybook.monitor.rules import MAX_COMMENT, compile_pattern
 from tallybook.monitor.service import validity
 from tallybook.monitor.service.validity import Entry
 from tallybook.monitor.store import projects as project_store
@@ -289,3 +290,34 @@ async def test_a_fault_of_the_database_parks_no_message(conn: Conn, business: Bu
 
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         await ingest.absorb(conn, business, [said(LAWLEY, "DR1752104")], Files(handler))
+
+
+async def test_a_post_dated_in_the_far_future_stops_no_later_post(conn: Conn, business: Business) -> None:
+    now = datetime.now(UTC)
+    await file(conn, business, [said(LAWLEY, "DR1752104", said_at=now.replace(year=2099, day=1))])
+    await conn.execute("update drops set last_posted_at = last_posted_at - interval '2 days'")  # two days go by
+    filed = await file(conn, business, [said(LAWLEY, "DR1752104", said_at=now)])
+    assert filed.resubmitted == [("DR1752104", "Lawley")]
+
+
+async def test_a_clock_that_stood_in_the_far_future_is_set_right_by_the_next_post(
+    conn: Conn, business: Business
+) -> None:
+    now = datetime.now(UTC)
+    await file(conn, business, [said(LAWLEY, "DR1752104", said_at=now - timedelta(days=1))])
+    await conn.execute("update drops set last_posted_at = '2099-01-01'")
+    filed = await file(conn, business, [said(LAWLEY, "DR1752104", said_at=now)])
+    assert filed.resubmitted == [("DR1752104", "Lawley")]
+    assert await one(conn, "select last_posted_at from drops") == now
+
+
+async def test_a_drop_posted_for_the_thousandth_time_can_still_be_reviewed(conn: Conn, business: Business) -> None:
+    first = datetime(2025, 12, 2, 6, tzinfo=UTC)
+    for batch in range(40):
+        posts = [said(LAWLEY, "DR1752104", said_at=first + timedelta(minutes=batch * 25 + n)) for n in range(25)]
+        await file(conn, business, posts)
+    comment = await one(conn, "select comment from qa_photo_reviews")
+    assert len(comment) < MAX_COMMENT
+    assert "Auto-created" in comment
+    assert await one(conn, "select count(*) from qa_submissions") == 1000
+    assert await one(conn, "select last_said_at from qa_photo_reviews") == first + timedelta(minutes=999)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tallybook.core.errors import Invalid
 from tallybook.monitor import rules
-from tallybook.monitor.types import STEP_COLUMNS, STEPS, Effect, Post, Verdict, verdicts
+from tallybook.monitor.types import STEP_COLUMNS, STEPS, Changes, Effect, Post, Review, Verdict, verdicts
 from tests.monitor.desk import LAWLEY
 
 USUAL = rules.compile_pattern(None)
@@ -67,6 +70,13 @@ def _post(number: int, said_at: datetime) -> Post:
     return Post(number, True, "DR1752104", LAWLEY, said_at, None, "primary", LAWLEY.group)  # noqa: FBT003
 
 
+def _review(comment: str) -> Review:
+    return Review(
+        UUID(int=1), "DR1752104", "Lawley", "fibre", date(2025, 12, 2), None, "unresolved", None, None, {}, {}, comment,
+        resubmitted=True, completed=False, feedback_sent=None, updated_at=NOON, lock=None,
+    )  # fmt: skip
+
+
 NOON = datetime(2025, 12, 2, 12, tzinfo=UTC)
 MINUTES = st.integers(-500, 500).map(lambda minutes: NOON + timedelta(minutes=minutes))
 
@@ -75,12 +85,48 @@ MINUTES = st.integers(-500, 500).map(lambda minutes: NOON + timedelta(minutes=mi
 def test_however_posts_arrive_one_review_is_made_and_no_clock_goes_back(
     times: list[datetime], last: datetime | None
 ) -> None:
-    decided = rules.effects([_post(n, said_at) for n, said_at in enumerate(times)], last)
+    decided = rules.effects([_post(n, said_at) for n, said_at in enumerate(times)], last, NOON)
     assert [effect for _, effect in decided].count(Effect.CREATED) == (last is None)
     moved = [post.said_at for post, effect in decided if effect is not Effect.HISTORY]
     assert moved == sorted(moved)
     assert all(post.said_at < last for post, effect in decided if effect is Effect.HISTORY and last is not None)
     assert len(decided) == len(times)
+
+
+@given(
+    dates=st.lists(st.datetimes(datetime(2009, 1, 1), datetime(9997, 1, 1), timezones=st.just(UTC)), max_size=20),  # noqa: DTZ001
+    before=st.none() | st.datetimes(datetime(2009, 1, 1), datetime(9997, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+)
+def test_however_wrong_a_date_a_post_of_two_days_later_is_no_history(
+    dates: list[datetime], before: datetime | None
+) -> None:
+    """Each was seen an hour after the one before; whatever clock stood there, an older release's too."""
+    last, seen_at = before, NOON
+    for number, said_at in enumerate(dates):
+        seen_at += timedelta(hours=1)
+        ((post, effect),) = rules.effects([_post(number, said_at)], last, seen_at)
+        if effect is not Effect.HISTORY:
+            last = rules.clock(post.said_at, seen_at)
+    later = seen_at + timedelta(days=2)
+    if last is not None and (dates or last <= NOON):
+        ((_, effect),) = rules.effects([_post(99, later)], last, later)
+        assert effect is Effect.RESUBMITTED
+
+
+@given(said_at=MINUTES, seen_at=MINUTES)
+def test_what_can_have_been_said_is_believed(said_at: datetime, seen_at: datetime) -> None:
+    assert rules.clock(said_at, seen_at) == said_at
+
+
+def test_many_notes_of_posts_hinder_no_reviewer() -> None:
+    review = _review("--- RESUBMITTED ---\n" * 900 + "seen")
+    assert len(review.comment) > rules.MAX_COMMENT
+    ticked = Changes({STEP_COLUMNS[0]: True})
+    assert rules.apply_changes(review, ticked)[0][STEP_COLUMNS[0]]
+    as_a_form_sends_it = msgspec.structs.replace(ticked, comment=review.comment.replace("\n", "\r\n"))
+    assert rules.apply_changes(review, as_a_form_sends_it)[0][STEP_COLUMNS[0]]
+    with pytest.raises(Invalid, match="10,000"):
+        rules.apply_changes(review, Changes(comment=review.comment + "!"))
 
 
 @pytest.mark.parametrize(

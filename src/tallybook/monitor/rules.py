@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from tallybook.core.errors import Invalid
@@ -16,6 +16,11 @@ DROP_PATTERN = r"(?<!\w)DR:?[ \u00a0]?[0-9]{6,8}(?!\w)"
 MAX_DROP_LENGTH = 20
 MAX_REASON = 500
 MAX_COMMENT = 10_000
+# Beyond this a comment gets no more notes of posts, of which each is kept as a submission anyway: people's words need
+# room. Of one batch only the newest posts are noted.
+MAX_NOTED = 8_000
+NOTES_AT_ONCE = 20
+AHEAD = timedelta(days=1)
 _SEPARATORS = str.maketrans("", "", " \u00a0:\t")
 
 
@@ -40,22 +45,35 @@ def business_date(at: datetime, zone: ZoneInfo) -> date:
     return at.astimezone(zone).date()
 
 
-def effects(posts: Iterable[Post], last_posted_at: datetime | None) -> list[tuple[Post, Effect]]:
-    """What each new post of one drop does, in the order they were said.
+def clock(said_at: datetime, seen_at: datetime) -> datetime:
+    """When a post counts as said for its drop's clock: as it says, but at most a day after it was seen.
+
+    A phone whose date is wrong would otherwise make history of every later post of that drop, for years.
+    """
+    return min(said_at, seen_at + AHEAD)
+
+
+def effects(posts: Iterable[Post], last_posted_at: datetime | None, seen_at: datetime) -> list[tuple[Post, Effect]]:
+    """What each new post of one drop does, in the order they were said; they are seen at ``seen_at``.
 
     ``last_posted_at`` is the newest post known so far, or None when there is no review yet: then the first post makes
     it. A post said before the newest one arrived late and is history: it neither reopens the review nor moves a clock.
+    A newest one that lies beyond what can have been said until now is not believed.
     """
+    if last_posted_at is not None and last_posted_at > seen_at + AHEAD:
+        last_posted_at = datetime.min.replace(tzinfo=UTC)
     decided: list[tuple[Post, Effect]] = []
-    for post in sorted(posts, key=lambda p: (p.said_at, p.message_id)):
+    for at, post in sorted(
+        ((clock(p.said_at, seen_at), p) for p in posts), key=lambda one: (one[0], one[1].message_id)
+    ):
         if last_posted_at is None:
             effect = Effect.CREATED
-        elif post.said_at >= last_posted_at:
+        elif at >= last_posted_at:
             effect = Effect.RESUBMITTED
         else:
             effect = Effect.HISTORY
         if effect is not Effect.HISTORY:
-            last_posted_at = post.said_at
+            last_posted_at = at
         decided.append((post, effect))
     return decided
 
@@ -81,8 +99,11 @@ def apply_changes(review: Review, changes: Changes) -> tuple[dict[str, bool], di
     given = {column: reason.strip() for column, reason in changes.reasons.items()}
     if any(len(reason) > MAX_REASON for reason in given.values()):
         raise Invalid(f"A reason may be at most {MAX_REASON} characters long.")
-    comment = review.comment if changes.comment is None else changes.comment.strip()
-    if len(comment) > MAX_COMMENT:
-        raise Invalid(f"A comment may be at most {MAX_COMMENT:,} characters long.")
+    comment = review.comment
+    # Notes may have made it longer than what a person may give; whoever leaves it as it is gives nothing.
+    if changes.comment is not None and changes.comment.strip().splitlines() != comment.strip().splitlines():
+        comment = changes.comment.strip()
+        if len(comment) > MAX_COMMENT:
+            raise Invalid(f"A comment may be at most {MAX_COMMENT:,} characters long.")
     reasons = {column: reason for column, reason in {**review.reasons, **given}.items() if reason}
     return {**review.ticks, **changes.ticks}, reasons, comment

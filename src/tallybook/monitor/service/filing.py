@@ -152,9 +152,10 @@ class Desk:
         by_drop: dict[store.SpacedDrop, list[Post]] = defaultdict(list)
         for post in posts:
             by_drop[_spaced(post)].append(post)
+        seen_at = datetime.now(UTC)
         # They are in the order they were said.
-        newest = {drop: of_drop[-1].said_at for drop, of_drop in by_drop.items()}
-        last_posted = await store.lock_drops(conn, business_id, newest)
+        newest = {drop: rules.clock(of_drop[-1].said_at, seen_at) for drop, of_drop in by_drop.items()}
+        last_posted = await store.lock_drops(conn, business_id, newest, rules.AHEAD)
         reviews = await store.find_reviews(conn, business_id, by_drop)
         old = [post for post in posts if not post.fresh]
         known = await store.known_submissions(conn, business_id, old) if old else set()
@@ -162,7 +163,7 @@ class Desk:
         for drop, of_drop in by_drop.items():
             new = [post for post in of_drop if (*drop, post.message_id) not in known] if known else of_drop
             since = (last_posted.get(drop) or reviews[drop][1] or newest[drop]) if drop in reviews else None
-            decided.extend(rules.effects(new, since))
+            decided.extend(rules.effects(new, since, seen_at))
         if decided:
             await store.add_submissions(conn, business_id, decided)
             await self._write_reviews(conn, business_id, decided, {drop: review[0] for drop, review in reviews.items()})
@@ -187,17 +188,20 @@ class Desk:
             unknown = {_spaced(post) for post in again} - reviews.keys()
             found = await store.find_reviews(conn, business_id, unknown) if unknown else {}
             ids = reviews | {drop: review[0] for drop, review in found.items()}
-            await store.resubmit(conn, business_id, self._gathered(again, ids))
+            await store.resubmit(conn, business_id, self._gathered(again, ids), rules.MAX_NOTED)
 
     def _gathered(self, again: Sequence[Post], ids: Mapping[store.SpacedDrop, UUID]) -> dict[UUID, tuple[Post, str]]:
-        """Each review's newest post, and a note for every one of its posts."""
-        gathered: dict[UUID, tuple[Post, str]] = {}
+        """Each review's newest post, and a note for each of its newest posts."""
+        of_review: dict[UUID, list[Post]] = defaultdict(list)
         for post in again:
-            review_id = ids[_spaced(post)]
-            note = rules.resubmitted_note(post.said_at, self.zone)
-            earlier = gathered.get(review_id)
-            gathered[review_id] = (post, f"{earlier[1]}\n{note}" if earlier else note)
-        return gathered
+            of_review[ids[_spaced(post)]].append(post)
+        return {
+            review_id: (posts[-1], "\n".join(self._notes(posts[-rules.NOTES_AT_ONCE :])))
+            for review_id, posts in of_review.items()
+        }
+
+    def _notes(self, posts: Sequence[Post]) -> list[str]:
+        return [rules.resubmitted_note(post.said_at, self.zone) for post in posts]
 
     async def _activate(self, conn: Conn, business_id: int, judged: Judged) -> list[tuple[str, str]]:
         """Marketing takes every drop; whether a list knows it is noted beside it."""

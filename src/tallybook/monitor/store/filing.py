@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -15,7 +15,8 @@ from tallybook.monitor.types import Effect, Post
 
 SpacedDrop = tuple[str, str]  # (space, drop number)
 
-# Locks the drops in key order, new ones included, and tells when those known were last posted before this batch.
+# Locks the drops in key order, new ones included, and tells when those known were last posted before this batch. A
+# clock that stands further ahead than any post is believed is set right.
 LOCK_DROPS = f"""
 with locked as (
     insert into drops (business_id, space, drop_number, last_posted_at)
@@ -24,18 +25,26 @@ with locked as (
         as u (space, drop_number, said_at)
     on conflict {keys.DROP.target} do update set
         previous_posted_at = drops.last_posted_at,
-        last_posted_at = greatest(drops.last_posted_at, excluded.last_posted_at)
+        last_posted_at = greatest(
+            case when drops.last_posted_at <= now() + %(ahead)s::interval then drops.last_posted_at end,
+            excluded.last_posted_at)
     returning space, drop_number, previous_posted_at
 )
 select space, drop_number, previous_posted_at from locked where previous_posted_at is not null
 """
 
 
-async def lock_drops(conn: Conn, business_id: int, newest: dict[SpacedDrop, datetime]) -> dict[SpacedDrop, datetime]:
-    """Locks each drop until the transaction ends; returns when those seen before were last posted."""
+async def lock_drops(
+    conn: Conn, business_id: int, newest: dict[SpacedDrop, datetime], ahead: timedelta
+) -> dict[SpacedDrop, datetime]:
+    """Locks each drop until the transaction ends; returns when those seen before were last posted.
+
+    A clock that stands further than ``ahead`` in the future is set to the newest post of these.
+    """
     ordered = sorted(newest)
     said_at = arrays.times([newest[drop] for drop in ordered])
-    cursor = await conn.execute(LOCK_DROPS, {"business_id": business_id, **_drop_columns(ordered), "said_at": said_at})
+    values = {"business_id": business_id, **_drop_columns(ordered), "said_at": said_at, "ahead": ahead}
+    cursor = await conn.execute(LOCK_DROPS, values)
     return {(row[0], row[1]): row[2] for row in await cursor.fetchall()}
 
 
@@ -154,15 +163,19 @@ RESUBMIT = """
 update qa_photo_reviews r set
     resubmitted = true, incomplete = false, feedback_sent = null, last_said_at = greatest(r.last_said_at, u.said_at),
     submitted_by = coalesce(u.phone, r.submitted_by), sender_phone = coalesce(u.phone, r.sender_phone),
-    user_name = coalesce(u.phone, r.user_name), comment = concat_ws(E'\\n', r.comment, u.note), updated_at = now()
+    user_name = coalesce(u.phone, r.user_name), updated_at = now(),
+    comment = case when length(r.comment) >= %(noted)s then r.comment else concat_ws(E'\\n', r.comment, u.note) end
 from unnest(%(ids)s::uuid[], %(phone)s::text[], %(note)s::text[], %(said_at)s::timestamptz[])
     as u (id, phone, note, said_at)
 where r.business_id = (select %(business_id)s::int) and r.id = u.id and r.id = any(%(ids)s::uuid[])
 """
 
 
-async def resubmit(conn: Conn, business_id: int, again: dict[UUID, tuple[Post, str]]) -> None:
-    """Marks reviews as posted again; ``again`` holds each review's newest post and the notes of all of them."""
+async def resubmit(conn: Conn, business_id: int, again: dict[UUID, tuple[Post, str]], noted: int) -> None:
+    """Marks reviews as posted again; ``again`` holds each review's newest post and its notes.
+
+    A comment of ``noted`` characters or more gets no more notes.
+    """
     await conn.execute(
         RESUBMIT,
         {
@@ -171,6 +184,7 @@ async def resubmit(conn: Conn, business_id: int, again: dict[UUID, tuple[Post, s
             "phone": arrays.texts([_digits(post.phone) for post, _ in again.values()]),
             "note": arrays.texts([note for _, note in again.values()]),
             "said_at": arrays.times([post.said_at for post, _ in again.values()]),
+            "noted": noted,
         },
     )
 
