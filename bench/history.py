@@ -49,7 +49,8 @@ from generate_series(1, %(count)s) n
 """
 DROPS = """
 insert into drops (business_id, space, drop_number, last_posted_at)
-select %(business)s, 'fibre', drop_number, case when again then least(said_at + later, now()) else said_at end from seeded
+select %(business)s, 'fibre', drop_number, case when again then least(said_at + later, now()) else said_at end
+from seeded
 """
 SUBMISSIONS = """
 insert into qa_submissions (business_id, space, drop_number, message_id, project, sender_phone, said_at, effect)
@@ -74,13 +75,15 @@ select %(business)s, r.whatsapp_message_date + interval '1 hour', 'Bench', %(acc
 from qa_photo_reviews r where r.business_id = %(business)s
 """
 PLAIN = f"""
-select r.project, count(distinct r.drop_number), count(distinct r.drop_number) filter (where r.completed and not r.resubmitted),
+select r.project, count(distinct r.drop_number),
+    count(distinct r.drop_number) filter (where r.completed and not r.resubmitted),
     count(distinct r.drop_number) filter (where s.again),
     {", ".join(f"count(*) filter (where not r.completed and not r.{column})" for column in STEP_COLUMNS)}
 from qa_photo_reviews r
 join (
     select space, drop_number, bool_or(effect = 'resubmitted') as again from qa_submissions
-    where business_id = %(business)s and said_at >= now() - interval '365 days' group by 1, 2) s using (space, drop_number)
+    where business_id = %(business)s and said_at >= now() - interval '365 days'
+    group by 1, 2) s using (space, drop_number)
 where r.business_id = %(business)s
 group by 1
 """
@@ -125,7 +128,7 @@ async def measure(app: App, superuser: str, count: int) -> list[Figure]:
     if business is None:
         raise AssertionError("the folder was not empty")
     system = people.command_line(business.id)
-    person = people.NewPerson(login="bench", name="Bench", role=people.Role.ADMIN, password="violet cable drum 7")
+    person = people.NewPerson(login="bench", name="Bench", role=people.Role.ADMIN, password="violet cable drum 7")  # noqa: S106 - of a database that is gone in a minute
     account, _ = await app.db.run("person", lambda conn: people.add_person(conn, app.passwords, system, person))
     token = await app.db.run("token", lambda conn: api_tokens.create(conn, system, "bench", frozenset({Scope.READ})))
     say(f"writing {count:,} reviews")
@@ -158,7 +161,9 @@ async def measure(app: App, superuser: str, count: int) -> list[Figure]:
         began = time.perf_counter()
         answer = await client.get("/wa-monitor/export.csv?from=&to=")
         took_all = time.perf_counter() - began
-        figures.append(Figure(f"all rows as CSV, {len(answer.content) / 1e6:.0f} MB", f"{took_all:.1f} s", "", None, "", None))
+        figures.append(
+            Figure(f"all rows as CSV, {len(answer.content) / 1e6:.0f} MB", f"{took_all:.1f} s", "", None, "", None)
+        )
     return figures
 
 
@@ -181,7 +186,7 @@ async def main() -> None:
         async with embedded.running(folder, exclusive=False) as server:
             role = environment.role_of("prod")
             await environment.create(server.owner_url, "prod", {role: server.password_for(role)})
-            async with open_app(await on_server(settings, server)) as app:
+            async with open_app(on_server(settings, server)) as app:
                 print(as_table(await measure(app, server.superuser_url, count)))
 
 
