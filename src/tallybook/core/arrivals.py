@@ -96,7 +96,7 @@ def _check(one: channel_accounts.ChannelAccount) -> Check:
     # The account too: labels are people's, and alarms are told apart by this name.
     name = f"{one.channel} {one.label} ({one.account})" if one.label else f"{one.channel} {one.account}"
     if one.last_seen_at is None:
-        return Check(name, "late", NOTHING_YET, one.added_at)
+        return Check(name, "late", NOTHING_YET)
     facts: dict[str, str | int | float] = {"messages": one.messages, "updates": one.updates}
     if one.last_said_at is not None:
         facts["newest_at"] = one.last_said_at.isoformat()
