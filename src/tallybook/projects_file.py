@@ -14,6 +14,7 @@ import msgspec
 
 from . import alerts_file, replies_file, report_file, sharepoint_file
 from .alerts_file import AlertsEntry
+from .core.environment_names import is_plain, is_reserved
 from .core.errors import WrongSetup
 from .replies_file import RepliesEntry
 from .report_file import ReportEntry
@@ -21,7 +22,6 @@ from .sharepoint_file import SharePointEntry
 from .toml_tables import Check, Tables
 
 KINDS = ("qa", "marketing")
-_ENVIRONMENT = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _PHONE = re.compile(r"\+?[1-9][0-9]{7,14}")
 
 
@@ -155,8 +155,10 @@ def _zone(value: Any) -> str:
 
 def _environments(value: Any) -> tuple[str, ...]:
     names = tuple(value) if isinstance(value, list) else ()
-    if not names or not all(isinstance(name, str) and _ENVIRONMENT.fullmatch(name) for name in names):
+    if not names or not all(isinstance(name, str) and is_plain(name) for name in names):
         raise ValueError('must be a list of environments, such as ["prod"]')
+    if any(map(is_reserved, names)):
+        raise ValueError("must name environments; the database uses one of these names for other things")
     return names
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from .channels.mail.relay import relay_of
+from .core.environment_names import is_plain, is_reserved
 
 KEY_LENGTH = 32
-_ENVIRONMENT = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 Parse = Callable[[str, Path], Any]
 
@@ -26,8 +25,10 @@ def path(value: str, cwd: Path) -> Path:
 
 
 def environment(value: str, _: Path) -> str:
-    if not _ENVIRONMENT.fullmatch(value):
+    if not is_plain(value):
         raise ValueError("must be a short name in small letters, such as prod or dev")
+    if is_reserved(value):
+        raise ValueError("must be another name: the database uses this one for other things")
     return value
 
 

@@ -100,6 +100,10 @@ def test_a_reset_says_the_numbers_and_asks_and_refuses_production(tallybook: Com
     assert "messages 3" in unanswered.stderr
     refused = tallybook("reset", "prod", "--yes")
     assert (refused.returncode, "Production is not emptied" in refused.stderr) == (1, True)
+    for name in ("public", "legacy"):
+        for command in (("reset", name, "--people", "--yes"), ("copy", name, "--days", "9", "--yes"), ("create", name)):
+            refused = tallybook(*command)
+            assert (refused.returncode, "cannot be the name of an environment" in refused.stderr) == (1, True), command
     done = tallybook("reset", "dev", "--yes", "--json")
     assert json.loads(done.stdout)["removed"]["messages"] == 3
     assert one(fresh_owner_url, "select count(*) from dev.messages") == 0

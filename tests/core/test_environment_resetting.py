@@ -96,10 +96,12 @@ async def test_the_database_refuses_production_where_no_sentence_did(filled: str
     assert counts(filled, "public") == (1, 1, 1, 1, 1, 1)
 
 
-async def test_a_dropped_schema_is_made_anew_with_its_rights(filled: str) -> None:
+async def test_a_dropped_schema_is_told_and_made_anew_by_create_with_its_rights(filled: str) -> None:
     with psycopg.connect(filled) as owner:
         owner.execute("drop schema dev cascade")
-    assert await environment_resetting.reset(filled, "dev") == []
+    with pytest.raises(WrongSetup, match="tallybook env create dev"):
+        await environment_resetting.reset(filled, "dev")
+    await environment.create(filled, "dev", {})
     with psycopg.connect(filled.replace(OWNER, DEV)) as conn:
         assert conn.execute("select count(*) from messages").fetchone() == (0,)
     assert counts(filled, "dev")[-1] == 1

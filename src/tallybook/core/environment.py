@@ -11,8 +11,9 @@ import psycopg
 from psycopg import sql
 
 from .db import PROD, schema_of
+from .environment_names import PRODUCTION_SCHEMA
 from .errors import WrongSetup
-from .revisions import migrate
+from .revisions import known_revisions, migrate
 
 READER = "tallybook_reader"
 TABLE_EXISTS = "select to_regclass(%(table)s) is not null"
@@ -39,6 +40,8 @@ GRANTS_OF_OTHERS = (
     "alter default privileges in schema {schema} grant truncate on tables to {role}",
     "grant {role} to current_user",
 )
+# From here on the transaction has the rights of the environment's role alone, to which the database refuses production.
+BE_THE_ROLE = "set local role {role}"
 # One maker at a time, of whatever environment: they grant on the same roles. Released when the connection closes.
 TAKE_TURNS = "select pg_advisory_lock(hashtext('tallybook environment'))"
 COPY_BUSINESSES = """
@@ -73,6 +76,19 @@ async def has_role(owner_url: str, environment: str) -> bool:
         return row is not None
 
 
+NAMES = """
+select case n.nspname when 'public' then 'prod' else n.nspname end
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relname = 'alembic_version' and c.relkind = 'r' order by n.nspname <> 'public', n.nspname
+"""
+
+
+async def names(url: str) -> list[str]:
+    """The environments of a database, production first, told by anybody who may connect."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=5) as conn:
+        return [str(row[0]) for row in await (await conn.execute(NAMES)).fetchall()]
+
+
 REVISION = "select version_num from {schema}.alembic_version"
 
 
@@ -87,29 +103,41 @@ async def revision(owner_url: str, environment: str) -> str | None:
         return str(row[0]) if row else None
 
 
+async def check_stands(owner_url: str, environment: str) -> None:
+    """Raises WrongSetup unless the environment's schema holds our tables, at a revision of this release; makes nothing.
+
+    What only works on an environment asks this first, so that a name mistyped makes no schema and no role.
+    """
+    there = await revision(owner_url, environment)
+    if there is None:
+        raise WrongSetup(f"There is no environment {environment} yet. Make it with: tallybook env create {environment}")
+    if there not in known_revisions():
+        raise WrongSetup(f"What stands in the schema {schema_of(environment)} is not of this release, or not ours.")
+
+
 async def create(owner_url: str, environment: str, passwords: dict[str, str]) -> list[str]:
     """Makes or mends an environment: schema, roles, grants, tables. Returns the migrations applied.
 
     ``passwords`` maps role to password. A role that is not in it keeps the password it has, or is created with one
     that nobody knows. Other environments get the businesses of prod, since a key carries its business.
     """
-    role = role_of(environment)
+    role, schema = role_of(environment), schema_of(environment)
     async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as conn:
         await conn.execute(TAKE_TURNS)
         for name in (role, READER):
             await _ensure_role(conn, name, passwords.get(name))
         names: dict[str, sql.Composable] = {
-            "schema": sql.Identifier(schema_of(environment)),
+            "schema": sql.Identifier(schema),
             "role": sql.Identifier(role),
             "reader": sql.Identifier(READER),
         }
-        for statement in GRANTS if environment == PROD else (*GRANTS, *GRANTS_OF_OTHERS):
+        for statement in GRANTS if schema == PRODUCTION_SCHEMA else (*GRANTS, *GRANTS_OF_OTHERS):
             await conn.execute(sql.SQL(statement).format(**names))
         applied = await migrate(owner_url, environment)
         if environment != PROD:
             if not await _exists(conn, "public.businesses"):
                 raise WrongSetup("Production has no tables yet. Run first: tallybook migrate")
-            names["businesses"] = sql.Literal(f"{schema_of(environment)}.businesses")
+            names["businesses"] = sql.Literal(f"{schema}.businesses")
             await conn.execute(sql.SQL(COPY_BUSINESSES).format(**names))
             await conn.execute(sql.SQL(NUMBER_ON).format(**names))
     return applied

@@ -15,7 +15,7 @@ from psycopg import errors
 from . import keys
 from .businesses import every
 from .db import PROD, Conn, open_database
-from .environment import revision
+from .environment import check_stands
 from .environment_catalogue import facts
 from .environment_drift import drift
 from .environment_reading import look_into, one_moment
@@ -68,8 +68,7 @@ async def compare(owner_url: str, environment: str, days: int, now: datetime) ->
     """
     if environment == PROD:
         raise WrongSetup("Production is what the others are compared with. Name another environment.")
-    if await revision(owner_url, environment) is None:
-        raise WrongSetup(f"There is no environment {environment} yet. Make it with: tallybook env create {environment}")
+    await check_stands(owner_url, environment)
     since = now - timedelta(days=days)
     async with one_moment(owner_url) as conn:
         businesses = [business.id for business in await every(conn)]

@@ -20,7 +20,7 @@ from . import audit
 from . import environment_rows as rows
 from .businesses import every
 from .db import PROD, Conn, Database, open_database
-from .environment import create, revision, role_of
+from .environment import check_stands, create, revision, role_of
 from .environment_masking import Masks
 from .environment_reading import one_moment
 from .environment_rows import Plan
@@ -66,25 +66,23 @@ class Request:
 
 COUNT = "select count(*) from {table} t where {taken}"
 COUNT_ALL = "select count(*) from {table}"
+IS_THERE = "select to_regclass(%(table)s::text) is not null"
 
 
 async def check(owner_url: str, environment: str) -> None:
-    """Refuses production, and what is not there or not of production's own release; mends rights and businesses."""
-    role_of(environment)
+    """Refuses production, and what is not there or not of this release. Raises WrongSetup; makes and mends nothing."""
     if environment == PROD:
         raise WrongSetup("Production is what is copied from. Name another environment.")
-    here, there = await revision(owner_url, PROD), await revision(owner_url, environment)
-    if there is None:
-        raise WrongSetup(f"There is no environment {environment} yet. Make it with: tallybook env create {environment}")
+    await check_stands(owner_url, environment)
+    here = await revision(owner_url, PROD)
     if here is None:
         raise WrongSetup("Production has no tables yet. Run first: tallybook migrate")
     if here != known_revisions()[-1]:
         raise WrongSetup("Production's tables are not of this release. Run first: tallybook migrate")
-    await create(owner_url, environment, {})
 
 
 async def preview(owner_url: str, request: Request) -> list[Preview]:
-    """Counts what a copy would take and what is there. Changes nothing but what ``check`` mends."""
+    """Counts what a copy would take and what is there; a table that is not there yet has no rows. Changes nothing."""
     await check(owner_url, request.environment)
     async with open_database(owner_url, request.environment, size=1) as other:
         there = await other.run("count", _count_all)
@@ -96,10 +94,11 @@ async def preview(owner_url: str, request: Request) -> list[Preview]:
 async def _count_all(conn: Conn) -> list[int]:
     found = []
     for copied in TABLES:
-        row = await (
-            await conn.execute(sql.SQL(COUNT_ALL).format(table=sql.Identifier(copied.table)))
-        ).fetchone()  # fmt: skip
-        found.append(row[0] if row else 0)
+        row = await (await conn.execute(IS_THERE, {"table": copied.table})).fetchone()
+        if row == (True,):
+            table = sql.Identifier(copied.table)
+            row = await (await conn.execute(sql.SQL(COUNT_ALL).format(table=table))).fetchone()
+        found.append(int(row[0]) if row else 0)
     return found
 
 
@@ -116,6 +115,7 @@ async def copy(owner_url: str, request: Request, progress: Progress | None = Non
     """
     async with alone(owner_url, request.environment):
         await check(owner_url, request.environment)
+        await create(owner_url, request.environment, {})
         async with open_database(owner_url, request.environment, size=1) as other:
             await _begin(owner_url, other, request)
             async with one_moment(owner_url) as conn:

@@ -1,7 +1,8 @@
 """Empties an environment that is not production.
 
-It is done by the environment's own role, which has rights in its own schema alone; production's role may not truncate,
-and the owner may not become it. So the database refuses production, whatever is asked for here.
+Production is kept out by its name and its schema's, before anything else is looked at. Should that fail, the database
+refuses it: the emptying is done by the environment's own role, which has rights in its own schema alone; production's
+role may not truncate, and the owner may not become it.
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ import msgspec
 from psycopg import sql
 
 from .db import PROD, Conn, open_database
-from .environment import create, role_of
+from .environment import BE_THE_ROLE, check_stands, create, role_of
 from .environment_tables import STAYS
 from .environment_turns import alone
 from .errors import WrongSetup
 
-BE_THE_ROLE = "set local role {role}"
 # Tables that somebody made by hand in the schema are among them, and stand in the preview.
 TABLES = """
 select c.relname::text from pg_class c
@@ -36,30 +36,29 @@ class Emptied(msgspec.Struct, frozen=True):
     rows: int
 
 
-def refuse_production(environment: str) -> None:
-    """Says at once and kindly what the database would refuse. Raises WrongSetup."""
+async def check(owner_url: str, environment: str) -> None:
+    """Refuses production and what is not there. Raises WrongSetup; makes and mends nothing."""
     if environment == PROD:
         raise WrongSetup(
             "Production is not emptied by any command. Restore a backup with --replace, or ask its database's owner."
         )
-    role_of(environment)
+    await check_stands(owner_url, environment)
 
 
 async def preview(owner_url: str, environment: str, *, people: bool = False) -> list[Emptied]:
-    """What a reset would remove, table by table; tables without rows are left out. Mends the environment first."""
-    refuse_production(environment)
-    await create(owner_url, environment, {})
+    """What a reset would remove, table by table; tables without rows are left out. Changes nothing."""
+    await check(owner_url, environment)
     async with open_database(owner_url, environment, size=1, statement_timeout="0") as database:
-        return await database.run("count", lambda conn: _counted(conn, environment, people=people))
+        return await database.run("count", lambda conn: _counted(conn, people=people))
 
 
 async def reset(owner_url: str, environment: str, *, people: bool = False) -> list[Emptied]:
     """Empties the environment's tables, its position in the bridge's file included; returns what was in them.
 
-    Businesses stay, and people with their log-ins unless ``people`` says that they go too. A schema that somebody
-    dropped is made anew. Numbers go on where they were, so that none is ever given twice.
+    Businesses stay, and people with their log-ins unless ``people`` says that they go too. Rights that somebody took
+    away are given back first. Numbers go on where they were, so that none is ever given twice.
     """
-    refuse_production(environment)
+    await check(owner_url, environment)
     async with alone(owner_url, environment):
         await create(owner_url, environment, {})
         async with open_database(owner_url, environment, size=1, statement_timeout="0") as database:
@@ -68,7 +67,8 @@ async def reset(owner_url: str, environment: str, *, people: bool = False) -> li
 
 async def empty(conn: Conn, environment: str, *, people: bool = False) -> list[Emptied]:
     """The emptying itself, in the caller's transaction, as the environment's role."""
-    found = await _counted(conn, environment, people=people)
+    await conn.execute(sql.SQL(BE_THE_ROLE).format(role=sql.Identifier(role_of(environment))))
+    found = await _counted(conn, people=people)
     tables = await _tables(conn, people=people)
     if not tables:
         raise WrongSetup(f"The role of {environment} may empty nothing here. Mend it with: tallybook env create")
@@ -77,8 +77,7 @@ async def empty(conn: Conn, environment: str, *, people: bool = False) -> list[E
     return found
 
 
-async def _counted(conn: Conn, environment: str, *, people: bool) -> list[Emptied]:
-    await conn.execute(sql.SQL(BE_THE_ROLE).format(role=sql.Identifier(role_of(environment))))
+async def _counted(conn: Conn, *, people: bool) -> list[Emptied]:
     found = [Emptied(table, await _count(conn, table)) for table in await _tables(conn, people=people)]
     return [one for one in found if one.rows]
 

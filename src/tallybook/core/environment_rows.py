@@ -10,6 +10,7 @@ import msgspec
 from psycopg import sql
 
 from .db import Conn
+from .environment import BE_THE_ROLE
 from .environment_masking import Kind, Masks
 from .environment_tables import MESSAGES, Copied
 
@@ -114,7 +115,6 @@ def masked(found: tuple[Any, ...], plan: Plan, masks: Masks | None) -> Given:
     return Given(masks.row(row, plan.kinds), key)
 
 
-BE_THE_ROLE = "set local role {role}"
 # The arbiter is the key; a row that is as production has it already is not written again.
 PUT = """
 insert into {table} as t ({columns}) select {columns} from jsonb_populate_recordset(null::{table}, %(rows)s::jsonb)
