@@ -59,7 +59,7 @@ select 'defaults ' || defaclobjtype::text, array(select unnest(defaclacl)::text 
 where defaclnamespace = 'dev'::regnamespace order by 1
 """
 LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d - [A-Z]+ - (.*)$")
-QUOTED = re.compile(r"(✅ \[DEV\] Created QA review for DR\d+|(🔄|❌|✅) \[DEV\] .+)$")
+QUOTED = re.compile(r"(✅ \[DEV\] Created QA review for DR\d+|(🔄|❌|✅|⏭️|🚫|⏸️) \[DEV\] .+)$")
 
 
 @pytest.fixture
