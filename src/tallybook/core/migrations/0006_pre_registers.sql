@@ -5,7 +5,9 @@
 -- With these the mirror says all that the projects file says of what is read, so that every process decides alike.
 alter table monitor_projects
     add column pattern text,
-    add column own_posts_count boolean not null default false;
+    add column own_posts_count boolean not null default false,
+    -- What was seen before is held against nothing: other rules read it. Those of before this column were always so.
+    add column rules_since timestamptz not null default 'epoch';
 
 -- A list that somebody gave, as it was read; the same file asked about in the same way is the same row.
 create table reconciliations (

@@ -1,7 +1,9 @@
 """Held against the stored messages: every post stands in every register where it belongs.
 
-What each register must hold is worked out anew from the messages by the rules that filed them, and compared set by set.
-A drop that stands in one register because it was posted to one group alone is as it should be.
+What each register must hold is worked out anew from the messages by the rules as they are now, and compared set by
+set: what a project was told since its rules are so, and what it kept of before. A post that the rules of now do not
+read, or read for another register, is not looked for. A drop that stands in one register because it was posted to one
+group alone is as it should be.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from tallybook.core.health import Check
 from tallybook.core.messages import Stored
 from tallybook.monitor.store import projects as project_store
 from tallybook.monitor.store import registers as store
-from tallybook.monitor.store.registers import Behind, Gap, Run, Standing
+from tallybook.monitor.store import standings
+from tallybook.monitor.store.registers import Behind, Gap, Run
+from tallybook.monitor.store.standings import Looked, Standing
 from tallybook.monitor.types import Kind, Post, Project
 
 from .desks import SILENT, project_of
@@ -36,8 +40,12 @@ class Watched:
 
     business: Business
     desk: Desk
-    spaces: list[str]
+    looked: Looked
     marketing: list[str]
+
+    @property
+    def spaces(self) -> list[str]:
+        return list(self.looked.spaces)
 
 
 async def watched(conn: Conn, business: Business) -> Watched:
@@ -47,7 +55,11 @@ async def watched(conn: Conn, business: Business) -> Watched:
     return Watched(
         business,
         Desk({project.group: project for project in active}, business.zone, SILENT),
-        await store.spaces(conn, business.id),
+        Looked(
+            await store.spaces(conn, business.id),
+            [row.name for row in rows],
+            {row.name: row.rules_since for row in rows},
+        ),
         [row.name for row in rows if row.kind is Kind.MARKETING],
     )
 
@@ -65,22 +77,24 @@ async def missing(conn: Conn, held: Watched, posts: Sequence[Post]) -> list[Gap]
     marketing = [post for post in posts if post.project.kind is Kind.MARKETING]
     gaps: list[Gap] = []
     if qa:
-        standings = await store.stand_in_qa(conn, held.business.id, qa, held.spaces)
-        gaps += judged(qa, standings, ("qa_photo_reviews", "qa_submissions"))
+        found = await standings.stand_in_qa(conn, held.business.id, qa, held.looked)
+        gaps += judged(qa, found, ("qa_photo_reviews", "qa_submissions"))
     if marketing:
-        standings = await store.stand_in_marketing(conn, held.business.id, marketing, held.marketing)
-        gaps += judged(marketing, standings, ("marketing_activations", "marketing_posts"))
+        found = await standings.stand_in_marketing(conn, held.business.id, marketing, held.looked)
+        gaps += judged(marketing, found, ("marketing_activations", "marketing_posts"))
     return gaps
 
 
-def judged(posts: Sequence[Post], standings: Sequence[Standing], registers: tuple[str, str]) -> list[Gap]:
-    """A gap for each post whose drop has no row, or that is not kept itself. A refused post belongs nowhere else. Pure.
+def judged(posts: Sequence[Post], found: Sequence[Standing], registers: tuple[str, str]) -> list[Gap]:
+    """A gap for each post whose drop has no row where the post is kept, or that ought to be kept and is not. Pure.
+
+    A refused post belongs nowhere else, and nothing is expected of one that was seen before the rules of now.
 
     ``registers`` names the register of drops, then that of posts.
     """
     gaps = []
-    for post, stands in zip(posts, standings, strict=True):
-        if (stands.kept and stands.held) or (stands.decided and not stands.kept):
+    for post, stands in zip(posts, found, strict=True):
+        if stands.held if stands.kept else (stands.decided or not stands.expected):
             continue
         register = registers[1] if stands.held else registers[0]
         gaps.append(Gap(register, post.drop_number, post.message_id, post.project.name))

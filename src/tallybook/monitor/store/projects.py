@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -12,8 +13,8 @@ from tallybook.monitor.types import Kind, Project
 
 MIRROR = f"""
 insert into monitor_projects
-    (business_id, name, kind, drop_space, group_jid, validated, pattern, own_posts_count)
-select %(business_id)s, u.* from unnest(
+    (business_id, name, kind, drop_space, group_jid, validated, pattern, own_posts_count, rules_since)
+select %(business_id)s, u.*, now() from unnest(
     %(name)s::text[], %(kind)s::text[], %(space)s::text[], %(group)s::text[], %(validated)s::bool[],
     %(pattern)s::text[], %(own_posts_count)s::bool[]) as u
 on conflict {keys.PROJECT.target} do update set
@@ -21,7 +22,12 @@ on conflict {keys.PROJECT.target} do update set
     validated = excluded.validated, pattern = excluded.pattern, own_posts_count = excluded.own_posts_count,
     active = true, watched_since = case
         when monitor_projects.active and monitor_projects.group_jid = excluded.group_jid
-            then monitor_projects.watched_since else now() end
+            then monitor_projects.watched_since else now() end,
+    rules_since = case when monitor_projects.active
+        and (monitor_projects.kind, monitor_projects.group_jid, coalesce(monitor_projects.pattern, excluded.pattern),
+            monitor_projects.own_posts_count)
+        = (excluded.kind, excluded.group_jid, excluded.pattern, excluded.own_posts_count)
+            then monitor_projects.rules_since else now() end
 """
 RETIRE = """
 update monitor_projects set active = false
@@ -50,7 +56,10 @@ async def mirror(conn: Conn, business_id: int, projects: Sequence[Project]) -> N
 
 
 class Mirrored(msgspec.Struct, frozen=True):
-    """A project as the table has it. ``pattern`` None means the usual drop numbers."""
+    """A project as the table has it. ``pattern`` None means the usual drop numbers.
+
+    ``rules_since`` is since when it reads its group as it does now.
+    """
 
     name: str
     kind: Kind
@@ -60,11 +69,12 @@ class Mirrored(msgspec.Struct, frozen=True):
     pattern: str | None
     own_posts_count: bool
     active: bool
+    rules_since: datetime
 
 
 EVERY = """
-select name, kind, drop_space, group_jid, validated, pattern, own_posts_count, active from monitor_projects
-where business_id = %(business_id)s order by name
+select name, kind, drop_space, group_jid, validated, pattern, own_posts_count, active, rules_since
+from monitor_projects where business_id = %(business_id)s order by name
 """
 
 

@@ -46,9 +46,12 @@ union
 select message_id from register_gaps
 where business_id = %(business_id)s and drop_number = %(drop_number)s and ended_at is null
 """
+# Where the review stands its posts stay: in another space the drop may have one of its own.
 FORGET = """
-delete from qa_submissions
-where business_id = %(business_id)s and space = any(%(spaces)s::text[]) and drop_number = %(drop_number)s
+delete from qa_submissions s
+where s.business_id = %(business_id)s and s.space = any(%(spaces)s::text[]) and s.drop_number = %(drop_number)s
+and not exists (select from qa_photo_reviews r
+    where r.business_id = s.business_id and r.space = s.space and r.drop_number = s.drop_number)
 """
 
 
@@ -62,7 +65,7 @@ async def messages_of(
 
 
 async def forget(conn: Conn, business_id: int, drop_number: str, spaces: Sequence[str]) -> None:
-    """Takes a drop's kept posts away, so that they are filed as if new. The caller files them in this transaction."""
+    """Takes a drop's kept posts away where its review is gone; the caller files them anew in this transaction."""
     values = {"business_id": business_id, "drop_number": drop_number, "spaces": list(spaces)}
     await conn.execute(FORGET, values)
 
@@ -71,7 +74,8 @@ async def forget(conn: Conn, business_id: int, drop_number: str, spaces: Sequenc
 RESTORE_FIRST = f"""
 insert into qa_submissions
     (business_id, space, drop_number, message_id, project, sender_phone, said_at, effect)
-select %(business_id)s, u.space, u.drop_number, u.message_id, u.project, u.phone, u.said_at, 'created'
+select distinct on (u.space, u.drop_number) %(business_id)s, u.space, u.drop_number, u.message_id, u.project, u.phone,
+    u.said_at, 'created'
 from unnest(%(space)s::text[], %(drop_number)s::text[], %(message_id)s::bigint[], %(project)s::text[],
     %(phone)s::text[], %(said_at)s::timestamptz[]) as u (space, drop_number, message_id, project, phone, said_at)
 where exists (select from qa_photo_reviews r
@@ -81,7 +85,6 @@ and not exists (select from qa_submissions s
     where s.business_id = %(business_id)s and s.space = u.space and s.drop_number = u.drop_number
     and s.effect = 'created')
 order by u.space, u.drop_number, u.message_id
-limit 1
 on conflict {keys.SUBMISSION.target} do nothing
 """
 

@@ -11,7 +11,6 @@ import msgspec
 from tallybook.core import arrays, keys
 from tallybook.core.db import Conn
 from tallybook.core.messages import Identity, Incoming, Stored
-from tallybook.monitor.types import Post
 
 _MESSAGE = """m.id, m.channel, m.account, m.scope, m.external_id, m.chat, m.sender_raw, m.sender_phone, m.sender_lid,
     m.said_at, m.text, m.content_hash, m.kind, m.from_us, m.deleted"""
@@ -62,17 +61,6 @@ def _stored(row: Sequence[Any]) -> Stored:
     return Stored(number, fresh=False, incoming=incoming)
 
 
-class Standing(msgspec.Struct, frozen=True):
-    """Where a post stands. ``kept`` is the post's own row, ``held`` the drop's row.
-
-    ``decided`` is a refusal, or that its validity cannot be told yet.
-    """
-
-    kept: bool
-    held: bool
-    decided: bool = False
-
-
 # A project may have moved to another space since: what was filed then stands where it stood.
 SPACES = """
 with recursive known (space) as (
@@ -85,60 +73,11 @@ with recursive known (space) as (
 select space from known where space is not null
 union select drop_space from monitor_projects where business_id = %(business_id)s
 """
-STAND_IN_QA = """
-select
-    exists (select from qa_submissions s where s.business_id = (select %(business_id)s::int)
-        and s.space = any(%(spaces)s::text[]) and s.drop_number = u.drop_number and s.message_id = u.message_id),
-    exists (select from qa_photo_reviews r where r.business_id = (select %(business_id)s::int)
-        and r.space = any(%(spaces)s::text[]) and r.drop_number = u.drop_number),
-    exists (select from invalid_drop_submissions i where i.business_id = (select %(business_id)s::int)
-        and i.project = u.project and i.drop_number = u.drop_number and i.message_id = u.message_id)
-    or exists (select from held_posts h where h.business_id = (select %(business_id)s::int)
-        and h.project = u.project and h.drop_number = u.drop_number and h.message_id = u.message_id
-        and h.state in ('held', 'rejected', 'dismissed'))
-from unnest(%(drop_number)s::text[], %(message_id)s::bigint[], %(project)s::text[])
-    with ordinality as u (drop_number, message_id, project, n)
-order by u.n
-"""
-STAND_IN_MARKETING = """
-select
-    exists (select from marketing_posts p where p.business_id = (select %(business_id)s::int)
-        and p.project = any(%(projects)s::text[]) and p.drop_number = u.drop_number and p.message_id = u.message_id),
-    exists (select from marketing_activations a where a.business_id = (select %(business_id)s::int)
-        and a.project = any(%(projects)s::text[]) and a.drop_number = u.drop_number)
-from unnest(%(drop_number)s::text[], %(message_id)s::bigint[]) with ordinality as u (drop_number, message_id, n)
-order by u.n
-"""
 
 
 async def spaces(conn: Conn, business_id: int) -> list[str]:
     """Every drop space that was ever filed in."""
     return [row[0] for row in await (await conn.execute(SPACES, {"business_id": business_id})).fetchall()]
-
-
-async def stand_in_qa(conn: Conn, business_id: int, posts: Sequence[Post], known: Sequence[str]) -> list[Standing]:
-    """Where each post for review stands, in whatever of the ``known`` spaces."""
-    values = {
-        "business_id": business_id,
-        "spaces": list(known),
-        "drop_number": arrays.texts([post.drop_number for post in posts]),
-        "message_id": arrays.numbers(post.message_id for post in posts),
-        "project": arrays.texts([post.project.name for post in posts]),
-    }
-    return [Standing(*row) for row in await (await conn.execute(STAND_IN_QA, values)).fetchall()]
-
-
-async def stand_in_marketing(
-    conn: Conn, business_id: int, posts: Sequence[Post], projects: Sequence[str]
-) -> list[Standing]:
-    """Where each marketing post stands, in whatever of the ``projects``."""
-    values = {
-        "business_id": business_id,
-        "projects": list(projects),
-        "drop_number": arrays.texts([post.drop_number for post in posts]),
-        "message_id": arrays.numbers(post.message_id for post in posts),
-    }
-    return [Standing(*row) for row in await (await conn.execute(STAND_IN_MARKETING, values)).fetchall()]
 
 
 class Gap(msgspec.Struct, frozen=True, order=True):
