@@ -172,6 +172,19 @@ def file_mistakes(folder: Path, text: str) -> list[str]:
     return str(refused.value).splitlines()
 
 
+def test_a_text_that_no_database_can_hold_is_a_mistake_with_its_line(tmp_path: Path) -> None:
+    text = """[[monitor.projects]]
+name = "Law\\u0000ley"
+group = "120363000000000001@g.us"
+kind = "qa"
+environments = ["prod", "de\\u0000v"]
+"""
+    assert file_mistakes(tmp_path, text) == [
+        "tallybook.toml line 2: name holds a character that cannot be stored (NUL).",
+        "tallybook.toml line 5: environments holds a character that cannot be stored (NUL).",
+    ]
+
+
 def test_the_example_file_holds_the_known_projects() -> None:
     file = read_projects_file(ROOT / "tallybook.example.toml")
     spaces = {project.name: (project.kind, project.drop_space, project.validated) for project in file.monitor.projects}

@@ -43,6 +43,7 @@ class Tables:
                 self.mistake(f"{key} is not known here; the nearest is {nearest}.", place)
                 continue
             try:
+                _refuse_nul(value)
                 good[key] = checks[key](value)
             except ValueError as error:
                 self.mistake(f"{key} {error}.", place)
@@ -60,6 +61,13 @@ class Tables:
         # A table written inline or by dotted keys has no header of its own: then the line of what holds it.
         holders = [place, (f"{table}.{key}".strip("."), 0, ""), (table, number, ""), (parent, 0, own), (parent, 0, "")]
         return next((self._lines[one] for one in holders if one in self._lines), 0)
+
+
+def _refuse_nul(value: Any) -> None:
+    """What no database can hold is good TOML, where it is written as an escape."""
+    for one in value if isinstance(value, list) else (value,):
+        if isinstance(one, str) and "\0" in one:
+            raise ValueError("holds a character that cannot be stored (NUL)")
 
 
 def _lines(text: str) -> dict[Place, int]:

@@ -122,7 +122,8 @@ async def test_a_review_is_read_changed_and_completed(api: httpx.AsyncClient, db
     "body",
     [
         {"ticks": {"step_99": True}}, {"reasons": {STEP_COLUMNS[0]: "x" * 501}}, {"comment": "x" * 10_001},
-        {"ticks": "all"}, {"ticks": {STEP_COLUMNS[0]: "yes"}}, [],
+        {"ticks": "all"}, {"ticks": {STEP_COLUMNS[0]: "yes"}}, [], {"comment": "a NUL \0 in it"},
+        {"reasons": {STEP_COLUMNS[0]: "Blurry\0"}},
     ],
 )  # fmt: skip
 async def test_a_change_that_cannot_be_is_refused(

@@ -12,7 +12,7 @@ import pytest
 
 from tallybook.app import App
 from tallybook.core.businesses import Business
-from tallybook.core.db import Conn, Database
+from tallybook.core.db import NUL_IN_TEXT, Conn, Database
 from tallybook.monitor.service import reviews
 from tallybook.monitor.types import STEP_COLUMNS, STEPS, Filters, Review
 from tallybook.web import phrases, server
@@ -161,6 +161,20 @@ async def test_a_refused_form_comes_back_with_what_was_typed(
     assert "Mine &lt;script&gt;" in answer.text
     for bad in ({STEP_COLUMNS[0]: "wrong"}, {STEP_COLUMNS[0]: "perfect"}, {"comment": "x" * 10_001}):
         assert (await browser.post(f"/wa-monitor/{review.id}", bad)).status_code in {400, 409}
+
+
+@pytest.mark.parametrize(
+    "typed", [{"comment": "Look\0"}, {STEP_COLUMNS[0]: "wrong", f"reason_{STEP_COLUMNS[0]}": "\0"}]
+)
+async def test_what_no_database_can_hold_is_refused_in_the_user_s_words(
+    browser: Browser, db: Database, home: Business, ana: world.Someone, typed: dict[str, str]
+) -> None:
+    await post(db, home, "DR1752104")
+    review = await review_of(db, home, "DR1752104")
+    answer = await browser.post(f"/wa-monitor/{review.id}", {"was": "m" * len(STEPS)} | typed)
+    assert answer.status_code == 400
+    assert NUL_IN_TEXT in phrases.ERRORS
+    assert NUL_IN_TEXT in answer.text
 
 
 async def test_a_stranger_is_sent_to_the_login_and_back(browser: Browser) -> None:

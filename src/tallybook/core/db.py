@@ -21,7 +21,7 @@ from psycopg import errors as pg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from . import connection, environment_names, violations
-from .errors import WrongSetup
+from .errors import Invalid, WrongSetup
 from .outage import POOL_LOG, Outage
 
 Conn: TypeAlias = connection.Conn
@@ -43,6 +43,7 @@ TRIES = 5
 RECONNECT_SECONDS = 2.0
 # How much longer than the server's own limit of a statement its answer is waited for.
 GRACE_SECONDS = 5.0
+NUL_IN_TEXT = "A text holds a character that cannot be stored (NUL). Take it out and try again."
 # Whoever asks while the database is known to be away is told so soon.
 AWAY_SECONDS = 1.0
 
@@ -63,7 +64,9 @@ def schema_of(environment: str) -> str:
             "beginning with a letter."
         )
     if environment_names.is_reserved(environment):
-        raise WrongSetup(f"“{environment}” cannot be the name of an environment: the database uses it for other things.")
+        raise WrongSetup(
+            f"“{environment}” cannot be the name of an environment: the database uses it for other things."
+        )
     return environment_names.PRODUCTION_SCHEMA if environment == PROD else environment
 
 
@@ -80,6 +83,12 @@ def is_transient(error: BaseException) -> bool:
 def _may_pass(error: Exception) -> bool:
     """What ``run`` tries again at once. A pool without a connection has waited long enough already."""
     return is_transient(error) and not isinstance(error, PoolTimeout)
+
+
+def _holds_nul(error: BaseException) -> bool:
+    """Whether a text held a NUL: psycopg refuses it before it is sent, the server where it stands in JSON."""
+    is_psycopgs = type(error) is psycopg.DataError and error.sqlstate is None
+    return isinstance(error, pg.UntranslatableCharacter) or (is_psycopgs and "NUL" in str(error))
 
 
 async def _commit(conn: Conn) -> None:
@@ -105,7 +114,10 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Conn]:
-        """One transaction: committed when the block ends, rolled back when it raises. Not retried."""
+        """One transaction: committed when the block ends, rolled back when it raises. Not retried.
+
+        Raises Invalid for a text, whoever gave it, that PostgreSQL cannot hold.
+        """
         if _inside.get():
             raise RuntimeError("a transaction inside another one: pass the connection on instead")
         async with self._connection() as conn:
@@ -115,10 +127,12 @@ class Database:
                 self.outage.over()
                 yield conn
                 await _commit(conn)
-            except BaseException:
+            except BaseException as error:
                 if not conn.closed and not conn.broken:
                     with suppress(psycopg.Error):  # the pool replaces a connection that cannot even roll back
                         await conn.execute("rollback")
+                if _holds_nul(error):
+                    raise Invalid(NUL_IN_TEXT) from None
                 raise
             finally:
                 _inside.reset(token)
