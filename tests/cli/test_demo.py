@@ -67,7 +67,7 @@ class Demo:
                 [sys.executable, "-m", "tallybook", "demo", "--every", "0.2"],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=log, env=environ, start_new_session=True,
             )  # fmt: skip
-        eventually(self.answers)
+        eventually(lambda: self.answers() and "Log in as" in self.said())
 
     def said(self) -> str:
         return (self.folder / "out").read_text()

@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 import typer
 
 from tallybook.core import backup as backups
-from tallybook.core import environment, revisions, roll_back
+from tallybook.core import embedded, environment, revisions, roll_back
 from tallybook.core.db import PROD, schema_of
 
 from . import environment_data
-from .opening import Env, Json, confirmed, owner_url, run, say, settings_of, with_database
+from .opening import Env, Json, Needs, confirmed, make_environment, owner_url, run, say, settings_of, with_database
 
 app = typer.Typer(no_args_is_help=True, help="Environments: a schema and a role of its own each.")
 for _command in environment_data.COMMANDS:
@@ -35,7 +35,8 @@ def create_environment(
 
     async def work() -> tuple[list[str], str | None]:
         # Production's tables come first: the others take their businesses from it.
-        async with with_database(dataclasses.replace(given, env=PROD)), with_database(given) as settings:
+        prod = dataclasses.replace(given, env=PROD)
+        async with with_database(prod, Needs.MADE), with_database(given, Needs.MADE) as settings:
             url = owner_url(settings)
             wanted = own and (new_password or not await environment.has_role(url, name))
             password = environment.new_password() if wanted else None
@@ -68,8 +69,8 @@ def do_migrate(
                 # The application's role gets its rights on the tables as well: it may be newer than they are.
                 return await environment.create(owner_url(settings), settings.env, {})
             return await revisions.migrate(owner_url(settings), settings.env, stage)
-        async with with_database(settings):
-            return []
+        async with embedded.running(settings.data_dir, exclusive=False) as server:
+            return await make_environment(server, settings.env)
 
     applied = run(work())
     say({"applied": applied}, f"{len(applied)} migrations applied; the database is up to date.", as_json=as_json)
@@ -77,7 +78,7 @@ def do_migrate(
 
 def _let_the_old_one_start(env: str | None, *, as_json: bool) -> None:
     async def work() -> str:
-        async with with_database(settings_of(env)) as settings:
+        async with with_database(settings_of(env), Needs.ENVIRONMENT) as settings:
             return await roll_back.back(owner_url(settings), settings.env, revisions.known_revisions())
 
     at = run(work())
@@ -90,7 +91,7 @@ def backup(file: Path, env: Env = None) -> None:
     """Write all environments into one file."""
 
     async def work() -> None:
-        async with with_database(settings_of(env)) as settings:
+        async with with_database(settings_of(env), Needs.ENVIRONMENT) as settings:
             await backups.backup(owner_url(settings), file)
 
     run(work())
@@ -108,7 +109,7 @@ def restore(
         confirmed("Everything in this database is replaced by the backup. Go on?", yes=yes)
 
     async def work() -> None:
-        async with with_database(settings_of(env)) as settings:
+        async with with_database(settings_of(env), Needs.NOTHING) as settings:
             await backups.restore(owner_url(settings), file, replace=replace)
 
     run(work())

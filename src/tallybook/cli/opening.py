@@ -7,7 +7,8 @@ import dataclasses
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from enum import Enum
 from typing import Annotated, Any, TypeVar
 
 import psycopg
@@ -19,7 +20,7 @@ from tallybook.core import embedded, environment, keys, log
 from tallybook.core.db import Conn
 from tallybook.core.embedded import Server
 from tallybook.core.errors import WrongSetup
-from tallybook.core.revisions import check_current, known_revisions
+from tallybook.core.revisions import check_current, check_revision
 from tallybook.settings import Settings
 
 AGAIN_SECONDS = 2.0
@@ -57,28 +58,69 @@ def say(value: Any, text: Callable[[], str] | str, *, as_json: bool) -> None:
         typer.echo(text if isinstance(text, str) else text())
 
 
+class Needs(Enum):
+    """What a command must find in the database. Only what makes an environment may do so without one."""
+
+    NOTHING = "a server; a backup may be poured into it"
+    ENVIRONMENT = "the environment, whatever its tables are at"
+    TABLES = "the environment, its tables up to date"
+    MADE = "the environment, which is made or brought up to date first"
+
+
 @asynccontextmanager
-async def with_database(settings: Settings) -> AsyncIterator[Settings]:
-    """The settings with a database in them: the one that is named, or the embedded one beside or without a product."""
+async def with_database(settings: Settings, needs: Needs = Needs.TABLES) -> AsyncIterator[Settings]:
+    """The settings with a database in them: the one that is named, or the embedded one beside or without a product.
+
+    Raises WrongSetup where it has not what the command needs; nothing is made or changed then. A database that is named
+    and away is let pass: the command itself meets it.
+    """
     if settings.database_url is not None:
+        if needs is not Needs.MADE:
+            with suppress(psycopg.OperationalError):
+                await _check_needs(owner_url(settings), settings.env, needs)
         yield settings
         return
+    begun = needs in {Needs.MADE, Needs.NOTHING} or (settings.data_dir / "postgres" / "PG_VERSION").exists()
+    if not begun:
+        raise WrongSetup(f"There is no database in {settings.data_dir} yet: start tallybook run, or tallybook migrate.")
     async with embedded.running(settings.data_dir, exclusive=False) as server:
-        yield await on_server(settings, server)
+        if needs is Needs.MADE:
+            await make_environment(server, settings.env)
+        else:
+            await _check_needs(server.owner_url, settings.env, needs)
+        yield on_server(settings, server)
 
 
-async def on_server(settings: Settings, server: Server) -> Settings:
-    """The settings for the embedded server, whose environment is made or brought up to date first."""
+async def _check_needs(url: str, env: str, needs: Needs) -> None:
+    """Raises WrongSetup. A server that is away raises OperationalError."""
+    if needs is Needs.NOTHING:
+        return
+    names = await environment.names(url)
+    if env not in names:
+        there = f"there are: {', '.join(names)}" if names else "the database is empty; run tallybook migrate"
+        raise WrongSetup(f"There is no environment {env}; {there}.")
+    if needs is Needs.TABLES:
+        try:
+            check_revision(await environment.revision(url, env))
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise WrongSetup(f"The database's role that is set may not see the environment {env}.") from error
+
+
+async def make_environment(server: Server, env: str) -> list[str]:
+    """Makes or mends an environment of the embedded server; returns the migrations applied."""
+    role = environment.role_of(env)
+    return await environment.create(server.owner_url, env, {role: server.password_for(role)})
+
+
+def on_server(settings: Settings, server: Server) -> Settings:
+    """The settings for the embedded server, whose environment is there."""
     role = environment.role_of(settings.env)
-    named = dataclasses.replace(
+    return dataclasses.replace(
         settings,
         database_url=server.url_for(role),
         direct_database_url=server.url_for(role),
         owner_database_url=server.owner_url,
     )
-    if await environment.revision(server.owner_url, settings.env) != known_revisions()[-1]:
-        await environment.create(server.owner_url, settings.env, {role: server.password_for(role)})
-    return named
 
 
 def owner_url(settings: Settings) -> str:

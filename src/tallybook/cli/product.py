@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from . import supervise
-from .opening import Env, owner_url, settings_of, with_database
+from .opening import Env, Needs, owner_url, settings_of, with_database
 from .opening import run as run_to_end
 
 
@@ -18,7 +18,7 @@ def database_url(env: Env = None) -> None:
     """Print the database's address as its owner, for psql. It holds a password."""
 
     async def address() -> str:
-        async with with_database(settings_of(env)) as settings:
+        async with with_database(settings_of(env), Needs.ENVIRONMENT) as settings:
             return owner_url(settings)
 
     typer.echo(run_to_end(address()))

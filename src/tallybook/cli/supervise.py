@@ -20,13 +20,13 @@ import structlog
 import typer
 
 from tallybook.app import App, first_business, open_app
-from tallybook.core import embedded, environment, keys, people, revisions
+from tallybook.core import embedded, keys, people, revisions
 from tallybook.core.db import Conn
 from tallybook.core.errors import WrongSetup
 from tallybook.settings import Settings
 from tallybook.web.listening import listening
 
-from .opening import on_server, owner_url
+from .opening import make_environment, on_server, owner_url
 
 AGAIN_SECONDS = 1.0
 GRACE_SECONDS = 20.0
@@ -76,9 +76,8 @@ async def run_product(settings: Settings, say: Say, product: Product | None = No
             await _run(settings, say, _Parts(settings, product, ours, stop))
             return
         async with embedded.running(settings.data_dir, exclusive=True) as server:
-            role = environment.role_of(settings.env)
-            await environment.create(server.owner_url, settings.env, {role: server.password_for(role)})
-            attached = await on_server(settings, server)
+            await make_environment(server, settings.env)
+            attached = on_server(settings, server)
             await _run(attached, say, _Parts(attached, product, ours, stop))
 
 

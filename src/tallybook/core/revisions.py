@@ -45,7 +45,11 @@ def check_not_newer(current: str | None) -> None:
 
 async def check_current(conn: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
     """Refuses a database that is behind or ahead of the code; ``tallybook migrate`` mends the former."""
-    current = await _current(conn)
+    check_revision(await _current(conn))
+
+
+def check_revision(current: str | None) -> None:
+    """Refuses tables at this revision, None being none, where they are behind or ahead of the code."""
     check_not_newer(current)
     if current != known_revisions()[-1]:
         at = f"at revision {current}" if current else "empty"
