@@ -276,3 +276,10 @@ def test_the_times_for_which_rows_are_kept_are_the_real_ones() -> None:
     for rule in retention.RULES:
         if rule.age.days:
             assert said[rule.table].startswith(f"{rule.age.days} days"), rule.table
+
+
+def test_no_query_that_people_are_given_asks_the_server_what_day_it_is() -> None:
+    """On a server in UTC it would show yesterday until two in the morning of Johannesburg."""
+    for page in (ROOT / "docs").rglob("*.md"):
+        for block in re.findall(r"```sql\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            assert "current_date" not in block.lower(), page.name
