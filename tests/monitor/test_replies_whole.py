@@ -3,121 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tallybook import worker
-from tallybook.app import App, Watching, open_app
-from tallybook.channels.bridge.sender import LIMITS, Addresses, BridgeSender
+from tallybook.app import open_app
+from tallybook.channels.bridge.sender import LIMITS
 from tallybook.core import people
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database, open_database
-from tallybook.core.login_limits import Limits as LoginLimits
 from tallybook.core.rates import Limit, Limits
-from tallybook.core.sending import Post, deliver
-from tallybook.monitor import jobs
 from tallybook.monitor.service import reply_board
 from tallybook.settings import Settings
 from tests import world
 from tests.channels.bridge.bridge_file import BridgeFile
 from tests.channels.bridge.fake_bridge import OWN, FakeBridge
+from tests.monitor.works import FILE, LAWLEY, MOHADIN, VELO, Works, opened
 
-LAWLEY, MOHADIN, VELO = (f"12036300000000000{number}@g.us" for number in (1, 2, 3))
-HEAD = '[bridge]\nmessages = "store/messages.db"\nwhatsapp = "store/whatsapp.db"\n'
-PROJECT = '[[monitor.projects]]\nname = "{}"\ngroup = "{}"\nkind = "qa"\n'
-FILE = (
-    HEAD
-    + PROJECT.format("Lawley", LAWLEY)
-    + 'drop_space = "fibre"\nvalidated = true\n'
-    + PROJECT.format("Mohadin", MOHADIN)
-    + 'drop_space = "fibre"\nvalidated = true\n'
-    + PROJECT.format("Velo Test", VELO)
-    + 'validated = true\nown_posts_count = true\nenvironments = ["prod", "dev"]\n'
-)
-VALID = """
-insert into valid_drop_numbers (drop_number, project)
-values ('DR1000001', 'Lawley'), ('DR2000001', 'Mohadin'), ('DR3000001', 'Velo Test')
-"""
 UNKNOWN = (
     "Invalid Drop Number\n"
     "Drop DR9999999 is not in the valid list for Lawley.\n"
     "Please submit a valid drop number from the project plan."
 )
-FAST = Limits((Limit(1000, 60),))
-STOP = asyncio.Event()
-
-
-@dataclasses.dataclass
-class Works:
-    """The product's parts that answer, on a bridge's file and against a bridge's API."""
-
-    db: Database
-    business: Business
-    watching: Watching
-    file: BridgeFile
-    fake: FakeBridge
-    sender: BridgeSender
-
-    async def read(self, *, full: bool = False) -> int:
-        """What the worker does at a poll."""
-        watch = await self.watching.current()
-        assert watch is not None
-        return await jobs.scan(self.db, watch, full=full)
-
-    async def send(self, **terms: Any) -> int:
-        """What the worker does at a wake-up."""
-        return await deliver(self.db, self.business.id, Post({"bridge": self.sender}, **terms), STOP)
-
-    async def rows(self, statement: str) -> list[tuple]:
-        async with self.db.transaction() as conn:
-            cursor = await conn.execute(statement.encode())
-            return await cursor.fetchall() if cursor.description else []
-
-    async def states(self) -> list[str]:
-        return [row[0] for row in await self.rows("select state from outbox order by id")]
-
-    def post(self, text: str, group: str = LAWLEY, ago: timedelta = timedelta(0), **more: Any) -> str:
-        return self.file.post(group, text, at=(datetime.now(UTC) - ago).replace(microsecond=0), **more)
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Iterator[BridgeFile]:
-    (tmp_path / "tallybook.toml").write_text(FILE, encoding="utf-8")
-    with BridgeFile(tmp_path / "store") as file:
-        yield file
-
-
-@pytest.fixture
-def fake(file: BridgeFile) -> Iterator[FakeBridge]:
-    with FakeBridge(file.messages_path, groups=[LAWLEY, MOHADIN, VELO]) as fake:
-        yield fake
-
-
-async def opened(db: Database, business: Business, file: BridgeFile, fake: FakeBridge) -> Works:
-    """Watching for long, with the lists of the projects."""
-    folder = file.messages_path.parent.parent
-    sender = BridgeSender(Addresses(fake.api, fake.address), FAST, answer_timeout=2.0)
-    settings = dataclasses.replace(Settings.load({}, folder), config=folder / "tallybook.toml", env=db.environment)
-    works = Works(db, business, Watching(App(settings, db, [b"k" * 32], LoginLimits(b"k" * 32))), file, fake, sender)
-    await works.rows(VALID)
-    await works.read()
-    await works.rows("update monitor_projects set watched_since = now() - interval '1 year'")
-    return works
-
-
-@pytest.fixture
-async def works(db: Database, business: Business, file: BridgeFile, fake: FakeBridge) -> AsyncIterator[Works]:
-    works = await opened(db, business, file, fake)
-    yield works
-    await works.sender.aclose()
 
 
 async def test_an_unknown_drop_is_answered_once_with_a_mention(works: Works) -> None:
