@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import argon2
 import pytest
 
-from tallybook.core import accounts, people, sessions
+from tallybook.core import accounts, login_limits, people, sessions
 from tallybook.core.accounts import Login, PasswordChange
 from tallybook.core.callers import Role
 from tallybook.core.db import Database
@@ -84,16 +85,57 @@ def test_the_product_hashes_as_rfc_9106_says_for_little_memory() -> None:
 
 
 async def test_thirty_two_guesses_at_once_get_ten_tries(db: Database, ana: Someone) -> None:
-    guesses = [log_in(db, "ana", f"guess {number}", f"192.0.2.{number}") for number in range(32)]
+    guesses = [log_in(db, "ana", f"guess {number}", "192.0.2.1") for number in range(32)]
     results = await asyncio.gather(*guesses, return_exceptions=True)
     assert sum(type(result) is NotSignedIn for result in results) == 10
     assert sum(type(result) is TooMany for result in results) == 22
 
 
+async def test_guesses_at_once_from_everywhere_are_bounded_too(db: Database, ana: Someone) -> None:
+    few = dataclasses.replace(LIMITS, per_login=20)
+    tries = [Login("ana", f"guess {number}", f"192.0.2.{number}") for number in range(32)]
+    results = await asyncio.gather(*(accounts.log_in(db, CHEAP, few, one) for one in tries), return_exceptions=True)
+    assert sum(type(result) is NotSignedIn for result in results) == 20
+    assert LIMITS.per_login == 100
+
+
+async def test_a_strangers_failures_lock_nobody_out(db: Database, ana: Someone) -> None:
+    for _ in range(10):
+        with pytest.raises(NotSignedIn):
+            await log_in(db, "ana", "wrong", "203.0.113.9")
+    with pytest.raises(TooMany):
+        await log_in(db, "ana", PASSWORD, "203.0.113.9")
+    assert await log_in(db, "ana", PASSWORD, "192.0.2.1"), "even from an address that is new"
+
+
+async def test_an_address_that_got_in_before_is_stopped_by_its_own_failures_alone(db: Database, ana: Someone) -> None:
+    few = dataclasses.replace(LIMITS, per_pair=3, per_login=5, per_address=5)
+
+    async def tries(password: str, address: str, name: str = "ana") -> str:
+        return await accounts.log_in(db, CHEAP, few, Login(name, password, address))
+
+    assert await tries(PASSWORD, "192.0.2.1")
+    for number in range(5):
+        with pytest.raises(NotSignedIn):
+            await tries("wrong", f"203.0.113.{number}")
+        with pytest.raises(NotSignedIn):
+            await tries("wrong", "192.0.2.1", f"somebody{number}")
+    with pytest.raises(TooMany):
+        await tries(PASSWORD, "198.51.100.1")
+    for _ in range(3):
+        with pytest.raises(NotSignedIn):
+            await tries("typo", "192.0.2.1")
+    with pytest.raises(TooMany):
+        await tries(PASSWORD, "192.0.2.1")
+    assert await db.run("forget", lambda conn: login_limits.forget(conn, few, " Ana ")) == 8
+    assert await tries(PASSWORD, "192.0.2.1")
+    assert await tries(PASSWORD, "198.51.100.1")
+
+
 async def test_the_right_password_does_not_help_once_the_tries_are_used_up(db: Database, ana: Someone) -> None:
     for number in range(10):
         with pytest.raises(NotSignedIn):
-            await log_in(db, "ana", "wrong", f"192.0.2.{number}")
+            await log_in(db, "ana", f"wrong {number}")
     with pytest.raises(TooMany) as refused:
         await log_in(db)
     assert 0 < refused.value.retry_after <= 900
@@ -102,7 +144,7 @@ async def test_the_right_password_does_not_help_once_the_tries_are_used_up(db: D
 
 
 async def test_one_address_gets_fifty_tries_over_all_names(db: Database, ana: Someone) -> None:
-    few = Limits(b"k" * 32, per_login=10, per_address=5)
+    few = Limits(b"k" * 32, per_address=5)
     for number in range(5):
         with pytest.raises(NotSignedIn):
             await accounts.log_in(db, CHEAP, few, Login(f"name{number}", "wrong", "2001:db8::1"))

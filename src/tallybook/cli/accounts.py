@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tallybook.core import api_tokens, businesses, people
+from tallybook.core import api_tokens, businesses, login_limits, people
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Caller, Role, Scope
 from tallybook.core.db import Conn
@@ -53,6 +53,19 @@ def add_user(
         f"{login} may log in as {role}. " + (f"One-time password: {password}" if password else known),
         as_json=as_json,
     )
+
+
+@user.command("let-in")
+def let_in(login: str, env: Env = None, as_json: Json = False) -> None:
+    """Forget the wrong passwords that were tried for a name, so that its owner need not wait."""
+
+    async def work() -> int:
+        async with opened(env) as app:
+            return await app.db.run("let in", lambda conn: login_limits.forget(conn, app.limits, login))
+
+    forgotten = run(work())
+    said = f"{forgotten} wrong passwords for {login} are forgotten; whoever has the right one may log in now."
+    say({"login": login, "forgotten": forgotten}, said, as_json=as_json)
 
 
 @token.command("create")

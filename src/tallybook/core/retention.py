@@ -54,7 +54,8 @@ RULES = (
     # The longest window of a limit is a day.
     Rule("sending_moments", "at", timedelta(days=2), key=("business_id", "outgoing_id", "at")),
     Rule("sessions", "expires_at", timedelta(0), key=("token_hash",)),
-    Rule("login_attempts", "at", timedelta(days=2)),
+    # By a success an address is known for as long as the row is kept.
+    Rule("login_attempts", "at", timedelta(days=60)),
     Rule("heartbeats", "at", timedelta(days=7), key=("name",)),
     Rule("constraint_violations", "at", timedelta(days=365)),
     Rule("alarm_episodes", "ended_at", timedelta(days=365), key=("business_id", "name", "number")),
