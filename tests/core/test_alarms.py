@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallybook.core import alarm_store, alarms
+from tallybook.core import alarm_store, alarms, health
 from tallybook.core.alarm_letters import MAIL, WEBHOOK, Desk, Target, Told
 from tallybook.core.alarms import Alarm, Refusal, Step, Terms, Trouble
 from tallybook.core.businesses import Business
@@ -51,7 +51,54 @@ def test_what_passes_soon_is_not_told() -> None:
 
 
 def test_what_comes_and_goes_is_told_once() -> None:
-    assert lived([True, False] * 30 + [False] * 30) == [(2, "begun"), (69, "ended")]
+    assert lived([True, False] * 30 + [False] * 30) == [(4, "begun"), (69, "ended")]
+
+
+def test_what_is_there_for_nearly_two_minutes_again_and_again_is_told_once() -> None:
+    """110 seconds there, 130 seconds gone, in steps of ten."""
+    ticks = ([True] * 11 + [False] * 13) * 10 + [False] * 70
+    alarm, told = Alarm("bridge"), []
+    for tick, wrong in enumerate(ticks):
+        at = NOON + timedelta(seconds=10 * tick)
+        step = alarms.step(alarm, Trouble("bridge", "") if wrong else None, at, TERMS)
+        alarm = step.alarm if step else alarm
+        told += [step.tell] if step and step.tell else []
+    assert told == ["begun", "ended"]
+
+
+def test_two_moments_within_the_quiet_are_not_told() -> None:
+    assert lived([True] + [False] * 8 + [True] + [False] * 30) == []
+
+
+def test_what_gets_worse_is_told_again_once_and_its_end_once() -> None:
+    says = ["late"] * 4 + ["wrong", "late"] * 4 + [""] * 12
+    alarm, told = Alarm("bridge"), []
+    for minute, what in enumerate(says):
+        trouble = Trouble("bridge", what, is_grave=what == "wrong") if what else None
+        step = alarms.step(alarm, trouble, NOON + timedelta(minutes=minute), TERMS)
+        alarm = step.alarm if step else alarm
+        told += [(minute, step.tell, step.alarm.number, step.alarm.says)] if step and step.tell else []
+    assert told == [(2, "begun", 1, "late"), (4, "begun", 2, "wrong"), (22, "ended", 2, "late")]
+
+
+def test_an_alarm_that_was_told_shows_the_present_sentence() -> None:
+    told = Alarm("parked", "told", 1, 3, "1 item is parked.", NOON, NOON)
+    step = alarms.step(told, Trouble("parked", "7 items are parked."), NOON + timedelta(hours=1), TERMS)
+    assert (step.alarm.says, step.tell, step.alarm.number) == ("7 items are parked.", None, 1)
+    assert alarms.step(step.alarm, Trouble("parked", "7 items are parked."), NOON + timedelta(hours=2), TERMS) is None
+
+
+@pytest.mark.parametrize("wrong", [True, False])
+def test_a_clock_that_was_set_back_puts_nothing_off(wrong: bool) -> None:
+    ahead = NOON + timedelta(hours=6)
+    alarm = Alarm("worker", "seen", seen_at=ahead) if wrong else Alarm("worker", "told", 1, 1, "", NOON, NOON, ahead)
+    told = []
+    for minute in range(12):
+        trouble = Trouble("worker", "") if wrong else None
+        step = alarms.step(alarm, trouble, NOON + timedelta(minutes=minute), TERMS)
+        alarm = step.alarm if step else alarm
+        told += [step.tell] if step and step.tell else []
+    assert told == (["begun"] if wrong else ["ended"])
 
 
 def test_what_comes_back_after_its_end_is_told_again() -> None:
@@ -231,15 +278,17 @@ async def test_an_outage_that_was_told_directly_is_in_the_history_once(db: Datab
         assert [one.number for one in await alarm_store.history(conn, business.id, 10)] == [2, 1]
 
 
-async def test_refusals_are_counted_by_rule_for_a_day(db: Database, business: Business) -> None:
+async def test_refusals_are_counted_by_rule_for_a_week_as_health_counts_them(db: Database, business: Business) -> None:
     async with db.transaction() as conn:
-        for at in ("now()", "now()", "now() - interval '2 days'"):
+        for at in ("now()", "now() - interval '2 days'", "now() - interval '8 days'"):
             await conn.execute(
                 f"""insert into constraint_violations (at, sqlstate, table_name, constraint_name, declared, place)
                 values ({at}, '23505', 'drops', 'drops_pkey', true, 'a test')""".encode()
             )
         (found,) = await alarm_store.refusals(conn)
+        ((backlog,), _) = await health.gather(conn, datetime.now(UTC), None)
     assert (found.table, found.constraint, found.count) == ("drops", "drops_pkey", 2)
+    assert health.judge_violations(backlog).says == "2 unexpected refusals by the database this week."
 
 
 def test_a_test_has_a_key_of_its_own_each_time() -> None:

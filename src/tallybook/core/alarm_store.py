@@ -17,13 +17,13 @@ from .messages import Outgoing
 Letters = Callable[[Step], Sequence[Outgoing]]
 
 ALARMS = """
-select name, state, number, version, says, seen_at, told_at, well_since from alarms
+select name, state, number, version, says, seen_at, told_at, well_since, is_grave from alarms
 where business_id = %(business_id)s::int order by name
 """
 NOW = "select now()"
 REFUSALS = """
 select coalesce(table_name, '?'), coalesce(constraint_name, sqlstate), count(*), max(at) from constraint_violations
-where at > now() - interval '1 day' group by 1, 2 order by 1, 2
+where at > now() - interval '7 days' group by 1, 2 order by 1, 2
 """
 
 
@@ -42,24 +42,30 @@ async def now(conn: Conn) -> datetime:
 
 
 async def refusals(conn: Conn) -> list[Refusal]:
-    """The rules of the database that were hit unexpectedly in the last day."""
+    """The rules of the database that were hit unexpectedly in the last week, which is what health counts too."""
     return [Refusal(*row) for row in await (await conn.execute(REFUSALS)).fetchall()]
 
 
 # Two processes that read the same version both come here; the second waits for the first, then finds another version.
 TAKE = f"""
-insert into alarms as a (business_id, name, state, number, version, says, seen_at, told_at, well_since)
+insert into alarms as a (business_id, name, state, number, version, says, seen_at, told_at, well_since, is_grave)
 values (%(business_id)s::int, %(name)s, %(state)s, %(number)s::int, %(version)s::bigint, %(says)s,
-    %(seen_at)s::timestamptz, %(told_at)s::timestamptz, %(well_since)s::timestamptz)
+    %(seen_at)s::timestamptz, %(told_at)s::timestamptz, %(well_since)s::timestamptz, %(is_grave)s::bool)
 on conflict {keys.ALARM.target} do update set
     state = excluded.state, number = excluded.number, version = excluded.version, says = excluded.says,
-    seen_at = excluded.seen_at, told_at = excluded.told_at, well_since = excluded.well_since
+    seen_at = excluded.seen_at, told_at = excluded.told_at, well_since = excluded.well_since,
+    is_grave = excluded.is_grave
 where a.version = excluded.version - 1
 """
 BEGIN = f"""
 insert into alarm_episodes (business_id, name, number, says, begun_at, told_at)
 values (%(business_id)s::int, %(name)s, %(number)s::int, %(says)s, %(seen_at)s::timestamptz, %(told_at)s::timestamptz)
 on conflict {keys.ALARM_EPISODE.target} do nothing
+"""
+# What was late and is now wrong is told anew: what was told before is over.
+SUPERSEDE = """
+update alarm_episodes set ended_at = greatest(begun_at, %(told_at)s::timestamptz)
+where business_id = %(business_id)s::int and name = %(name)s and number < %(number)s::int and ended_at is null
 """
 END = """
 update alarm_episodes set ended_at = greatest(begun_at, %(well_since)s::timestamptz)
@@ -73,6 +79,7 @@ async def take(conn: Conn, business_id: int, step: Step, letters: Letters) -> bo
     if (await conn.execute(TAKE, values)).rowcount != 1:
         return False
     if step.tell == "begun":
+        await conn.execute(SUPERSEDE, values)
         await conn.execute(BEGIN, values)
     elif step.tell == "ended":
         await conn.execute(END, values)
@@ -120,7 +127,7 @@ order by id
 OUTAGE = f"""
 insert into alarm_episodes (business_id, name, number, says, begun_at, told_at, ended_at)
 select %(business_id)s::int, 'database', 1 + coalesce(max(number), 0), %(says)s, %(begun_at)s::timestamptz,
-    %(told_at)s::timestamptz, %(ended_at)s::timestamptz
+    %(told_at)s::timestamptz, greatest(%(begun_at)s::timestamptz, %(ended_at)s::timestamptz)
 from alarm_episodes where business_id = %(business_id)s::int and name = 'database'
 having not coalesce(bool_or(begun_at = %(begun_at)s::timestamptz), false)
 on conflict {keys.ALARM_EPISODE.target} do nothing

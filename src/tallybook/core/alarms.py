@@ -32,11 +32,16 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 class Trouble(msgspec.Struct, frozen=True):
-    """Something that is wrong now. ``at_once``: it is a fact already and not a state that may pass."""
+    """Something that is wrong now.
+
+    ``at_once``: it is a fact already and not a state that may pass. ``is_grave``: it is wrong and not only late, which
+    is told again where people were told of the latter.
+    """
 
     name: str
     says: str
     at_once: bool = False
+    is_grave: bool = False
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -59,6 +64,7 @@ class Alarm(msgspec.Struct, frozen=True):
     seen_at: datetime | None = None
     told_at: datetime | None = None
     well_since: datetime | None = None
+    is_grave: bool = False
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -74,11 +80,12 @@ def troubles(checks: Iterable[Check], refusals: Sequence[Refusal]) -> list[Troub
     found: dict[str, Trouble] = {}
     for check in checks:
         if check.state != "ok" and check.name not in ELSEWHERE and check.name != REFUSALS:
-            found.setdefault(check.name[:LONGEST_NAME], Trouble(check.name[:LONGEST_NAME], check.says))
+            name, is_grave = check.name[:LONGEST_NAME], check.state == "wrong"
+            found.setdefault(name, Trouble(name, check.says, is_grave=is_grave))
     for refusal in refusals:
         many = "unexpected refusal" if refusal.count == 1 else "unexpected refusals"
         name = f"{REFUSALS} {refusal.table} {refusal.constraint}"[:LONGEST_NAME]
-        found[name] = Trouble(name, f"{refusal.count} {many} by the database today.", at_once=True)
+        found[name] = Trouble(name, f"{refusal.count} {many} by the database this week.", at_once=True)
     return list(found.values())
 
 
@@ -95,27 +102,47 @@ def steps(alarms: Sequence[Alarm], found: Sequence[Trouble], now: datetime, term
 def step(alarm: Alarm, trouble: Trouble | None, now: datetime, terms: Terms) -> Step | None:
     """The next step of one alarm, None if it stays as it is. Pure.
 
-    A cause that is well for a moment only goes on counting: else one that comes and goes would never be told, and a
-    process that sees less than its neighbours (the spool of another machine) would hide what they see.
+    What counts is how long the cause was there in all: else one that comes and goes would never be told, and a process
+    that sees less than its neighbours (the spool of another machine) would hide what they see.
     """
+    before, alarm = alarm, _by_this_clock(alarm, now)
     if trouble is None:
-        return None if alarm.state == "well" else _well(alarm, now, terms)
-    alarm = msgspec.structs.replace(alarm, says=trouble.says)
-    if alarm.state == "well":
-        alarm = msgspec.structs.replace(alarm, state="seen", seen_at=now, well_since=None)
+        next_one = None if alarm.state == "well" else _well(alarm, now, terms)
+        return next_one or (Step(_next(alarm)) if alarm != before else None)
+    alarm = _there(alarm, trouble, now)
     if alarm.state == "seen":
-        waited = now - (alarm.seen_at or now)
-        if trouble.at_once or waited >= terms.patience:
-            begun = _next(alarm, state="told", number=alarm.number + 1, told_at=now, well_since=None)
+        if trouble.at_once or now - (alarm.seen_at or now) >= terms.patience:
+            begun = _next(alarm, state="told", number=alarm.number + 1, told_at=now)
             return Step(begun, "begun", alarm.seen_at)
-        return Step(_next(alarm, well_since=None)) if waited == timedelta() or alarm.well_since else None
-    return Step(_next(alarm, well_since=None)) if alarm.well_since else None
+    elif trouble.is_grave and not alarm.is_grave:
+        worse = _next(alarm, number=alarm.number + 1, is_grave=True, seen_at=now, told_at=now)
+        return Step(worse, "begun", now)
+    return Step(_next(alarm)) if alarm != before else None
+
+
+def _there(alarm: Alarm, trouble: Trouble, now: datetime) -> Alarm:
+    """The alarm while its cause is there: with the present sentence, and without the time in which it was well."""
+    if alarm.state == "well":
+        return msgspec.structs.replace(
+            alarm, state="seen", says=trouble.says, is_grave=trouble.is_grave, seen_at=now, well_since=None
+        )
+    seen, grave = alarm.seen_at or now, alarm.is_grave
+    if alarm.state == "seen":
+        seen += now - (alarm.well_since or now)
+        grave |= trouble.is_grave
+    return msgspec.structs.replace(alarm, says=trouble.says, is_grave=grave, seen_at=seen, well_since=None)
+
+
+def _by_this_clock(alarm: Alarm, now: datetime) -> Alarm:
+    """The alarm without moments that are still to come: a clock that was ahead wrote them."""
+    ahead = {name: now for name in ("seen_at", "well_since") if (at := getattr(alarm, name)) is not None and at > now}
+    return msgspec.structs.replace(alarm, **ahead) if ahead else alarm
 
 
 def _well(alarm: Alarm, now: datetime, terms: Terms) -> Step | None:
     if alarm.well_since is None:
         return Step(_next(alarm, well_since=now))
-    if now - alarm.well_since < (terms.quiet if alarm.state == "told" else terms.patience):
+    if now - alarm.well_since < terms.quiet:
         return None
     over = _next(alarm, state="well", seen_at=None, told_at=None)
     return Step(over, "ended", alarm.seen_at) if alarm.state == "told" else Step(over)

@@ -2,15 +2,16 @@
 
 A file in the data directory, under a lock that the kernel drops with its holder, stands in for the table: of all
 processes that share the directory one tells, once, and one tells the end. A process that is killed between a server's
-yes and the file may cause one repeat, under the same key.
+yes and the file may cause one repeat, under the same key. Where the disk takes no file, each process remembers for
+itself and tells, under the same key likewise: a full disk is what may have stopped the database.
 """
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +29,11 @@ from .messages import Outgoing
 NAME = "database"
 SAYS = "The database cannot be reached. Nothing is lost: work waits until it is back."
 AGAIN = timedelta(seconds=10)
-LONGEST = timedelta(minutes=15)
+# Shorter than the usual quiet: whoever can be reached again hears that it began before its end is told.
+LONGEST = timedelta(minutes=5)
+
+# What could not be written, by the file's path.
+_unwritten: dict[Path, Kept] = {}
 
 log = structlog.get_logger(__name__)
 
@@ -66,27 +71,56 @@ class Telling:
 
 
 async def look(path: Path, now: datetime, terms: Terms, *, away: bool, telling: Telling) -> None:
-    """Takes the next step of the outage's alarm, unless another process is at it. Raises OSError."""
-    await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
-    with lock_file(path.with_suffix(".lock")) as lock:
-        if not try_lock(lock, fcntl.LOCK_EX):
+    """Takes the next step of the outage's alarm, unless another process is at it."""
+    with _turn(path) as is_ours:
+        if not is_ours:
             return
-        kept = read(path)
+        kept = _known(path)
         if telling.business is not None and telling.business != kept.business:
             kept = msgspec.structs.replace(kept, business=telling.business)
-            write(path, kept)
+            _keep(path, kept)
         trouble = Trouble(NAME, SAYS) if away else None
         taken = step(kept.alarm, trouble, now, terms)
         if taken is not None:
             kept = advanced(kept, taken, telling.targets)
             if taken.tell == "ended":
                 await telling.keep(kept)
-            write(path, kept)
+            _keep(path, kept)
         await _tell(path, kept, now, telling)
 
 
+@contextmanager
+def _turn(path: Path) -> Iterator[bool]:
+    """Whether it is our turn. Where no lock can be had, it is everybody's: rather twice than never."""
+    with ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(lock_file(path.with_suffix(".lock")))
+        except OSError:
+            yield True
+            return
+        yield try_lock(lock, fcntl.LOCK_EX)
+
+
+def _known(path: Path) -> Kept:
+    """What was remembered, unless a neighbour who could write has got further."""
+    written, own = read(path), _unwritten.get(path)
+    return own if own is not None and own.alarm.version >= written.alarm.version else written
+
+
+def _keep(path: Path, kept: Kept) -> None:
+    try:
+        write(path, kept)
+    except OSError as error:
+        if path not in _unwritten:
+            log.warning("Where an alarm stands cannot be written down; it is remembered", error=error.strerror)
+        _unwritten[path] = kept
+    else:
+        _unwritten.pop(path, None)
+
+
 def advanced(kept: Kept, taken: Step, targets: Sequence[Target]) -> Kept:
-    """What is kept after a step. Only who heard of the beginning hears of the end. Pure."""
+    """What is kept after a step. Whoever was to hear of the beginning hears of the end, heard or not. Pure."""
     kept = msgspec.structs.replace(kept, alarm=taken.alarm)
     if taken.tell is None:
         return kept
@@ -97,7 +131,7 @@ def advanced(kept: Kept, taken: Step, targets: Sequence[Target]) -> Kept:
         begun_at=taken.begun_at,
         told_at=taken.alarm.told_at if begun else kept.told_at,
         ended_at=None if begun else taken.alarm.well_since,
-        pending=tuple(targets) if begun else kept.told,
+        pending=tuple(targets) if begun else (*kept.told, *kept.pending),
         told=(),
         tries=0,
         not_before=None,
@@ -106,17 +140,19 @@ def advanced(kept: Kept, taken: Step, targets: Sequence[Target]) -> Kept:
 
 async def _tell(path: Path, kept: Kept, now: datetime, telling: Telling) -> None:
     """Tells everybody who has not heard yet; each yes is written down before the next is tried."""
-    if not kept.pending or (kept.not_before is not None and now < kept.not_before):
+    # No pause is longer: what lies further off was written by a clock that was ahead.
+    waits = kept.not_before is not None and now < kept.not_before <= now + LONGEST
+    if not kept.pending or waits:
         return
     for target in kept.pending:
         if not await _sent(telling, kept, target):
             continue
         waiting = tuple(one for one in kept.pending if one != target)
         kept = msgspec.structs.replace(kept, pending=waiting, told=(*kept.told, target))
-        write(path, kept)
+        _keep(path, kept)
     if kept.pending:
         pause = min(LONGEST, AGAIN * 2 ** min(kept.tries, 10))
-        write(path, msgspec.structs.replace(kept, tries=kept.tries + 1, not_before=now + pause))
+        _keep(path, msgspec.structs.replace(kept, tries=kept.tries + 1, not_before=now + pause))
 
 
 async def _sent(telling: Telling, kept: Kept, target: Target) -> bool:

@@ -12,6 +12,7 @@ create table alarms (
     seen_at timestamptz,
     told_at timestamptz,
     well_since timestamptz,
+    is_grave boolean not null default false,
     constraint alarms_pkey primary key (business_id, name),
     constraint alarms_state_known check (state in ('well', 'seen', 'told')),
     constraint alarms_seen_while_open check ((state = 'well') = (seen_at is null)),
