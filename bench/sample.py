@@ -56,7 +56,7 @@ async def made(folder: Path, messages: int) -> AsyncIterator[Sample]:
     async with embedded.running(folder, exclusive=False) as server:
         role = environment.role_of("prod")
         await environment.create(server.owner_url, "prod", {role: server.password_for(role)})
-        settings = await on_server(settings, server)
+        settings = on_server(settings, server)
         async with open_app(settings) as app:
             business = await app.db.run("business", lambda conn: first_business(conn, settings))
             assert business is not None  # noqa: S101 - the folder was empty

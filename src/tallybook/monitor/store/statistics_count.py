@@ -117,13 +117,15 @@ COUNT_PEOPLE = f"""
 select d.day, 'sender' as role, s.project, coalesce(s.sender_phone, '') as who,
     count(distinct (s.space, s.drop_number)) as drops, 0 as complete
 from unnest(%(days)s::date[]) as d (day)
-join qa_submissions s on s.business_id = {HIDDEN} and {_of_day("s.said_at")}
+cross join lateral (
+    select * from qa_submissions s where s.business_id = {HIDDEN} and {_of_day("s.said_at")} offset 0) s
 group by 1, 3, 4
 union all
 select d.day, 'reviewer', coalesce(r.project, ''), a.who, count(distinct a.subject_id),
     count(distinct a.subject_id) filter (where a.after ->> 'completed' = 'true')
 from unnest(%(days)s::date[]) as d (day)
-join audit_log a on a.business_id = {HIDDEN} and {_of_day("a.at")}
+cross join lateral (
+    select * from audit_log a where a.business_id = {HIDDEN} and {_of_day("a.at")} offset 0) a
 left join qa_photo_reviews r on r.business_id = {HIDDEN} and r.id = case when a.subject = 'review'
     and a.subject_id ~ '^[0-9a-f]{{8}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{12}}$'
     then a.subject_id::uuid end
