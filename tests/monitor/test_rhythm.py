@@ -43,4 +43,24 @@ async def test_each_project_s_rhythm_is_read_from_its_stored_messages(conn: Conn
     found = {check.name: check for check in await rhythm.checks(conn, business, NOW)}
     assert found["group Lawley"].state == "late"
     assert found["group Lawley"].facts["messages_in_14_days"] == 24
-    assert found["group Mohadin"].since is None
+    assert found["group Mohadin"].state == "ok", "one message is no rhythm"
+
+
+async def test_a_group_that_is_dead_stays_late_until_it_speaks(conn: Conn, business: Business) -> None:
+    await open_for(conn, business)
+    begun = NOW - timedelta(days=14)
+    five_a_day = [begun + timedelta(days=n // 5, hours=n % 5) for n in range(70)]
+    await file(conn, business, [said(LAWLEY, "hello", said_at=when) for when in five_a_day])
+    states = []
+    for days in (1, 2, 10, 15, 30, 400):
+        found = await rhythm.checks(conn, business, five_a_day[-1] + timedelta(days=days))
+        states += [check.state for check in found if check.name == "group Lawley"]
+    assert states == ["ok", *["late"] * 5]
+
+
+async def test_a_message_of_a_phone_whose_clock_is_ahead_hides_no_silence(conn: Conn, business: Business) -> None:
+    await open_for(conn, business)
+    hours = [f"2025-12-01 {hour:02}:{minute}0" for hour in range(8, 16) for minute in range(3)]
+    await file(conn, business, [said(LAWLEY, "hello", when) for when in [*hours, "2031-01-01 08:00"]])
+    found = {check.name: check for check in await rhythm.checks(conn, business, NOW)}
+    assert found["group Lawley"].state == "late"

@@ -18,11 +18,14 @@ AT_LEAST = timedelta(hours=1)
 
 async def checks(conn: Conn, business: Business, now: datetime) -> list[Check]:
     """One check per active project."""
-    return [judge(rhythm, now) for rhythm in await store.rhythms(conn, business.id, now - WINDOW)]
+    return [judge(rhythm, now) for rhythm in await store.rhythms(conn, business.id, now, WINDOW)]
 
 
 def judge(rhythm: Rhythm, now: datetime) -> Check:
-    """A group is late when it is silent for half as long again as its longest silence of two weeks. Pure."""
+    """A group is late when it is silent for half as long again as its longest silence of the two weeks before. Pure.
+
+    It stays late until it speaks again, or is watched no longer.
+    """
     name = f"group {rhythm.project}"
     facts: dict[str, str | int | float] = {"messages_in_14_days": rhythm.messages}
     if rhythm.last_at is None:
@@ -31,6 +34,8 @@ def judge(rhythm: Rhythm, now: datetime) -> Check:
         return Check(name, "ok", "Too few messages yet to know its rhythm.", rhythm.last_at, facts)
     limit = max(rhythm.longest_silence * FORGIVEN, AT_LEAST)
     facts["longest_silence_hours"] = round(rhythm.longest_silence / timedelta(hours=1), 1)
+    if now - rhythm.last_at > WINDOW:
+        return Check(name, "late", "No message in two weeks.", rhythm.last_at, facts)
     if now - rhythm.last_at > limit:
         return Check(name, "late", "Quieter than it has been in two weeks.", rhythm.last_at, facts)
     return Check(name, "ok", "In its usual rhythm.", rhythm.last_at, facts)

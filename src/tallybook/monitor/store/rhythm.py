@@ -10,7 +10,7 @@ from tallybook.core.db import Conn
 
 
 class Rhythm(msgspec.Struct, frozen=True):
-    """A group's recent life: messages of the window, the newest, and the longest silence between two of them."""
+    """A group's life until its newest message: how many there were in the window that ends with it, and its silences."""
 
     project: str
     messages: int
@@ -18,23 +18,30 @@ class Rhythm(msgspec.Struct, frozen=True):
     longest_silence: timedelta | None
 
 
+# The window ends with the newest message: one that ended now would slide past a silence, until there was none. What a
+# phone with a wrong clock dates ahead does not count yet.
 RHYTHMS = """
-with recent as (
-    select p.name, m.said_at, m.said_at - lag(m.said_at) over (partition by p.name order by m.said_at) as silence
-    from monitor_projects p
-    join messages m on m.business_id = p.business_id and m.chat = p.group_jid and m.channel <> 'manual'
-    where p.business_id = %(business_id)s and p.active and m.said_at > %(since)s
-)
-select p.name, count(r.said_at), max(r.said_at), max(r.silence)
+select p.name, coalesce(life.messages, 0), newest.at, life.longest
 from monitor_projects p
-left join recent r on r.name = p.name
-where p.business_id = %(business_id)s and p.active
-group by p.name
+left join lateral (
+    select max(m.said_at) as at from messages m
+    where m.business_id = p.business_id and m.chat = p.group_jid and m.channel <> 'manual'
+        and m.said_at <= %(now)s::timestamptz
+) newest on true
+left join lateral (
+    select count(*) as messages, max(silence) as longest
+    from (
+        select m.said_at - lag(m.said_at) over (order by m.said_at) as silence from messages m
+        where m.business_id = p.business_id and m.chat = p.group_jid and m.channel <> 'manual'
+            and m.said_at > newest.at - %(window)s::interval and m.said_at <= newest.at
+    ) said
+) life on true
+where p.business_id = %(business_id)s::int and p.active
 order by p.name
 """
 
 
-async def rhythms(conn: Conn, business_id: int, since: datetime) -> list[Rhythm]:
-    """Each active project's rhythm since a time."""
-    cursor = await conn.execute(RHYTHMS, {"business_id": business_id, "since": since})
-    return [Rhythm(*row) for row in await cursor.fetchall()]
+async def rhythms(conn: Conn, business_id: int, now: datetime, window: timedelta) -> list[Rhythm]:
+    """Each active project's rhythm, over a window before its newest message."""
+    asked = {"business_id": business_id, "now": now, "window": window}
+    return [Rhythm(*row) for row in await (await conn.execute(RHYTHMS, asked)).fetchall()]
