@@ -72,7 +72,10 @@ class Impatient(psycopg.AsyncConnection[tuple[Any, ...]]):
                 self._limit = asyncio.get_running_loop().call_later(AGAIN, self._cut)
 
 
+NOTHING = ""
+
+
 async def check(conn: Conn) -> None:
     """Whether a pooled connection still leads anywhere. Raises psycopg.OperationalError."""
     with conn.within(ANSWERS_WITHIN) if isinstance(conn, Impatient) else nullcontext():
-        await conn.execute("")
+        await conn.execute(NOTHING)
