@@ -17,6 +17,7 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database, open_database
 from tallybook.core.environment_copying import Request, TableCopy
 from tallybook.core.environment_masking import Kind, Masks
+from tallybook.core.environment_reading import one_moment
 from tallybook.core.environment_rows import columns_of, kind_of_type
 from tallybook.core.environment_tables import NEVER, TABLES
 from tallybook.core.environment_turns import alone
@@ -315,7 +316,7 @@ async def test_the_writing_half_of_a_copy_is_refused_in_production(home: Busines
 
 
 async def test_the_reading_half_of_a_copy_can_write_nothing(home: Business, fresh_owner_url: str) -> None:
-    async with environment_copying.one_moment(fresh_owner_url) as conn:
+    async with one_moment(fresh_owner_url) as conn:
         with pytest.raises(errors.ReadOnlySqlTransaction):
             await conn.execute("delete from drops")
 

@@ -50,6 +50,28 @@ def test_a_masked_lid_is_a_lid_and_a_group_keeps_its_name() -> None:
     assert MASKS.who("120363000000000001@g.us") == "120363000000000001@g.us"
 
 
+def test_an_older_group_loses_the_phone_of_whoever_made_it_unless_the_environment_reads_it() -> None:
+    made = f"{ANA}-1418923424@g.us"
+    assert MASKS.who(made) == f"{MASKS.digits(ANA)}-1418923424@g.us"
+    assert MASKS.keeping([made]).who(made) == made
+
+
+@pytest.mark.parametrize("pattern", [r"\d{6,10}", r"\d{6,8}", r"[0-9]+", r"\d{4} ?\d{4}"])
+def test_a_project_s_wide_pattern_takes_no_phone_for_a_drop(pattern: str) -> None:
+    masks = Masks(b"k", [re.compile(pattern)])
+    for phone in ("0821234567", "27821234567", "+27821234567", "082 1234567", "+27 82 1234567", "(+27) 821234567"):
+        assert not re.search(r"\d{3}", masks.words(f"call Piet {phone} about it")), phone
+    assert masks.words("17521044 is done") == "17521044 …"
+
+
+def test_a_word_of_the_product_s_own_is_kept_and_anything_else_is_not() -> None:
+    kept = ["sharepoint_hld_home", "not_in_valid_list", "step_01_house_photo", "review.saved"]
+    assert MASKS.code(kept) == kept
+    assert MASKS.code("accepted by Ana Mokoena: DR1752104, phoned 0821234567") == "… DR1752104 …"
+    assert MASKS.comment("In no project's list") == "In no project's list"
+    assert MASKS.comment("In the list of Lawley") == "In the list of Lawley"
+
+
 def test_who_has_only_a_list_of_phones_gets_nothing_back() -> None:
     """Another key gives other masks, and no plain hash of the number stands in one."""
     masked = MASKS.who(ANA)
@@ -104,9 +126,12 @@ def test_a_comment_keeps_the_lines_that_the_product_wrote() -> None:
 
 
 def test_a_record_keeps_its_shape_and_loses_its_texts() -> None:
-    before = {"step_01": "wrong: Piet says so", "ticks": [True, None, 3], "drop": "DR1752104", "phone": 27820000001}
+    before = {"step_01": "wrong: Piet says so", "ticks": [True, None, 3], "drop": "DR1752104", "phone": 27820000001,
+              ANA: True}  # fmt: skip
     masked = MASKS.leaves(before)
-    assert masked == {"step_01": "…", "ticks": [True, None, 3], "drop": "DR1752104", "phone": masked["phone"]}
+    assert masked == {
+        "step_01": "…", "ticks": [True, None, 3], "drop": "DR1752104", "phone": masked["phone"], "…": True,
+    }  # fmt: skip
     assert str(masked["phone"]).startswith("999")
 
 
@@ -117,7 +142,9 @@ def test_a_column_that_nobody_declared_is_masked() -> None:
 
 
 def test_a_message_keeps_the_number_by_which_the_bridge_knows_it_and_no_other_channel_s() -> None:
-    assert MASKS.outside_id("bridge", "3EB0C431C26A") == "3EB0C431C26A"
+    for number in ("3EB0C431C26A", "3EB0C43112345678901A"):
+        assert MASKS.outside_id("bridge", number) == number
+    assert "2782" not in MASKS.outside_id("bridge", f"true_{ANA}@c.us_3EB0")
     assert MASKS.outside_id("whatsapp", "wamid.HBgL") != "wamid.HBgL"
 
 

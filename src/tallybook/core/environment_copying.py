@@ -9,7 +9,7 @@ production's; rows that only the other environment has stay.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -120,7 +120,8 @@ async def copy(owner_url: str, request: Request, progress: Progress | None = Non
             await _begin(owner_url, other, request)
             async with one_moment(owner_url) as conn:
                 plans = [await _plan(conn, other, copied, request) for copied in TABLES]
-                done = [await _copy_table(conn, other, plan, request, progress) for plan in plans]
+                kept = await _keeping(other, request)
+                done = [await _copy_table(conn, other, plan, kept, progress) for plan in plans]
             await _finish(other, request, done)
             return done
 
@@ -169,6 +170,20 @@ async def _plan(conn: Conn, other: Database, copied: Copied, request: Request) -
         )
     kinds = rows.kinds_of(copied, ours, masked=request.masks is not None)
     return Plan(copied, ours, kinds, role_of(request.environment))
+
+
+READ_THERE = "select group_jid from monitor_projects where active"
+
+
+async def _keeping(other: Database, request: Request) -> Request:
+    """The request with masks that leave the groups' addresses by which the other environment reads them itself."""
+    if request.masks is None:
+        return request
+
+    async def read(conn: Conn) -> list[str]:
+        return [row[0] for row in await (await conn.execute(READ_THERE)).fetchall()]
+
+    return replace(request, masks=request.masks.keeping(await other.run("groups", read)))
 
 
 async def _copy_table(

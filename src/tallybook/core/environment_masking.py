@@ -10,7 +10,7 @@ import base64
 import enum
 import hmac
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 # No country has 999: the plan keeps it back, so a masked number rings nowhere.
@@ -20,12 +20,24 @@ USUAL_DROP = re.compile(r"(?<!\w)DR:?[ \u00a0]?[0-9]{6,8}(?!\w)", re.IGNORECASE)
 HIDDEN = "…"
 # Who acts in the product's own name, and what stands where nobody is known.
 NOT_PEOPLE = frozenset({"", "unresolved", "unknown", "command line", "tallybook", "by hand", "manual entry", "system"})
+# A group of the older kind is named by the phone of whoever made it, and a time.
+_MADE_GROUP = re.compile(r"([0-9]{5,})(-[0-9]+@g\.us)")
 GROUP = "@g.us"
 LONG_NUMBER = 10**7
 _ADDRESS = re.compile(r"(\+?)([0-9]{5,})((?:[.:][0-9]+)*)((?:@[\w.]*)?)")
 _SPELLED = re.compile(r"[+(]?[0-9][0-9 ().-]{6,}")
-# What the product itself writes into a review's comment.
-_OWN_LINE = re.compile(r"Auto-created from WhatsApp on [0-9: -]+ \S+|--- RESUBMITTED [0-9: -]+ \S+ ---")
+# What the product itself writes into a review's comment, and of an activation.
+_OWN_LINE = re.compile(
+    r"Auto-created from WhatsApp on [0-9: -]+ \S+|--- RESUBMITTED [0-9: -]+ \S+ ---"
+    r"|In no project's list|No list has been imported|In the list of [^\d\n]{1,60}"
+)
+_CODE = re.compile(r"[a-z]+(?:[_.][a-z]+|_[0-9]{1,2})*")
+# Within texts. A project's own pattern may be so wide that it takes a telephone number for a drop.
+_DIALLED = re.compile(r"(?<!\w)(?:\+|0)[0-9][0-9 ().-]{5,}[0-9]")
+_DIGITS_ALONE = re.compile(r"[0-9 ().+-]+")
+LONGEST_DROP_OF_DIGITS = 8
+# The bridge's numbers of messages: hex digits, some of them letters, or nothing as long as a telephone number.
+_BRIDGE_ID = re.compile(r"(?=.*[A-F])[0-9A-F]{8,}|(?:(?![0-9]{7}).)*")
 
 
 class Kind(enum.Enum):
@@ -34,7 +46,8 @@ class Kind(enum.Enum):
     PLAIN = "says nothing of a person, and is kept"
     WHO = "a phone, an address or a name"
     WORDS = "what somebody wrote; its drop numbers are kept"
-    COMMENT = "the same, beside lines that the product writes"
+    COMMENT = "the same, beside sentences that the product writes"
+    CODE = "a word that the product or a provider writes, such as not_in_valid_list; anything else is masked as words"
     LEAVES = "the texts within a JSON value"
     HASH = "a hash of what somebody wrote"
     OUTSIDE_ID = "the provider's number of a message, which on some channels holds a phone"
@@ -45,14 +58,19 @@ class Kind(enum.Enum):
 class Masks:
     """The masks of one key. ``drops`` are the patterns whose matches stay readable within texts."""
 
-    def __init__(self, key: bytes, drops: Sequence[re.Pattern[str]] = ()) -> None:
-        """Needs a key that nobody knows who may read the copy."""
+    def __init__(self, key: bytes, drops: Sequence[re.Pattern[str]] = (), groups: Collection[str] = ()) -> None:
+        """Needs a key that nobody knows who may read the copy. ``groups`` keep their addresses."""
         self._key = key
-        self._drops = (USUAL_DROP, *drops)
+        self._drops = tuple(drops)
+        self._groups = frozenset(groups)
         self._by_kind: dict[Kind, Callable[[Any], Any]] = {
             Kind.WHO: self.who, Kind.WORDS: self.words, Kind.COMMENT: self.comment, Kind.LEAVES: self.leaves,
-            Kind.HASH: self.hash, Kind.FILE: self.file,
+            Kind.HASH: self.hash, Kind.FILE: self.file, Kind.CODE: self.code,
         }  # fmt: skip
+
+    def keeping(self, groups: Collection[str]) -> Masks:
+        """The same masks, which leave the addresses of groups that the other environment reads itself."""
+        return Masks(self._key, self._drops, groups)
 
     def row(self, row: Mapping[str, Any], kinds: Mapping[str, Kind]) -> dict[str, Any]:
         """The row with each column masked by its kind; a column of no known kind is masked as words."""
@@ -65,7 +83,7 @@ class Masks:
             return None
         if kind is Kind.OUTSIDE_ID:
             return self.outside_id(str(row.get("channel", "")), str(value))
-        return self._by_kind[kind](value if isinstance(value, str) or kind is Kind.LEAVES else str(value))
+        return self._by_kind[kind](value if isinstance(value, str | list) or kind is Kind.LEAVES else str(value))
 
     def digits(self, number: str) -> str:
         """A number of nobody's, as long as the given one within what a telephone number may be."""
@@ -75,8 +93,10 @@ class Masks:
     def who(self, said: str) -> str:
         """A phone, JID or LID in its own spelling with other digits; of a name, “Person” and a sign."""
         text = said.strip()
-        if text.lower() in NOT_PEOPLE or text.endswith(GROUP):
+        if text.lower() in NOT_PEOPLE or text in self._groups:
             return said
+        if text.endswith(GROUP):
+            return _MADE_GROUP.sub(lambda made: self.digits(made[1]) + made[2], said)
         if address := _ADDRESS.fullmatch(text):
             plus, number, device, server = address.groups()
             return f"{plus}{self.digits(number)}{device}{server}"
@@ -98,21 +118,30 @@ class Masks:
         return " ".join(part for part in parts if part)
 
     def _drop_places(self, text: str) -> list[tuple[int, int]]:
-        return sorted(match.span() for pattern in self._drops for match in pattern.finditer(text) if match[0])
+        usual = [match.span() for match in USUAL_DROP.finditer(text)]
+        dialled = [match.span() for match in _DIALLED.finditer(text)]
+        own = [match for pattern in self._drops for match in pattern.finditer(text) if match[0]]
+        return sorted(usual + [match.span() for match in own if not _may_be_a_phone(match, dialled)])
+
+    def code(self, said: str | list[Any]) -> Any:
+        """One word or a list of them."""
+        if isinstance(said, list):
+            return [self.code(str(one)) for one in said]
+        return said if _CODE.fullmatch(said) else self.words(said)
 
     def comment(self, text: str) -> str:
         return "\n".join(line if _OWN_LINE.fullmatch(line) else self.words(line) for line in text.split("\n"))
 
     def leaves(self, value: Any) -> Any:
-        """A JSON value of the same shape. Yes, no and small numbers stay; texts are masked as words."""
+        """A JSON value of the same shape. Yes, no and small numbers stay; texts are masked as words, names as codes."""
         if isinstance(value, dict):
-            return {name: self.leaves(leaf) for name, leaf in value.items()}
+            return {self.code(name): self.leaves(leaf) for name, leaf in value.items()}
         if isinstance(value, list):
             return [self.leaves(leaf) for leaf in value]
         if isinstance(value, str):
             return self.words(value)
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= LONG_NUMBER:
-            return int(self.digits(str(abs(value))))
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= LONG_NUMBER:
+            return int(self.digits(str(abs(int(value)))))
         return value
 
     def hash(self, written: str) -> str:
@@ -125,10 +154,23 @@ class Masks:
 
     def outside_id(self, channel: str, number: str) -> str:
         """The bridge's numbers say nothing, and the environment's own reader must know the message by them again."""
-        return number if channel == "bridge" else f"masked.{self._sign('message', number, 26)}"
+        is_plain = channel == "bridge" and _BRIDGE_ID.fullmatch(number)
+        return number if is_plain else f"masked.{self._sign('message', number, 26)}"
 
     def _digest(self, what: str, text: str) -> bytes:
         return hmac.digest(self._key, f"{what}\0{text}".encode("utf-8", "surrogatepass"), "sha256")
 
     def _sign(self, what: str, text: str, length: int) -> str:
         return base64.b32encode(self._digest(what, text)).decode()[:length].lower()
+
+
+def _may_be_a_phone(match: re.Match[str], dialled: Sequence[tuple[int, int]]) -> bool:
+    """Whether what a project's own pattern found is digits alone, and too many, or some of a longer number's."""
+    found, text = match[0], match.string
+    if not _DIGITS_ALONE.fullmatch(found):
+        return False
+    start, end = match.span()
+    around = text[max(start - 1, 0) : start] + text[end : end + 1]
+    many = sum(character.isdigit() for character in found) > LONGEST_DROP_OF_DIGITS
+    within = any(begins < end and start < ends for begins, ends in dialled)
+    return many or within or any(character.isdigit() or character == "+" for character in around)

@@ -14,7 +14,8 @@ from . import keys
 from .environment_masking import Kind
 from .keys import Key
 
-PLAIN, WHO, WORDS, LEAVES, NEVER_FILLED = Kind.PLAIN, Kind.WHO, Kind.WORDS, Kind.LEAVES, Kind.NEVER
+PLAIN, WHO, WORDS, CODE, LEAVES = Kind.PLAIN, Kind.WHO, Kind.WORDS, Kind.CODE, Kind.LEAVES
+NEVER_FILLED = Kind.NEVER
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,9 @@ MESSAGES = Copied(
     "messages", f"(t.business_id, t.id) in ({_MESSAGES})", "t.business_id, t.channel, t.scope, t.external_id, t.kind",
     keys.MESSAGE, own_number=True,
     kinds={
-        "channel": PLAIN, "account": PLAIN, "scope": WHO, "external_id": Kind.OUTSIDE_ID, "kind": PLAIN, "chat": WHO,
-        "sender_raw": WHO, "sender_phone": WHO, "sender_lid": WHO, "text": WORDS, "media_type": PLAIN,
-        "media_filename": Kind.FILE, "media_sha256": PLAIN, "content_hash": Kind.HASH, "parked_reason": PLAIN,
+        "channel": CODE, "account": CODE, "scope": WHO, "external_id": Kind.OUTSIDE_ID, "kind": CODE, "chat": WHO,
+        "sender_raw": WHO, "sender_phone": WHO, "sender_lid": WHO, "text": WORDS, "media_type": CODE,
+        "media_filename": Kind.FILE, "media_sha256": PLAIN, "content_hash": Kind.HASH, "parked_reason": WORDS,
         "content": NEVER_FILLED,
     },
 )  # fmt: skip
@@ -99,14 +100,15 @@ REVIEWS = Copied(
     kinds={
         "drop_number": PLAIN, "user_name": WHO, "project": PLAIN, "submitted_by": WHO, "sender_phone": WHO,
         "assigned_agent": WHO, "comment": Kind.COMMENT, "locked_by": NEVER_FILLED, "locked_at": NEVER_FILLED,
-        "incorrect_steps": PLAIN, "incorrect_comments": LEAVES, "bridge_source": PLAIN, "space": PLAIN,
+        "incorrect_steps": CODE, "incorrect_comments": LEAVES, "bridge_source": CODE, "space": PLAIN,
     },
 )  # fmt: skip
 ACTIVATIONS = Copied(
     "marketing_activations", _OF_AN_ACTIVATION, "t.business_id, t.project, t.drop_number", keys.ACTIVATION,
     own_number=True,
     kinds={
-        "drop_number": PLAIN, "submitted_by": WHO, "user_name": WHO, "validation_message": PLAIN, "project": PLAIN,
+        "drop_number": PLAIN, "submitted_by": WHO, "user_name": WHO, "validation_message": Kind.COMMENT,
+        "project": PLAIN,
     },
 )  # fmt: skip
 MARKETING_POSTS = Copied(
@@ -115,14 +117,14 @@ MARKETING_POSTS = Copied(
 )  # fmt: skip
 VALID_DROPS = Copied(
     "valid_drop_numbers", "true", "t.business_id, t.drop_number, t.project", keys.VALID_DROP,
-    kinds={"drop_number": PLAIN, "project": PLAIN, "sync_source": PLAIN},
+    kinds={"drop_number": PLAIN, "project": PLAIN, "sync_source": CODE},
 )  # fmt: skip
 INVALID_DROPS = Copied(
     "invalid_drop_submissions", "t.submitted_at >= %(since)s", "t.business_id, t.project, t.drop_number, t.id",
     alike="t.business_id = g.business_id and t.project = g.project and t.drop_number = g.drop_number and ("
     "t.message_id = g.message_id or t.message_id is null and g.message_id is null and t.submitted_at = g.submitted_at)",
     arbiter=keys.INVALID_DROP, own_number=True, message="message_id",
-    kinds={"drop_number": PLAIN, "project": PLAIN, "sender": WHO, "group_jid": WHO, "reason": PLAIN},
+    kinds={"drop_number": PLAIN, "project": PLAIN, "sender": WHO, "group_jid": WHO, "reason": CODE},
 )  # fmt: skip
 HELD_POSTS = Copied(
     "held_posts", "t.said_at >= %(since)s", "t.business_id, t.project, t.drop_number, t.message_id", keys.HELD_POST,
@@ -143,7 +145,7 @@ AUDIT = Copied(
     "and t.action = g.action",
     own_number=True,
     kinds={
-        "who": WHO, "action": PLAIN, "subject": PLAIN, "subject_id": PLAIN, "before": LEAVES, "after": LEAVES,
+        "who": WHO, "action": CODE, "subject": PLAIN, "subject_id": PLAIN, "before": LEAVES, "after": LEAVES,
     },
 )  # fmt: skip
 
