@@ -12,10 +12,6 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
-
-from granian.net import SocketHolder  # type: ignore[attr-defined]
-from granian.server.embed import Server
 
 from tallybook.core.errors import WrongSetup
 
@@ -64,23 +60,3 @@ def _why(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EACCES:
         return f"This account may not listen on port {port}; choose one above 1023 with TALLYBOOK_PORT."
     return f"This machine cannot listen on {host}; set TALLYBOOK_HOST to one of its addresses ({error.strerror})."
-
-
-class OnOurs(Server):
-    """Granian's server on a socket that listens already.
-
-    Should Granian one day no longer ask here, its own bind is refused, since the port is ours: nothing is shared.
-    """
-
-    def __init__(self, target: Any, ours: socket.socket, **options: Any) -> None:
-        super().__init__(target, **options)
-        self._ours = ours
-
-    def _init_shared_socket(self) -> None:
-        # A copy, since the server closes what it is given.
-        copy = self._ours.dup()
-        copy.settimeout(0)
-        holder: Any = SocketHolder
-        no_path = False
-        self._shd = holder(copy.detach(), no_path, BACKLOG)
-        self._sfd = self._shd.get_fd()  # type: ignore[attr-defined]

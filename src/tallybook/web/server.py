@@ -34,7 +34,8 @@ from . import (
     replies,
 )
 from .asgi import build
-from .listening import OnOurs, listening
+from .listening import listening
+from .on_ours import OnOurs
 from .security import Guard
 from .webhooks import in_front_of
 
