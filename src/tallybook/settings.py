@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import setting_values as read
-from .core.errors import WrongSetup
+from .core.errors import WrongSettings, WrongSetup
 
 PREFIX = "TALLYBOOK_"
 # Read by the test suite alone.
@@ -149,7 +149,7 @@ class Settings:
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ, cwd: Path | None = None) -> Settings:
-        """Read the settings. Raises WrongSetup with a sentence for every mistake. Relative paths are below ``cwd``."""
+        """Read the settings. Raises WrongSettings, a sentence per mistake. Relative paths are below ``cwd``."""
         folder = cwd or Path.cwd()
         mistakes = list(_unknown(environ))
         values: dict[str, Any] = {}
@@ -167,7 +167,7 @@ class Settings:
                 if values[name]
             ]
         if mistakes:
-            raise WrongSetup("\n".join(mistakes))
+            raise WrongSettings("\n".join(mistakes))
         return cls(**_filled(values, environ, folder))
 
     @property

@@ -59,8 +59,20 @@ async def test_what_is_parked_is_listed_without_its_text_shown_with_it_and_repla
     assert "✓ delivery:1" in said
     assert "✗ message:5: Nothing is parked as message:5." in said
     assert await rows(fresh_db, "select state from deliveries") == [("waiting",)]
-    assert terminal("parked", "show", "nonsense")[0] == 1
+    assert terminal("parked", "show", "nonsense")[0] == 2
+    assert terminal("parked", "replay", "nonsense")[0] == 2
+    assert terminal("parked", "list", "--after", "nonsense")[0] == 2
     assert terminal("parked", "replay")[0] == 2
+
+
+def test_what_was_asked_wrongly_ends_with_2_and_an_unknown_reference_is_one_sentence(terminal: Terminal) -> None:
+    terminal.settings["TALLYBOOK_LOG_LEVEL"] = "info"
+    assert terminal("parked", "replay", "message:5") == (1, "✗ message:5: Nothing is parked as message:5.\n")
+    for name, value in (("TALLYBOOK_PORT", "eighty"), ("TALLYBOOK_PROT", "8080")):
+        terminal.settings[name] = value
+        code, said = terminal("parked", "list")
+        assert (code, name in said) == (2, True)
+        del terminal.settings[name]
 
 
 async def test_the_spool_is_told_and_stored(fresh_db: Database, terminal: Terminal, tmp_path: Path) -> None:

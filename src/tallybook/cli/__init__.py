@@ -8,7 +8,7 @@ from typing import ClassVar
 import typer
 from rich.console import Console
 
-from tallybook.core.errors import TallybookError
+from tallybook.core.errors import TallybookError, WrongSettings
 
 from .by_name import ByName, Named
 
@@ -55,4 +55,5 @@ def main() -> None:
         app()
     except TallybookError as error:
         Console(stderr=True, highlight=False, markup=False).print(error.message, soft_wrap=True)
-        sys.exit(1)
+        # A wrong setting is how it was called, as a wrong option is.
+        sys.exit(2 if isinstance(error, WrongSettings) else 1)

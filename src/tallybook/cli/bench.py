@@ -20,7 +20,10 @@ def bench(
     report: Annotated[bool, typer.Option("--report", help="Write bench/REPORT.md.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
 ) -> None:
-    """Measure speed, each figure beside a baseline of the same run. Takes some minutes at full size."""
+    """Measure speed, each figure beside a baseline of the same run. Takes some minutes at full size.
+
+    It starts a database of its own, and so takes no --env.
+    """
     script = FOLDER / "run.py"
     if not script.is_file():
         raise WrongSetup(f"The benchmarks are in the source tree, and there is no {script}: run this from a checkout.")

@@ -24,7 +24,10 @@ EVERY = 4.0
 def demo(
     every: Annotated[float, typer.Option(help="Seconds between two posts.", min=0.05, max=3600)] = EVERY,
 ) -> None:
-    """Run everything on a made-up day: posts keep coming in. Ctrl-C stops it; the next start goes on."""
+    """Run everything on a made-up day: posts keep coming in. Ctrl-C stops it; the next start goes on.
+
+    It has a folder and a database of its own, and so takes no --env.
+    """
     settings = demo_settings(settings_of("prod"))
     folder = settings.data_dir
     setup.write_projects(settings.config)

@@ -26,7 +26,10 @@ def create_environment(
     new_password: Annotated[bool, typer.Option("--new-password", help="Give a role that exists another one.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make an environment, or mend its schema, role, grants and tables. May be repeated."""
+    """Make an environment, or mend its schema, role, grants and tables. May be repeated.
+
+    NAME is the environment, and so there is no --env.
+    """
     given, role = settings_of(name), environment.role_of(name)
     # The embedded server's passwords are made and kept by itself; everybody who starts it reads them there.
     own = given.database_url is not None

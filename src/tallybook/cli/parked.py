@@ -13,6 +13,7 @@ from rich.table import Table
 from tallybook.app import App, Watching
 from tallybook.core import log, parked
 from tallybook.core.deliveries import Filing
+from tallybook.core.errors import Invalid
 from tallybook.core.ingest import Absorbed
 from tallybook.core.parked import Item, Ref, Replay, Replayer, Shown
 from tallybook.monitor import jobs as monitor_jobs
@@ -37,6 +38,8 @@ def list_(
     async def work(application: App) -> list[Item]:
         return await application.db.run("list parked", lambda conn: parked.listed(conn, limit, after))
 
+    if after is not None:
+        reference_of(after)
     items = _with_app(env, work)
     if as_json or not items:
         say(msgspec.to_builtins(items), "Nothing is parked.", as_json=as_json)
@@ -53,9 +56,10 @@ def show(
     reference: Annotated[str, typer.Argument(help="Such as message:12.")], env: Env = None, as_json: Json = False
 ) -> None:
     """Show one item with all that is in it. This prints what people wrote and who they are."""
+    meant = reference_of(reference)
 
     async def work(application: App) -> Shown:
-        return await application.db.run("show parked", lambda conn: parked.show(conn, Ref.of(reference)))
+        return await application.db.run("show parked", lambda conn: parked.show(conn, meant))
 
     shown = _with_app(env, work)
     lines = (f"{name}: {value}" for name, value in shown.content.items() if value is not None)
@@ -75,7 +79,7 @@ def replay(
     """Process parked items again. Exit code 1 if one of them fails again; it then stays parked."""
     if bool(references) == everything:
         raise typer.BadParameter("Name what to replay, or say --all.")
-    refs = [Ref.of(text) for text in references or ()]
+    refs = [reference_of(text) for text in references or ()]
 
     async def work(application: App) -> list[Replay]:
         replayer = Replayer(application.db, await _filings(application), even_unknown=send_again)
@@ -89,6 +93,14 @@ def replay(
     say(msgspec.to_builtins(results), "\n".join(lines) or "Nothing is parked.", as_json=as_json)
     if not all(result.replayed for result in results):
         raise typer.Exit(1)
+
+
+def reference_of(text: str) -> Ref:
+    """The reference that was typed; what is none is bad usage."""
+    try:
+        return Ref.of(text)
+    except Invalid as error:
+        raise typer.BadParameter(error.message) from None
 
 
 def _with_app(env: str | None, work: Callable[[App], Coroutine[Any, Any, Any]]) -> Any:

@@ -78,6 +78,10 @@ class WrongSetup(TallybookError):
     code = "WRONG_SETUP"
 
 
+class WrongSettings(WrongSetup):
+    """A setting itself cannot be read as it was given."""
+
+
 class SourceUnreadable(TallybookError):
     """A source of messages (a bridge's file) cannot be read now. The reader keeps trying; nothing else stops."""
 

@@ -174,7 +174,8 @@ class Replayer:
         except Exception as error:
             if is_transient(error):
                 raise
-            log.warning("a parked item could not be replayed", item=str(ref), reason=reason_of(error))
+            if not isinstance(error, NotFound):  # there was none: whoever asked is told, and nothing is wrong
+                log.warning("a parked item could not be replayed", item=str(ref), reason=reason_of(error))
             says = error.message if isinstance(error, TallybookError) else f"It failed again: {reason_of(error)}."
             return Replay(str(ref), replayed=False, says=says)
         return Replay(str(ref), replayed=True, says=says)
