@@ -274,6 +274,8 @@ def test_one_group_may_be_read_by_two_projects_of_different_environments(tmp_pat
     ("text", "told"),
     [
         ("[bridge]\nmessages = \n", "tallybook.toml line 2: Invalid value"),
+        ("[bridge]\n\nx = [\n\n", "tallybook.toml line 3: Invalid value"),
+        ("x = [", "tallybook.toml line 1: Invalid value"),
         ("a = 1\na = 2\n", "tallybook.toml line 2: Cannot overwrite a value"),
         ("monitor = 3", "tallybook.toml line 1: monitor must be a table, written as [monitor]."),
         ("[monitor]\nprojects = 3", "tallybook.toml line 2: projects must be written as [[monitor.projects]]."),

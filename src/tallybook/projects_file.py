@@ -89,7 +89,10 @@ def read_projects_file(path: Path) -> ProjectsFile:
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"(.*) \(at line (\d+), column \d+\)$", str(error))
         where, what = (
-            (f" line {found[2]}", found[1]) if found else ("", str(error).removesuffix(" (at end of document)"))
+            (f" line {found[2]}", found[1])
+            if found
+            # Where the text ends too soon, its last line that holds anything is the one to look at.
+            else (f" line {len(text.rstrip().splitlines()) or 1}", str(error).removesuffix(" (at end of document)"))
         )
         raise WrongSetup(f"{path.name}{where}: {what}") from error
     reader = _Reader(path, text)
