@@ -35,7 +35,7 @@ class Right(enum.StrEnum):
     SEE = "see"
     REVIEW = "review"
     ANSWER = "answer"
-    LEAD = "lead"  # replay what is parked, take over a lock, read the audit record
+    LEAD = "lead"  # import lists, stop answers and start them again, write to SharePoint
     ADMINISTER = "administer"  # people and API tokens
 
 
