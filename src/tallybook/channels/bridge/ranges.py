@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from .columns import Columns, Row, columns, fetch
-from .snapshot import Disturbed, Stamp, look, once, ordinary, pause
+from .snapshot import Stamp, guarded, look
 
 T = TypeVar("T")
 
 OVERLAP = 5_000
 _STEP = 50_000
 _SMALLEST_STEP = 500
-_TRIES = 20
 
 SCHEMA_VERSION = "pragma schema_version"
 LAST_ROW = "select coalesce(max(rowid), 0) from messages"
@@ -83,18 +82,15 @@ class Ranges:
         return self._read(lambda stamp, connection: _state(stamp, connection, anchor))
 
     def _read(self, query: Callable[[Stamp, sqlite3.Connection], T]) -> T:
-        for attempt in range(_TRIES):
-            stamp = look(self.path)
-            try:
-                result = once(self.path, lambda connection, stamp=stamp: query(stamp, connection))  # type: ignore[misc]
-            except Disturbed:
-                self._step = max(self._step // 4, _SMALLEST_STEP)
-                pause(attempt)
-            else:
-                self._step = min(self._step * 2, _STEP)
-                return result
-        stamp = look(self.path)
-        return ordinary(self.path, lambda connection: query(stamp, connection))
+        step = self._step
+        # The stamp is taken within the guard: where the read is kept, nothing came between.
+        result = guarded(self.path, lambda connection: query(look(self.path), connection), disturbed=self._go_smaller)
+        if self._step == step:
+            self._step = min(step * 2, _STEP)
+        return result
+
+    def _go_smaller(self) -> None:
+        self._step = max(self._step // 4, _SMALLEST_STEP)
 
 
 def _range(stamp: Stamp, connection: sqlite3.Connection, low: int, limits: tuple[int, str]) -> Range:

@@ -141,15 +141,17 @@ def once(path: Path, query: Query[T]) -> T:
     return result
 
 
-def guarded(path: Path, query: Query[T], tries: int = TRIES) -> T:
+def guarded(path: Path, query: Query[T], tries: int = TRIES, disturbed: Callable[[], None] = lambda: None) -> T:
     """Run ``query`` on one consistent state, trying again while the writer is busy, by a short lock if need be.
 
-    ``query`` fetches everything it wants and returns; it may be called several times. Raises SourceUnreadable.
+    ``query`` fetches everything it wants and returns; it may be called several times. ``disturbed`` hears of each try
+    that the writer spoilt, before the next. Raises SourceUnreadable.
     """
     for attempt in range(tries):
         try:
             return once(path, query)
         except Disturbed:
+            disturbed()
             pause(attempt)
     return ordinary(path, query)
 
