@@ -18,11 +18,12 @@ import structlog
 from . import ingest, refusals
 from .businesses import Business
 from .channel import Webhook
-from .db import Conn, Database, is_transient
+from .db import Conn, Database
 from .ingest import Absorbed, Handler
 from .messages import Incoming
 from .queue import DELIVERIES, Delivery, Plan
-from .wakeups import either, wake_up
+from .standing import Rhythm, again_and_again
+from .wakeups import wake_up
 from .work import reason_of, work_batch
 
 NOBODYS = "no business has the account that it came for"
@@ -83,16 +84,7 @@ async def process_loop(
     db: Database, entries: Mapping[str, ChannelEntry], stop: asyncio.Event, wake: asyncio.Event, idle: float = 5.0
 ) -> None:
     """Processes until ``stop`` is set, at each ``wake`` and every ``idle`` seconds. Bears a database that is away."""
-    while not stop.is_set():
-        wake.clear()
-        try:
-            await process(db, entries, stop)
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            if not db.is_away:
-                log.warning("Deliveries wait", error=type(error).__name__)
-        await either(stop, wake, idle)
+    await again_and_again(db, Rhythm(stop, idle, wake), lambda: process(db, entries, stop), "Deliveries wait")
 
 
 Sorted: TypeAlias = dict[str, list[tuple[int, Incoming]]]

@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 import msgspec
-import structlog
 
 from . import keys
-from .db import Conn, Database, is_transient
+from .db import Conn, Database
 from .messages import Outgoing, Status
 from .sending import Post, deliver
-from .wakeups import either, wake_up
+from .standing import Rhythm, again_and_again
+from .wakeups import wake_up
 
 TOPIC = "outbox"
 # From which states a report raises a message to each. What a provider gave up on (PARKED) was at most sent.
@@ -26,7 +26,6 @@ RISES: Mapping[Status, tuple[Status, ...]] = {
     Status.READ: (Status.WAITING, Status.SENDING, Status.UNKNOWN, Status.PARKED, Status.SENT, Status.DELIVERED),
     Status.PARKED: (Status.SENDING, Status.UNKNOWN, Status.SENT),
 }
-log = structlog.get_logger(__name__)
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,14 +142,9 @@ async def run_outbox(db: Database, post: Post, stop: asyncio.Event, wake: asynci
 
     A stop lets the sends under way come to their end. While the database is away it keeps asking.
     """
-    while not stop.is_set():
-        wake.clear()
-        try:
-            for business_id in await db.run("look into the outbox", busy):
-                await deliver(db, business_id, post, stop)
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            if not db.is_away:
-                log.warning("Nothing is sent", error=type(error).__name__)
-        await either(stop, wake, idle)
+
+    async def send() -> None:
+        for business_id in await db.run("look into the outbox", busy):
+            await deliver(db, business_id, post, stop)
+
+    await again_and_again(db, Rhythm(stop, idle, wake), send, "Nothing is sent")

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
-import structlog
 
 from . import keys
-from .db import Conn, Database, is_transient
+from .db import Conn, Database
 from .jobs import NewJob, enqueue
+from .standing import Rhythm, again_and_again
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 LATE = timedelta(minutes=1)
-
-log = structlog.get_logger(__name__)
 
 
 class Schedule(msgspec.Struct, frozen=True):
@@ -133,13 +130,4 @@ def _job(schedule: Schedule, due: datetime, now: datetime) -> NewJob:
 
 async def run_schedules(db: Database, stop: asyncio.Event, beat: float = 1.0) -> None:
     """Ticks every ``beat`` seconds until ``stop`` is set, through outages of the database too."""
-    while not stop.is_set():
-        try:
-            await db.run("tick", tick)
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            if not db.is_away:
-                log.warning("Schedules stand still", error=type(error).__name__)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), beat)
+    await again_and_again(db, Rhythm(stop, beat), lambda: db.run("tick", tick), "Schedules stand still")
