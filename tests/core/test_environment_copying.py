@@ -197,6 +197,48 @@ async def test_rows_that_dev_has_read_itself_are_known_and_not_doubled(
     assert counts == [[(1,)]] * 4
 
 
+async def test_a_drop_of_which_dev_read_only_the_later_post_has_one_review_after_a_copy(
+    home: Business, fresh_owner_url: str, dev: Database
+) -> None:
+    """A review is dated by its first post, so dev's stands under another key."""
+    await environment.create(fresh_owner_url, "dev", {})
+
+    async def read(conn: Conn) -> None:
+        later = said(LAWLEY, "DR1752104 again", "2025-12-05 08:00")
+        await monitor.file(conn, home, [later], await monitor.open_for(conn, home, LAWLEY))
+
+    await dev.run("read", read)
+    query = "select drop_number, review_date from qa_photo_reviews where drop_number = 'DR1752104'"
+    assert await rows(fresh_owner_url, query) != await rows(fresh_owner_url, query, "public")
+    for _ in range(2):
+        await copy(fresh_owner_url)
+        assert await rows(fresh_owner_url, query) == await rows(fresh_owner_url, query, "public")
+
+
+async def test_rows_that_are_alike_come_each_wherever_a_batch_ends(
+    home: Business, fresh_owner_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two records of one moment, and two dated reviews of one drop."""
+    monkeypatch.setattr(environment_copying, "BATCH", 1)
+    await change(
+        fresh_owner_url,
+        "insert into audit_log (business_id, at, who, action, subject, subject_id, after) "
+        "select 1, '2025-12-09', 'Ana', 'review.saved', 'review', id::text, jsonb_build_object('n', n) "
+        "from qa_photo_reviews, generate_series(1, 3) n where drop_number = 'DR1752104';"
+        "insert into qa_photo_reviews (business_id, drop_number, project, user_name, review_date) "
+        "values (1, 'DR1752104', 'Lawley', 'by hand', '2025-12-05')",
+        "public",
+    )
+    records = "select after ->> 'n' from audit_log where at = '2025-12-09' order by 1"
+    for _ in range(2):
+        done = await copy(fresh_owner_url)
+        assert await rows(fresh_owner_url, records) == [("1",), ("2",), ("3",)]
+        assert await rows(fresh_owner_url, "select count(*) from qa_photo_reviews where drop_number = 'DR1752104'") == [
+            (2,)
+        ]
+    assert {one.table: one.written for one in done.values() if one.written} == {}
+
+
 async def test_new_rows_in_dev_do_not_collide_with_copied_ones(
     home: Business, fresh_owner_url: str, dev: Database
 ) -> None:

@@ -8,12 +8,14 @@ production's; rows that only the other environment has stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import msgspec
+import psycopg
 from psycopg import sql
 
 from . import audit
@@ -195,10 +197,30 @@ async def _copy_table(
     statement = rows.reading(plan.copied)
     async with conn.cursor(name="copied") as cursor:
         await cursor.execute(statement, {"since": request.since})
-        while found := await cursor.fetchmany(BATCH):
+        async for found in _batches(cursor, plan.copied):
             given = [rows.masked(row, plan, request.masks) for row in found]
             written += await other.run("copy a batch", partial(rows.write, plan=plan, given=given))
             done += len(found)
             if progress is not None:
                 progress(plan.copied.table, done, total)
     return TableCopy(plan.copied.table, done, written)
+
+
+async def _batches(
+    cursor: psycopg.AsyncServerCursor[tuple[Any, ...]], copied: Copied
+) -> AsyncIterator[list[tuple[Any, ...]]]:
+    """The rows in batches, of which none ends between rows that belong together."""
+    held: list[tuple[Any, ...]] = []
+    while found := await cursor.fetchmany(BATCH):
+        held += found
+        last = _thing(held[-1], copied)
+        whole = [row for row in held if not copied.together or _thing(row, copied) != last]
+        if whole:
+            yield whole
+        held = held[len(whole) :]
+    if held:
+        yield held
+
+
+def _thing(row: tuple[Any, ...], copied: Copied) -> list[Any]:
+    return [row[0][column] for column in copied.together]

@@ -129,13 +129,22 @@ GIVE_WAY = """
 delete from {table} t using jsonb_populate_recordset(null::{table}, %(rows)s::jsonb) g
 where t.business_id = g.business_id and t.id = g.id and ({mine}) is distinct from ({given})
 """
+# A thing that production has is known there by the keys that production has of it, and by no other.
+MAKE_ROOM = """
+delete from {table} t using jsonb_populate_recordset(null::{table}, %(rows)s::jsonb) g
+where ({my_whole}) = ({given_whole}) and not exists (
+    select from jsonb_populate_recordset(null::{table}, %(rows)s::jsonb) g where ({my_key}) = ({given_key}))
+"""
+# Several rows may be alike, and each of them is to be there.
 TAKE_AWAY = """
 delete from {table} t using jsonb_populate_recordset(null::{table}, %(rows)s::jsonb) g
-where {alike} and ({mine}) is distinct from ({given})
+where {alike} and not exists (
+    select from jsonb_populate_recordset(null::{table}, %(rows)s::jsonb) g
+    where {alike} and ({mine}) is not distinct from ({given}))
 """
 ADD = """
 insert into {table} ({columns}) select {columns} from jsonb_populate_recordset(null::{table}, %(rows)s::jsonb) g
-where not exists (select from {table} t where {alike}) {arbitrated}
+where not exists (select from {table} t where {alike} and ({mine}) is not distinct from ({given})) {arbitrated}
 """
 DO_NOTHING = "on conflict ({key}) do nothing"
 
@@ -143,6 +152,7 @@ DO_NOTHING = "on conflict ({key}) do nothing"
 async def write(conn: Conn, plan: Plan, given: Sequence[Given]) -> int:
     """One batch in the caller's transaction; returns the rows that were new or other than what stood there.
 
+    Rows that are ``together`` must be given in one batch.
     From here on the transaction is the environment's own role, to which the database refuses production.
     """
     await conn.execute(sql.SQL(BE_THE_ROLE).format(role=sql.Identifier(plan.role)))
@@ -152,6 +162,8 @@ async def write(conn: Conn, plan: Plan, given: Sequence[Given]) -> int:
     if plan.copied.same is None:
         await conn.execute(sql.SQL(TAKE_AWAY).format(**known), values)
         return (await conn.execute(sql.SQL(ADD).format(**known), values)).rowcount
+    if plan.copied.together:
+        await conn.execute(sql.SQL(MAKE_ROOM).format(**known), values)
     if plan.keeps_its_number:
         await conn.execute(sql.SQL(GIVE_WAY).format(**known), values)
     statement = sql.SQL(PUT_NEW if plan.copied.only_new else PUT).format(**known)
@@ -199,6 +211,10 @@ def names(copied: Copied, columns: Sequence[Column] = ()) -> dict[str, sql.Compo
         "new": _list(_new(copied, name) for name in changed),
         "mine": _list(sql.Identifier("t", name) for name in compared),
         "given": _list(sql.Identifier("g", name) for name in compared),
+        "my_key": _list(sql.Identifier("t", name) for name in key),
+        "given_key": _list(sql.Identifier("g", name) for name in key),
+        "my_whole": _list(sql.Identifier("t", name) for name in copied.together),
+        "given_whole": _list(sql.Identifier("g", name) for name in copied.together),
     }
 
 

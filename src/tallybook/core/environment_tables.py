@@ -27,8 +27,9 @@ class Copied:
     ``g``, and ``arbiter`` is the key that decides where somebody adds the same row meanwhile. ``own_number``: the other
     environment numbers its rows itself. ``message``: the column that names a message. ``only_new``: a row that the
     other environment has is left as it is. ``preset``: values that a copied row has there whatever they are in
-    production. ``kept``: columns whose later value stays, whichever side it is on. ``kinds`` are of the columns that
-    hold text.
+    production. ``together``: rows that are the same in these columns are of one thing, come one after the other in
+    ``order``, and are written in one transaction. ``kept``: columns whose later value stays, whichever side it
+    is on. ``kinds`` are of the columns that hold text.
     """
 
     table: str
@@ -41,6 +42,7 @@ class Copied:
     message: str | None = None
     only_new: bool = False
     preset: Mapping[str, Any] = field(default_factory=dict)
+    together: tuple[str, ...] = ()
     kept: frozenset[str] = frozenset()
     kinds: Mapping[str, Kind] = field(default_factory=dict)
 
@@ -97,6 +99,7 @@ SUBMISSIONS = Copied(
 )  # fmt: skip
 REVIEWS = Copied(
     "qa_photo_reviews", _OF_A_DROP, "t.business_id, t.space, t.drop_number, t.review_date", keys.REVIEW,
+    together=("business_id", "space", "drop_number"),
     kinds={
         "drop_number": PLAIN, "user_name": WHO, "project": PLAIN, "submitted_by": WHO, "sender_phone": WHO,
         "assigned_agent": WHO, "comment": Kind.COMMENT, "locked_by": NEVER_FILLED, "locked_at": NEVER_FILLED,
@@ -121,6 +124,7 @@ VALID_DROPS = Copied(
 )  # fmt: skip
 INVALID_DROPS = Copied(
     "invalid_drop_submissions", "t.submitted_at >= %(since)s", "t.business_id, t.project, t.drop_number, t.id",
+    together=("business_id", "project", "drop_number"),
     alike="t.business_id = g.business_id and t.project = g.project and t.drop_number = g.drop_number and ("
     "t.message_id = g.message_id or t.message_id is null and g.message_id is null and t.submitted_at = g.submitted_at)",
     arbiter=keys.INVALID_DROP, own_number=True, message="message_id",
@@ -140,7 +144,8 @@ AUDIT = Copied(
     or t.subject = 'drop' and (t.business_id, t.subject_id) in (
         select d.business_id, d.drop_number from ({_DROPS}) d
         union select a.business_id, a.drop_number from ({_ACTIVATIONS}) a))""",
-    "t.business_id, t.id",
+    "t.business_id, t.at, t.subject, t.subject_id, t.action, t.id",
+    together=("business_id", "at", "subject", "subject_id", "action"),
     alike="t.business_id = g.business_id and t.subject = g.subject and t.subject_id = g.subject_id and t.at = g.at "
     "and t.action = g.action",
     own_number=True,
