@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from gettext import NullTranslations
 
 from babel import dates
@@ -11,6 +12,9 @@ from babel.numbers import format_decimal
 
 from tallybook.core.businesses import Business
 
+# A page prints the same few days and numbers over and over, and Babel looks each up in its tables anew.
+_date = lru_cache(maxsize=4_096)(dates.format_date)
+_number = lru_cache(maxsize=16_384)(format_decimal)
 MINUTE = 60
 HOUR = 3600
 
@@ -44,19 +48,19 @@ class Clock:
         if local.date() == self.today:
             return clock
         pattern = "EEE d MMM" if local.year == self.today.year else "d MMM y"
-        return f"{dates.format_date(local.date(), pattern, self.locale)}, {clock}"
+        return f"{_date(local.date(), pattern, self.locale)}, {clock}"
 
     def exact(self, at: datetime) -> str:
         """To the second, with the zone's name."""
         local = at.astimezone(self.business.zone)
-        day = dates.format_date(local.date(), "EEE d MMM y", self.locale)
+        day = _date(local.date(), "EEE d MMM y", self.locale)
         return f"{day}, {local:%H:%M:%S} ({self.business.time_zone})"
 
     def day(self, on: date) -> str:
-        return dates.format_date(on, "d MMM" if on.year == self.today.year else "d MMM y", self.locale)
+        return _date(on, "d MMM" if on.year == self.today.year else "d MMM y", self.locale)
 
     def long_day(self) -> str:
-        return dates.format_date(self.today, "EEEE d MMMM", self.locale)
+        return _date(self.today, "EEEE d MMMM", self.locale)
 
     def number(self, value: float) -> str:
-        return format_decimal(value, locale=self.locale)
+        return _number(value, locale=self.locale)
