@@ -57,7 +57,7 @@ class Listener:
         return [one.id for one in stored]
 
     async def file(self, conn: Conn, business: Business, ids: list[int]) -> list[str]:
-        self.found |= await echoes.come_back(conn, business.id, ids)
+        self.found |= set(await echoes.come_back(conn, business.id, ids))
         return []
 
 
@@ -118,8 +118,27 @@ async def test_nothing_else_settles_it(db: Database, business: Business, other: 
 async def test_our_words_from_anybody_are_recognised(db: Database, business: Business) -> None:
     """A second number that nobody has told us is ours must not be answered, or we would answer ourselves for ever."""
     await put(db, business, a_reply())
+    await deliver(db, business.id, post(sender()), STOP)
     assert await come_back(db, business, heard(f"@27820000001 {WORDS}", from_us=False)) == 1
     assert await come_back(db, business, heard("DR1752104", from_us=False)) == 0
+
+
+async def test_words_that_we_never_tried_to_say_are_anybodys(db: Database, business: Business) -> None:
+    await put(db, business, a_reply())
+    assert await come_back(db, business, heard(from_us=False)) == 0
+    await change(db, "state = 'dropped', done_at = now()")
+    assert await come_back(db, business, heard(from_us=False)) == 0
+
+
+@pytest.mark.parametrize("from_us", [False, True])
+async def test_words_that_we_said_another_day_are_anybodys(db: Database, business: Business, *, from_us: bool) -> None:
+    await put(db, business, a_reply())
+    await deliver(db, business.id, post(sender()), STOP)
+    assert await come_back(db, business, heard(from_us=from_us, ago=timedelta(hours=1))) == 0
+    await change(db, "created_at = now() - interval '3 days', tried_at = now() - interval '25 hours'")
+    assert await come_back(db, business, heard(from_us=from_us)) == 0
+    await change(db, "tried_at = now() - interval '23 hours'")
+    assert await come_back(db, business, heard(from_us=from_us)) == 1
 
 
 async def test_one_message_proves_one_sending(db: Database, business: Business) -> None:

@@ -64,8 +64,10 @@ def test_the_text_reads_as_the_people_know_it() -> None:
 
 
 def test_what_somebody_edited_leaves_without_what_a_form_adds_and_names_its_drop() -> None:
-    assert texts.as_sent("Take photo 4 again \r\nplease\r\n", "DR1") == "DR1\nTake photo 4 again\nplease"
-    assert texts.as_sent("dr1\nGood", "DR1") == "dr1\nGood"
+    assert texts.as_sent("Take photo 4 again \r\nplease\r\n", "DR1") == (
+        "DR1\nFeedback on the review:\nTake photo 4 again\nplease"
+    )
+    assert texts.as_sent("dr1\nGood", "DR1") == "dr1\nFeedback on the review:\nGood"
     assert texts.as_sent(" \r\n", "DR1") == ""
 
 
@@ -121,7 +123,7 @@ async def test_it_is_sent_to_the_last_poster_and_counts_only_after_the_provider_
     await send(db, business, Remembers(Settlement.BY_ECHO, name="bridge"))
     assert await states(db, business, review_id) == ([Said.SENT], True)
     assert seen[0].to == LAWLEY.group
-    assert seen[0].body["text"] == "DR1752104\nWell done"
+    assert seen[0].body["text"] == "DR1752104\nFeedback on the review:\nWell done"
     assert seen[0].body["mention"] == f"{ANA.removeprefix('+')}@s.whatsapp.net"
     assert str(seen[0].body["quote"]).startswith("3EB0")
 
@@ -162,7 +164,12 @@ async def test_what_had_no_answer_is_unknown_until_our_own_message_comes_back(db
     await press(db, business, review_id, ana)
     await send(db, business, bridge(OutcomeUnknown("no answer")))
     assert await states(db, business, review_id) == ([Said.UNKNOWN], False)
-    echo = said(LAWLEY, "@27820000001 DR1752104\nGood", from_us=True, sender=Identity("us@s.whatsapp.net"))
+    echo = said(
+        LAWLEY,
+        "@27820000001 DR1752104\nFeedback on the review:\nGood",
+        from_us=True,
+        sender=Identity("us@s.whatsapp.net"),
+    )
     echo = type(echo)(**{name: getattr(echo, name) for name in echo.__struct_fields__} | {"said_at": await now(db)})
     await db.run("come back", lambda conn: file(conn, business, [echo]))
     assert await states(db, business, review_id) == ([Said.SENT], True)

@@ -181,6 +181,7 @@ async def test_posts_from_the_bridges_number_count_where_a_project_says_so_but_n
     feedback = "NEEDS CORRECTION DR1733787"
     await put(conn, business.id, Outgoing("bridge", "primary", ours.group, "feedback:1", {"text": feedback}))
     posted, echoed = said(ours, "DR1752104", from_us=True), said(ours, feedback, from_us=True)
+    await conn.execute("update outbox set created_at = %(at)s", {"at": echoed.said_at})
     filed = await file(conn, business, [posted, echoed], desk(ours))
     assert filed.created == [("DR1752104", "Velo Test")]
 

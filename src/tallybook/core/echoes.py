@@ -1,8 +1,9 @@
 """What we sent comes back as a message of its chat: recognised, never interpreted, and taken as the proof of sending.
 
-Recognised by the provider's id where we know it, else by its very words in the same chat. A mention that a channel puts
-before our words is not part of them. Only a message from our own numbers proves anything; the same words from anybody
-else are merely not read.
+Recognised by the provider's id where we know it, else by its very words in the same chat, within a day of our last try.
+A mention that a channel puts before our words is not part of them. Only a message from our own numbers proves anything;
+the same words from anybody else are merely not read, and only where we really tried to send them: nobody's message may
+vanish because it equals what was once to be said. Whoever puts one sees to it that no person would write the same.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from .outcomes import Became, Tell, tell_nobody
 
 # WhatsApp's clock and ours may differ by so much.
 SKEW = timedelta(minutes=10)
+# What a bridge shows later than that after our last try is not what we said.
+COMES_BACK_WITHIN = timedelta(days=1)
 
 
 class Match(msgspec.Struct, frozen=True):
@@ -51,7 +54,7 @@ def proofs(matches: Sequence[Match]) -> dict[int, Match]:
 ANY = "select 1 from outbox where business_id = %(business_id)s::int limit 1"
 MATCHES = """
 with said as (
-    select m.id, m.channel, m.chat, m.external_id, m.said_at, m.from_us and not m.deleted as ours,
+    select m.id, m.channel, m.chat, m.external_id, m.said_at, m.from_us, m.from_us and not m.deleted as ours,
         md5(regexp_replace(m.text, '^(@[0-9]{5,20}[[:space:]]+)+', '')) as words
     from messages m
     where m.business_id = (select %(business_id)s::int) and m.id = any(%(ids)s::bigint[])
@@ -61,11 +64,14 @@ join outbox o on o.business_id = (select %(business_id)s::int) and o.channel = s
     and o.external_id = s.external_id
 union all
 select s.id, s.external_id, o.id, false,
-    s.ours and o.external_id is null and o.attempts > 0 and s.said_at >= o.created_at - %(skew)s::interval
+    s.ours and o.external_id is null and (o.tried_at is not null or o.attempts > 0)
         and o.state in ('waiting', 'sending', 'sent', 'unknown', 'parked')
 from said s
 join outbox o on o.business_id = (select %(business_id)s::int) and o.channel = s.channel and o.recipient = s.chat
     and md5(o.body ->> 'text') = s.words
+    and s.said_at between o.created_at - %(skew)s::interval
+        and coalesce(o.tried_at, o.done_at, o.created_at) + %(within)s::interval
+    and (s.from_us or o.tried_at is not null or o.attempts > 0)
 """
 PROVED = """
 update outbox o set state = 'delivered', external_id = u.external_id, lease_until = null, reason = null,
@@ -78,12 +84,14 @@ returning o.channel, o.dedup_key
 """
 
 
-async def ours(conn: Conn, business_id: int, message_ids: Sequence[int]) -> set[int]:
-    """Which of these stored messages say what we sent, whoever said it."""
-    return {match.message_id for match in await _matches(conn, business_id, message_ids)}
+async def ours(conn: Conn, business_id: int, message_ids: Sequence[int]) -> dict[int, int]:
+    """Which of these stored messages say what we sent, whoever said it, with the number of the outgoing message."""
+    return _recognised(await _matches(conn, business_id, message_ids))
 
 
-async def come_back(conn: Conn, business_id: int, message_ids: Sequence[int], tell: Tell = tell_nobody) -> set[int]:
+async def come_back(
+    conn: Conn, business_id: int, message_ids: Sequence[int], tell: Tell = tell_nobody
+) -> dict[int, int]:
     """As ``ours``; and those that came from our own numbers raise what we sent to delivered, of which ``tell`` hears.
 
     Costs next to nothing while nothing was ever sent. The same message again changes nothing.
@@ -96,7 +104,12 @@ async def come_back(conn: Conn, business_id: int, message_ids: Sequence[int], te
         values = {"business_id": business_id, "ids": ordered, "external_id": names}
         sent = await (await conn.execute(PROVED, values)).fetchall()
         await tell(conn, business_id, [Became(channel, key, Status.DELIVERED) for channel, key in sent])
-    return {match.message_id for match in matches}
+    return _recognised(matches)
+
+
+def _recognised(matches: Sequence[Match]) -> dict[int, int]:
+    """The sending that each message says; an id decides before words."""
+    return {match.message_id: match.outgoing_id for match in sorted(matches, key=lambda m: (m.by_id, -m.outgoing_id))}
 
 
 async def _matches(conn: Conn, business_id: int, message_ids: Sequence[int]) -> list[Match]:
@@ -104,5 +117,5 @@ async def _matches(conn: Conn, business_id: int, message_ids: Sequence[int]) -> 
         return []
     if await (await conn.execute(ANY, {"business_id": business_id})).fetchone() is None:
         return []
-    values = {"business_id": business_id, "ids": arrays.numbers(message_ids), "skew": SKEW}
+    values = {"business_id": business_id, "ids": arrays.numbers(message_ids), "skew": SKEW, "within": COMES_BACK_WITHIN}
     return [Match(*row) for row in await (await conn.execute(MATCHES, values)).fetchall()]

@@ -135,7 +135,7 @@ returning channel, dedup_key
 # unless the two are of different topics. Nothing leaves by a line that is closed or on a channel that is stopped.
 CLAIM = """
 with next as (
-    select o.id from outbox o
+    select o.id, o.tried_at from outbox o
     where o.business_id = %(business_id)s::int and o.channel = any(%(ready)s::text[]) and o.not_before <= now()
         and (o.state = 'waiting' or o.state = 'unknown' and not o.resent and o.channel = any(%(telling)s::text[]))
         and o.state in ('waiting', 'sending', 'unknown')
@@ -155,13 +155,15 @@ with next as (
 )
 update outbox o set state = 'sending', claimed_by = %(worker)s::uuid, attempts = o.attempts + 1,
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s::float8),
-    resent = o.resent or o.state = 'unknown', reason = null
+    resent = o.resent or o.state = 'unknown', reason = null, tried_at = clock_timestamp()
 from next where o.business_id = %(business_id)s::int and o.id = next.id
-returning o.id, o.attempts, o.resent, o.channel, o.account, o.recipient, o.dedup_key, o.body, o.topic
+returning o.id, o.attempts, o.resent, o.channel, o.account, o.recipient, o.dedup_key, o.body, o.topic,
+    next.tried_at
 """
 # In the claim's own transaction, so that nobody ever saw it claimed. What waits for its line needs no time of its own.
 PUT_BACK = """
 update outbox set state = 'waiting', claimed_by = null, lease_until = null, attempts = attempts - 1,
+    tried_at = %(tried_at)s::timestamptz,
     not_before = greatest(not_before, coalesce(%(until)s::timestamptz, not_before))
 where business_id = %(business_id)s::int and id = %(id)s::bigint and claimed_by = %(worker)s::uuid
 """
@@ -227,13 +229,14 @@ class _Courier:
             row = await (await conn.execute(CLAIM, self.terms | {"worker": worker})).fetchone()
             if row is None:
                 return None
-            claimed = Claimed(row[0], row[1], row[2], Outgoing(*row[3:]))
+            claimed = Claimed(row[0], row[1], row[2], Outgoing(*row[3:9]))
             limits = self.post.limits(claimed.outgoing.channel)
             wait = await rates.take(conn, self._asked(claimed), limits) if limits else None
             if wait is None:
                 return claimed
             held.labels(claimed.outgoing.channel, "number" if wait.line_until else "topic").inc()
             back = {"id": claimed.id, "worker": worker, "business_id": self.business_id, "until": wait.topic_until}
+            back["tried_at"] = row[9]
             await conn.execute(PUT_BACK, back)
 
     def _asked(self, claimed: Claimed) -> rates.Asked:

@@ -24,14 +24,18 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "correct": "NEEDS CORRECTION",
         "missing": "Missing items:",
         "wrong": "Incorrect items:",
+        "feedback": "Feedback on the review:",
     },
     "he": {
         "complete": "כל הפריטים תקינים!",
         "correct": "נדרש תיקון",
         "missing": "פריטים חסרים:",
         "wrong": "פריטים לא תקינים:",
+        "feedback": "משוב על הבדיקה:",
     },
 }
+# One of them stands in all that leaves, so that nobody's post is ever equal to what a reviewer wrote.
+LINES = frozenset(line for words in WORDS.values() for line in words.values())
 # The steps and the common reasons, as the page calls them; whatever else somebody wrote stands as they wrote it.
 NAMES: Mapping[str, Mapping[str, str]] = {
     "he": {
@@ -105,10 +109,17 @@ def text_of(drop: str, ticks: Mapping[str, bool], reasons: Mapping[str, str], lo
     return "\n\n".join(parts)
 
 
-def as_sent(text: str, drop: str) -> str:
-    """What somebody edited, as it leaves: without what a form puts into it, and beginning with the drop's number."""
+def as_sent(text: str, drop: str, locale: str = DEFAULT) -> str:
+    """What somebody edited, as it leaves: without what a form puts into it, and beginning with the drop's number.
+
+    Words that a person could have posted get a line of ours before them.
+    """
     clean = "\n".join(line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")).strip()
-    return clean if not clean or clean.upper().startswith(drop.upper()) else f"{drop}\n{clean}"
+    if not clean or not LINES.isdisjoint(clean.split("\n")):
+        return clean if not clean or clean.upper().startswith(drop.upper()) else f"{drop}\n{clean}"
+    first, _, rest = clean.partition("\n")
+    head, words = (first, rest) if first.upper() == drop.upper() else (drop, clean)
+    return f"{head}\n{WORDS.get(locale, WORDS[DEFAULT])['feedback']}\n{words}".rstrip()
 
 
 def key_of(review_id: UUID, number: int) -> str:

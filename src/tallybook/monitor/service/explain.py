@@ -9,7 +9,6 @@ from datetime import datetime
 
 import msgspec
 
-from tallybook.core import echoes
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid
@@ -33,6 +32,7 @@ from tallybook.monitor.types import Project
 
 from . import registers
 from .desks import project_of
+from .own_words import said_by_us
 
 MAX_ASKED = 100
 NEIGHBOURS = 10  # numbers on either side
@@ -75,7 +75,7 @@ class Told(msgspec.Struct, frozen=True):
     edits: list[Revision]
     deleted: bool
     decision: Decision
-    detail: str = ""  # who judged it, or why it is parked
+    detail: str = ""  # who judged it, why it is parked, or which outgoing message it repeats
 
 
 class Absence(msgspec.Struct, frozen=True):
@@ -120,12 +120,13 @@ async def explain(conn: Conn, business: Business, asked: str) -> Story:
     drop = drop_asked(asked, projects)
     sought = Sought(drop, digits_of(drop), held.spaces, [row.name for row in rows])
     found = await store.named(conn, business.id, sought)
-    ours = await echoes.ours(conn, business.id, [one.id for one in found])
+    ours = await said_by_us(conn, business.id, [one.id for one in found])
     by_group = {project.group: project for project in projects}
     posts = [
         told
         for one in found
-        if (told := tell(one, drop, by_group.get(one.chat), active=one.chat in active, ours=one.id in ours)) is not None
+        if (told := tell(one, drop, by_group.get(one.chat), active=one.chat in active, ours=ours.get(one.id)))
+        is not None
     ]
     reviews = await store.reviews(conn, business.id, sought)
     activations = await store.activations(conn, business.id, sought)
@@ -192,8 +193,11 @@ def digits_of(drop: str) -> str:
     return found[0] if found else drop
 
 
-def tell(message: Named, drop: str, project: Project | None, *, active: bool, ours: bool) -> Told | None:
-    """What was decided about one message; None for one that only holds the digits within another number. Pure."""
+def tell(message: Named, drop: str, project: Project | None, *, active: bool, ours: int | None) -> Told | None:
+    """What was decided about one message; None for one that only holds the digits within another number. Pure.
+
+    ``ours`` is the number of the outgoing message that it repeats, if it is our own.
+    """
     decision, detail = _decided(message, drop, project, active=active, ours=ours)
     texts = [message.text, *(revision.text for revision in message.revisions)]
     if decision is Decision.NOT_A_DROP and not any(_stands_alone(digits_of(drop), text) for text in texts):
@@ -214,7 +218,9 @@ def tell(message: Named, drop: str, project: Project | None, *, active: bool, ou
     )
 
 
-def _decided(message: Named, drop: str, project: Project | None, *, active: bool, ours: bool) -> tuple[Decision, str]:
+def _decided(
+    message: Named, drop: str, project: Project | None, *, active: bool, ours: int | None
+) -> tuple[Decision, str]:
     """The decision that the registers show, else the one that the rules made."""
     if message.parked_reason is not None:
         return Decision.PARKED, message.parked_reason
@@ -223,7 +229,8 @@ def _decided(message: Named, drop: str, project: Project | None, *, active: bool
         return kept, message.judged_by or ""
     if project is None:
         return Decision.NOT_WATCHED, ""
-    return _by_rules(message, drop, project, active=active, ours=ours), ""
+    decision = _by_rules(message, drop, project, active=active, ours=ours is not None)
+    return decision, f"#{ours}" if decision is Decision.OURS and ours is not None else ""
 
 
 def _kept(message: Named) -> Decision | None:

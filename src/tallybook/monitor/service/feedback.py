@@ -82,7 +82,7 @@ async def send(conn: Conn, business: Business, review_id: UUID, who: Reviewer, a
     """
     await review_store.hold(conn, business.id, review_id)
     review = await reviews.one(conn, business, review_id)
-    text = _checked(asked.text, review.drop_number)
+    text = _checked(asked.text, review.drop_number, business.locale)
     said = await store.every(conn, business.id, review_id)
     if _is_repeat(said, asked.number, text):
         return review
@@ -107,8 +107,8 @@ async def send(conn: Conn, business: Business, review_id: UUID, who: Reviewer, a
     return review
 
 
-def _checked(given: str, drop: str) -> str:
-    text = texts.as_sent(given, drop)
+def _checked(given: str, drop: str, locale: str) -> str:
+    text = texts.as_sent(given, drop, locale)
     if not text or len(text) > texts.MAX_TEXT or "\0" in text:
         raise Invalid(f"Feedback has 1 to {texts.MAX_TEXT:,} characters.")
     return text

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from tallybook.core import echoes
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.messages import Stored
@@ -19,10 +18,11 @@ from tallybook.monitor.reply_types import Manner, Rejected
 from tallybook.monitor.store import filing as store
 from tallybook.monitor.store import held as held_store
 from tallybook.monitor.store import marketing
+from tallybook.monitor.store import refused as refused_store
 from tallybook.monitor.store.filing import Listed
 from tallybook.monitor.types import Effect, Filed, Kind, Post, Project
 
-from . import feedback
+from .own_words import by_others
 from .replies import ANSWERING, answer_rejected
 
 Decided = list[tuple[Post, Effect]]
@@ -84,8 +84,7 @@ class Desk:
 
     async def file(self, conn: Conn, business: Business, said: Said) -> list[Filed]:
         """Files what was read, in the caller's transaction. A message filed before does nothing again."""
-        ours = await echoes.come_back(conn, business.id, said.maybe_ours, feedback.told)
-        posts = [post for post in said.posts if post.message_id not in ours] if ours else said.posts
+        posts = await by_others(conn, business.id, said, proving=True)
         if not posts:
             return []
         judged = await self._judge(conn, business.id, posts)
@@ -145,7 +144,7 @@ class Desk:
                 elsewhere[drop].append(project)
         rejected = [Rejected(post, tuple(elsewhere.get(post.drop_number, ()))) for post in refused]
         await answer_rejected(conn, business, rejected, datetime.now(UTC), self.manner)
-        return await store.add_invalid(conn, business.id, refused)
+        return await refused_store.add(conn, business.id, refused)
 
     async def _file_reviews(self, conn: Conn, business_id: int, posts: list[Post]) -> Decided:
         """Steps, in this order: lock the drops; see what is there; decide; keep every post; write the reviews."""

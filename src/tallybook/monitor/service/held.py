@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tallybook.core import echoes
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.core.messages import Stored
@@ -18,6 +17,7 @@ from tallybook.monitor.store.held import Settling, Waiting
 from tallybook.monitor.types import Filed, Kind, Post
 
 from .filing import Desk, Said
+from .own_words import by_others
 
 TOPIC = "monitor"
 BATCH = 2000
@@ -98,8 +98,7 @@ async def posts_of(conn: Conn, business: Business, desk: Desk, asked: Sequence[W
     """The posts that stand behind these keys, as their messages are now."""
     stored = await register_store.messages(conn, business.id, [one.message_id for one in asked])
     said = desk.read(stored)
-    ours = await echoes.ours(conn, business.id, said.maybe_ours)
-    by_key = {(post.drop_number, post.message_id): post for post in said.posts if post.message_id not in ours}
+    by_key = {(post.drop_number, post.message_id): post for post in await by_others(conn, business.id, said)}
     known = {message.id: message for message in stored}
     now: list[tuple[Waiting, str]] = []
     gone: list[Waiting] = []

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from tallybook.core import echoes
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.core.health import Check
@@ -26,6 +25,7 @@ from tallybook.monitor.types import Kind, Post, Project
 
 from .desks import SILENT, project_of
 from .filing import Desk
+from .own_words import by_others
 
 BATCH = 5000
 WINDOW = timedelta(days=30)
@@ -66,9 +66,7 @@ async def watched(conn: Conn, business: Business) -> Watched:
 
 async def posts_of(conn: Conn, held: Watched, stored: Sequence[Stored]) -> list[Post]:
     """The posts that these messages make by the rules, our own words left out."""
-    said = held.desk.read(stored)
-    said_by_us = await echoes.ours(conn, held.business.id, said.maybe_ours)
-    return [post for post in said.posts if post.message_id not in said_by_us]
+    return await by_others(conn, held.business.id, held.desk.read(stored))
 
 
 async def missing(conn: Conn, held: Watched, posts: Sequence[Post]) -> list[Gap]:
