@@ -130,7 +130,7 @@ async def test_a_hundred_posts_at_once_are_answered_as_fast_as_the_number_may(wo
     assert len(works.fake.shown) == 2
 
 
-@pytest.mark.parametrize("order", ["slow", "drops", "timeout"])
+@pytest.mark.parametrize("order", ["slow", "drops", "timeout", "lost"])
 async def test_a_reply_without_an_answer_is_settled_by_its_echo_and_not_sent_again(works: Works, order: str) -> None:
     works.post("DR9999999")
     await works.read()

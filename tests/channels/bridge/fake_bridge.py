@@ -136,6 +136,8 @@ class _Handler(BaseHTTPRequestHandler):
         if order == "disconnected":
             return self._answer(500, "Not connected to WhatsApp")
         if order == "fails":
+            return self._answer(500, "Error sending message: server returned error 500")
+        if order == "refuses":
             return self._answer(500, "Error sending message: server returned error 479")
         if order == "slow-unsent":
             self.fake.closing.wait(self.fake.delay)
@@ -145,6 +147,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self.connection.close()
         if order == "slow":
             self.fake.closing.wait(self.fake.delay)
+        if order == "lost":
+            says = "websocket disconnected before message send returned response"
+            return self._answer(500, f"Error sending message: {says}")
         if order == "timeout":
             return self._answer(500, "Error sending message: timed out waiting for message send response")
         more = {"message_id": message_id} if self.path == "/send-message" else {}

@@ -66,6 +66,8 @@ async def test_without_a_sender_the_bridge_sends_the_bare_text(fake: FakeBridge)
     [
         ("disconnected", Unreachable),
         ("fails", SendError),
+        ("refuses", Refused),
+        ("lost", OutcomeUnknown),
         ("slow", OutcomeUnknown),
         ("drops", OutcomeUnknown),
         ("timeout", OutcomeUnknown),
@@ -77,7 +79,7 @@ async def test_each_fault_is_what_it_is(
     fake.orders = [order]
     with pytest.raises(error) as raised:
         await sender.send(a_reply())
-    assert getattr(raised.value, "permanent", None) in {None, False}
+    assert getattr(raised.value, "permanent", False) == (error is Refused)
     assert len(fake.shown) == (error is OutcomeUnknown), "what may have been sent is never called a failure"
 
 
@@ -160,6 +162,30 @@ def test_an_answer_means_one_thing_and_is_told_in_our_own_words(
     with pytest.raises(error) as raised:
         wire.outcome_of(status, {"retry-after": "7"}, content)
     assert "27820000001" not in str(raised.value), "a bridge's words may name people"
+
+
+@pytest.mark.parametrize(
+    ("says", "error"),
+    [
+        ("websocket disconnected before message send returned response", OutcomeUnknown),
+        ("timed out waiting for message send response", OutcomeUnknown),
+        ("context canceled", OutcomeUnknown),
+        ("request was cancelled", OutcomeUnknown),
+        ("failed to get device list: websocket disconnected before info query returned response", Unreachable),
+        ("not connected", Unreachable),
+        ("the store doesn't contain a device JID: not logged in", Unreachable),
+        ("server returned error 403", Refused),
+        ("server returned error 479", Refused),
+        ("server returned error 429", RateLimited),
+        ("server returned error 500", SendError),
+        ("failed to send message node: websocket: close sent", SendError),
+    ],
+)
+def test_what_the_bridge_says_of_a_failure_means_one_thing(says: str, error: type[Exception]) -> None:
+    content = json.dumps({"success": False, "message": f"Error sending message: {says}"}).encode()
+    with pytest.raises(Exception) as raised:  # noqa: PT011 - its very type is asked for
+        wire.outcome_of(500, {}, content)
+    assert type(raised.value) is error
 
 
 def test_a_bridge_that_asks_for_time_gets_it() -> None:

@@ -17,9 +17,11 @@ from tallybook.core.messages import Outgoing
 
 _GROUP = re.compile(r"[0-9-]{5,40}@g\.us")
 _PHONE = re.compile(r"[1-9][0-9]{6,14}@s\.whatsapp\.net")
-_LATE = re.compile(r"tim(?:ed?|e) ?out|deadline", re.IGNORECASE)
-_NOT_CONNECTED = re.compile(r"not connected|not logged in|websocket", re.IGNORECASE)
-DONE, FAILED, TOO_MANY = range(200, 300), range(500, 600), 429
+# The message was written to WhatsApp's socket, or may have been, and no answer came.
+_LATE = re.compile(r"tim(?:ed?|e) ?out|deadline|before message send returned|cance(?:l|ll)ed", re.IGNORECASE)
+_NOT_CONNECTED = re.compile(r"not connected|not logged in|before info query", re.IGNORECASE)
+_SERVER_SAYS = re.compile(r"server returned error ([0-9]{3})\b", re.IGNORECASE)
+DONE, REFUSED, FAILED, TOO_MANY = range(200, 300), range(400, 500), range(500, 600), 429
 # The gateway before the bridge had no answer from it, which says nothing of what the bridge did.
 GATEWAY = frozenset({502, 504})
 NOT_NOW = frozenset({423, 425, 503})
@@ -83,9 +85,21 @@ def _no(status: int, headers: Mapping[str, str], says: str) -> SendError | Outco
         return OutcomeUnknown("The bridge had no answer from WhatsApp in time.")
     if _NOT_CONNECTED.search(says) or status in NOT_NOW:
         return Unreachable("The bridge is not connected to WhatsApp.")
+    by_server = _SERVER_SAYS.search(says)
+    if by_server:
+        return _no_of_whatsapp(int(by_server[1]))
     if status in FAILED or status in DONE:
         return SendError("The bridge could not send the message.")
     return Refused(REFUSALS.get(status, f"The bridge refused the message (HTTP {status})."))
+
+
+def _no_of_whatsapp(code: int) -> SendError:
+    """WhatsApp's own no, which the bridge hands on: what it refuses, it would refuse again."""
+    if code == TOO_MANY:
+        return RateLimited("WhatsApp asks us to wait.")
+    if code in REFUSED:
+        return Refused(f"WhatsApp refused the message (error {code}): look whether this number may write in the group.")
+    return SendError(f"WhatsApp could not take the message (error {code}).")
 
 
 def _answer(content: bytes) -> Answer | None:
