@@ -14,7 +14,8 @@ from tallybook.app import App, Watching
 from tallybook.core import businesses, older_tables
 from tallybook.core.db import PROD
 from tallybook.core.errors import WrongSetup
-from tallybook.monitor.service.legacy import Import, Outcome
+from tallybook.monitor.service.legacy import Import
+from tallybook.monitor.service.legacy_book import Outcome
 from tallybook.monitor.service.legacy_rows import Terms
 from tallybook.monitor.store import legacy as store
 from tallybook.monitor.store import projects as project_store
@@ -30,6 +31,9 @@ def import_legacy(
     schema: Annotated[str | None, typer.Option(help="Where the old tables are; the default is legacy.")] = None,
     zone: Annotated[str, typer.Option(help="The zone of old times that name none.")] = "UTC",
     project: Annotated[str | None, typer.Option(help="The project of old rows that name none.")] = None,
+    project_map: Annotated[
+        list[str] | None, typer.Option(help="Old name=name here, for a project called otherwise; may be repeated.")
+    ] = None,
     business: Annotated[str | None, typer.Option(help="Needed where there are several.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and why; change nothing.")] = False,
     move: Annotated[bool, typer.Option("--move", help="Only move old tables that stand where ours belong.")] = False,
@@ -50,6 +54,7 @@ def import_legacy(
             rows, beside = await store.rows_of(source, place)
             home = await app.db.run("find business", lambda conn: businesses.find(conn, business))
             terms = await _terms(app, home, ZoneInfo(zone), project)
+            terms = msgspec.structs.replace(terms, renamed=_renamed(project_map or [], terms))
             with bar() as progress:
                 task = progress.add_task("Importing", total=None)
                 every = Import(home, terms, rows, lambda done, of: progress.update(task, completed=done, total=of))
@@ -78,9 +83,22 @@ async def _terms(app: App, business: businesses.Business, stated: ZoneInfo, proj
         if watch:
             await watch.bridge.aclose()
     every = await app.db.run("read projects", lambda conn: project_store.every(conn, business.id))
-    marketing = next((one.name for one in every if one.kind is Kind.MARKETING), None)
-    terms = Terms(business.zone, stated, {one.name: one.space for one in every}, project, lids=dict(lids))
-    return msgspec.structs.replace(terms, marketing=marketing) if marketing else terms
+    marketings = [one.name for one in every if one.kind is Kind.MARKETING]
+    spaces = {one.name: one.space for one in every}
+    terms = Terms(business.zone, stated, spaces, project, lids=dict(lids), marketings=frozenset(marketings))
+    return msgspec.structs.replace(terms, marketing=marketings[0]) if marketings else terms
+
+
+def _renamed(given: list[str], terms: Terms) -> dict[str, str]:
+    """What ``--project-map`` says. Raises BadParameter for what is no pair, or for a project that is not known here."""
+    pairs = [one.rpartition("=") for one in given]
+    for (old, _, new), one in zip(pairs, given, strict=True):
+        if not old.strip():
+            raise typer.BadParameter(f"“{one}” is not a pair. Write the old name, an equals sign, and the name here.")
+        if terms.project_of(new) is None:
+            names = ", ".join(sorted(terms.spaces)) or "none"
+            raise typer.BadParameter(f"There is no project called “{new}”. There is: {names}.")
+    return {old: new for old, _, new in pairs}
 
 
 def _move(env: str | None, *, yes: bool, as_json: bool) -> None:

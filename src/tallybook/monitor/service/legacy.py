@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,78 +15,21 @@ from tallybook.monitor.store import legacy as store
 from tallybook.monitor.types import Effect
 
 from . import legacy_rows
-from .legacy_rows import Post, Review, Row, Terms, Unusable, after, number_of
+from .legacy_book import Book, Outcome
+from .legacy_rows import Post, Review, Row, Terms, Unusable, after, has_marks, is_untouched, number_of, says_the_same
 
 BATCH = 1000
 TWICE = "the old table holds the same drop and day twice"
 TAKEN = "the drop has another review of this day already"
 DATED = "the drop has a review of another day already: added as a further dated one"
 REPEATED = "posted again: kept as history beside the first"
+LAID = "its ticks and words are laid over the review that the bridge made, which nobody had touched"
+SAME_ID = "another row has its id: it has a new one"
+MARKETING = "it is of a marketing project: kept as an activation"
 OTHER = "the drop is activated already, by another post: kept as history beside it"
 
 Progress = Callable[[int, int], None]
 Judged = TypeVar("Judged", Review, Post)
-
-
-class Remark(msgspec.Struct, frozen=True):
-    """Something about rows of one table: what becomes of them, why, how many they are, and a few of them by name."""
-
-    table: str
-    becomes: str
-    why: str
-    rows: int
-    examples: list[str]
-
-
-class Table(msgspec.Struct, frozen=True):
-    """What came of one table: rows read, added, there already, and left out."""
-
-    name: str
-    read: int
-    added: int
-    known: int
-    left_out: int
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What came of the import, or would come of it. ``beside`` are old tables that nothing is taken from."""
-
-    tables: list[Table]
-    remarks: list[Remark]
-    beside: list[str] = []
-    dry_run: bool = False
-
-
-class _Book:
-    """Counts one table's rows, and remembers why."""
-
-    def __init__(self, name: str, rows: Sequence[Row]) -> None:
-        self.name, self.rows = name, rows
-        self.added = self.known = self.left_out = 0
-        self._why: Counter[tuple[str, str]] = Counter()
-        self._examples: dict[tuple[str, str], list[str]] = {}
-
-    def leave(self, what: str, why: str) -> None:
-        self.left_out += 1
-        self._note("left out", what, why)
-
-    def add(self, what: str, remarks: Iterable[str]) -> None:
-        self.added += 1
-        for why in remarks:
-            self._note("added", what, why)
-
-    def _note(self, becomes: str, what: str, why: str) -> None:
-        self._why[becomes, why] += 1
-        self._examples.setdefault((becomes, why), []).append(what)
-
-    def table(self) -> Table:
-        return Table(self.name, len(self.rows), self.added, self.known, self.left_out)
-
-    def remarks(self) -> list[Remark]:
-        return [
-            Remark(self.name, becomes, why, count, self._examples[becomes, why][:5])
-            for (becomes, why), count in self._why.most_common()
-        ]
 
 
 class Import:
@@ -97,13 +39,14 @@ class Import:
         self, business: Business, terms: Terms, rows: dict[str, list[Any]], progress: Progress = lambda _, __: None
     ) -> None:
         self._business, self._terms, self._progress = business, terms, progress
-        self._books = {name: _Book(name, rows[name]) for name in store.READ if name in rows}
+        self._books = {name: Book(name, rows[name]) for name in store.READ if name in rows}
         self._total, self._done = sum(len(one) for one in rows.values()), 0
+        self._marketing: tuple[dict[tuple[str, str], datetime], set[tuple[str, str, int]]] | None = None
 
     async def run(self, conn: Conn, who: str, *, dry_run: bool) -> Outcome:
         """Judges every row and, unless it is a dry run, adds what is new, in the caller's transaction."""
-        self._done = 0
-        self._books = {name: _Book(name, book.rows) for name, book in self._books.items()}
+        self._done, self._marketing = 0, None
+        self._books = {name: Book(name, book.rows) for name, book in self._books.items()}
         await store.take_turns(conn, self._business.id)
         for name, work in (
             ("valid_drop_numbers", self._valid), ("qa_photo_reviews", self._reviews),
@@ -111,6 +54,8 @@ class Import:
         ):  # fmt: skip
             if name in self._books:
                 await work(conn, self._books[name], write=not dry_run)
+        if "qa_photo_reviews" in self._books:
+            await self._moved(conn, self._books["qa_photo_reviews"], write=not dry_run)
         tables = [book.table() for book in self._books.values()]
         if not dry_run and any(table.added for table in tables):
             added = {table.name: table.added for table in tables}
@@ -119,10 +64,10 @@ class Import:
             )
         return Outcome(tables, [one for book in self._books.values() for one in book.remarks()], dry_run=dry_run)
 
-    def _judged(self, book: _Book, judge: Callable[[Row, Terms], Judged]) -> list[Judged]:
+    def _judged(self, book: Book, rows: Sequence[Row], judge: Callable[[Row, Terms], Judged]) -> list[Judged]:
         """The rows that can be taken; the others are told."""
         found = []
-        for row in book.rows:
+        for row in rows:
             try:
                 found.append(judge(row, self._terms))
             except (Unusable, ValueError) as error:
@@ -134,8 +79,8 @@ class Import:
         self._progress(self._done, self._total)
         return found
 
-    async def _valid(self, conn: Conn, book: _Book, *, write: bool) -> None:
-        there = (await store.known(conn, self._business.id))[0]
+    async def _valid(self, conn: Conn, book: Book, *, write: bool) -> None:
+        there = await store.valid_drops(conn, self._business.id)
         new: dict[tuple[str, str], None] = {}
         for row in book.rows:
             try:
@@ -153,50 +98,58 @@ class Import:
         for batch in _batches(sorted(new)) if write else ():
             await store.add_valid(conn, self._business.id, batch)
 
-    async def _reviews(self, conn: Conn, book: _Book, *, write: bool) -> None:
-        judged = sorted(self._judged(book, legacy_rows.review), key=lambda one: (one.posts[0], one.id or ""))
-        ids = {one.id for one in judged if one.id}
-        found = await store.reviews(conn, self._business.id, {one.drop_number for one in judged}, ids)
-        there = {(space, drop, day): number for number, space, drop, day in found}
-        numbers, drops = set(there.values()), {(space, drop) for space, drop, _ in there}
-        new: list[tuple[Review, Effect]] = []
-        mine: set[tuple[str, str]] = set()
+    async def _reviews(self, conn: Conn, book: Book, *, write: bool) -> None:
+        rows = [row for row in book.rows if not self._terms.is_marketing(row)]
+        judged = sorted(self._judged(book, rows, legacy_rows.review), key=lambda one: (one.posts[0], one.id))
+        if write:
+            # Before anybody looks: what the bridge files meanwhile waits, or is seen.
+            first = {(one.space, one.drop_number): one.posts[0] for one in reversed(judged)}
+            await store.hold_drops(conn, self._business.id, first)
+        drops, ids = {one.drop_number for one in judged}, {one.id for one in judged}
+        sorting = _Sorting(await store.reviews(conn, self._business.id, drops, ids))
         for one in judged:
-            name, drop = f"{one.drop_number} {one.project} {one.review_date}", (one.space, one.drop_number)
-            if one.id in numbers:
-                book.known += 1
-            elif one.key in there:
-                book.leave(name, TWICE if there[one.key] == "" else TAKEN)
-            else:
-                there[one.key] = ""
-                first = drop not in drops | mine
-                book.add(name, [*one.remarks, *([] if first else [DATED])])
-                mine.add(drop)
-                new.append((one, Effect.CREATED if first else Effect.RESUBMITTED))
-        for batch in _batches(new) if write else ():
-            await self._write_reviews(conn, batch)
+            sorting.sort(one, book)
+        for batch in _batches(sorting.new) if write else ():
+            await self._write_reviews(conn, book, batch)
+        for laid in _batches(sorting.laid) if write else ():
+            await store.lay_over(conn, self._business.id, [{"ours": ours} | one.columns for ours, one in laid])
 
-    async def _write_reviews(self, conn: Conn, batch: Sequence[tuple[Review, Effect]]) -> None:
+    async def _write_reviews(self, conn: Conn, book: Book, batch: Sequence[tuple[Review, Effect]]) -> None:
         newest: dict[tuple[str, str], datetime] = {}
         for one, _ in batch:
             key = (one.space, one.drop_number)
             newest[key] = max(after(one.posts[-1]), newest.get(key, after(one.posts[-1])))
         await store.lock_drops(conn, self._business.id, newest)
-        await store.add_reviews(conn, self._business.id, [_row(one) for one, _ in batch])
-        await store.add_submissions(
-            conn,
-            self._business.id,
-            [
-                (one.space, one.drop_number, number_of(at), one.project, one.phone and f"+{one.phone}", at,
-                 effect if at == one.posts[0] else Effect.RESUBMITTED)
-                for one, effect in batch for at in one.posts
-            ],
-        )  # fmt: skip
+        made = await store.add_reviews(conn, self._business.id, [_row(one) for one, _ in batch])
+        for one, _ in batch:
+            if one.id not in made:  # written by hand since we looked, by somebody who asks for no lock
+                book.turn_away(_name(one), TAKEN)
+        kept = [(one, effect) for one, effect in batch if one.id in made]
+        posts = [
+            (one.space, one.drop_number, number_of(at), one.project, one.phone and f"+{one.phone}", at,
+             effect if at == one.posts[0] else Effect.RESUBMITTED)
+            for one, effect in kept for at in one.posts
+        ]  # fmt: skip
+        if posts:
+            await store.add_submissions(conn, self._business.id, posts)
 
-    async def _activations(self, conn: Conn, book: _Book, *, write: bool) -> None:
-        judged = sorted(self._judged(book, legacy_rows.activation), key=lambda one: one.said_at)
-        _, there, posts, _ = await store.known(conn, self._business.id)
-        new, history, before = [], [], set(there)
+    async def _activations(self, conn: Conn, book: Book, *, write: bool) -> None:
+        await self._activate(conn, book, self._judged(book, book.rows, legacy_rows.activation), write=write)
+
+    async def _moved(self, conn: Conn, book: Book, *, write: bool) -> None:
+        """Rows of marketing that the old system kept among its reviews."""
+        rows = [row for row in book.rows if self._terms.is_marketing(row)]
+        found = self._judged(book, rows, legacy_rows.activation)
+        moved = [msgspec.structs.replace(one, remarks=(*one.remarks, MARKETING)) for one in found]
+        await self._activate(conn, book, moved, write=write)
+
+    async def _activate(self, conn: Conn, book: Book, found: list[Post], *, write: bool) -> None:
+        judged = sorted(found, key=lambda one: one.said_at)
+        if self._marketing is None:  # a dry run adds nothing, and the next table must know what it would have added
+            business = self._business.id
+            self._marketing = await store.activations(conn, business), await store.marketing_posts(conn, business)
+        there, posts = self._marketing
+        new, history, before = list[Post](), list[Post](), set(there)
         for one in judged:
             key = (one.project, one.drop_number)
             if (*key, number_of(one.said_at)) in posts or there.get(key) == one.said_at:
@@ -216,11 +169,11 @@ class Import:
                 rows = [_post(one, "+") | {"message_id": number_of(one.said_at)} for one in batch]
                 await store.add_marketing_posts(conn, self._business.id, rows)
 
-    async def _refused(self, conn: Conn, book: _Book, *, write: bool) -> None:
-        there = (await store.known(conn, self._business.id))[3]
+    async def _refused(self, conn: Conn, book: Book, *, write: bool) -> None:
+        there = await store.refused_posts(conn, self._business.id)
         new = []
-        for one in self._judged(book, legacy_rows.refused):
-            key = (one.project, one.drop_number, one.said_at)
+        for one in self._judged(book, book.rows, legacy_rows.refused):
+            key = (one.project, one.drop_number, one.said_at.replace(microsecond=0))
             if key in there:
                 book.known += 1
                 continue
@@ -229,6 +182,53 @@ class Import:
             book.add(f"{one.drop_number} {one.project}", one.remarks)
         for batch in _batches(new) if write else ():
             await store.add_refused(conn, self._business.id, [_post(one, None) for one in batch])
+
+
+class _Sorting:
+    """Which old reviews are new to us, which are laid over one of ours, and which are left out."""
+
+    def __init__(self, ours: Sequence[store.Standing]) -> None:
+        self.new: list[tuple[Review, Effect]] = []
+        self.laid: list[tuple[str, Review]] = []
+        self._ours = {(one.space, one.drop_number, one.review_date): one for one in ours}
+        self._numbers = {one.id for one in ours}
+        self._drops = {(one.space, one.drop_number) for one in ours}
+        self._keys: set[tuple[str, str, date]] = set()
+        self._ids: set[str] = set()
+
+    def sort(self, one: Review, book: Book) -> None:
+        ours = self._ours.get(one.key)
+        if one.id in self._numbers:
+            book.known += 1
+        elif one.key in self._keys:
+            book.leave(_name(one), TWICE)
+        elif ours is None:
+            self._add(one, book)
+        elif says_the_same(ours.columns, one.columns):
+            book.known += 1
+        elif is_untouched(ours.columns) and has_marks(one.columns):
+            book.add(_name(one), [*one.remarks, LAID])
+            self.laid.append((ours.id, one))
+            self._keys.add(one.key)
+        else:
+            book.leave(_name(one), TAKEN)
+
+    def _add(self, one: Review, book: Book) -> None:
+        drop = (one.space, one.drop_number)
+        first = drop not in self._drops
+        remarks = [*one.remarks, *([] if first else [DATED])]
+        if one.id in self._ids:
+            one = msgspec.structs.replace(one, id=legacy_rows.id_of(f"{one.id} {one.key}"))
+            remarks.append(SAME_ID)
+        book.add(_name(one), remarks)
+        self._ids.add(one.id)
+        self._keys.add(one.key)
+        self._drops.add(drop)
+        self.new.append((one, Effect.CREATED if first else Effect.RESUBMITTED))
+
+
+def _name(one: Review) -> str:
+    return f"{one.drop_number} {one.project} {one.review_date}"
 
 
 def _batches(rows: Sequence[Any]) -> Iterable[Sequence[Any]]:

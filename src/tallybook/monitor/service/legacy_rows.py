@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -14,13 +15,19 @@ from tallybook.core.identity import resolve
 from tallybook.monitor.rules import business_date, normalised
 from tallybook.monitor.types import STEP_COLUMNS
 
+from .supervisor_list import plain
+
 UNRESOLVED = "unresolved"
 MARKETING = "Marketing Activations"
 RESUBMITTED = re.compile(r"--- RESUBMITTED (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
-LIMITS = {"drop_number": 50, "project": 100, "user_name": 100, "submitted_by": 255, "locked_by": 255}
+LIMITS = {"drop_number": 50, "user_name": 100, "submitted_by": 255, "locked_by": 255}
 NO_ZONE = "a time without a zone, read in the zone that was stated"
 LID = "a sender known by a LID alone: kept as unresolved"
 HALF_LOCK = "half a lock, left out"
+OTHERWISE = "its project is written otherwise here, and is taken for that one"
+NO_TIME = "it has a date and no time: posts of that day count as known"
+AUTOMATIC = re.compile(r"Auto-created from WhatsApp on .*|--- RESUBMITTED .*")
+LAST = time(23, 59, 59)
 
 Row = Mapping[str, Any]
 
@@ -30,6 +37,8 @@ class Terms(msgspec.Struct, frozen=True):
 
     ``zone`` is the business's, ``stated`` the zone of columns without one. ``spaces`` maps a project to its drop space.
     ``nameless`` is the project of rows that name none; None leaves such rows out. ``lids`` maps LIDs to phones.
+    ``renamed`` maps a project's old name to the one it has here. ``marketing`` is the project of old activations,
+    ``marketings`` are all that are for marketing. A project that is not in ``spaces`` is not known.
     """
 
     zone: ZoneInfo
@@ -38,6 +47,18 @@ class Terms(msgspec.Struct, frozen=True):
     nameless: str | None = None
     marketing: str = MARKETING
     lids: dict[str, str] = {}
+    renamed: dict[str, str] = {}
+    marketings: frozenset[str] = frozenset()
+
+    def project_of(self, named: str) -> str | None:
+        """The project that a name means, however it is written."""
+        meant = {plain(old): new for old, new in self.renamed.items()}.get(plain(named), named)
+        return next((name for name in self.spaces if plain(name) == plain(meant)), None)
+
+    def is_marketing(self, row: Row) -> bool:
+        """Whether a row is of a marketing project."""
+        project = self.project_of(str(row.get("project") or ""))
+        return project is not None and (project in self.marketings or plain(project) == plain(self.marketing))
 
 
 class Unusable(Exception):
@@ -47,7 +68,7 @@ class Unusable(Exception):
 class Review(msgspec.Struct, frozen=True):
     """A review as it will stand. ``columns`` are those that are simply copied; ``posts`` when the drop was posted."""
 
-    id: str | None
+    id: str
     space: str
     drop_number: str
     review_date: date
@@ -76,10 +97,12 @@ class Post(msgspec.Struct, frozen=True):
 def review(row: Row, terms: Terms) -> Review:
     """A row of ``qa_photo_reviews``. Raises Unusable."""
     remarks: list[str] = []
-    drop, project = _drop(row), _project(row, terms)
+    drop, project = _drop(row), _project(row, terms, remarks)
     said, created = (moment(row.get(name), terms, remarks) for name in ("whatsapp_message_date", "created_at"))
     day = _day(row, said or created, terms)
-    first = said or created or datetime.combine(day, time(), terms.zone)
+    first = said or created or datetime.combine(day, LAST, terms.zone)
+    if not (said or created):
+        remarks.append(NO_TIME)
     comment = row.get("comment")
     phone, name = _sender(row, terms, remarks)
     columns = {
@@ -96,8 +119,8 @@ def review(row: Row, terms: Terms) -> Review:
     }  # fmt: skip
     notes = [datetime.fromisoformat(found).replace(tzinfo=terms.zone) for found in RESUBMITTED.findall(comment or "")]
     posts = tuple(sorted({first, *(note for note in notes if note > first)}))
-    space = terms.spaces.get(project, project)
-    number = str(row["id"]) if row.get("id") else None
+    space = terms.spaces[project]
+    number = id_of(row.get("id") or f"{drop} {project} {day}")
     return Review(number, space, drop, day, posts, phone, project, columns, tuple(dict.fromkeys(remarks)))
 
 
@@ -115,7 +138,8 @@ def activation(row: Row, terms: Terms) -> Post:
         "user_name": name if name != UNRESOLVED else None, "is_valid": row.get("is_valid"),
         "validation_message": row.get("validation_message"),
     }  # fmt: skip
-    return Post(row.get("project") or terms.marketing, drop, said, phone, columns, tuple(dict.fromkeys(remarks)))
+    project = _project(row, terms, remarks) if row.get("project") else terms.marketing
+    return Post(project, drop, said, phone, columns, tuple(dict.fromkeys(remarks)))
 
 
 def refused(row: Row, terms: Terms) -> Post:
@@ -126,7 +150,7 @@ def refused(row: Row, terms: Terms) -> Post:
         raise Unusable("it has no time")
     phone, _ = _sender({"submitted_by": row.get("sender")}, terms, remarks)
     columns = {"group_jid": row.get("group_jid"), "reason": row.get("reason") or "not_in_valid_list"}
-    return Post(_project(row, terms), _drop(row), said, phone, columns, tuple(dict.fromkeys(remarks)))
+    return Post(_project(row, terms, remarks), _drop(row), said, phone, columns, tuple(dict.fromkeys(remarks)))
 
 
 def valid(row: Row, terms: Terms) -> tuple[str, str]:
@@ -134,7 +158,7 @@ def valid(row: Row, terms: Terms) -> tuple[str, str]:
     drop = _drop(row)
     if len(drop) > 20:  # noqa: PLR2004 - the column's width
         raise Unusable("its drop number is too long")
-    return drop, _project(row, terms)
+    return drop, _project(row, terms, [])
 
 
 def moment(value: Any, terms: Terms, remarks: list[str]) -> datetime | None:
@@ -171,12 +195,41 @@ def _drop(row: Row) -> str:
     return drop
 
 
-def _project(row: Row, terms: Terms) -> str:
-    project = str(row.get("project") or "").strip() or terms.nameless
-    if not project:
+def id_of(given: Any) -> str:
+    """A review's id. One that is no UUID makes the same UUID each time."""
+    try:
+        return str(UUID(str(given)))
+    except ValueError:
+        return str(uuid5(NAMESPACE_URL, f"tallybook:old review {given}"))
+
+
+def is_untouched(columns: Row) -> bool:
+    """Whether nobody has put anything into a review of ours that a post made."""
+    lines = str(columns.get("comment") or "").splitlines()
+    touched = ("completed", "feedback_sent", "locked_by", "assigned_agent", "incorrect_comments", "incorrect_steps")
+    return not has_marks(columns, touched) and all(AUTOMATIC.fullmatch(line) for line in lines)
+
+
+def has_marks(columns: Row, beside: Sequence[str] = ("completed", "feedback_sent", "incorrect_comments")) -> bool:
+    """Whether a review has a tick, or anything in these columns."""
+    return any(columns.get(name) for name in (*STEP_COLUMNS, *beside))
+
+
+def says_the_same(ours: Row, old: Row) -> bool:
+    """Whether our review has the judgement that an old one has."""
+    judged = (*STEP_COLUMNS, "completed", "incorrect_comments")
+    return all((ours.get(name) or None) == (old.get(name) or None) for name in judged)
+
+
+def _project(row: Row, terms: Terms, remarks: list[str]) -> str:
+    given = str(row.get("project") or "").strip() or terms.nameless
+    if not given:
         raise Unusable("it names no project; --project says which one such rows belong to")
-    if len(project) > LIMITS["project"]:
-        raise Unusable("its project's name is too long")
+    project = terms.project_of(given)
+    if project is None:
+        raise Unusable(f"no project here is called “{given[:100]}”; --project-map says which one is meant")
+    if project != given:
+        remarks.append(OTHERWISE)
     return project
 
 

@@ -189,33 +189,6 @@ async def resubmit(conn: Conn, business_id: int, again: dict[UUID, tuple[Post, s
     )
 
 
-ADD_INVALID = f"""
-insert into invalid_drop_submissions
-    (business_id, drop_number, project, sender, group_jid, submitted_at, message_id)
-select %(business_id)s, u.* from unnest(%(drop_number)s::text[], %(project)s::text[], %(phone)s::text[],
-    %(chat)s::text[], %(said_at)s::timestamptz[], %(message_id)s::bigint[]) as u
-on conflict {keys.INVALID_DROP.target} do nothing
-returning drop_number, project
-"""
-
-
-async def add_invalid(conn: Conn, business_id: int, posts: Sequence[Post]) -> list[tuple[str, str]]:
-    """Keeps posts of drops that are not in their project's list; returns those not kept before."""
-    columns = _post_columns(posts)
-    cursor = await conn.execute(
-        ADD_INVALID,
-        {
-            "business_id": business_id,
-            **columns,
-            "project": arrays.texts([post.project.name for post in posts]),
-            "phone": arrays.texts([_digits(post.phone) for post in posts]),
-            "chat": arrays.texts([post.chat for post in posts]),
-            "said_at": arrays.times(post.said_at for post in posts),
-        },
-    )
-    return [(row[0], row[1]) for row in await cursor.fetchall()]
-
-
 # As in FIND_REVIEWS, one look into the index for each drop, whatever the planner knows; "offset" keeps it from joining.
 # How the lists stand comes with it, in rows of a mark and a project: read by a statement of their own, an import might
 # begin and end in between, and a drop that it adds would be refused. Marks are small letters, which no drop has.

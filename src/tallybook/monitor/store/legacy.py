@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+import msgspec
 import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
@@ -13,6 +14,8 @@ from psycopg.types.json import Jsonb
 from tallybook.core import arrays, keys
 from tallybook.core.db import Conn
 from tallybook.core.errors import WrongSetup
+
+from .refiling import LOCK
 
 # Whatever columns a table has: they differ from one old installation to the next.
 READ: Mapping[str, str] = {
@@ -63,21 +66,43 @@ async def take_turns(conn: Conn, business_id: int) -> None:
     await conn.execute(TAKE_TURNS, {"business_id": business_id})
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """A review of ours. ``columns`` are all that the table has."""
+
+    id: str
+    space: str
+    drop_number: str
+    review_date: date
+    columns: dict[str, Any]
+
+
 REVIEWS = """
-select id::text, space, drop_number, review_date from qa_photo_reviews
+select id::text, space, drop_number, review_date, to_jsonb(r) from qa_photo_reviews r
 where business_id = %(business_id)s::int and drop_number = any(%(drops)s::text[])
 union all
-select id::text, space, drop_number, review_date from qa_photo_reviews
+select id::text, space, drop_number, review_date, to_jsonb(r) from qa_photo_reviews r
 where business_id = %(business_id)s::int and id = any(%(ids)s::uuid[]) and drop_number <> all(%(drops)s::text[])
 """
 
 
-async def reviews(
-    conn: Conn, business_id: int, drops: Collection[str], ids: Collection[str]
-) -> list[tuple[str, str, str, date]]:
-    """Our reviews of these drops or with these ids, as (id, space, drop number, date)."""
+async def reviews(conn: Conn, business_id: int, drops: Collection[str], ids: Collection[str]) -> list[Standing]:
+    """Our reviews of these drops or with these ids."""
     asked = {"business_id": business_id, "drops": sorted(drops), "ids": sorted(ids)}
-    return await (await conn.execute(REVIEWS, asked)).fetchall()
+    return [Standing(*row) for row in await (await conn.execute(REVIEWS, asked)).fetchall()]
+
+
+async def hold_drops(conn: Conn, business_id: int, first: Mapping[tuple[str, str], datetime]) -> None:
+    """Makes or locks the drops, in key order, before anybody looks what they have; moves no clock."""
+    ordered = sorted(first)
+    await conn.execute(
+        LOCK,
+        {
+            "business_id": business_id,
+            "space": arrays.texts([space for space, _ in ordered]),
+            "drop_number": arrays.texts([drop for _, drop in ordered]),
+            "said_at": arrays.times(first[key] for key in ordered),
+        },
+    )
 
 
 ADD_REVIEWS = f"""
@@ -89,7 +114,7 @@ insert into qa_photo_reviews (business_id, id, space, drop_number, review_date, 
     outstanding_photos_loaded_to_1map, completed, incomplete, resubmitted, feedback_sent, comment,
     whatsapp_message_date, locked_by, locked_at, incorrect_steps, incorrect_comments, bridge_source, created_at,
     updated_at)
-select %(business_id)s::int, coalesce(u.id, gen_random_uuid()), u.space, u.drop_number, u.review_date, u.user_name,
+select %(business_id)s::int, u.id, u.space, u.drop_number, u.review_date, u.user_name,
     u.project, u.submitted_by, u.sender_phone, u.assigned_agent, u.step_01_house_photo, u.step_02_cable_from_pole,
     u.step_03_cable_entry_outside, u.step_04_cable_entry_inside, u.step_05_wall_for_installation,
     u.step_06_ont_back_after_install, u.step_07_power_meter_reading, u.step_08_ont_barcode, u.step_09_ups_serial,
@@ -108,6 +133,32 @@ from jsonb_to_recordset(%(rows)s::jsonb) as u (id uuid, space text, drop_number 
     incorrect_steps text[], incorrect_comments jsonb, bridge_source text, created_at timestamptz,
     updated_at timestamptz)
 on conflict {keys.REVIEW.target} do nothing
+returning id::text
+"""
+# What people put into a review; who posted it and when is ours already.
+LAY_OVER = """
+update qa_photo_reviews r set
+    step_01_house_photo = u.step_01_house_photo, step_02_cable_from_pole = u.step_02_cable_from_pole,
+    step_03_cable_entry_outside = u.step_03_cable_entry_outside,
+    step_04_cable_entry_inside = u.step_04_cable_entry_inside,
+    step_05_wall_for_installation = u.step_05_wall_for_installation,
+    step_06_ont_back_after_install = u.step_06_ont_back_after_install,
+    step_07_power_meter_reading = u.step_07_power_meter_reading, step_08_ont_barcode = u.step_08_ont_barcode,
+    step_09_ups_serial = u.step_09_ups_serial, step_10_final_installation = u.step_10_final_installation,
+    step_11_green_lights = u.step_11_green_lights, step_12_customer_signature = u.step_12_customer_signature,
+    completed_photos = u.completed_photos, outstanding_photos = u.outstanding_photos,
+    outstanding_photos_loaded_to_1map = u.outstanding_photos_loaded_to_1map, completed = u.completed,
+    incomplete = u.incomplete, feedback_sent = u.feedback_sent, comment = coalesce(u.comment, r.comment),
+    assigned_agent = coalesce(u.assigned_agent, r.assigned_agent), incorrect_steps = u.incorrect_steps,
+    incorrect_comments = u.incorrect_comments, updated_at = now()
+from jsonb_to_recordset(%(rows)s::jsonb) as u (ours uuid, assigned_agent text, step_01_house_photo bool,
+    step_02_cable_from_pole bool, step_03_cable_entry_outside bool, step_04_cable_entry_inside bool,
+    step_05_wall_for_installation bool, step_06_ont_back_after_install bool, step_07_power_meter_reading bool,
+    step_08_ont_barcode bool, step_09_ups_serial bool, step_10_final_installation bool, step_11_green_lights bool,
+    step_12_customer_signature bool, completed_photos int, outstanding_photos int,
+    outstanding_photos_loaded_to_1map bool, completed bool, incomplete bool, feedback_sent timestamptz, comment text,
+    incorrect_steps text[], incorrect_comments jsonb)
+where r.business_id = %(business_id)s::int and r.id = u.ours
 """
 LOCK_DROPS = f"""
 insert into drops (business_id, space, drop_number, last_posted_at)
@@ -123,10 +174,15 @@ on conflict {keys.SUBMISSION.target} do nothing
 """
 
 
-async def add_reviews(conn: Conn, business_id: int, rows: Sequence[dict[str, Any]]) -> int:
-    """Adds reviews; returns how many. The caller holds the drops' locks."""
+async def add_reviews(conn: Conn, business_id: int, rows: Sequence[dict[str, Any]]) -> set[str]:
+    """Adds reviews; returns the ids of those that were. The caller holds the drops' locks."""
     values = {"business_id": business_id, "rows": Jsonb(list(rows))}
-    return (await conn.execute(ADD_REVIEWS, values)).rowcount
+    return {row[0] for row in await (await conn.execute(ADD_REVIEWS, values)).fetchall()}
+
+
+async def lay_over(conn: Conn, business_id: int, rows: Sequence[dict[str, Any]]) -> None:
+    """Puts ticks, reasons and words into our reviews, each named by its ``ours``. The caller holds the drops' locks."""
+    await conn.execute(LAY_OVER, {"business_id": business_id, "rows": Jsonb(list(rows))})
 
 
 async def lock_drops(conn: Conn, business_id: int, newest: Mapping[tuple[str, str], datetime]) -> None:
@@ -164,18 +220,30 @@ MARKETING_POSTS = (
     "select project, drop_number, message_id from marketing_posts where business_id = %(business_id)s::int"
 )
 REFUSED = """
-select project, drop_number, submitted_at from invalid_drop_submissions
-where business_id = %(business_id)s::int and message_id is null
+select project, drop_number, date_trunc('second', submitted_at) from invalid_drop_submissions
+where business_id = %(business_id)s::int
 """
 
 
-async def known(conn: Conn, business_id: int) -> tuple[set[Any], dict[Any, datetime], set[Any], set[Any]]:
-    """What the other registers hold: valid drops, activations with their times, marketing posts, refused posts."""
-    asked = {"business_id": business_id}
-    valid = set(await (await conn.execute(VALID, asked)).fetchall())
-    activations = {(row[0], row[1]): row[2] for row in await (await conn.execute(ACTIVATIONS, asked)).fetchall()}
-    posts = set(await (await conn.execute(MARKETING_POSTS, asked)).fetchall())
-    return valid, activations, posts, set(await (await conn.execute(REFUSED, asked)).fetchall())
+async def valid_drops(conn: Conn, business_id: int) -> set[tuple[str, str]]:
+    """Our lists, as (drop number, project)."""
+    return set(await (await conn.execute(VALID, {"business_id": business_id})).fetchall())
+
+
+async def activations(conn: Conn, business_id: int) -> dict[tuple[str, str], datetime]:
+    """When each (project, drop number) was activated."""
+    rows = await (await conn.execute(ACTIVATIONS, {"business_id": business_id})).fetchall()
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+async def marketing_posts(conn: Conn, business_id: int) -> set[tuple[str, str, int]]:
+    """Our marketing posts, as (project, drop number, message id)."""
+    return set(await (await conn.execute(MARKETING_POSTS, {"business_id": business_id})).fetchall())
+
+
+async def refused_posts(conn: Conn, business_id: int) -> set[tuple[str, str, datetime]]:
+    """What was refused, as (project, drop number, when to the second), whoever refused it."""
+    return set(await (await conn.execute(REFUSED, {"business_id": business_id})).fetchall())
 
 
 ADD_VALID = f"""
