@@ -21,7 +21,7 @@ from prometheus_client import Counter
 from psycopg_pool import PoolTimeout
 
 from .alerts_file import AlertsEntry
-from .app import App, health_report
+from .app import App
 from .channels.mail.client import Mail
 from .channels.mail.relay import Relay, relay_of
 from .channels.webhook_out.client import Hook, Webhooks
@@ -36,6 +36,7 @@ from .core.health import Check
 from .core.messages import Outgoing
 from .core.outage_alarm import Kept, Telling
 from .core.sending import Post, deliver
+from .health_report import health_report, is_away
 from .projects_file import read_projects_file
 from .report_file import ReportEntry
 from .words import words
@@ -91,7 +92,7 @@ class Alerting:
         await self._find_business()
         now = datetime.now(UTC)
         report = await health_report(self.app, now, self.business)
-        away = any(check.name == outage_alarm.NAME and check.state != "ok" for check in report.checks)
+        away = is_away(report)
         if self.app.db.environment == PROD:
             await self._look_at_outage(now, away=away)
         if not away and self.business is not None:
@@ -103,7 +104,8 @@ class Alerting:
         async def steps(conn: Conn) -> list[alarms.Step]:
             found = alarms.troubles(checks, await alarm_store.refusals(conn))
             known = await alarm_store.alarms(conn, business.id)
-            return alarms.steps(known, found, await alarm_store.now(conn), self.entry.terms)
+            now = await alarm_store.now(conn)
+            return alarms.steps(known, found, now, self.entry.terms, alarms.unseen(checks))
 
         letters = self.desk(business).letters
         told = []

@@ -6,35 +6,26 @@ import dataclasses
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
-
-import psycopg
-import structlog
-from msgspec.structs import replace
 
 from .channels.bridge.reader import BridgeSource
 from .channels.bridge.sender import Addresses, BridgeSender
-from .core import arrivals, businesses, health, rates, spool
+from .core import businesses, rates
 from .core.businesses import Business
 from .core.channel import Sender
 from .core.db import Conn, Database, open_database
 from .core.deliveries import ChannelEntry
 from .core.errors import TallybookError, WrongSetup
-from .core.health import Check, HealthReport
 from .core.login_limits import Limits
 from .core.passwords import Passwords
 from .core.sealing import Seal
 from .monitor import rules
 from .monitor.jobs import Watch
-from .monitor.service import counts, registers, reply_board, rhythm, sharepoint_nights, validity_board
 from .monitor.service.filing import Desk
 from .monitor.store import projects as project_store
 from .monitor.types import Kind, Project
 from .projects_file import BridgeEntry, ProjectEntry, ProjectsFile, read_projects_file
 from .settings import Settings
 from .told_channels import told_channels
-
-logger = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -157,35 +148,6 @@ async def first_business(conn: Conn, settings: Settings) -> Business | None:
     monitor = read_projects_file(settings.config).monitor if settings.config.exists() else None
     name = monitor.business if monitor and monitor.business else "My business"
     return await businesses.add(conn, name, monitor.time_zone if monitor else "UTC")
-
-
-async def health_report(app: App, now: datetime, business: Business | None = None) -> HealthReport:
-    """The core's own checks, the spool, and the groups' rhythm: one business's, or every business's.
-
-    What comes of a business is for its admins; anybody else is shown ``core.health.plain`` of it.
-    """
-    extra = [_spool_check(await spool.status(app.settings.spool_dir))]
-    try:
-        async with app.db.transaction() as conn:
-            for one in [business] if business else await businesses.every(conn):
-                found = [
-                    part
-                    for look in (rhythm, registers, counts, reply_board, sharepoint_nights, validity_board, arrivals)
-                    for part in await look.checks(conn, one, now)
-                ]
-                extra += [replace(check, open=True) for check in found]
-    except psycopg.Error:
-        if not app.db.is_away:
-            logger.warning("The groups' rhythm cannot be read")
-    return await health.report(app.db, now, extra, business.id if business else None)
-
-
-def _spool_check(status: spool.SpoolStatus) -> Check:
-    facts: dict[str, str | int | float] = {"bytes": status.bytes, "quarantined": status.quarantined}
-    if status.records == 0 and status.quarantined == 0:
-        return Check("spool", "ok", "Empty.", None, facts)
-    says = f"{status.records} records wait on disk for the database; {status.quarantined} are damaged and kept apart."
-    return Check("spool", "wrong" if status.quarantined else "late", says, status.oldest_at, facts)
 
 
 def _project(entry: ProjectEntry) -> Project:

@@ -34,3 +34,14 @@ async def test_a_page_says_within_seconds_that_the_database_is_away(app: App, se
             begun = time.monotonic()
             assert (await browser.get("/account")).status_code == 503
             assert time.monotonic() - begun < limit
+
+
+async def test_who_asks_whether_it_is_ready_is_told_within_seconds_that_it_is_not(
+    app: App, server: Server, browser: Browser
+) -> None:
+    assert (await browser.get("/readyz")).status_code == 200
+    with server.hung():
+        for limit in (8, 4):
+            begun = time.monotonic()
+            assert (await browser.get("/readyz")).status_code == 503
+            assert time.monotonic() - begun < limit

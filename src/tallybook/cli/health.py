@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tallybook.app import health_report
 from tallybook.core.health import HealthReport
+from tallybook.health_report import health_report
 
 from .opening import Env, Json, opened, run
 

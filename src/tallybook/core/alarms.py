@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from .health import Check
+from .health import Check, kind_of
 
 State = Literal["well", "seen", "told"]
 LONGEST_NAME = 200
@@ -89,12 +89,23 @@ def troubles(checks: Iterable[Check], refusals: Sequence[Refusal]) -> list[Troub
     return list(found.values())
 
 
-def steps(alarms: Sequence[Alarm], found: Sequence[Trouble], now: datetime, terms: Terms) -> list[Step]:
-    """What changes, in the order of the names. Pure; nothing in it where everything stays as it is."""
-    known = {alarm.name: alarm for alarm in alarms}
+def unseen(checks: Iterable[Check]) -> frozenset[str]:
+    """The kinds of checks of which nothing is known for the moment. Pure."""
+    return frozenset(kind for check in checks for kind in check.unseen)
+
+
+def steps(
+    alarms: Sequence[Alarm], found: Sequence[Trouble], now: datetime, terms: Terms, unseen: frozenset[str] = frozenset()
+) -> list[Step]:
+    """What changes, in the order of the names. Pure; nothing in it where everything stays as it is.
+
+    Only what was looked at can be well: an alarm of a kind that is ``unseen`` stays as it is.
+    """
+    known = {alarm.name: alarm for alarm in alarms if kind_of(alarm.name) not in unseen}
+    before = {alarm.name: alarm for alarm in alarms}
     wrong = {trouble.name: trouble for trouble in found}
     taken = (
-        step(known.get(name, Alarm(name)), wrong.get(name), now, terms) for name in sorted(known.keys() | wrong.keys())
+        step(before.get(name, Alarm(name)), wrong.get(name), now, terms) for name in sorted(known.keys() | wrong.keys())
     )
     return [one for one in taken if one is not None]
 

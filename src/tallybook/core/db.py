@@ -113,14 +113,15 @@ class Database:
         return self.outage.lasts
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Conn]:
+    async def transaction(self, within: float | None = None) -> AsyncIterator[Conn]:
         """One transaction: committed when the block ends, rolled back when it raises. Not retried.
 
+        ``within``: seconds for a connection and for each answer, shorter than usual, for who only looks how it is.
         Raises Invalid for a text, whoever gave it, that PostgreSQL cannot hold.
         """
         if _inside.get():
             raise RuntimeError("a transaction inside another one: pass the connection on instead")
-        async with self._connection() as conn:
+        async with self._connection(within) as conn:
             token = _inside.set(True)
             try:
                 await conn.execute(self.begin)
@@ -138,13 +139,15 @@ class Database:
                 _inside.reset(token)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Conn]:
+    async def _connection(self, within: float | None) -> AsyncIterator[Conn]:
         async with AsyncExitStack() as stack:
             try:
-                conn = await stack.enter_async_context(self.pool.connection(AWAY_SECONDS if self.is_away else None))
+                conn = await stack.enter_async_context(self.pool.connection(AWAY_SECONDS if self.is_away else within))
             except PoolTimeout as error:
                 self.outage.begun(str(error))
                 raise
+            if within is not None and isinstance(conn, connection.Impatient):
+                stack.enter_context(conn.within(within))
             yield conn
 
     async def run(self, what: str, work: Callable[[Conn], Awaitable[T]]) -> T:

@@ -6,7 +6,6 @@ in numbers; of what the installation shares it is told how that is, and only its
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -23,6 +22,7 @@ State = Literal["ok", "late", "wrong"]
 BEAT_LATE = timedelta(seconds=30)
 WAITING_LATE = timedelta(minutes=2)
 DATABASE_WAIT = 3.0  # seconds
+UNSEEN = "This cannot be looked at."
 AWAY = "The database cannot be reached. Nothing is lost: work waits until it is back."
 NO_WORKER = "No worker has ever run here. Start one with: tallybook work"
 NOT_HEARD = "Not heard of for a while. Is its process running?"
@@ -40,6 +40,7 @@ class Check(msgspec.Struct, frozen=True):
     """One thing that was looked at. ``since`` is when it was last well, or last heard of.
 
     ``open`` says that all of it may be read by whoever may see the business; else that is for admins, see ``plain``.
+    ``unseen`` are the kinds of checks, the first words of their names, that could not be made: nothing is known of any.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Check(msgspec.Struct, frozen=True):
     since: datetime | None = None
     facts: dict[str, str | int | float] = {}
     open: bool = False
+    unseen: tuple[str, ...] = ()
 
 
 class HealthReport(msgspec.Struct, frozen=True):
@@ -153,9 +155,9 @@ async def report(
     """
     begun = time.perf_counter()
     try:
-        async with asyncio.timeout(DATABASE_WAIT), db.transaction() as conn:
+        async with db.transaction(DATABASE_WAIT) as conn:
             backlogs, beats = await gather(conn, now, business_id)
-    except (TimeoutError, psycopg.Error):
+    except psycopg.Error:
         return summed_up([Check("database", "wrong", AWAY), *extra])
     latency = round((time.perf_counter() - begun) * 1000, 1)
     database = Check("database", "ok", CONNECTED, now, {"latency_ms": latency})
@@ -176,7 +178,12 @@ def plain(found: HealthReport) -> HealthReport:
 
 def _plain(check: Check) -> Check:
     says = check.says if check.says in HEALTH else PLAIN[check.state]
-    return Check(check.name.partition(" ")[0], check.state, says, check.since)
+    return Check(kind_of(check.name), check.state, says, check.since)
+
+
+def kind_of(name: str) -> str:
+    """What kind of check a name is of, such as ``group`` for ``group Lawley``."""
+    return name.partition(" ")[0]
 
 
 def judge_beats(beats: Sequence[Beat], now: datetime) -> list[Check]:

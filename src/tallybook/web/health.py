@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from litestar import Response, get
 
-from tallybook.app import health_report
 from tallybook.core import health_words
 from tallybook.core.callers import Right, may, require
 from tallybook.core.health import Check, HealthReport, plain
+from tallybook.health_report import health_report
 
 from . import i18n, pages, phrases
 from .needs import Asked, TheApp

@@ -12,11 +12,12 @@ import psycopg
 from litestar import get
 from psycopg_pool import PoolTimeout
 
-from tallybook.app import App, health_report
+from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Right, may, require
 from tallybook.core.db import Conn
 from tallybook.core.health import Check, HealthReport, plain
+from tallybook.health_report import health_report
 from tallybook.monitor.service import reviews
 from tallybook.monitor.types import Filters
 

@@ -8,6 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from tallybook.core.callers import Right, require
 from tallybook.core.errors import NotSignedIn, Unavailable, WrongSetup
+from tallybook.core.health import DATABASE_WAIT
 from tallybook.core.revisions import check_current
 
 from . import auth
@@ -24,7 +25,7 @@ async def alive() -> str:
 async def ready(app: TheApp) -> str:
     """The database can be reached and has the schema of this release; else 503."""
     try:
-        async with app.db.transaction() as conn:
+        async with app.db.transaction(DATABASE_WAIT) as conn:
             await check_current(conn)
     except WrongSetup as error:
         raise Unavailable(error.message) from error

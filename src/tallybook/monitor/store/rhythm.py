@@ -10,7 +10,7 @@ from tallybook.core.db import Conn
 
 
 class Rhythm(msgspec.Struct, frozen=True):
-    """A group's life until its newest message: how many there were in the window that ends with it, and its silences."""
+    """A group until its newest message: how many in the window that ends with it, and its longest silence."""
 
     project: str
     messages: int
