@@ -231,24 +231,25 @@ async def test_a_worker_that_has_just_started_says_nothing_for_five_minutes(work
     assert await works.send(begun=time.monotonic() - 301) == 1
 
 
-async def told(works: Works) -> tuple[str, str]:
+async def told(works: Works) -> list[tuple[str, str, str]]:
     """What health says of replies."""
     async with works.db.transaction() as conn:
-        (check,) = await reply_board.checks(conn, works.business, datetime.now(UTC))
-    return check.state, check.says
+        found = await reply_board.checks(conn, works.business, datetime.now(UTC))
+    return [(check.name, check.state, check.says) for check in found]
 
 
 async def test_health_says_how_answering_goes(works: Works) -> None:
-    assert await told(works) == ("ok", "What is sent comes back.")
+    assert await told(works) == [("replies", "ok", "What is sent comes back.")]
     works.fake.groups = [MOHADIN]
     works.post("DR9999999")
     works.post("DR9999999", MOHADIN)
     await works.read()
     await works.send()
     await works.read()
-    assert (await told(works))[0] == "ok", "it may still come back"
+    assert [state for _, state, _ in await told(works)] == ["ok"], "it may still come back"
     await works.rows("update outbox set done_at = now() - interval '11 minutes' where state = 'sent'")
-    assert await told(works) == ("late", "1 message was sent and never seen in its group.")
+    unseen = ("replies-unseen", "late", "1 message was sent and never seen in its group.")
+    assert await told(works) == [unseen]
     works.post("DR9999998", MOHADIN)
     await works.read()
     works.fake.orders = ["disconnected"] * 3
@@ -256,10 +257,11 @@ async def test_health_says_how_answering_goes(works: Works) -> None:
         await works.send()
         await works.rows("update outbox set not_before = now()")
         await works.rows("update sending_lines set open_at = now()")
-    assert await told(works) == ("late", reply_board.FAILING)
+    failing = ("replies-failing", "late", reply_board.FAILING)
+    assert await told(works) == [failing, unseen], "neither hides the other"
     async with works.db.transaction() as conn:
         await reply_board.stop(conn, people.command_line(works.business.id))
-    assert await told(works) == ("late", reply_board.STOPPED)
+    assert await told(works) == [("replies", "late", reply_board.STOPPED), failing, unseen]
 
 
 async def test_a_number_whose_messages_never_come_back_is_not_called_absent(works: Works) -> None:

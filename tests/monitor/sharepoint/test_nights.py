@@ -216,3 +216,19 @@ async def test_the_end_of_a_run_and_of_its_job_are_one_transaction(
         return await found.fetchall()
 
     assert await db.run("states", states) == [("done", "done")]
+
+
+async def test_what_a_person_changed_is_not_hidden_by_a_night_that_is_missing(
+    db: Database, home: Business, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    wall = (now - timedelta(hours=3)).time().replace(microsecond=0)
+    nightly = Schedule(nights.nightly_of(home), nights.SYNC, "UTC", daily_at=wall)
+    await db.run("declare", lambda conn: schedules.declare(conn, [nightly]))
+
+    async def two(*_: object) -> int:
+        return 2
+
+    monkeypatch.setattr(nights.files, "conflicts", two)
+    found = await db.run("look", lambda conn: nights.checks(conn, home, now + timedelta(days=1)))
+    assert [(one.name, one.state) for one in found] == [("sharepoint", "wrong"), ("sharepoint-conflicts", "late")]

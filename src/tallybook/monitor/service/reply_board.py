@@ -98,10 +98,12 @@ async def checks(conn: Conn, business: Business, now: datetime) -> list[Check]:
     since, unseen = await store.unseen(conn, business.id, now)
     waits = await stops.waiting(conn, business.id, CHANNEL)
     facts: dict[str, str | int | float] = {"outgoing": waits}
+    # Each by its own name: one that people know of must not hide another that comes later.
+    found = []
     if stopped is not None:
-        return [Check("replies", "late", STOPPED, stopped.at, facts)]
+        found.append(Check("replies", "late", STOPPED, stopped.at, facts))
     if await store.failing(conn, business.id) >= FAILS_AFTER:
-        return [Check("replies", "late", FAILING, None, facts)]
+        found.append(Check("replies-failing", "late", FAILING, None, facts))
     if unseen:
-        return [Check("replies", "late", f"{unseen} {UNSEEN[unseen != 1]}.", since, facts)]
-    return [Check("replies", "ok", IN_ORDER, None, facts)]
+        found.append(Check("replies-unseen", "late", f"{unseen} {UNSEEN[unseen != 1]}.", since, facts))
+    return found or [Check("replies", "ok", IN_ORDER, None, facts)]

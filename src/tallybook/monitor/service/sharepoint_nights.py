@@ -80,21 +80,21 @@ async def missing_now(conn: Conn, business: Business, now: datetime) -> list[dat
 
 
 async def checks(conn: Conn, business: Business, now: datetime) -> list[Check]:
-    """One check where a nightly sync is set up, or was; none elsewhere."""
+    """The nights, and what people changed, where a nightly sync is set up, or was; nothing elsewhere."""
     nights = await missing_now(conn, business, now)
     conflicts = await files.conflicts(conn, business.id)
     if nights is None and not conflicts and await files.first_night(conn, business.id) is None:
         return []
     facts: dict[str, str | int | float] = {"conflicts": conflicts}
+    found = [Check("sharepoint", "ok", "Every night is there." if nights is not None else "No nightly sync is set up.")]
     if nights:
         facts["nights"] = ", ".join(night.isoformat() for night in nights[-3:])
-        return [
-            Check("sharepoint", "wrong", _counted(len(nights), "night is", "nights are", "missing there."), None, facts)
-        ]
+        says = _counted(len(nights), "night is", "nights are", "missing there.")
+        found = [Check("sharepoint", "wrong", says, None, facts)]
     if conflicts:
         says = _counted(conflicts, "entry was", "entries were", "changed by a person there.")
-        return [Check("sharepoint", "late", says, None, facts)]
-    return [Check("sharepoint", "ok", "Every night is there." if nights is not None else "No nightly sync is set up.")]
+        found.append(Check("sharepoint-conflicts", "late", says, None, {"conflicts": conflicts}))
+    return found
 
 
 def _counted(count: int, one: str, many: str, what: str) -> str:
