@@ -28,6 +28,7 @@ TOLD = {
 }
 FILE = "Tallybook/2025-12-02 Tallybook.xlsx"
 COMPLETE = "update qa_photo_reviews set completed = true where drop_number = 'DR1752101'"
+WATCHED = "update monitor_projects set watched_since = '2025-12-01'"
 Syncing = Callable[..., Awaitable[Report]]
 
 
@@ -62,6 +63,7 @@ async def fill(conn: Conn, business: Business) -> None:
     ]
     await desk.file(conn, business, posts, at_desk)
     await conn.execute(COMPLETE.encode())
+    await conn.execute(WATCHED.encode())
 
 
 @pytest.fixture

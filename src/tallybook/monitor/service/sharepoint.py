@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import msgspec
 
@@ -91,6 +91,8 @@ class Sync:
         async def work(conn: Conn) -> int:
             return await runs.open_run(conn, self.business.id, order.day, order.asked_by, self.lease)
 
+        if not order.nightly:
+            refuse_future(order.day, datetime.now(self.business.zone).date())
         number = await self.db.run("begin a sync", work)
         return Turn(self.db, self.business, self.library, number, self.lease)
 
@@ -141,6 +143,12 @@ async def _days(conn: Conn, business: Business, order: Order) -> list[date]:
     first = await files_store.first_night(conn, business.id)
     known = await files_store.nights(conn, business.id, first or order.day)
     return sharepoint_nights.days_of(order.day, known, first)
+
+
+def refuse_future(day: date, today: date) -> None:
+    """Raises Invalid for a day that has not begun: nothing can have been posted. Pure."""
+    if day > today:
+        raise Invalid(f"{day} has not begun yet. Choose today, or a day before.")
 
 
 def refuse_twins(wanted: Iterable[ItemKey]) -> None:

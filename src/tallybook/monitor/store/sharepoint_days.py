@@ -67,20 +67,29 @@ with {_POSTED}, counted as (
     group by 1, 2
     union all
     select project, day, count(*), 0, 0, count(*) filter (where again) from activated group by 1, 2
+), told as (
+    select d.day, m.name as project
+    from monitor_projects m cross join unnest(%(days)s::date[]) as d (day)
+    where m.business_id = %(business_id)s::int and m.active
+        and d.day >= (m.watched_since at time zone %(zone)s)::date
+    union
+    select day, project from counted where project is not null and day = any(%(days)s::date[])
+    union
+    select i.day, i.project from sharepoint_items i
+    where i.business_id = %(business_id)s::int and i.day = any(%(days)s::date[])
 )
-select d.day, m.name, coalesce(c.drops, 0)::int, coalesce(c.complete, 0)::int, coalesce(c.incomplete, 0)::int,
+select t.day, t.project, coalesce(c.drops, 0)::int, coalesce(c.complete, 0)::int, coalesce(c.incomplete, 0)::int,
     coalesce(c.again, 0)::int
-from monitor_projects m
-cross join unnest(%(days)s::date[]) as d (day)
-left join counted c on c.project = m.name and c.day = d.day
-where m.business_id = %(business_id)s::int and m.active
-order by d.day, m.name
+from told t
+left join counted c on c.project = t.project and c.day = t.day
+order by t.day, t.project
 """
 
 
 async def counts(conn: Conn, business: Business, days: Sequence[date]) -> dict[ItemKey, Values]:
-    """Each active project's numbers of each day; a project without a post has zeros.
+    """The numbers of each day: of each project with a post that day or an item of it, whatever became of it since.
 
+    An active project without a post has zeros, from the day on which it was first watched.
     A marketing project has no reviews, so nothing of it is complete or incomplete.
     """
     if not days:
