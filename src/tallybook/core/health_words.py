@@ -36,6 +36,7 @@ HEALTH = (
     N_("{n} message was sent and never seen in its group."),
     N_("{n} messages were sent and never seen in their groups."),
     N_("Every night is there."), N_("No nightly sync is set up."),
+    N_("It was written every night, and is not set up now."),
     N_("{n} night is missing there."), N_("{n} nights are missing there."),
     N_("{n} entry was changed by a person there."), N_("{n} entries were changed by a person there."),
     N_("Every post was judged by its project's list."),

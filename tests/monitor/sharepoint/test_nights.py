@@ -17,6 +17,7 @@ from tallybook.core import alarms, jobs, schedules
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Conflict, Invalid, WrongSetup
+from tallybook.core.health import Check
 from tallybook.core.jobs import NewJob
 from tallybook.core.schedules import Schedule
 from tallybook.core.work import RetryLater
@@ -116,6 +117,29 @@ async def test_health_and_an_alarm_say_which_night_is_missing_and_are_silent_whe
     await sync(nights.night_of(now + timedelta(hours=21), home.zone), nightly=True)
     later = now + timedelta(days=1)
     assert await look(later) == [("wrong", "1 night is missing there.")]  # done before it was due: the day was not over
+
+
+async def test_nights_that_came_and_are_not_set_up_any_more_are_wrong_until_somebody_ends_them(
+    db: Database, home: Business, sync: Syncing
+) -> None:
+    """A setting that got lost in an update took the schedule with it, and nobody was told for weeks."""
+    await sync(DAY, nightly=True)
+
+    async def look() -> list[Check]:
+        return await db.run("look", lambda conn: nights.checks(conn, home, DUE + timedelta(days=300)))
+
+    (found,) = await look()
+    assert (found.state, found.says) == ("wrong", "It was written every night, and is not set up now.")
+    assert found.facts["nights"] == DAY.isoformat()
+    assert [trouble.name for trouble in alarms.troubles([found], [])] == ["sharepoint"]
+    await db.run("end", lambda conn: nights.end(conn, home, "Ana Mokoena"))
+    assert [(one.state, one.says) for one in await look()] == [("ok", "No nightly sync is set up.")]
+    await sync(DAY + timedelta(days=1), nightly=True)  # set up again, and lost again
+    assert [one.state for one in await look()] == ["wrong"]
+    nightly = Schedule(nights.nightly_of(home), nights.SYNC, "UTC", daily_at=time(20))
+    await db.run("declare", lambda conn: schedules.declare(conn, [nightly]))
+    with pytest.raises(Conflict, match="Take SharePoint's settings away first"):
+        await db.run("end", lambda conn: nights.end(conn, home, "Ana Mokoena"))
 
 
 async def test_a_day_asked_for_alone_makes_no_night_before_it_missing(

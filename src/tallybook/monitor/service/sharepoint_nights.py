@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from tallybook.core import audit
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
+from tallybook.core.errors import Conflict
 from tallybook.core.health import Check
 from tallybook.core.schedules import Schedule, next_run
 from tallybook.monitor.store import sharepoint_files as files
@@ -79,6 +81,22 @@ async def missing_now(conn: Conn, business: Business, now: datetime) -> list[dat
     return missing(due, business.zone, known, await files.first_night(conn, business.id))
 
 
+async def end(conn: Conn, business: Business, who: str) -> None:
+    """Somebody wants no more nights. Raises Conflict while a nightly sync is set up."""
+    if await runs.rhythm(conn, nightly_of(business)) is not None:
+        raise Conflict("A nightly sync is set up. Take SharePoint's settings away first, and start the worker again.")
+    await audit.record(conn, business.id, who, None, runs.ENDED, "sharepoint", "nights")
+
+
+async def _unset(conn: Conn, business: Business) -> Check:
+    """Where no nightly sync is set up: wrong after nights that came, until somebody says that it is meant so."""
+    until = await files.last_night(conn, business.id)
+    if until is None or await runs.was_ended(conn, business.id):
+        return Check("sharepoint", "ok", "No nightly sync is set up.")
+    facts: dict[str, str | int | float] = {"nights": until.isoformat()}
+    return Check("sharepoint", "wrong", "It was written every night, and is not set up now.", None, facts)
+
+
 async def checks(conn: Conn, business: Business, now: datetime) -> list[Check]:
     """The nights, and what people changed, where a nightly sync is set up, or was; nothing elsewhere."""
     nights = await missing_now(conn, business, now)
@@ -86,7 +104,7 @@ async def checks(conn: Conn, business: Business, now: datetime) -> list[Check]:
     if nights is None and not conflicts and await files.first_night(conn, business.id) is None:
         return []
     facts: dict[str, str | int | float] = {"conflicts": conflicts}
-    found = [Check("sharepoint", "ok", "Every night is there." if nights is not None else "No nightly sync is set up.")]
+    found = [Check("sharepoint", "ok", "Every night is there.") if nights is not None else await _unset(conn, business)]
     if nights:
         facts["nights"] = ", ".join(night.isoformat() for night in nights[-3:])
         says = _counted(len(nights), "night is", "nights are", "missing there.")

@@ -152,6 +152,15 @@ async def first_night(conn: Conn, business_id: int) -> date | None:
     return row[0] if row else None
 
 
+LAST = "select max(day) from sharepoint_files where business_id = %(business_id)s::int and nightly"
+
+
+async def last_night(conn: Conn, business_id: int) -> date | None:
+    """The last day that a night covered."""
+    row = await (await conn.execute(LAST, {"business_id": business_id})).fetchone()
+    return row[0] if row else None
+
+
 async def conflicts(conn: Conn, business_id: int) -> int:
     """How many items and workbooks wait for a person to decide."""
     row = await (await conn.execute(OPEN, {"business_id": business_id})).fetchone()

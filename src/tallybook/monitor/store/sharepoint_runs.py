@@ -124,3 +124,21 @@ async def rhythm(conn: Conn, name: str) -> Rhythm | None:
     """None where no nightly sync is set up."""
     row = await (await conn.execute(RHYTHM, {"name": name})).fetchone()
     return Rhythm(*row) if row else None
+
+
+ENDED = "sharepoint.ended"
+# A night that was written since then was begun anew, by somebody who set it up again.
+WAS_ENDED = """
+select exists (
+    select from audit_log a
+    where a.business_id = %(business_id)s::int and a.action = %(action)s::text and a.subject = 'sharepoint'
+        and a.at > coalesce((
+            select max(f.checked_at) from sharepoint_files f
+            where f.business_id = %(business_id)s::int and f.nightly), '-infinity'))
+"""
+
+
+async def was_ended(conn: Conn, business_id: int) -> bool:
+    """Whether somebody ended the nightly sync after its last night."""
+    row = await (await conn.execute(WAS_ENDED, {"business_id": business_id, "action": ENDED})).fetchone()
+    return row == (True,)
