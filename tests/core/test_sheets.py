@@ -181,3 +181,41 @@ def test_a_truncated_workbook_is_refused_in_a_sentence() -> None:
     for cut in range(30, len(book), max(len(book) // 40, 1)):
         with pytest.raises(TallybookError):
             read_sheets(book[:cut])
+
+
+def test_a_quotation_mark_that_is_never_closed_is_told_and_swallows_no_row() -> None:
+    with pytest.raises(Invalid, match="Row 2 cannot be read as CSV"):
+        read_sheets(b'Date,DR nr\n02/12/2025,"DR1752201\n02/12/2025,DR1752202\n')
+
+
+def test_a_line_that_names_a_tab_as_separator_is_understood() -> None:
+    (sheet,) = read_sheets(b"sep=\t\na, b; c\td\n")
+    assert sheet.rows == [Row(2, ["a, b; c", "d"])]
+
+
+@pytest.mark.parametrize("how", ["hide", "very_hidden"])
+def test_a_hidden_sheet_is_named_and_not_read(how: str) -> None:
+    whole = io.BytesIO()
+    with xlsxwriter.Workbook(whole, {"in_memory": True}) as book:
+        book.add_worksheet("Seen").write(0, 0, "a")
+        hidden = book.add_worksheet("Old")
+        hidden.write(0, 0, "b")
+        getattr(hidden, how)()
+    assert [(sheet.name, len(sheet.rows), sheet.hidden) for sheet in read_sheets(whole.getvalue())] == [
+        ("Seen", 1, False), ("Old", 0, True),
+    ]  # fmt: skip
+
+
+def test_a_damaged_workbook_of_another_packing_is_refused_in_a_sentence() -> None:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_LZMA) as folder:
+        folder.writestr("[Content_Types].xml", b"<Types/>" * 1000)
+    data = bytearray(whole.getvalue())
+    data[60:90] = bytes(255 - one for one in data[60:90])
+    with pytest.raises(Invalid, match="damaged"):
+        read_sheets(bytes(data))
+
+
+@pytest.mark.parametrize("text", ["1/12/20255", "2025-12-021", "2025-12-02x", "1 Dec 20255", "01/12/2025/3"])
+def test_a_date_with_something_behind_it_that_is_no_time_is_none(text: str) -> None:
+    assert day_of(text) is None

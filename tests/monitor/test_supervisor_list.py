@@ -7,9 +7,16 @@ from datetime import date, time
 import pytest
 
 from tallybook.core.errors import Invalid
-from tallybook.core.sheets import Cell, Row, Sheet, read_sheets
+from tallybook.core.sheets import HIDDEN, Cell, Row, Sheet, read_sheets
 from tallybook.monitor.rules import compile_pattern
-from tallybook.monitor.service.supervisor_list import Entry, Given, SupervisorList, read_list
+from tallybook.monitor.service.supervisor_list import (
+    MONTH_FIRST,
+    NOT_A_DAY,
+    Entry,
+    Given,
+    SupervisorList,
+    read_list,
+)
 from tests.core.test_sheets import workbook
 from tests.monitor.desk import LAWLEY, PROJECTS, project
 
@@ -78,7 +85,7 @@ def test_a_title_above_the_header_is_no_project() -> None:
         ("Lawley,2/12/2025,house 12,", "not one drop number"),
         ("Lawley,2/12/2025,DR1752104 DR1752105,", "not one drop number"),
         ("Lawley,,DR1752104,", "no date"),
-        ("Lawley,12/25/2025,DR1752104,", "not a date"),
+        ("Lawley,32/12/2025,DR1752104,", "not a date"),
         ("Lawley,2/12/2035,DR1752104,", "future"),
         ("Lawley,2/12/2025,DR1752104,soon", "not a time"),
         ("Atlantis,2/12/2025,DR1752104,", "No project of this name"),
@@ -124,3 +131,24 @@ def test_a_project_s_own_pattern_decides_what_a_drop_is() -> None:
 def test_a_file_without_drop_numbers_is_refused_with_what_it_has(text: str) -> None:
     with pytest.raises(Invalid, match="DR nr"):
         read(text, project="Lawley")
+
+
+def test_a_column_with_a_date_that_has_its_month_first_is_not_half_read() -> None:
+    """Read with the day first, 12/02/2025 would quietly be another day than the American who wrote it meant."""
+    found = read("Date,DR nr\n11/20/2025,DR1752201\n12/02/2025,DR1752202\n12/12/2025,DR1752203\n", project="Lawley")
+    # 12/12 is one day either way, though here it lies ahead of today.
+    assert [(line.row, line.reason) for line in found.unread[:2]] == [(2, NOT_A_DAY), (3, MONTH_FIRST)]
+    assert drops(found) == []
+    other = read("Date,DR nr,Date,DR nr\n11/20/2025,DR1752201,02/12/2025,DR1752202\n", project="Lawley")
+    assert drops(other) == [("Lawley", "DR1752202")], "another table's column speaks for itself"
+
+
+def test_a_hidden_sheet_is_told() -> None:
+    sheets = [
+        Sheet("One", [Row(1, ["DR nr", "Date"]), Row(2, ["DR1752104", "2/12/2025"])]),
+        Sheet("Old", [], hidden=True),
+    ]
+    found = read_list(sheets, PROJECTS, Given(project="Lawley"), TODAY)
+    assert (drops(found), [(one.sheet, one.reason) for one in found.unread]) == (
+        [("Lawley", "DR1752104")], [("Old", HIDDEN)],
+    )  # fmt: skip

@@ -18,6 +18,7 @@ EXCEL_BEGINS = date(1899, 12, 30)  # Excel's day 0, its imaginary 29 February 19
 SERIALS = (36526, 73050)  # 2000-01-01 to 2099-12-31
 CENTURY = 2000
 NOON = 12
+MONTHS = 12
 
 _DAY_FIRST = re.compile(r"(\d{1,2})[./\-\s](\d{1,2})[./\-\s](\d{4}|\d{2})")
 _YEAR_FIRST = re.compile(r"(\d{4})[./\-](\d{1,2})[./\-](\d{1,2})")
@@ -55,12 +56,12 @@ def _serial_day(number: float) -> date | None:
 
 
 def _written_day(text: str) -> date | None:
-    """The first date in a text; whatever time follows is not looked at."""
-    if found := _YEAR_FIRST.match(text):
+    """The date that a text is, or begins with; whatever time follows is not looked at."""
+    if found := _day_within(_YEAR_FIRST, text):
         year, month, day = (int(part) for part in found.groups())
-    elif found := _DAY_FIRST.match(text):
+    elif found := _day_within(_DAY_FIRST, text):
         day, month, year = (int(part) for part in found.groups())
-    elif (found := _NAMED.match(text)) and found[2][:3].lower() in _MONTHS:
+    elif (found := _day_within(_NAMED, text)) and found[2][:3].lower() in _MONTHS:
         day, month, year = int(found[1]), _MONTHS[found[2][:3].lower()], int(found[3])
     else:
         return None
@@ -68,6 +69,29 @@ def _written_day(text: str) -> date | None:
         return date(year + CENTURY if year < 100 else year, month, day)  # noqa: PLR2004 - a year of two digits
     except ValueError:
         return None
+
+
+def _day_within(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """A whole date: no digit too many, and behind it nothing or a time."""
+    found = pattern.match(text)
+    return found if found and re.match(r"[\s,.]|T\d|$", text[found.end() :]) else None
+
+
+def is_month_first(cell: Cell) -> bool:
+    """Whether a cell is a date only if its month stands first, as in America: 11/20/2025."""
+    parts = _slashed(cell)
+    return parts is not None and 1 <= parts[0] <= MONTHS < parts[1]
+
+
+def is_ambiguous(cell: Cell) -> bool:
+    """Whether a cell is one date if its day stands first and another if its month does."""
+    parts = _slashed(cell)
+    return parts is not None and parts[0] != parts[1] and max(parts) <= MONTHS
+
+
+def _slashed(cell: Cell) -> tuple[int, int] | None:
+    found = _day_within(_DAY_FIRST, word(cell)) if isinstance(cell, str) else None
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def time_of(cell: Cell) -> time | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import lzma
 import re
 import zipfile
 import zlib
@@ -34,6 +35,7 @@ MAX_GRID = 3_000_000  # cells of one sheet, empty ones between others included: 
 MAX_ROWS = 200_000
 MAX_COLUMNS = 500
 MAX_CELL = 2_000  # characters that are kept of one cell
+HIDDEN = "This sheet is hidden, so it was not read."
 
 Cell: TypeAlias = str | int | float | bool | datetime | date | time | timedelta
 
@@ -46,10 +48,11 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Sheet(msgspec.Struct, frozen=True):
-    """One sheet of a workbook; a CSV file is one without a name. Empty rows are left out."""
+    """One sheet of a workbook; a CSV file is one without a name. Empty rows are left out, and all of a hidden sheet."""
 
     name: str
     rows: list[Row]
+    hidden: bool = False
 
 
 def read_sheets(data: bytes, most: int = MAX_BYTES) -> list[Sheet]:
@@ -94,9 +97,9 @@ def _text(data: bytes) -> str:
 def _csv_rows(text: str) -> list[Row]:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
-    told = re.fullmatch(r"sep=(.)", lines[0].strip(), re.IGNORECASE) if lines else None
+    told = re.fullmatch(r"sep=(.) *", lines[0], re.IGNORECASE)
     separator = told[1] if told else _separator(lines[:20])
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[Row] = []
     begins = 1
     try:
@@ -136,6 +139,8 @@ def _workbook(data: bytes) -> list[Sheet]:
         book = python_calamine.load_workbook(io.BytesIO(_packed(parts)))
         return [
             Sheet(one.name, _rows(book.get_sheet_by_name(one.name).to_python(skip_empty_area=False)))
+            if one.visible is python_calamine.SheetVisibleEnum.Visible
+            else Sheet(one.name, [], hidden=True)
             for one in book.sheets_metadata
             if one.typ is python_calamine.SheetTypeEnum.WorkSheet
         ]
@@ -163,7 +168,7 @@ def _parts(data: bytes) -> dict[str, bytes]:
                 with folder.open(info) as part:
                     parts[info.filename] = part.read(left + 1)
                 left -= len(parts[info.filename])
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError) as error:
         raise Invalid("This XLSX file is damaged. Open it in Excel and save it again.") from error
     return parts
 

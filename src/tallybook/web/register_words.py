@@ -74,7 +74,8 @@ UNREAD = (
     N_("This date lies in the future or long past."), N_("This is not a time of day."),
     N_("It does not say which project. Name the project that the list is of."),
     N_("No project of this name is watched."), N_("This sheet has no column of drop numbers."),
-    N_("This stands above the header."),
+    N_("This stands above the header."), N_("This sheet is hidden, so it was not read."),
+    N_("This may be two days: another date of this column has its month first."),
 )  # fmt: skip
 ERRORS = (
     N_("Say why, in a few words."), N_("Give a drop number, such as DR1752104."), N_("Give one drop number at a time."),

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import msgspec
 
 from tallybook.core.errors import Invalid
-from tallybook.core.sheet_cells import day_of, time_of, word
-from tallybook.core.sheets import Cell, Row, Sheet
+from tallybook.core.sheet_cells import day_of, is_ambiguous, is_month_first, time_of, word
+from tallybook.core.sheets import HIDDEN, Cell, Row, Sheet
 from tallybook.monitor import rules
 from tallybook.monitor.types import Project
 
@@ -87,6 +87,7 @@ class _Table:
     columns: dict[str, int]
     project: str | None
     above: str = ""
+    month_first: bool = False  # some date of it is one only if the month stands first
 
 
 class _Header(NamedTuple):
@@ -112,7 +113,13 @@ class _Reader:
         for row in sheet.rows[: header.at]:
             if any(rules.drops_in(word(cell), USUAL) for cell in row.cells):
                 self.unread.append(Unread(sheet.name, row.number, ABOVE_HEADER, _told(row.cells)))
-        for row in sheet.rows[header.at + 1 :]:
+        below = sheet.rows[header.at + 1 :]
+        for table in header.tables:
+            at = table.columns.get("date")
+            table.month_first = at is not None and any(
+                is_month_first(cell) for row in below for cell in row.cells[at : at + 1]
+            )
+        for row in below:
             for table in header.tables:
                 self._line(sheet.name, row, table)
         if max(len(self.entries), len(self.unread)) > MAX_ENTRIES:
@@ -158,6 +165,8 @@ class _Reader:
         drop = drop_of(cells["drop"], project)
         if drop is None:
             return NO_DROP if cells["drop"] == "" else NOT_A_DROP
+        if table.month_first and is_ambiguous(cells["date"]):
+            return MONTH_FIRST
         day = self._day(cells.get("date", ""))
         if isinstance(day, str):
             return day
@@ -192,6 +201,7 @@ NO_DROP = "There is no drop number."
 NOT_A_DROP = "This is not one drop number."
 NO_DAY = "There is no date. Name the day that the list is of."
 NOT_A_DAY = "This is not a date; the day comes first, then the month."
+MONTH_FIRST = "This may be two days: another date of this column has its month first."
 DAY_OUT_OF_RANGE = "This date lies in the future or long past."
 NOT_A_TIME = "This is not a time of day."
 NO_PROJECT = "It does not say which project. Name the project that the list is of."
@@ -205,7 +215,8 @@ def read_list(sheets: Iterable[Sheet], projects: Iterable[Project], given: Given
         names = ", ".join(sorted(project.name for project in known.values())) or "none"
         raise Invalid(f"There is no project called {given.project[:100]}. There is: {names}.")
     reader = _Reader(known, given, today)
-    listed = list(sheets)
+    every = list(sheets)
+    listed = [sheet for sheet in every if not sheet.hidden]
     headless = [sheet for sheet in listed if not reader.sheet(sheet)]
     if len(headless) == len(listed):
         first = next((row for sheet in listed for row in sheet.rows), None)
@@ -213,6 +224,7 @@ def read_list(sheets: Iterable[Sheet], projects: Iterable[Project], given: Given
         raise Invalid(f"No column is headed “DR nr” or “Drop number”. The first row has: {seen[:300]}.")
     for sheet in headless:
         reader.unread += [Unread(sheet.name, row.number, NO_HEADER, _told(row.cells)) for row in sheet.rows]
+    reader.unread += [Unread(sheet.name, 1, HIDDEN) for sheet in every if sheet.hidden]
     entries, repeats = told_once(reader.entries)
     return SupervisorList(entries, repeats, sorted(reader.unread, key=lambda line: (line.sheet, line.row)))
 

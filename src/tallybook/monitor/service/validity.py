@@ -12,7 +12,7 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid, TooLarge
 from tallybook.core.sheet_cells import word
-from tallybook.core.sheets import Cell, Row, Sheet, read_sheets
+from tallybook.core.sheets import HIDDEN, Cell, Row, Sheet, read_sheets
 from tallybook.monitor import rules
 from tallybook.monitor.store import validity as store
 from tallybook.monitor.validity_types import Entry, Imported, Unread, ValidList
@@ -123,6 +123,8 @@ def _headless(sheets: Collection[Sheet]) -> Iterator[Unread]:
     for sheet in sheets:
         if sheet.rows:
             yield Unread(sheet.name, sheet.rows[0].number, NO_HEADER)
+        elif sheet.hidden:
+            yield Unread(sheet.name, 1, HIDDEN)
 
 
 def bytes_of(file: Path) -> bytes:
