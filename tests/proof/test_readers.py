@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from typing import Any
 
 import psycopg
 
@@ -53,3 +55,28 @@ def test_eight_workers_at_once_on_a_file_that_is_being_written_have_one_effect_e
     books = read_books(fresh_owner_url)
     assert books == expected(told)
     assert product.created_lines() == lines_of(books)
+
+
+def test_a_dry_run_says_what_the_scan_then_does_and_does_nothing_itself(product: Product, fresh_owner_url: str) -> None:
+    with product.bridge() as bridge:
+        store(bridge, posts(seed=3, count=1500))
+    forecast = said_as_json(product.run("monitor", "scan", "--dry-run", "--json"))
+    assert read_books(fresh_owner_url) == Books()
+    assert "Nothing was filed." in product.run("monitor", "scan", "--dry-run")
+    product.run("monitor", "scan", "--once")
+    books = read_books(fresh_owner_url)
+    foretold = Counter({
+        kind: sum(len(found[kind]) for found in forecast["projects"].values())
+        for kind in ("created", "resubmitted", "history", "activated", "rejected")
+    })  # fmt: skip
+    effects = Counter(str(submission[4]) for submission in books.submissions)
+    assert foretold == effects | Counter(activated=len(books.activations), rejected=len(books.invalid))
+    assert forecast["changed"] == len(books.messages)
+    after = said_as_json(product.run("monitor", "scan", "--dry-run", "--json"))
+    assert after == {"changed": 0, "projects": {}}
+
+
+def said_as_json(said: str) -> dict[str, Any]:
+    """The answer for programs; log lines stand before it."""
+    answer: dict[str, Any] = json.loads(said[said.index("{\n") :])
+    return answer

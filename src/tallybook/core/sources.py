@@ -77,6 +77,28 @@ async def catch_up(db: Database, intake: Intake[Fact], told: Told, *, full: bool
     return changed
 
 
+async def rehearse(db: Database, intake: Intake[Fact], told: Told, *, full: bool = False) -> int:
+    """Reads as ``catch_up`` does and files each batch, then undoes it: nothing is kept and the position stays.
+
+    Returns how many messages would be new or edited. A batch does not see what those before it would have done.
+    """
+
+    async def begin(conn: Conn) -> Position:
+        return await stands_at(conn, intake.business, intake.source)
+
+    changed = 0
+    async for reading in intake.source.read(await db.run("read position", begin), full=full):
+
+        async def undo(conn: Conn, reading: Reading = reading) -> Absorbed[Fact]:
+            async with conn.transaction(force_rollback=True):
+                return await ingest.absorb(conn, intake.business, reading.incomings, intake.handler)
+
+        absorbed = await db.run("rehearse filing", undo)
+        told(reading, absorbed)
+        changed += absorbed.new + absorbed.edited
+    return changed
+
+
 class _Telling:
     """Tells of each batch in a thread, one after the other, while the next is stored; at the end all are told."""
 

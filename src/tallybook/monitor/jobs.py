@@ -28,6 +28,7 @@ from tallybook.core.schedules import Schedule
 
 from .reply_types import Manner
 from .service.filing import Desk, log_lines
+from .service.forecast import Forecast
 from .store import projects as project_store
 from .types import Filed
 
@@ -107,6 +108,22 @@ async def scan(
     desk = dataclasses.replace(watch.desk, manner=UNANSWERED) if full else watch.desk
     intake = sources.Intake(watch.business, watch.bridge, desk, TOPIC)
     return await sources.catch_up(db, intake, told, full=full)
+
+
+async def rehearse(db: Database, watch: Watch, *, full: bool = False, progress: Progress | None = None) -> Forecast:
+    """What ``scan`` would do now, without doing it: nothing is stored, logged or said. Raises SourceUnreadable."""
+    forecast = Forecast({project.name: project for project in watch.desk.projects.values()})
+
+    def told(reading: Reading, absorbed: Absorbed[Filed]) -> None:
+        for filed in absorbed.facts:
+            forecast.add(filed)
+        if progress is not None:
+            progress(reading.done, reading.total)
+
+    desk = dataclasses.replace(watch.desk, manner=UNANSWERED)
+    intake = sources.Intake(watch.business, watch.bridge, desk, TOPIC)
+    forecast.messages = await sources.rehearse(db, intake, told, full=full)
+    return forecast
 
 
 async def name_senders(db: Database, watch: Watch, learnt: Mapping[str, str]) -> None:
