@@ -69,3 +69,16 @@ NOW = datetime(2025, 12, 2, 18, tzinfo=UTC)
 )  # fmt: skip
 def test_a_time_to_wait_is_read_in_either_of_its_forms(text: str, waits: float | None) -> None:
     assert answers.seconds({"retry-after": text}, NOW) == waits
+
+
+def test_what_another_process_used_within_the_minute_counts() -> None:
+    budget = Budget(limit=100)
+    budget.presume(90, ago=20, now=1000.0)
+    assert budget.wait(10, 1000.0) == 0
+    assert budget.wait(11, 1000.0) == WINDOW - 20
+    budget = Budget(limit=100)
+    budget.presume(500, ago=0, now=1000.0)
+    assert budget.wait(1, 1000.0) == WINDOW
+    budget = Budget(limit=100)
+    budget.presume(500, ago=WINDOW, now=1000.0)
+    assert budget.wait(100, 1000.0) == 0

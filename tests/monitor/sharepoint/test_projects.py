@@ -6,8 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tallybook import sharepoint_link
+from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Invalid
+from tallybook.monitor.service.sharepoint import Order, Sync
+from tallybook.settings import Settings
 from tests.graph.server import FakeGraph
 from tests.monitor.sharepoint.conftest import TOLD, Syncing, numbers
 
@@ -63,3 +67,17 @@ async def test_a_day_that_has_not_begun_is_refused(sync: Syncing, fake: FakeGrap
     with pytest.raises(Invalid, match="has not begun yet"):
         await sync((datetime.now(UTC) + timedelta(days=2)).date())
     assert numbers(fake) == {}
+
+
+async def test_a_run_after_another_within_the_minute_starts_with_what_that_one_used(
+    sync: Syncing, db: Database, home: Business, settings: Settings
+) -> None:
+    """The limit is the application's: a process that is new has not a new minute."""
+    report = await sync()
+    async with sharepoint_link.library(settings) as graph:
+        await Sync(db, home, graph).run(Order(report.day, "Ana Mokoena"))
+        used = sum(units for _, units in graph.wire.budget._used)
+    async with sharepoint_link.library(settings) as alone:
+        await change(db, "update sharepoint_runs set ended_at = ended_at - interval '2 minutes'")
+        await Sync(db, home, alone).run(Order(report.day, "Ana Mokoena"))
+        assert used - sum(units for _, units in alone.wire.budget._used) == 4 * len({*TOLD, "the workbook"})

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .calls import KEY, NUMBERS
+from .calls import DAY, KEY, NUMBERS, PROJECT
 from .types import Change, Outcome, Refused, RemoteFile, RemoteItem, SharePointError, Uncertain, Values, Wrote
 
 THROTTLED = frozenset({Http.TOO_MANY_REQUESTS, Http.SERVICE_UNAVAILABLE})
@@ -136,7 +136,7 @@ def next_byte(answer: Answer) -> int | None:
 def missing_columns(body: Any) -> list[str]:
     """What the list lacks for the sync, one sentence each; empty where it is as it should be."""
     columns = {one.get("name"): one for one in body.get("columns", []) if isinstance(one, dict)}
-    found = [f"the column {name} is missing" for name in (KEY, *NUMBERS) if name not in columns]
+    found = [f"the column {name} is missing" for name in (KEY, DAY, PROJECT, *NUMBERS) if name not in columns]
     if KEY in columns and columns[KEY].get("enforceUniqueValues") is not True:
         found.append(f"the column {KEY} does not enforce unique values")
     return found

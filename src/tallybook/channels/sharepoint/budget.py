@@ -50,6 +50,11 @@ class Budget:
         """A request of this cost leaves now."""
         self._used.append((now, cost))
 
+    def presume(self, units: int, ago: float, now: float) -> None:
+        """Another process of ours used so much, at most ``ago`` seconds ago: the minute is the application's."""
+        if ago < WINDOW:
+            self._used.appendleft((now - ago, min(units, self.limit)))
+
     def refused(self, retry_after: float | None, now: float) -> None:
         """Something was refused as too much: wait as long as was said, or longer at each refusal."""
         pause = FIRST_PAUSE * 2.0 ** min(self.refusals, 8) if retry_after is None else retry_after

@@ -5,6 +5,7 @@ What became of a write that had no answer is told as ``Uncertain.UNKNOWN``, for 
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from tallybook.core.errors import WrongSetup
 from . import answers, calls, uploading
 from .access import Credentials, Tokens
 from .answers import Answer
+from .budget import Cost
 from .calls import Call
 from .types import (
     Change,
@@ -70,6 +72,10 @@ class Graph:
     @property
     def _items(self) -> str:
         return f"/sites/{self.site_id}/lists/{self.list_id}/items"
+
+    def presume(self, things: int, ago: float) -> None:
+        """A run before this one looked at so many items and files, and ended ``ago`` seconds ago."""
+        self.wire.budget.presume(things * (Cost.QUERY + Cost.WRITE), ago, time.monotonic())
 
     async def open(self) -> None:
         """Finds site and list. Raises SharePointError where one is missing or the list's key is not held."""

@@ -114,5 +114,5 @@ class Wire:
 def _json(response: httpx.Response) -> Any:
     try:
         return msgspec.json.decode(response.content) if response.content else None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # a proxy's page, or no JSON of anybody's
         return None

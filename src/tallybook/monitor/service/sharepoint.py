@@ -14,6 +14,7 @@ from datetime import date, datetime
 
 import msgspec
 
+from tallybook.channels.sharepoint.budget import WINDOW
 from tallybook.channels.sharepoint.calls import BATCH
 from tallybook.channels.sharepoint.types import ItemKey, Library, SharePointAway
 from tallybook.core.businesses import Business
@@ -88,12 +89,15 @@ class Sync:
         return Report(turn.run, order.day, days, tally.written, tally.unchanged, tally.conflicts)
 
     async def _begin(self, order: Order) -> Turn:
-        async def work(conn: Conn) -> int:
-            return await runs.open_run(conn, self.business.id, order.day, order.asked_by, self.lease)
+        async def work(conn: Conn) -> tuple[int, int, float]:
+            lately = await runs.lately(conn, self.business.id, WINDOW, BATCH)
+            return await runs.open_run(conn, self.business.id, order.day, order.asked_by, self.lease), *lately
 
         if not order.nightly:
             refuse_future(order.day, datetime.now(self.business.zone).date())
-        number = await self.db.run("begin a sync", work)
+        number, things, ago = await self.db.run("begin a sync", work)
+        if things:
+            self.library.presume(things, ago)
         return Turn(self.db, self.business, self.library, number, self.lease)
 
 

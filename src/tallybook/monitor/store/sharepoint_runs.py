@@ -142,3 +142,20 @@ async def was_ended(conn: Conn, business_id: int) -> bool:
     """Whether somebody ended the nightly sync after its last night."""
     row = await (await conn.execute(WAS_ENDED, {"business_id": business_id, "action": ENDED})).fetchone()
     return row == (True,)
+
+
+# A run that was interrupted had at most a batch under way that it could not count. One that was killed is no matter:
+# nobody gets its turn within the minute.
+LATELY = """
+select
+    coalesce(sum(written + unchanged + conflicts + case when state = 'failed' then %(batch)s::int else 0 end), 0)::int,
+    coalesce(extract(epoch from clock_timestamp() - max(ended_at)), 0)::float8
+from sharepoint_runs
+where business_id = %(business_id)s::int and ended_at > clock_timestamp() - make_interval(secs => %(within)s::float8)
+"""
+
+
+async def lately(conn: Conn, business_id: int, within: float, batch: int) -> tuple[int, float]:
+    """What runs that ended within so many seconds looked at, and how many seconds ago the last of them did."""
+    row = await (await conn.execute(LATELY, {"business_id": business_id, "within": within, "batch": batch})).fetchone()
+    return row or (0, 0.0)
