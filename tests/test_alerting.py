@@ -20,6 +20,7 @@ from tallybook.core.heartbeats import beat
 from tallybook.core.jobs import NewJob
 from tallybook.core.login_limits import Limits
 from tallybook.settings import Settings
+from tests import world
 from tests.receivers import LOCAL, SECRET, MailServer, WebhookServer, mail_server, webhook_server
 
 AWAY = "postgresql://nobody@127.0.0.1:1/none"
@@ -168,6 +169,32 @@ async def test_a_mistake_in_the_file_leaves_those_told_who_were_told_before(
     told.settings.config.write_text("[alerts]\nnonsense = 1\n")
     alerting.current()
     assert alerting.targets() == before != []
+
+
+# ── Several businesses ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_without_a_name_in_the_file_the_first_business_is_judged_and_the_others_by_what_is_theirs(
+    db: Database, business: Business, told: Told
+) -> None:
+    second = await db.run("add", world.kinneret_tours)
+    alerting = told.alerting(db)
+    await db.run("beat", lambda conn: beat(conn, "worker"))
+    await change(db, SILENCE)
+    await db.run("ask", lambda conn: jobs.enqueue(conn, [NewJob("a kind", business_id=second.id)]))
+    await change(db, PARK)
+    for _ in range(2):
+        await looked(alerting)
+    assert alerting.business == business
+    first, others = (
+        f"Alarm: Worker ({business.name})",
+        [one for one in told.mail.subjects() if business.name not in one],
+    )
+    assert told.mail.subjects().count(first) == 2, "what all share is told once"
+    assert len(others) == 2
+    assert all(second.name in subject for subject in others)
+    async with db.transaction() as conn:
+        assert [one.name for one in await alarm_store.alarms(conn, second.id)] == ["parked"]
 
 
 # ── The database is away ────────────────────────────────────────────────────────────────────────────────────────────

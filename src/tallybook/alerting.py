@@ -97,12 +97,35 @@ class Alerting:
             await self._look_at_outage(now, away=away)
         if not away and self.business is not None:
             await self.judge(self.business, report.checks)
+            await self._judge_others(self.business, now)
+
+    async def _judge_others(self, owner: Business, now: datetime) -> None:
+        """The other businesses by what is their own; what all share was judged with the owner's. Told is the same."""
+        for other in await self.app.db.run("find businesses", businesses.every):
+            if other.id == owner.id:
+                continue
+            report = await health_report(self.app, now, other)
+            if is_away(report):
+                return
+            await self.judge(other, [check for check in report.checks if check.open])
+
+    async def owner(self, conn: Conn) -> Business:
+        """The business of which the projects file speaks, and so ``[alerts]`` too. Raises WrongSetup, NotFound."""
+        return await businesses.of_file(conn, self._business_name)
+
+    async def is_owner(self, conn: Conn, business_id: int) -> bool:
+        """Whether it is this business; of a name in the file that nobody has it is nobody."""
+        try:
+            return (await self.owner(conn)).id == business_id
+        except TallybookError:
+            return False
 
     async def judge(self, business: Business, checks: list[Check]) -> list[str]:
         """Takes the steps that these checks lead to, each in a transaction of its own; returns the names told of."""
 
         async def steps(conn: Conn) -> list[alarms.Step]:
-            found = alarms.troubles(checks, await alarm_store.refusals(conn))
+            shared = self.business is None or business.id == self.business.id
+            found = alarms.troubles(checks, await alarm_store.refusals(conn) if shared else [])
             known = await alarm_store.alarms(conn, business.id)
             now = await alarm_store.now(conn)
             return alarms.steps(known, found, now, self.entry.terms, alarms.unseen(checks))
@@ -129,7 +152,7 @@ class Alerting:
         number = uuid4()
 
         async def put(conn: Conn) -> None:
-            self.business = business or await businesses.find(conn, self._business_name)
+            self.business = business or await self.owner(conn)
             letters = self.desk(self.business).tests(number)
             for letter in letters:
                 await outbox.put(conn, self.business.id, letter)
@@ -179,9 +202,7 @@ class Alerting:
     async def _find_business(self) -> None:
         if self.business is None and not self.app.db.is_away:
             with suppress(TallybookError, psycopg.Error, PoolTimeout):
-                self.business = await self.app.db.run(
-                    "find a business", lambda conn: businesses.find(conn, self._business_name)
-                )
+                self.business = await self.app.db.run("find a business", self.owner)
 
     async def _look_at_outage(self, now: datetime, *, away: bool) -> None:
         path = self.app.settings.data_dir / "database-away.json"

@@ -108,7 +108,7 @@ class Watching:
         projects = [_project(entry) for entry in file.monitor.read_by(self.app.settings.env)]
 
         async def mirror(conn: Conn) -> Business:
-            business = await businesses.find(conn, file.monitor.business)
+            business = await businesses.of_file(conn, file.monitor.business)
             await project_store.mirror(conn, business.id, projects)
             return business
 

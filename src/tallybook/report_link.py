@@ -48,7 +48,7 @@ async def letter(app: App, day: date | None = None) -> Letter:
     name = _monitor(app).business
 
     async def read(conn: Conn) -> Report:
-        business = await businesses.find(conn, name)
+        business = await businesses.of_file(conn, name)
         return await of_day(conn, business, day or datetime.now(UTC).astimezone(business.zone).date())
 
     report = await app.db.run("read report", read)
@@ -70,7 +70,7 @@ def drawn(report: Report) -> bytes:
 async def run_job(app: App, held: Held) -> None:
     """The job of a night: everybody gets the report once, whatever happens to whoever makes it."""
     monitor = _monitor(app)
-    business = await app.db.run("find business", lambda conn: businesses.find(conn, monitor.business))
+    business = await app.db.run("find business", lambda conn: businesses.of_file(conn, monitor.business))
     made = await letter(app, day_of(held, business))
 
     async def put(conn: Conn) -> None:

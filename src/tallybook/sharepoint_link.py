@@ -67,7 +67,7 @@ async def business_of(app: App) -> Business:
     """The business whose days are written: the one that the projects file speaks of."""
     config = app.settings.config
     name = read_projects_file(config).monitor.business if config.exists() else None
-    return await app.db.run("find business", lambda conn: businesses.find(conn, name))
+    return await app.db.run("find business", lambda conn: businesses.of_file(conn, name))
 
 
 async def sync(app: App, order: Order) -> Report:

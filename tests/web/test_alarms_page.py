@@ -46,6 +46,27 @@ async def test_another_business_sees_none_of_it(
     assert "2 items are parked." not in page.text
 
 
+async def test_another_business_is_shown_no_address_and_has_no_button(
+    browser: Browser, app: App, db: Database, business: Business, root: world.Someone
+) -> None:
+    app.settings.config.parent.mkdir(parents=True, exist_ok=True)
+    app.settings.config.write_text('[[alerts.mail]]\nto = ["boss@example.org"]\nfrom = "t@example.org"\n')
+    await browser.log_in(root)
+    page = (await browser.get("/alarms")).text
+    assert "boss@example.org" in page
+    assert "/alarms/test" in page
+    caio = await db.run("add", world.caio)
+    await much(db, caio.business)
+    await browser.log_in(caio)
+    page = (await browser.get("/alarms")).text
+    assert "Mamelodi" in page
+    assert "example.org" not in page
+    assert "/alarms/test" not in page
+    assert (await browser.post("/alarms/test")).status_code == 403
+    async with db.transaction() as conn:
+        assert await (await conn.execute(TESTS.encode())).fetchall() == []
+
+
 async def test_a_part_is_a_part_and_a_wrong_place_is_told(
     browser: Browser, db: Database, business: Business, root: world.Someone
 ) -> None:

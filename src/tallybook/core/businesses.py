@@ -56,6 +56,12 @@ async def every(conn: Conn) -> list[Business]:
     return [Business(*row) for row in await (await conn.execute(EVERY)).fetchall()]
 
 
+async def of_file(conn: Conn, name: str | None) -> Business:
+    """The business that the projects file names; where it names none, the first. Raises WrongSetup, NotFound."""
+    known = await every(conn) if name is None else []
+    return known[0] if known else await find(conn, name)
+
+
 async def find(conn: Conn, name: str | None) -> Business:
     """The business of that name, or the only one there is when no name is given."""
     known = await every(conn)

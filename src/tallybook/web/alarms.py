@@ -18,7 +18,7 @@ from tallybook.core.alarm_store import Episode, Told
 from tallybook.core.alarms import Alarm
 from tallybook.core.callers import Right, may, require
 from tallybook.core.db import Conn
-from tallybook.core.errors import Invalid
+from tallybook.core.errors import Invalid, NotAllowed
 
 from . import i18n, pages, phrases
 from .needs import Asked, TheApp
@@ -91,13 +91,17 @@ async def alarms_page(request: Asked, app: TheApp) -> Response[str]:
     clock = Clock(datetime.now(UTC), request.user.business, lang, i18n.words(lang))
     asked = request.query_params
     below, test = _place(asked.get("below"), asked.get("name")), _number(asked.get("test"))
-    async with app.db.transaction() as conn:
-        context = await _context(conn, clock, below, test)
     alerting = Alerting(app)
     alerting.current()
+    async with app.db.transaction() as conn:
+        is_owner = await alerting.is_owner(conn, clock.business.id)
+        context = await _context(conn, clock, below, test)
+    if not is_owner:
+        _hide_addresses(context)
     context |= {
-        "clock": clock, "may_test": may(request.user, Right.ADMINISTER), "targets": alerting.targets(),
-        "missing": _missing(app, alerting), "channel_names": CHANNEL_NAMES, "state_names": STATE_NAMES,
+        "clock": clock, "may_test": may(request.user, Right.ADMINISTER), "is_owner": is_owner,
+        "targets": alerting.targets() if is_owner else [], "missing": _missing(app, alerting) if is_owner else [],
+        "channel_names": CHANNEL_NAMES, "state_names": STATE_NAMES,
         "icons": ICONS, "terms": alerting.entry.terms,
     }  # fmt: skip
     return pages.page(request, "alarms_part.html" if "hx-request" in request.headers else "alarms.html", context)
@@ -121,6 +125,13 @@ async def _context(conn: Conn, clock: Clock, below: tuple[datetime, str] | None,
     }
 
 
+def _hide_addresses(context: dict[str, Any]) -> None:
+    """Of another business than the projects file's the same people are told; who they are is not its affair."""
+    for part in ("now", "past"):
+        context[part] = [msgspec.structs.replace(line, told=[]) for line in context[part]]
+    context |= {"tested": [], "busy": False}
+
+
 def _missing(app: App, alerting: Alerting) -> list[str]:
     """The settings without which some of these would not be told."""
     wanted = {
@@ -132,9 +143,16 @@ def _missing(app: App, alerting: Alerting) -> list[str]:
 
 @post("/alarms/test", include_in_schema=False)
 async def try_alarms(request: Asked, app: TheApp) -> Redirect:
-    """Tells everybody that this is a test; the page then shows what became of it."""
+    """Tells everybody that this is a test; the page then shows what became of it.
+
+    Raises NotAllowed for another business than the projects file's: it is not told who they are.
+    """
     require(request.user, Right.ADMINISTER)
-    number = await Alerting(app).test(request.user.business, request.user.name, request.user.account_id)
+    alerting = Alerting(app)
+    alerting.current()
+    if not await app.db.run("find a business", lambda conn: alerting.is_owner(conn, request.user.business_id)):
+        raise NotAllowed("Whoever runs this installation is told, and can try it.")
+    number = await alerting.test(request.user.business, request.user.name, request.user.account_id)
     return Redirect(f"/alarms?test={number}", status_code=303)
 
 
