@@ -64,3 +64,27 @@ def test_one_address_may_stand_alone_and_is_told_once(tmp_path: Path) -> None:
     path = tmp_path / "tallybook.toml"
     path.write_text('[[alerts.mail]]\nto = "ana@example.org"\nfrom = "t@example.org"\n')
     assert read_projects_file(path).alerts.mail[0].to == ("ana@example.org",)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://bücher.example/hook", "https://example.org/" + "x" * 2000, r"https://example.org/a\u0007b",
+        "https://example.org/a b", "https://exa..mple.org/", "https://" + "x" * 64 + ".org/", "https://-x.org/",
+        "https://example.org/é",
+    ],
+)  # fmt: skip
+def test_an_address_that_no_client_would_send_to_is_a_mistake_of_the_file(tmp_path: Path, url: str) -> None:
+    text = f'[[alerts.webhook]]\nname = "pager"\nurl = "{url}"\n'
+    assert any("line 3: url must be" in one for one in mistakes(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://xn--bcher-kva.example/hook", "https://example.org.:8443/a?b=c#d", "https://[2606:2800:220:1::1]/x",
+     "https://93.184.216.34/", "https://a_b.example.org/"],
+)  # fmt: skip
+def test_an_address_that_a_client_sends_to_is_taken(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "tallybook.toml"
+    path.write_text(f'[[alerts.webhook]]\nname = "pager"\nurl = "{url}"\n')
+    assert read_projects_file(path).alerts.webhook[0].url == url

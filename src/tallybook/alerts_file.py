@@ -17,6 +17,9 @@ from .toml_tables import Check, Tables
 
 ALERTS, MAIL, WEBHOOK = "alerts", "alerts.mail", "alerts.webhook"
 LONGEST = timedelta(days=1)
+LONGEST_URL = 2000
+_LABEL = re.compile(r"[a-z0-9_][a-z0-9_-]{0,62}")
+LONGEST_HOST = 253
 _NAME = re.compile(r"[\w .-]{1,50}")
 
 
@@ -69,6 +72,13 @@ def addresses(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(address(one) for one in found))
 
 
+def _is_host(name: str) -> bool:
+    if ":" in name:
+        return "%" not in name
+    labels = name.removesuffix(".").split(".")
+    return len(name) <= LONGEST_HOST and all(_LABEL.fullmatch(label) for label in labels)
+
+
 def _url(value: Any) -> str:
     text = _text(value)
     try:
@@ -76,7 +86,12 @@ def _url(value: Any) -> str:
         known = parts.scheme in {"https", "http"} and parts.hostname and parts.port != 0 and not parts.username
     except ValueError:
         known = False
-    if not known:
+    # What the client would refuse while it sends, when nobody is there to mend it.
+    if len(text) > LONGEST_URL or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError(
+            f"must be of at most {LONGEST_URL} plain ASCII characters; write a host such as xn--… for others"
+        )
+    if not known or not _is_host(parts.hostname or ""):
         raise ValueError('must be an address such as "https://example.org/hook", without a user')
     return text
 

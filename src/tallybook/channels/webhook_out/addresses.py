@@ -31,7 +31,8 @@ def is_public(address: str) -> bool:
 
 
 def _is_open(address: IPv4Address | IPv6Address) -> bool:
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    is_of_a_site = isinstance(address, IPv6Address) and address.is_site_local  # which counts as global
+    return address.is_global and not (address.is_multicast or address.is_reserved or is_of_a_site)
 
 
 def _within(address: IPv6Address) -> IPv4Address | None:
