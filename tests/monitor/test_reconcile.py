@@ -10,12 +10,13 @@ import pytest
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Invalid, NotFound
-from tallybook.monitor.service import reconcile, registers
+from tallybook.monitor.service import desks, held, offers, reconcile, registers
 from tallybook.monitor.service.comparison import Comparison
 from tallybook.monitor.service.reconcile import Added, Asked
 from tallybook.monitor.service.refiling import Person
 from tallybook.monitor.service.supervisor_list import Given
 from tallybook.monitor.store import feedback
+from tallybook.monitor.store.held import Waiting
 from tests import world
 from tests.monitor.desk import LAWLEY, MARKETING, MOHADIN, PROJECTS, file, open_for, project, said
 
@@ -214,3 +215,65 @@ async def test_feedback_on_what_was_added_from_a_list_goes_to_the_group_and_quot
     whom = await db.run("whom", lambda conn: feedback.whom(conn, business.id, review_id))  # type: ignore[arg-type]
     assert whom is not None
     assert (whom.group, whom.account, whom.phone, whom.quote) == (LAWLEY.group, "primary", None, None)
+
+
+LACKING = "Project,Date,DR\nEtwatwa,2/12/2025,DR1752301\n"
+SIGNED = "select user_name, comment, resubmitted from qa_photo_reviews where drop_number = 'DR1752301'"
+
+
+async def list_valid(db: Database, business: Business, drop: str) -> None:
+    async def work(conn: Conn) -> None:
+        await conn.execute(
+            f"insert into valid_drop_numbers (drop_number, project) values ('{drop}', 'Etwatwa')".encode()
+        )
+
+    await db.run("list", work)
+
+
+async def test_a_drop_of_a_list_that_is_held_keeps_who_added_it_and_why_until_it_is_filed(
+    db: Database, business: Business, posted: None
+) -> None:
+    number = await keep(db, business, asked(LACKING, project=None))
+    added = await add(db, business, number, reason="Sam forgot")
+    assert (added.new, added.filed.held) == ([], [("DR1752301", "Etwatwa")])
+    assert await rows(
+        db, "select who, after ->> 'reason' from audit_log where action = 'drop.added_by_hand'"
+    ) == [(ANA.name, "Sam forgot")]  # fmt: skip
+    assert await rows(db, "select (after ->> 'held')::int from audit_log where action = 'list.added'") == [(1,)]
+    await list_valid(db, business, "DR1752301")
+    desk = await db.run("desk", lambda conn: desks.desk_of(conn, business))
+    await held.decide_all(db, business, desk)
+    assert await rows(db, SIGNED) == [("Manual Entry", "Added by hand by Ana Mokoena: Sam forgot", False)]
+
+
+async def test_a_drop_of_a_list_that_was_refused_and_then_accepted_is_signed_too(
+    db: Database, business: Business, posted: None
+) -> None:
+    await list_valid(db, business, "DR1000000")
+    number = await keep(db, business, asked(LACKING, project=None))
+    assert (await add(db, business, number, reason="Sam forgot")).filed.invalid == [("DR1752301", "Etwatwa")]
+    (message,) = await rows(db, "select message_id from invalid_drop_submissions where drop_number = 'DR1752301'")
+    found = [Waiting("Etwatwa", "DR1752301", int(str(message[0])))]
+    await db.run("accept", lambda conn: offers.accept(conn, business, found, BEN, anyway="it is there"))
+    assert await rows(db, SIGNED) == [("Manual Entry", "Added by hand by Ana Mokoena: Sam forgot", False)]
+
+
+async def test_a_drop_that_a_list_names_on_two_days_or_in_two_projects_is_made_once_and_not_posted_again(
+    db: Database, business: Business, posted: None
+) -> None:
+    text = """Project,Date,DR
+Mohadin,2/12/2025,DR1752302
+Lawley,2/12/2025,DR1752302
+Lawley,2/12/2025,DR1752303
+Lawley,1/12/2025,DR1752303
+"""
+    number = await keep(db, business, asked(text, project=None))
+    added = await add(db, business, number)
+    assert sorted(added.new) == [("DR1752302", "Mohadin"), ("DR1752303", "Lawley")]
+    assert await rows(
+        db, "select drop_number, project, review_date, resubmitted from qa_photo_reviews "
+        "where drop_number in ('DR1752302', 'DR1752303') order by 1"
+    ) == [
+        ("DR1752302", "Mohadin", date(2025, 12, 2), False), ("DR1752303", "Lawley", date(2025, 12, 1), False),
+    ]  # fmt: skip
+    assert (await add(db, business, number)).new == []

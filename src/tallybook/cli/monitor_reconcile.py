@@ -109,6 +109,8 @@ def told(comparison: Comparison, added: Added | None) -> list[str]:
     lines += _listed([f"{_row(line.sheet, line.row)}: {line.reason} ({line.detail})" for line in comparison.unread])
     if added is not None:
         lines.append(f"Added: {len(added.new)}. Not on their project's list: {len(added.filed.invalid)}.")
+        if added.filed.held:
+            lines.append(f"Held until their project's list can be read: {len(added.filed.held)}.")
     return lines
 
 

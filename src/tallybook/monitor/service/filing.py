@@ -18,6 +18,7 @@ from tallybook.monitor.reply_types import Manner, Rejected
 from tallybook.monitor.store import filing as store
 from tallybook.monitor.store import held as held_store
 from tallybook.monitor.store import marketing
+from tallybook.monitor.store import reconcile as list_store
 from tallybook.monitor.store import refused as refused_store
 from tallybook.monitor.store.filing import Listed
 from tallybook.monitor.types import Effect, Filed, Kind, Post, Project
@@ -183,6 +184,9 @@ class Desk:
             )
             # A row written by hand in between makes of a first post one that was posted again.
             again = [post for post in new if _spaced(post) not in made] + again
+            by_hand = [_spaced(post) for post in new if post.bridge == store.MANUAL and _spaced(post) in made]
+            if by_hand:
+                await list_store.sign_reviews(conn, business_id, by_hand)
         if again:
             unknown = {_spaced(post) for post in again} - reviews.keys()
             found = await store.find_reviews(conn, business_id, unknown) if unknown else {}

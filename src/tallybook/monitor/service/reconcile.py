@@ -20,17 +20,17 @@ from tallybook.core.wakeups import wake_up
 from tallybook.monitor import rules
 from tallybook.monitor.store import reconcile as store
 from tallybook.monitor.store import refiling as lock_store
+from tallybook.monitor.store.filing import MANUAL
 from tallybook.monitor.store.reconcile import Kept
 from tallybook.monitor.types import Filed, Post, Project
 
 from . import desks, registers
-from .comparison import Comparison, compare
+from .comparison import Comparison, Place, compare, place_of
 from .filing import Desk
 from .refiling import Person, reason_of
 from .supervisor_list import Entry, Given, SupervisorList, read_list
 
 TOPIC = "monitor"
-MANUAL = "manual"  # the channel and the kind of a message that nobody sent: a line of a list, added by a person
 NOON = time(12)
 MAX_NAME = 200
 
@@ -121,22 +121,34 @@ async def add_missing(conn: Conn, business: Business, number: int, who: Person, 
     if wanted:
         await lock_store.lock(conn, business.id, wanted)
     comparison = await _compare(conn, business, desk, read)
-    entries = comparison.addable
+    entries = _each_once(comparison.addable, projects)
     incomings = [_message(_post(entry, projects, business, now), entry) for entry in entries]
     absorbed: Absorbed[Filed] = await ingest.absorb(conn, business, incomings, desk)
     filed = _together(absorbed.facts)
-    await _sign(conn, business, projects, filed, f"Added by hand by {who.name}: {why}")
     told = {"reason": why, "list": number, "file": kept.file_name}
+    did = [*filed.created, *filed.resubmitted, *filed.history, *filed.activated, *filed.invalid, *filed.held]
+    drops = sorted({drop for drop, _ in did})
+    await audit.record_all(conn, business.id, who.name, who.account_id, "drop.added_by_hand", "drop", drops, told)
+    await store.sign_reviews(conn, business.id, [(projects[name].space, drop) for drop, name in filed.created])
+    if filed.activated:
+        await store.sign_activations(conn, business.id, [(name, drop) for drop, name in filed.activated])
     await store.added(conn, business.id, number, who.name, why)
     done = Added(filed, len(comparison.both) + absorbed.known)
-    drops = sorted({drop for drop, _ in [*done.new, *filed.invalid]})
-    await audit.record_all(conn, business.id, who.name, who.account_id, "drop.added_by_hand", "drop", drops, told)
-    counted = {"reason": why, "file": kept.file_name, "added": len(done.new), "refused": len(filed.invalid)}
+    counted: dict[str, object] = {"reason": why, "file": kept.file_name, "added": len(done.new)}
+    counted |= {"refused": len(filed.invalid), "held": len(filed.held)}
     await audit.record(
         conn, business.id, who.name, who.account_id, "list.added", "reconciliation", str(number), None, counted
     )
     await wake_up(conn, TOPIC, business.id)
     return done
+
+
+def _each_once(entries: Sequence[Entry], projects: Mapping[str, Project]) -> list[Entry]:
+    """Each drop where it counts once, by its first day: a drop that nobody had cannot have been posted again. Pure."""
+    first: dict[tuple[Place, str], Entry] = {}
+    for entry in sorted(entries, key=lambda one: (one.day, one.at or NOON)):
+        first.setdefault((place_of(projects[entry.project]), entry.drop_number), entry)
+    return list(first.values())
 
 
 def _post(entry: Entry, projects: Mapping[str, Project], business: Business, now: datetime) -> Post:
@@ -164,12 +176,3 @@ def _message(post: Post, entry: Entry) -> Incoming:
 
 def _together(parts: Sequence[Filed]) -> Filed:
     return Filed(*([entry for part in parts for entry in getattr(part, name)] for name in Filed.__struct_fields__))
-
-
-async def _sign(conn: Conn, business: Business, projects: Mapping[str, Project], filed: Filed, note: str) -> None:
-    """What was made from a list says so: it has no sender."""
-    made = [(projects[name].space, drop) for drop, name in filed.created]
-    if made:
-        await store.sign_reviews(conn, business.id, made, note)
-    if filed.activated:
-        await store.sign_activations(conn, business.id, [(name, drop) for drop, name in filed.activated])

@@ -13,6 +13,8 @@ from tallybook.core import arrays, keys
 from tallybook.core.db import Conn
 from tallybook.monitor.types import Effect, Post
 
+MANUAL = "manual"  # the channel and the kind of a message that nobody sent: a line of a list, added by a person
+BY_HAND = "Manual Entry"
 SpacedDrop = tuple[str, str]  # (space, drop number)
 
 # Locks the drops in key order, new ones included, and tells when those known were last posted before this batch. A
@@ -119,7 +121,8 @@ async def add_submissions(conn: Conn, business_id: int, decided: Sequence[tuple[
 CREATE_REVIEWS = f"""
 insert into qa_photo_reviews (business_id, id, space, drop_number, project, review_date, user_name, submitted_by,
     sender_phone, comment, whatsapp_message_date, last_said_at, bridge_source)
-select %(business_id)s, u.id, u.space, u.drop_number, u.project, u.review_date, coalesce(u.phone, 'unresolved'),
+select %(business_id)s, u.id, u.space, u.drop_number, u.project, u.review_date,
+    coalesce(u.phone, case when u.bridge = '{MANUAL}' then '{BY_HAND}' else 'unresolved' end),
     u.phone, u.phone, u.comment, u.said_at, u.said_at, u.bridge
 from unnest(%(ids)s::uuid[], %(space)s::text[], %(drop_number)s::text[], %(project)s::text[], %(review_date)s::date[],
     %(phone)s::text[], %(comment)s::text[], %(said_at)s::timestamptz[], %(bridge)s::text[])

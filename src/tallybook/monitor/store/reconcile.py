@@ -12,6 +12,8 @@ from tallybook.core import arrays, keys
 from tallybook.core.db import Conn
 from tallybook.monitor.types import Kind
 
+from .filing import BY_HAND
+
 
 class Kept(msgspec.Struct, frozen=True):
     """A list that somebody gave. ``list`` is as it was read; ``added_at`` is when what it lacked was added."""
@@ -155,13 +157,16 @@ def _held(row: Sequence[Any]) -> Held:
     return Held(Kind(row[0]), *row[1:])
 
 
-BY_HAND = "Manual Entry"
-# A review made from a list has no sender, and says who added it and why.
-SIGN_REVIEWS = f"""
-update qa_photo_reviews r set user_name = '{BY_HAND}', comment = %(note)s, updated_at = now()
+# A review made from a list has no sender, and says who added it and why, whenever it is filed.
+SIGN_REVIEWS = """
+update qa_photo_reviews r set comment = s.note, updated_at = now()
 from unnest(%(space)s::text[], %(drop_number)s::text[]) as u (space, drop_number)
-where r.business_id = %(business_id)s and r.space = u.space and r.drop_number = u.drop_number
-and r.user_name = 'unresolved'
+cross join lateral (
+    select 'Added by hand by ' || a.who || ': ' || (a.after ->> 'reason') as note from audit_log a
+    where a.business_id = (select %(business_id)s::int) and a.action = 'drop.added_by_hand'
+    and a.subject = 'drop' and a.subject_id = u.drop_number
+    order by a.id desc limit 1) s
+where r.business_id = (select %(business_id)s::int) and r.space = u.space and r.drop_number = u.drop_number
 """
 SIGN_ACTIVATIONS = f"""
 update marketing_activations a set user_name = '{BY_HAND}', updated_at = now()
@@ -171,10 +176,10 @@ and a.user_name is null
 """
 
 
-async def sign_reviews(conn: Conn, business_id: int, drops: Sequence[tuple[str, str]], note: str) -> None:
-    """Writes into the reviews of these (space, drop number), just made, who added them and why."""
+async def sign_reviews(conn: Conn, business_id: int, drops: Sequence[tuple[str, str]]) -> None:
+    """Writes into the reviews of these (space, drop number), just made, who added them and why, as the record says."""
     values = {"space": arrays.texts([s for s, _ in drops]), "drop_number": arrays.texts([d for _, d in drops])}
-    await conn.execute(SIGN_REVIEWS, {"business_id": business_id, "note": note, **values})
+    await conn.execute(SIGN_REVIEWS, {"business_id": business_id, **values})
 
 
 async def sign_activations(conn: Conn, business_id: int, drops: Sequence[tuple[str, str]]) -> None:
