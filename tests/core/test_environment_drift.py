@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from tallybook.core.environment_catalogue import facts
-from tallybook.core.environment_drift import drift
+from tallybook.core.environment_catalogue import facts, functions
+from tallybook.core.environment_drift import drift, drift_of_functions
 from tallybook.core.environment_reading import look_into, one_moment
 
 
@@ -17,9 +17,9 @@ async def found(owner_url: str, *changes: str) -> list[str]:
         for change in changes:
             await conn.execute(change.encode())
     async with one_moment(owner_url) as conn:
-        production = await facts(conn)
+        production, made = await facts(conn), await functions(conn)
         await look_into(conn, "dev")
-        return drift(production, await facts(conn), "dev")
+        return drift(production, await facts(conn), "dev") + drift_of_functions(made, await functions(conn), "dev")
 
 
 async def test_two_environments_of_one_release_do_not_differ(fresh_owner_url: str) -> None:
@@ -76,7 +76,8 @@ DRIFTED = {
     ),
     "a check": (
         ("alter table qa_submissions add constraint mine check (drop_number like 'DR%')",),
-        "Dev holds qa_submissions to mine, CHECK (((drop_number)::text ~~ 'DR%'::text)); production does not.",
+        ("In dev qa_submissions is held to mine, CHECK (((drop_number)::text ~~ 'DR%'::text)), and in production it is "
+        "not."),
     ),
     "a check that old rows escaped": (
         (
@@ -94,6 +95,42 @@ DRIFTED = {
     "a trigger": (
         ("drop trigger qa_photo_reviews_fill_space on qa_photo_reviews",),
         "The trigger qa_photo_reviews_fill_space on qa_photo_reviews does not fire in dev.",
+    ),
+    "a trigger of another condition": (
+        (
+            "drop trigger qa_photo_reviews_fill_space on qa_photo_reviews",
+            ("create trigger qa_photo_reviews_fill_space after insert on qa_photo_reviews "
+            "for each row execute function fill_drop_space()"),
+        ),
+        "The trigger qa_photo_reviews_fill_space on qa_photo_reviews does something else in dev than in production.",
+    ),
+    "a trigger's function": (
+        ("create or replace function fill_drop_space() returns trigger language plpgsql as 'begin return new; end'",),
+        "The trigger qa_photo_reviews_fill_space on qa_photo_reviews does something else in dev than in production.",
+    ),
+    "a function": (
+        ("create or replace function only_business() returns int language sql stable as 'select 1'",),
+        "The function only_business() does something else in dev than in production.",
+    ),
+    "numbers that nobody may give": (
+        ("alter table marketing_activations alter column id set generated always",),
+        "The column marketing_activations.id has the default identity in production and identity, always in dev.",
+    ),
+    "another collation": (
+        ('alter table qa_photo_reviews alter column drop_number type varchar(50) collate "C"',),
+        "The column qa_photo_reviews.drop_number has the collation default in production and C in dev.",
+    ),
+    "row security": (
+        ("alter table messages enable row level security",),
+        "In dev alone row security decides who sees which row of messages.",
+    ),
+    "a rule that swallows rows": (
+        ("create rule nothing as on insert to drops do instead nothing",),
+        "The rule nothing makes something else of what is written to drops in dev than in production.",
+    ),
+    "a right that was taken away": (
+        ("revoke insert on drops from tallybook_dev",),
+        "The role of dev has no right to insert on drops, as production's has. Mend it with: tallybook env create dev",
     ),
     "a table": (("drop table marketing_posts",), "The table marketing_posts is missing in dev."),
 }  # fmt: skip

@@ -17,6 +17,7 @@ class Column(msgspec.Struct, frozen=True):
     type: str
     nullable: bool
     default: str | None
+    collation: str | None = None
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -40,6 +41,13 @@ class Index(msgspec.Struct, frozen=True):
     method: str
 
 
+class Made(msgspec.Struct, frozen=True):
+    """A trigger, a rewriting rule or a function: what it is called and all that it does."""
+
+    name: str
+    does: str
+
+
 class Table(msgspec.Struct, frozen=True):
     """A table and all that holds its rows to something."""
 
@@ -47,7 +55,10 @@ class Table(msgspec.Struct, frozen=True):
     columns: tuple[Column, ...] = ()
     rules: tuple[Rule, ...] = ()
     indexes: tuple[Index, ...] = ()
-    triggers: tuple[str, ...] = ()
+    triggers: tuple[Made, ...] = ()
+    rewrites: tuple[Made, ...] = ()
+    row_security: bool = False
+    rights: tuple[str, ...] = ()
 
 
 FACTS = """
@@ -56,7 +67,11 @@ select json_build_object(
     'columns', (
         select coalesce(json_agg(json_build_object(
             'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'nullable', not a.attnotnull,
-            'default', case when a.attidentity <> '' then 'identity' else pg_get_expr(d.adbin, d.adrelid) end)
+            'default', case a.attidentity when 'a' then 'identity, always' when 'd' then 'identity'
+                else pg_get_expr(d.adbin, d.adrelid) end,
+            'collation', (
+                select l.collname from pg_collation l join pg_type y on y.oid = a.atttypid
+                where l.oid = a.attcollation and a.attcollation <> y.typcollation))
             order by a.attnum), '[]')
         from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
         where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped),
@@ -76,8 +91,21 @@ select json_build_object(
         from pg_index x join pg_class i on i.oid = x.indexrelid join pg_am m on m.oid = i.relam
         where x.indrelid = t.oid),
     'triggers', (
-        select coalesce(json_agg(g.tgname order by g.tgname), '[]')
-        from pg_trigger g where g.tgrelid = t.oid and not g.tgisinternal and g.tgenabled <> 'D'))
+        select coalesce(json_agg(json_build_object(
+            'name', g.tgname, 'does', pg_get_triggerdef(g.oid, true) || ' ' || g.tgenabled::text || ' ' || p.prosrc)
+            order by g.tgname), '[]')
+        from pg_trigger g join pg_proc p on p.oid = g.tgfoid
+        where g.tgrelid = t.oid and not g.tgisinternal and g.tgenabled <> 'D'),
+    'rewrites', (
+        select coalesce(json_agg(json_build_object('name', w.rulename, 'does', pg_get_ruledef(w.oid, true))
+            order by w.rulename), '[]')
+        from pg_rewrite w where w.ev_class = t.oid and w.ev_enabled <> 'D'),
+    'row_security', t.relrowsecurity,
+    'rights', (
+        select coalesce(json_agg(lower(x.privilege_type) order by x.privilege_type), '[]')
+        from aclexplode(t.relacl) x join pg_roles r on r.oid = x.grantee
+        where x.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+            and r.rolname = 'tallybook_' || case current_schema() when 'public' then 'prod' else current_schema() end))
 from pg_class t
 where t.relkind in ('r', 'p') and t.relnamespace = current_schema()::regnamespace and t.relname <> 'alembic_version'
 order by t.relname
@@ -88,3 +116,16 @@ async def facts(conn: Conn) -> list[Table]:
     """The tables of the schema that the connection sees."""
     rows = await (await conn.execute(FACTS)).fetchall()
     return [msgspec.convert(row[0], Table) for row in rows]
+
+
+FUNCTIONS = """
+select p.oid::regprocedure::text, p.prosrc || coalesce(pg_get_function_sqlbody(p.oid), '') from pg_proc p
+where p.pronamespace = current_schema()::regnamespace
+    and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
+order by 1
+"""
+
+
+async def functions(conn: Conn) -> list[Made]:
+    """The functions of the schema that the connection sees, without those of extensions."""
+    return [Made(*row) for row in await (await conn.execute(FUNCTIONS)).fetchall()]

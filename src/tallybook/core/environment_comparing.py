@@ -16,8 +16,8 @@ from . import keys
 from .businesses import every
 from .db import PROD, Conn, open_database
 from .environment import check_stands
-from .environment_catalogue import facts
-from .environment_drift import drift
+from .environment_catalogue import facts, functions
+from .environment_drift import drift, drift_of_functions
 from .environment_reading import look_into, one_moment
 from .environment_registers import Held, drops, held
 from .errors import WrongSetup
@@ -72,11 +72,11 @@ async def compare(owner_url: str, environment: str, days: int, now: datetime) ->
     since = now - timedelta(days=days)
     async with one_moment(owner_url) as conn:
         businesses = [business.id for business in await every(conn)]
-        found = [(await facts(conn), await _registers(conn, businesses, since))]
+        found = [(await facts(conn), await functions(conn), await _registers(conn, businesses, since))]
         await look_into(conn, environment)
-        found.append((await facts(conn), await _registers(conn, businesses, since)))
-    (tables, ours), (other_tables, theirs) = found
-    told = drift(tables, other_tables, environment)
+        found.append((await facts(conn), await functions(conn), await _registers(conn, businesses, since)))
+    (tables, made, ours), (other_tables, other_made, theirs) = found
+    told = drift(tables, other_tables, environment) + drift_of_functions(made, other_made, environment)
     return {
         business: Report(environment, now, days, told, lines(ours[business], theirs[business]))
         for business in businesses

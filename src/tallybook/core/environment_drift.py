@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from . import keys
-from .environment_catalogue import Column, Index, Table
+from .environment_catalogue import Column, Index, Made, Table
 
 # People's own SQL copies these with ``insert … select *``, which goes by the order of the columns.
 COPIED_BY_STAR = frozenset({
@@ -23,7 +23,7 @@ def drift(production: Sequence[Table], other: Sequence[Table], name: str) -> lis
     found = [f"The table {table} is missing in {name}." for table in here if table not in there]
     found += [f"The table {table} is in {name} alone." for table in there if table not in here]
     for pair in ((ours, there[table]) for table, ours in here.items() if table in there):
-        for differences in (_columns, _keys, _rules, _plain_indexes, _triggers):
+        for differences in (_columns, _keys, _rules, _plain_indexes, _triggers, _rewrites, _rights):
             found += differences(*pair, name)
     return found
 
@@ -53,6 +53,9 @@ def _column(ours: Column, theirs: Column, name: str) -> str | None:
         return f"must be filled in {name if ours.nullable else 'production'} alone"
     if ours.default != theirs.default:
         return f"has the default {ours.default or 'nothing'} in production and {theirs.default or 'nothing'} in {name}"
+    if ours.collation != theirs.collation:
+        usual = "default"
+        return f"has the collation {ours.collation or usual} in production and {theirs.collation or usual} in {name}"
     return None
 
 
@@ -96,12 +99,12 @@ def _same(table: str, index: Index) -> str:
 def _rules(here: Table, there: Table, name: str) -> list[str]:
     ours, theirs = ({rule.definition: rule for rule in table.rules} for table in (here, there))
     found = [
-        f"Production holds {here.name} to {ours[one].name}, {one}; {name} does not."
+        f"In production {here.name} is held to {ours[one].name}, {one}, and in {name} it is not."
         for one in ours
         if one not in theirs
     ]
     found += [
-        f"{name.capitalize()} holds {here.name} to {theirs[one].name}, {one}; production does not."
+        f"In {name} {here.name} is held to {theirs[one].name}, {one}, and in production it is not."
         for one in theirs
         if one not in ours
     ]
@@ -133,11 +136,50 @@ def _plain_indexes(here: Table, there: Table, name: str) -> list[str]:
 
 
 def _triggers(here: Table, there: Table, name: str) -> list[str]:
-    found = [
-        f"The trigger {one} on {here.name} does not fire in {name}."
-        for one in here.triggers
-        if one not in there.triggers
-    ]
+    ours, theirs = _made(here.triggers), _made(there.triggers)
+    found = [f"The trigger {one} on {here.name} does not fire in {name}." for one in ours if one not in theirs]
+    found += [f"The trigger {one} on {here.name} fires in {name} alone." for one in theirs if one not in ours]
     return found + [
-        f"The trigger {one} on {here.name} fires in {name} alone." for one in there.triggers if one not in here.triggers
+        f"The trigger {one} on {here.name} does something else in {name} than in production."
+        for one in ours
+        if one in theirs and ours[one] != theirs[one]
     ]
+
+
+def _rewrites(here: Table, there: Table, name: str) -> list[str]:
+    ours, theirs = _made(here.rewrites), _made(there.rewrites)
+    return [
+        f"The rule {one} makes something else of what is written to {here.name} in {name} than in production."
+        for one in sorted(ours.keys() | theirs.keys())
+        if ours.get(one) != theirs.get(one)
+    ]
+
+
+def _rights(here: Table, there: Table, name: str) -> list[str]:
+    found: list[str] = []
+    if here.row_security != there.row_security:
+        where = name if there.row_security else "production"
+        found.append(f"In {where} alone row security decides who sees which row of {here.name}.")
+    found += [
+        f"The role of {name} has no right to {right} on {here.name}, as production's has. "
+        f"Mend it with: tallybook env create {name}"
+        for right in here.rights
+        if right not in there.rights
+    ]
+    return found
+
+
+def drift_of_functions(production: Sequence[Made], other: Sequence[Made], name: str) -> list[str]:
+    """One sentence for each function that is missing, or does something else."""
+    ours, theirs = _made(production), _made(other)
+    found = [f"The function {one} is missing in {name}." for one in ours if one not in theirs]
+    found += [f"The function {one} is in {name} alone." for one in theirs if one not in ours]
+    return found + [
+        f"The function {one} does something else in {name} than in production."
+        for one in ours
+        if one in theirs and ours[one] != theirs[one]
+    ]
+
+
+def _made(given: Iterable[Made]) -> dict[str, str]:
+    return {one.name: one.does for one in given}
