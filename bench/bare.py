@@ -19,7 +19,7 @@ COLUMNS = {
     "drops": "business_id space drop_number last_posted_at previous_posted_at",
     "qa_submissions": "business_id space drop_number message_id project sender_phone said_at effect",
     "qa_photo_reviews": "business_id id space drop_number project review_date user_name submitted_by sender_phone "
-    "comment whatsapp_message_date bridge_source",
+    "comment whatsapp_message_date bridge_source last_said_at",
     "marketing_activations": "business_id project drop_number whatsapp_message_date submitted_by user_name is_valid "
     "validation_message",
     "marketing_posts": "business_id project drop_number message_id sender_phone said_at",

@@ -29,7 +29,8 @@ create schema predecessor;
 set search_path to predecessor, public;
 create table predecessor.qa_photo_reviews (like public.qa_photo_reviews including defaults);
 alter table predecessor.qa_photo_reviews drop column business_id, drop column space, drop column locked_by_account,
-    drop column bridge_source, add primary key (id), add unique (drop_number, review_date);
+    drop column bridge_source, drop column last_said_at, drop column assigned_account,
+    add primary key (id), add unique (drop_number, review_date);
 create index on predecessor.qa_photo_reviews (review_date);
 create index on predecessor.qa_photo_reviews (drop_number);
 create index on predecessor.qa_photo_reviews (user_name);
