@@ -65,6 +65,8 @@ def test_web_and_worker_wait_for_the_migrations_which_alone_know_the_owner() -> 
         assert unit["Install"]["WantedBy"] == "tallybook.target"
     migrate = read(FOLDER / "tallybook-migrate.service")
     assert migrate["Service"]["Type"] == "oneshot"
+    assert migrate["Service"]["ExecStart"].endswith("tallybook migrate --wait"), "at boot the database may be late"
+    assert migrate["Service"]["TimeoutStartSec"] == "infinity"
     assert "owner.env" in migrate["Service"]["EnvironmentFile"]
     assert {read(path)["Unit"]["PartOf"] for path in SERVICES} == {"tallybook.target"}
 

@@ -13,7 +13,19 @@ from tallybook.core import embedded, environment, revisions, roll_back
 from tallybook.core.db import PROD, schema_of
 
 from . import environment_data
-from .opening import Env, Json, Needs, confirmed, make_environment, owner_url, run, say, settings_of, with_database
+from .opening import (
+    Env,
+    Json,
+    Needs,
+    confirmed,
+    make_environment,
+    once_it_is_there,
+    owner_url,
+    run,
+    say,
+    settings_of,
+    with_database,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Environments: a schema and a role of its own each.")
 for _command in environment_data.COMMANDS:
@@ -57,6 +69,7 @@ def do_migrate(
         Literal["all", "pre", "back"],
         typer.Option(help="pre: only what is safe before the new code. back: let the release before start again."),
     ] = "all",
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for a database that is away, however long.")] = False,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
@@ -75,7 +88,7 @@ def do_migrate(
         async with embedded.running(settings.data_dir, exclusive=False) as server:
             return await make_environment(server, settings.env)
 
-    applied = run(work())
+    applied = run(once_it_is_there(work) if wait else work())
     say({"applied": applied}, f"{len(applied)} migrations applied; the database is up to date.", as_json=as_json)
 
 

@@ -17,9 +17,9 @@ import typer
 
 from tallybook.app import App, open_app
 from tallybook.core import embedded, environment, keys, log
-from tallybook.core.db import Conn
+from tallybook.core.db import Conn, is_transient
 from tallybook.core.embedded import Server
-from tallybook.core.errors import WrongSetup
+from tallybook.core.errors import Unavailable, WrongSetup
 from tallybook.core.revisions import check_current, check_revision
 from tallybook.settings import Settings
 
@@ -42,12 +42,37 @@ def settings_of(env: str | None) -> Settings:
 
 
 def run(work: Awaitable[T]) -> T:
-    """Runs a command's work to its end."""
+    """Runs a command's work to its end. Raises Unavailable where the database is away."""
 
     async def main() -> T:
         return await work
 
-    return asyncio.run(main())
+    try:
+        return asyncio.run(main())
+    except psycopg.OperationalError as error:
+        if not is_transient(error):
+            raise
+        raise Unavailable(f"The database cannot be reached: {reason_of(error)}") from None
+
+
+async def once_it_is_there(work: Callable[[], Awaitable[T]]) -> T:
+    """What ``work`` returns, tried again for as long as the database is away; that is logged once."""
+    is_told = False
+    while True:
+        try:
+            return await work()
+        except psycopg.OperationalError as error:
+            if not is_transient(error):
+                raise
+            if not is_told:
+                logger.warning("The database is away; it is waited for", reason=reason_of(error))
+            is_told = True
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
+def reason_of(error: psycopg.Error) -> str:
+    """The first line of what the driver says; the others may quote a statement."""
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def say(value: Any, text: Callable[[], str] | str, *, as_json: bool) -> None:
