@@ -95,9 +95,14 @@ class Sender(Protocol):
 
 
 class SendError(Exception):
-    """Sending failed and nothing was sent. ``permanent`` alone decides whether it is tried again."""
+    """Sending failed and nothing was sent. ``permanent`` alone decides whether it is tried again.
+
+    ``of_line``: the fault is that of the number or its provider, so that nobody else can be sent to either; otherwise
+    it is the recipient's or the message's own.
+    """
 
     permanent = False
+    of_line = False
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -107,9 +112,13 @@ class SendError(Exception):
 class Unreachable(SendError):
     """No connection was made, so nothing can have been sent."""
 
+    of_line = True
+
 
 class RateLimited(SendError):
     """The provider asked us to wait; ``retry_after`` is in seconds."""
+
+    of_line = True
 
 
 class Refused(SendError):

@@ -76,7 +76,8 @@ class Outgoing(msgspec.Struct, frozen=True):
     """Something to be sent by a channel, once per ``dedup_key`` within its business and channel.
 
     Messages to one recipient keep their order; those of a ``topic`` only among themselves, so that one which must cool
-    down holds no other back.
+    down holds no other back. After ``expires_at`` it is dropped instead of sent. What somebody ``pressed`` for goes
+    before what is said by itself, and need not cool down.
     """
 
     channel: str
@@ -85,6 +86,8 @@ class Outgoing(msgspec.Struct, frozen=True):
     dedup_key: str
     body: dict[str, msgspec.Raw | str | int | bool | list[str] | None]
     topic: str | None = None
+    expires_at: datetime | None = None
+    pressed: bool = False
 
 
 class Status(enum.StrEnum):

@@ -14,6 +14,7 @@ import msgspec
 from . import keys
 from .db import Conn, Database
 from .messages import Outgoing, Status
+from .outcomes import Became, Tell, tell_nobody
 from .sending import Post, deliver
 from .standing import Rhythm, again_and_again
 from .wakeups import wake_up
@@ -53,8 +54,9 @@ class Aside(msgspec.Struct, frozen=True):
 
 
 PUT = f"""
-insert into outbox (business_id, channel, account, recipient, dedup_key, body, topic)
-values (%(business_id)s::int, %(channel)s, %(account)s, %(to)s, %(dedup_key)s, %(body)s::jsonb, %(topic)s::text)
+insert into outbox (business_id, channel, account, recipient, dedup_key, body, topic, expires_at, priority)
+values (%(business_id)s::int, %(channel)s, %(account)s, %(to)s, %(dedup_key)s, %(body)s::jsonb, %(topic)s::text,
+    %(expires_at)s::timestamptz, %(pressed)s::bool::int)
 on conflict {keys.OUTGOING.target} do nothing
 """
 
@@ -78,13 +80,14 @@ with ours as (
     update outbox o set state = %(status)s::text, lease_until = null, done_at = coalesce(done_at, now()),
         external_id = coalesce(o.external_id, %(external_id)s::text), reason = %(reason)s::text
     from ours where o.business_id = %(business_id)s::int and o.id = ours.id and o.state = any(%(below)s::text[])
+    returning o.id, o.dedup_key
 )
-select count(*) from ours
+select risen.dedup_key from ours left join risen using (id)
 """
 
 
-async def settle(conn: Conn, business_id: int, report: Report) -> bool:
-    """Raises a message to what its provider reports; a late or repeated report changes nothing.
+async def settle(conn: Conn, business_id: int, report: Report, tell: Tell = tell_nobody) -> bool:
+    """Raises a message to what its provider reports, of which ``tell`` hears; a late or repeated one changes nothing.
 
     False: we know no such message. A report may overtake our own record of the provider's id: have it tried later.
     """
@@ -92,8 +95,11 @@ async def settle(conn: Conn, business_id: int, report: Report) -> bool:
     values = msgspec.structs.asdict(report) | {
         "business_id": business_id, "reason": reason, "below": list(RISES[report.status]),
     }  # fmt: skip
-    row = await (await conn.execute(SETTLE, values)).fetchone()
-    return bool(row and row[0])
+    found = await (await conn.execute(SETTLE, values)).fetchall()
+    risen = [Became(report.channel, key, report.status) for (key,) in found if key is not None]
+    if risen:
+        await tell(conn, business_id, risen)
+    return bool(found)
 
 
 ASIDE = """
@@ -102,7 +108,8 @@ where business_id = %(business_id)s::int and state in ('unknown', 'parked') and 
 order by id limit %(limit)s::int
 """
 REPLAY = """
-update outbox set state = 'waiting', attempts = 0, resent = false, claimed_by = null, not_before = now(), done_at = null
+update outbox set state = 'waiting', attempts = 0, resent = false, claimed_by = null, not_before = now(),
+    done_at = null, expires_at = null, faults = 0
 where business_id = %(business_id)s::int and state = 'parked' and id = any(%(ids)s::bigint[])
 returning id
 """
@@ -126,7 +133,7 @@ async def replay(conn: Conn, business_id: int, ids: Sequence[int]) -> set[int]:
 # The lease of one that is being sent may have run out: it too is work for its business.
 BUSY = """
 select distinct business_id from outbox
-where state in ('waiting', 'unknown') and not_before <= now()
+where state in ('waiting', 'unknown') and (not_before <= now() or expires_at <= now())
     or state = 'sending' and lease_until <= clock_timestamp()
 order by business_id
 """

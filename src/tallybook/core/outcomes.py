@@ -1,7 +1,7 @@
 """Who is told what became of what was to be sent: in the transaction that writes it down.
 
-A yes is told by the sending itself, however late, and by our own message coming back; so of one message perhaps twice,
-and never of one that was captured, dropped or refused.
+A yes is told by the sending itself, however late, by its provider's report, and by our own message coming back; so of
+one message perhaps more than once, and never of one that was captured, dropped or refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .messages import Status
 class Became(msgspec.Struct, frozen=True):
     """What became of a message of ours, by the channel and key under which it was put.
 
-    A yes is SENT or DELIVERED. WAITING: it was not sent and will be tried again.
+    A yes is SENT, DELIVERED or READ. WAITING: it was not sent and will be tried again.
     """
 
     channel: str
@@ -27,7 +27,7 @@ class Became(msgspec.Struct, frozen=True):
 
     @property
     def is_yes(self) -> bool:
-        return self.status in {Status.SENT, Status.DELIVERED}
+        return self.status in {Status.SENT, Status.DELIVERED, Status.READ}
 
 
 # Called with the connection of that transaction and the business. What it raises undoes the record of the yes, which is

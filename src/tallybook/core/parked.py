@@ -222,7 +222,8 @@ class Replayer:
 
 # Late news of the send whose answer was missing is not waited for any more: its claim is taken away.
 SEND_AGAIN = """
-update outbox set state = 'waiting', attempts = 0, resent = false, claimed_by = null, not_before = now(), done_at = null
+update outbox set state = 'waiting', attempts = 0, resent = false, claimed_by = null, not_before = now(),
+    done_at = null, expires_at = null, faults = 0
 where business_id = %(business_id)s::int and state = 'unknown' and id = %(id)s::bigint
 """
 TAKE_MESSAGE = """

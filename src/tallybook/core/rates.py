@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from . import keys
+from . import gates, keys
 from .db import Conn
 
 
@@ -31,12 +31,14 @@ class Limits:
     """What holds for one line.
 
     ``cooldown``: seconds between two messages of one topic. ``grace``: seconds after its start in which a worker sends
-    nothing, so that one that starts again and again floods nobody.
+    nothing, so that one that starts again and again floods nobody. ``most_faults``: tries of one message, failed by no
+    fault of the line, after which a person is asked.
     """
 
     windows: tuple[Limit, ...] = ()
     cooldown: float = 0.0
     grace: float = 0.0
+    most_faults: int = 12
 
 
 @runtime_checkable
@@ -55,11 +57,12 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A message that wants to be sent now."""
+    """A message that wants to be sent now. What somebody ``pressed`` for need not cool down."""
 
     line: Line
     outgoing_id: int
     topic: str | None
+    pressed: bool = False
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -112,12 +115,13 @@ async def take(conn: Conn, asked: Asked, limits: Limits) -> Wait | None:
     Otherwise says until when it must wait, and closes the line where it is the line that is full.
     """
     names = msgspec.structs.asdict(asked.line)
+    await gates.enter(conn, asked.line.business_id, asked.line.channel)
     row = await (await conn.execute(LOCK_LINE, names)).fetchone()
     if row and row[0]:
         return Wait(row[1], None)
     names |= {
         "counts": [limit.count for limit in limits.windows], "seconds": [limit.seconds for limit in limits.windows],
-        "cooldown": limits.cooldown, "topic": asked.topic, "outgoing_id": asked.outgoing_id,
+        "cooldown": 0.0 if asked.pressed else limits.cooldown, "topic": asked.topic, "outgoing_id": asked.outgoing_id,
     }  # fmt: skip
     found = await (await conn.execute(FREE_AT, names)).fetchone()
     line_until, topic_until, stopped = found or (None, None, False)

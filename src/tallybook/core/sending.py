@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 from uuid import UUID, uuid4
@@ -21,7 +22,7 @@ import msgspec
 import structlog
 from prometheus_client import Counter
 
-from . import rates
+from . import expiry, gates, rates
 from .channel import OutcomeUnknown, Sender, SendError, Settlement
 from .db import PROD, Conn, Database
 from .messages import Outgoing, Status
@@ -79,21 +80,31 @@ class Post:
 
 
 class Claimed(msgspec.Struct, frozen=True):
-    """A message in hand. ``resent``: an earlier send had no answer, and this is the one time that it is sent again."""
+    """A message in hand. ``resent``: an earlier send had no answer, and this is the one time that it is sent again.
+
+    ``faults``: how often it failed before, by no fault of its line. ``tried_at``: when it was last tried before.
+    """
 
     id: int
     attempts: int
     resent: bool
+    faults: int
+    tried_at: datetime | None
     outgoing: Outgoing
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How a send ended; ``delay`` is in seconds, until the next step if there is one."""
+    """How a send ended; ``delay`` is in seconds, until the next step if there is one.
+
+    ``of_line``: the fault was that of the number or its provider. ``faults``: how many it has had that were not.
+    """
 
     state: Status
     external_id: str | None = None
     reason: str | None = None
     delay: float = 0.0
+    of_line: bool = False
+    faults: int = 0
 
 
 async def deliver(db: Database, business_id: int, post: Post, stop: asyncio.Event) -> int:
@@ -124,21 +135,23 @@ ASK_A_PERSON = """
 update outbox set state = 'parked', reason = reason || '; only a person can find out whether it was sent'
 where business_id = %(business_id)s::int and state = 'unknown' and channel = any(%(channels)s::text[])
     and (channel <> all(%(telling)s::text[] || %(echoing)s::text[])
-        or not_before <= now() and (resent or channel = any(%(echoing)s::text[])))
+        or not_before <= now() and (resent or expires_at <= now() or channel = any(%(echoing)s::text[])))
 """
 CAPTURE = """
 update outbox set state = 'captured', done_at = now()
 where business_id = %(business_id)s::int and state = 'waiting' and recipient <> all(%(allowed)s::text[])
 returning channel, dedup_key
 """
-# An earlier message to the same recipient goes first, and while it waits or is being sent it holds this one back,
-# unless the two are of different topics. Nothing leaves by a line that is closed or on a channel that is stopped.
+# What a person pressed for goes first. An earlier message to the same recipient holds this one back while it waits or
+# is being sent, unless the two are of different topics, or a person pressed for this one alone. A recipient to whom one
+# has just failed is left alone for a while, but not for the sake of one that fails and fails. Nothing leaves by a line
+# that is closed, on a channel that is stopped, or after its moment.
 CLAIM = """
 with next as (
     select o.id, o.tried_at from outbox o
     where o.business_id = %(business_id)s::int and o.channel = any(%(ready)s::text[]) and o.not_before <= now()
         and (o.state = 'waiting' or o.state = 'unknown' and not o.resent and o.channel = any(%(telling)s::text[]))
-        and o.state in ('waiting', 'sending', 'unknown')
+        and o.state in ('waiting', 'sending', 'unknown') and (o.expires_at is null or o.expires_at > now())
         and (%(everybody)s::bool or o.recipient = any(%(allowed)s::text[]))
         and not exists (
             select from sending_stops s where s.business_id = o.business_id and s.channel = o.channel)
@@ -150,15 +163,21 @@ with next as (
             select from outbox e
             where e.business_id = o.business_id and e.channel = o.channel and e.recipient = o.recipient
                 and e.id < o.id and e.state in ('waiting', 'sending')
+                and (e.state = 'sending' or e.priority >= o.priority)
                 and (e.topic is null or o.topic is null or e.topic = o.topic))
-    order by o.not_before, o.id limit 1 for update skip locked
+        and not exists (
+            select from outbox f
+            where f.business_id = o.business_id and f.channel = o.channel and f.recipient = o.recipient
+                and f.id <> o.id and f.state = 'waiting' and f.faults between 1 and 2 and f.reason is not null
+                and f.not_before > now())
+    order by o.priority desc, o.not_before, o.id limit 1 for update skip locked
 )
 update outbox o set state = 'sending', claimed_by = %(worker)s::uuid, attempts = o.attempts + 1,
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s::float8),
     resent = o.resent or o.state = 'unknown', reason = null, tried_at = clock_timestamp()
 from next where o.business_id = %(business_id)s::int and o.id = next.id
-returning o.id, o.attempts, o.resent, o.channel, o.account, o.recipient, o.dedup_key, o.body, o.topic,
-    next.tried_at
+returning o.id, o.attempts, o.resent, o.faults, next.tried_at,
+    o.channel, o.account, o.recipient, o.dedup_key, o.body, o.topic, o.expires_at, o.priority > 0
 """
 # In the claim's own transaction, so that nobody ever saw it claimed. What waits for its line needs no time of its own.
 PUT_BACK = """
@@ -172,7 +191,7 @@ RECORD = """
 update outbox set
     state = case when state in ('sending', 'unknown', 'parked') then %(state)s::text else state end,
     external_id = coalesce(%(external_id)s::text, external_id), reason = %(reason)s::text, lease_until = null,
-    not_before = clock_timestamp() + make_interval(secs => %(delay)s::float8),
+    not_before = clock_timestamp() + make_interval(secs => %(delay)s::float8), faults = %(faults)s::int,
     done_at = coalesce(done_at, case when %(state)s::text = 'sent' then now() end)
 where business_id = %(business_id)s::int and id = %(id)s::bigint and claimed_by = %(worker)s::uuid
     and (state in ('sending', 'unknown') or %(state)s::text = 'sent' and state <> 'waiting')
@@ -208,6 +227,9 @@ class _Courier:
             if captured:
                 told = [Became(channel, key, Status.CAPTURED) for channel, key in captured]
                 await self.post.tell(conn, self.business_id, told)
+        dropped = await expiry.drop_expired(conn, self.business_id, self.post.senders)
+        if dropped:
+            await self.post.tell(conn, self.business_id, dropped)
 
     async def lane(self, stop: asyncio.Event) -> int:
         """Sends one message after another; several lanes run side by side."""
@@ -229,19 +251,25 @@ class _Courier:
             row = await (await conn.execute(CLAIM, self.terms | {"worker": worker})).fetchone()
             if row is None:
                 return None
-            claimed = Claimed(row[0], row[1], row[2], Outgoing(*row[3:9]))
-            limits = self.post.limits(claimed.outgoing.channel)
-            wait = await rates.take(conn, self._asked(claimed), limits) if limits else None
+            claimed = Claimed(row[0], row[1], row[2], row[3], row[4], Outgoing(*row[5:]))
+            wait = await self._wait(conn, claimed)
             if wait is None:
                 return claimed
             held.labels(claimed.outgoing.channel, "number" if wait.line_until else "topic").inc()
             back = {"id": claimed.id, "worker": worker, "business_id": self.business_id, "until": wait.topic_until}
-            back["tried_at"] = row[9]
-            await conn.execute(PUT_BACK, back)
+            await conn.execute(PUT_BACK, back | {"tried_at": claimed.tried_at})
+
+    async def _wait(self, conn: Conn, claimed: Claimed) -> rates.Wait | None:
+        """Why it may not be sent now, None if it may."""
+        limits = self.post.limits(claimed.outgoing.channel)
+        if limits:
+            return await rates.take(conn, self._asked(claimed), limits)
+        stopped = await gates.is_stopped(conn, self.business_id, claimed.outgoing.channel)
+        return rates.Wait(None, None) if stopped else None
 
     def _asked(self, claimed: Claimed) -> rates.Asked:
         out = claimed.outgoing
-        return rates.Asked(Line(self.business_id, out.channel, out.account), claimed.id, out.topic)
+        return rates.Asked(Line(self.business_id, out.channel, out.account), claimed.id, out.topic, out.pressed)
 
     async def _record(self, worker: UUID, claimed: Claimed, outcome: Outcome, conn: Conn) -> None:
         values = msgspec.structs.asdict(outcome) | {"id": claimed.id, "worker": worker, "business_id": self.business_id}
@@ -254,7 +282,7 @@ class _Courier:
             if outcome.state is Status.SENT:
                 await rates.works(conn, asked.line)
             elif outcome.state is not Status.UNKNOWN:
-                closed_for = outcome.delay if outcome.state is Status.WAITING else None
+                closed_for = outcome.delay if outcome.of_line else None
                 await rates.give_back(conn, asked, closed_for=closed_for)
 
     async def _outcome(self, claimed: Claimed) -> Outcome:
@@ -264,11 +292,13 @@ class _Courier:
                 external_id = await self._send(claimed)
         except SendError as error:
             log.warning("not sent", outgoing=claimed.id, channel=claimed.outgoing.channel, error=type(error).__name__)
-            if error.permanent:
+            faults = claimed.faults + (not error.of_line)
+            limits = self.post.limits(claimed.outgoing.channel)
+            if error.permanent or (limits is not None and faults >= limits.most_faults):
                 return Outcome(Status.PARKED, reason=str(error))
             luck = random.random()  # noqa: S311 - spreads retries, guards nothing
             delay = max(error.retry_after or 0.0, back_off(claimed.attempts, luck))
-            return Outcome(Status.WAITING, reason=str(error), delay=delay)
+            return Outcome(Status.WAITING, None, str(error), delay, error.of_line, faults)
         except Exception as error:  # noqa: BLE001 - a sender's own fault may strike after the message has left
             log.warning("outcome unknown", outgoing=claimed.id, channel=claimed.outgoing.channel)
             reason = str(error) if isinstance(error, OutcomeUnknown) else reason_of(error)

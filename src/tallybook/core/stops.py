@@ -1,6 +1,7 @@
 """The switch that stops all sending on a channel. What waits is held and can be seen; a person releases or drops it.
 
-What a worker has in hand at the moment of the stop still leaves; once the stop is committed, nothing more is claimed.
+What a worker has in hand at the moment of the stop still leaves; once the stop is committed, nothing more is claimed:
+the stop waits for the claims under way, and those that wait behind it see it (core/gates.py).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from datetime import datetime
 
 import msgspec
 
-from . import audit, keys
+from . import audit, gates, keys
 from .callers import Caller, Right, require
 from .db import Conn
 from .outbox import TOPIC
@@ -28,10 +29,6 @@ STOP = f"""
 insert into sending_stops (business_id, channel, stopped_by)
 values (%(business_id)s::int, %(channel)s, %(who)s)
 on conflict {keys.SENDING_STOP.target} do nothing
-"""
-# Waits for the claims under way; those that wait behind us look for a stop once they have the lock (core/rates.py).
-LOCK_LINES = """
-select from sending_lines where business_id = %(business_id)s::int and channel = %(channel)s order by account for update
 """
 GO = "delete from sending_stops where business_id = %(business_id)s::int and channel = %(channel)s"
 STOPPED = """
@@ -85,7 +82,7 @@ async def _turn(conn: Conn, caller: Caller, channel: str, *, stopping: bool) -> 
     if cursor.rowcount != 1:
         return False
     if stopping:
-        await conn.execute(LOCK_LINES, names)
+        await gates.shut(conn, caller.business_id, channel)
     await _told(conn, caller, "sending.stopped" if stopping else "sending.released", channel)
     return True
 

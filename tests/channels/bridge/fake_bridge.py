@@ -30,6 +30,17 @@ SHAPES = {
     "/send-message": frozenset({"group_jid", "recipient_jid", "message"}),
 }
 
+# What it says where nothing left, and where WhatsApp did not say whether it took what left.
+UNSENT = {
+    "disconnected": "Not connected to WhatsApp",
+    "fails": "Error sending message: server returned error 500",
+    "refuses": "Error sending message: server returned error 479",
+}
+UNANSWERED = {
+    "timeout": "Error sending message: timed out waiting for message send response",
+    "lost": "Error sending message: websocket disconnected before message send returned response",
+}
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -133,12 +144,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _obey(self, body: dict[str, str]) -> None:
         order = self.fake.order()
-        if order == "disconnected":
-            return self._answer(500, "Not connected to WhatsApp")
-        if order == "fails":
-            return self._answer(500, "Error sending message: server returned error 500")
-        if order == "refuses":
-            return self._answer(500, "Error sending message: server returned error 479")
+        if order in UNSENT:
+            return self._answer(500, UNSENT[order])
         if order == "slow-unsent":
             self.fake.closing.wait(self.fake.delay)
             return self._answer(500, "Not connected to WhatsApp")
@@ -147,11 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self.connection.close()
         if order == "slow":
             self.fake.closing.wait(self.fake.delay)
-        if order == "lost":
-            says = "websocket disconnected before message send returned response"
-            return self._answer(500, f"Error sending message: {says}")
-        if order == "timeout":
-            return self._answer(500, "Error sending message: timed out waiting for message send response")
+        if order in UNANSWERED:
+            return self._answer(500, UNANSWERED[order])
         more = {"message_id": message_id} if self.path == "/send-message" else {}
         return self._answer(200, f"Message sent to {body.get('recipient') or body['group_jid']}", more)
 

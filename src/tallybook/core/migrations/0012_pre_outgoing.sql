@@ -8,4 +8,5 @@ alter table outbox
     add column faults int not null default 0;
 create index outbox_next on outbox (business_id, priority desc, not_before, id)
     where state in ('waiting', 'sending', 'unknown');
+create index outbox_recipient on outbox (business_id, channel, recipient, id) where state in ('waiting', 'sending');
 create index outbox_expires on outbox (business_id, expires_at) where state in ('waiting', 'unknown');

@@ -133,7 +133,7 @@ def outgoing(press: Press, drop: str, whom: Whom) -> Outgoing:
         "quoted_sender": whom.quoted_sender,
     }  # fmt: skip
     key = texts.key_of(press.review_id, press.number)
-    return Outgoing(CHANNEL, whom.account, whom.group, key, body, topic_of(drop))
+    return Outgoing(CHANNEL, whom.account, whom.group, key, body, topic_of(drop), pressed=True)
 
 
 async def told(conn: Conn, business_id: int, became: Sequence[Became]) -> None:

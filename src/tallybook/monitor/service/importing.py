@@ -28,6 +28,7 @@ from tallybook.monitor.store import validity as list_store
 from tallybook.monitor.store.importing import Kept
 from tallybook.monitor.validity_types import Change, Entry, Imported, Over, Preview, ValidList
 
+from . import replies
 from .refiling import Person
 from .validity import NO_HEADER, entries_of
 
@@ -167,6 +168,7 @@ async def _apply(
         raise Conflict(too_many(changes.over))
     await _write(conn, business, kept, changes, progress)
     await list_store.note_marketing(conn, business.id)
+    await replies.take_back(conn, business.id, {one.drop_number for one in [*changes.gains, *changes.losses]})
     done = Imported(
         len({entry.drop_number for entry in changes.added}), changes.unchanged, len(changes.changed),
         len({entry.drop_number for entry in changes.withdrawn}),

@@ -21,7 +21,7 @@ from tallybook.monitor.store.offers import Asked
 from tallybook.monitor.types import Filed
 from tallybook.monitor.validity_types import Entry
 
-from . import desks, held
+from . import desks, held, replies
 from .filing import Desk, Said
 from .refiling import Person, reason_of
 
@@ -73,6 +73,7 @@ async def _list(conn: Conn, business: Business, posts: Sequence[tuple[Waiting, s
     entries = sorted({Entry(one.drop_number, project) for one, project in posts})
     if entries and await list_store.add(conn, business.id, entries, source):
         await list_store.note_marketing(conn, business.id)
+        await replies.take_back(conn, business.id, {one.drop_number for one in entries})
 
 
 async def accept_all(conn: Conn, business: Business, asked: Asked, agreed: int, who: Person) -> Accepted:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from tallybook.core import outbox
+import msgspec
+
+from tallybook.core import expiry, outbox
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.messages import Outgoing
@@ -14,6 +16,7 @@ from tallybook.monitor.reply_types import CHANNEL, Manner, Rejected, Reply
 from tallybook.monitor.store import replies as store
 
 ANSWERING = Manner()
+LIST_CHANGED = "the lists have changed since"
 
 
 async def answer_rejected(
@@ -35,13 +38,18 @@ async def answer_rejected(
     ]
     new = await store.add(conn, business.id, due) if due else []
     for reply in new:
-        await outbox.put(conn, business.id, outgoing(reply))
+        await outbox.put(conn, business.id, outgoing(reply, min(reply.post.said_at, now) + manner.max_age))
     return len(new)
 
 
-def outgoing(reply: Reply) -> Outgoing:
-    """A reply as the outbox takes it. Pure."""
+def outgoing(reply: Reply, expires_at: datetime) -> Outgoing:
+    """A reply as the outbox takes it: of no use after ``expires_at``. Pure."""
     post = reply.post
-    return Outgoing(
-        CHANNEL, post.bridge, post.chat, reply.dedup_key, {"text": reply.text, "mention": reply.mention}, reply.topic
-    )
+    body: dict[str, msgspec.Raw | str | int | bool | list[str] | None] = {"text": reply.text, "mention": reply.mention}
+    return Outgoing(CHANNEL, post.bridge, post.chat, reply.dedup_key, body, reply.topic, expires_at)
+
+
+async def take_back(conn: Conn, business_id: int, drops: Collection[str]) -> int:
+    """Drops the replies about these drops that still wait, since the lists have changed; returns how many."""
+    keys = await store.keys_of(conn, business_id, drops) if drops else []
+    return await expiry.take_back(conn, business_id, CHANNEL, keys, LIST_CHANGED) if keys else 0

@@ -50,6 +50,19 @@ async def add(conn: Conn, business_id: int, replies: Sequence[Reply]) -> list[Re
     return [reply for reply in replies if reply.dedup_key in new]
 
 
+KEYS_OF = """
+select r.dedup_key from monitor_replies r
+join outbox o on o.business_id = r.business_id and o.channel = %(channel)s::text and o.dedup_key = r.dedup_key
+where r.business_id = %(business_id)s::int and r.drop_number = any(%(drops)s::text[]) and o.state = 'waiting'
+"""
+
+
+async def keys_of(conn: Conn, business_id: int, drops: Collection[str]) -> list[str]:
+    """The keys of the replies about these drops that still wait."""
+    names = {"business_id": business_id, "channel": CHANNEL, "drops": arrays.texts(sorted(drops))}
+    return [row[0] for row in await (await conn.execute(KEYS_OF, names)).fetchall()]
+
+
 class Sent(msgspec.Struct, frozen=True):
     """Something said in a group, or about to be. ``next_at`` is when it may be sent at the earliest, if it waits."""
 
