@@ -194,6 +194,17 @@ async def test_the_old_release_may_start_again_and_the_new_one_after_it(old: str
     assert await revisions.migrate(owner, "prod") == []
 
 
+async def test_a_later_release_goes_on_from_where_the_tables_stand_too(
+    old: str, postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, known = postgres.url(OWNER, old), revisions.known_revisions()
+    await revisions.migrate(owner, "prod")
+    await roll_back.back(owner, "prod", known)
+    monkeypatch.setattr(roll_back, "BEFORE", known[-1])  # the release after this one, to which this one is the old one
+    assert await revisions.migrate(owner, "prod") == []
+    assert looked(owner, "select version_num from alembic_version") == {(known[-1],)}
+
+
 async def test_going_back_twice_or_from_nowhere_does_no_harm(old: str, postgres: Server) -> None:
     owner = postgres.url(OWNER, old)
     known = revisions.known_revisions()

@@ -52,12 +52,15 @@ async def back(owner_url: str, environment: str, known: Sequence[str]) -> str:
 
 
 async def forth(conn: psycopg.AsyncConnection[Any], current: str | None, known: Sequence[str]) -> str | None:
-    """Names the revision at which the tables really stand; returns it. For a connection in the environment's schema."""
-    if current != BEFORE:
-        return current
+    """Names the revision at which the tables really stand; returns it. For a connection in the environment's schema.
+
+    What is kept beside is looked at whatever the revision: it may have been set back by an earlier release than this.
+    """
+    if current is None:
+        return None
     row = await (await conn.execute(STANDS_AT)).fetchone()
     at = str(row[0] or "").removeprefix(PREFIX) if row else ""
-    if at not in known:
+    if at not in known or at <= current:
         return current
     async with conn.transaction():
         await conn.execute(NAMED, {"revision": at})
