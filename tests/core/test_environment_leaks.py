@@ -29,12 +29,12 @@ select attname::text, format_type(atttypid, null) from pg_attribute
 where attrelid = to_regclass(%(table)s) and attnum > 0 and not attisdropped
 """
 # Each row its own, since a key may be over the column.
-SAID = "'accepted by Ana Mokoena: Piet 0821234567, +27 82 123 4567 ' || left(md5(random()::text), 6)"
-SHORT = "'Ana 0821234567'"
-GROUP = "'27821234567-1418923424@g.us'"
-FILLED_WITH = {"jsonb": ("jsonb_build_object('Piet 0821234567', {}, 'n', 27821234567)",), "text[]": ("array[{}]",)}
+SAID = "'accepted by Ana Mokoena: Piet 0820000012, +27 82 000 0012 ' || left(md5(random()::text), 6)"
+SHORT = "'Ana 0820000012'"
+GROUP = "'27820000012-1418923424@g.us'"
+FILLED_WITH = {"jsonb": ("jsonb_build_object('Piet 0820000012', {}, 'n', 27820000012)",), "text[]": ("array[{}]",)}
 REFUSED = (errors.CheckViolation, errors.ForeignKeyViolation, errors.GeneratedAlways)
-PERSONAL = re.compile(r"Ana\b|Mokoena|Piet|821234567|82 123 4567")
+PERSONAL = re.compile(r"Ana\b|Mokoena|Piet|820000012|82 000 0012")
 
 
 def fill(url: str) -> list[str]:

@@ -59,7 +59,7 @@ def test_an_older_group_loses_the_phone_of_whoever_made_it_unless_the_environmen
 @pytest.mark.parametrize("pattern", [r"\d{6,10}", r"\d{6,8}", r"[0-9]+", r"\d{4} ?\d{4}"])
 def test_a_project_s_wide_pattern_takes_no_phone_for_a_drop(pattern: str) -> None:
     masks = Masks(b"k", [re.compile(pattern)])
-    for phone in ("0821234567", "27821234567", "+27821234567", "082 1234567", "+27 82 1234567", "(+27) 821234567"):
+    for phone in ("0820000012", "27820000012", "+27820000012", "082 0000012", "+27 82 0000012", "(+27) 820000012"):
         assert not re.search(r"\d{3}", masks.words(f"call Piet {phone} about it")), phone
     assert masks.words("17521044 is done") == "17521044 …"
 
@@ -67,7 +67,7 @@ def test_a_project_s_wide_pattern_takes_no_phone_for_a_drop(pattern: str) -> Non
 def test_a_word_of_the_product_s_own_is_kept_and_anything_else_is_not() -> None:
     kept = ["sharepoint_hld_home", "not_in_valid_list", "step_01_house_photo", "review.saved"]
     assert MASKS.code(kept) == kept
-    assert MASKS.code("accepted by Ana Mokoena: DR1752104, phoned 0821234567") == "… DR1752104 …"
+    assert MASKS.code("accepted by Ana Mokoena: DR1752104, phoned 0820000012") == "… DR1752104 …"
     assert MASKS.comment("In no project's list") == "In no project's list"
     assert MASKS.comment("In the list of Lawley") == "In the list of Lawley"
 
