@@ -9,7 +9,8 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid
 from tallybook.core.heartbeats import beat
 from tallybook.monitor.service import explain, reconcile
-from tallybook.monitor.service.explain import Decision, Story, drop_asked, neighbours, similar
+from tallybook.monitor.service.explain import Decision, Story, drop_asked
+from tallybook.monitor.service.like_it import neighbours, similar
 from tallybook.monitor.service.reconcile import Asked
 from tallybook.monitor.service.refiling import Person
 from tallybook.monitor.service.supervisor_list import Given

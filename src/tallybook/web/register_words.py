@@ -21,6 +21,7 @@ DECISIONS = {
     Decision.DISMISSED: N_("Put aside by a person"),
     Decision.NOT_WATCHED: N_("Group not watched"),
     Decision.NO_LONGER_WATCHED: N_("Group no longer watched"),
+    Decision.BEFORE_RULES: N_("Before it was read so"),
     Decision.OURS: N_("Our own message"),
     Decision.DELETED: N_("Deleted before it was read"),
     Decision.EDITED_AWAY: N_("Edited away"),
@@ -39,6 +40,9 @@ WHY = {
     Decision.DISMISSED: N_("Its drop was on no list, and somebody said that it is to make no review."),
     Decision.NOT_WATCHED: N_("No project reads this group. Name it in tallybook.toml to have its drops filed."),
     Decision.NO_LONGER_WATCHED: N_("This group's project has been taken out of tallybook.toml."),
+    Decision.BEFORE_RULES: N_(
+        "It came before this project read its group as it does now. Post it again, or add it from a list."
+    ),
     Decision.OURS: N_("What we send ourselves is never read as a post."),
     Decision.DELETED: N_("Its sender took the message back; what is taken back is not read."),
     Decision.EDITED_AWAY: N_("Its sender edited the message and it no longer names this drop."),
@@ -79,6 +83,7 @@ UNREAD = (
 )  # fmt: skip
 ERRORS = (
     N_("Say why, in a few words."), N_("Give a drop number, such as DR1752104."), N_("Give one drop number at a time."),
+    N_("Give the drop number in one piece, such as DR1752104."),
     N_("There is no such list. Lists are kept for 90 days."), N_("Choose a file first."),
     N_("Nothing of this drop is missing from a register."),
     N_("This XLSX file is damaged. Open it in Excel and save it again."),

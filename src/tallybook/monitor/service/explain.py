@@ -4,39 +4,33 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
+from tallybook.core import health
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid
+from tallybook.core.health import Check, HealthReport
 from tallybook.monitor import rules
 from tallybook.monitor.store import explain as store
+from tallybook.monitor.store import naming
 from tallybook.monitor.store import projects as project_store
 from tallybook.monitor.store import registers as register_store
-from tallybook.monitor.store.explain import (
-    MOST,
-    ActivationStands,
-    Changed,
-    GroupHeard,
-    Named,
-    Near,
-    RefusalStands,
-    ReviewStands,
-    Revision,
-    Sought,
-)
+from tallybook.monitor.store.explain import ActivationStands, Changed, GroupHeard, Near, RefusalStands, ReviewStands
+from tallybook.monitor.store.naming import MOST, Named, Revision, Sought
 from tallybook.monitor.types import Project
 
 from . import registers
 from .desks import project_of
+from .like_it import neighbours, similar
 from .own_words import said_by_us
 
 MAX_ASKED = 100
-NEIGHBOURS = 10  # numbers on either side
 USUAL = rules.compile_pattern(None)
+_PIECES = re.compile(r"[0-9]+")
 _DIGITS = re.compile(r"(?<![0-9])[0-9]{4,12}(?![0-9])")
 
 
@@ -53,6 +47,7 @@ class Decision(enum.StrEnum):
     DISMISSED = "dismissed"
     NOT_WATCHED = "not_watched"
     NO_LONGER_WATCHED = "no_longer_watched"
+    BEFORE_RULES = "before_rules"
     OURS = "ours"
     DELETED = "deleted"
     EDITED_AWAY = "edited_away"
@@ -119,7 +114,7 @@ async def explain(conn: Conn, business: Business, asked: str) -> Story:
     held = await registers.watched(conn, business)
     drop = drop_asked(asked, projects)
     sought = Sought(drop, digits_of(drop), held.spaces, [row.name for row in rows])
-    found = await store.named(conn, business.id, sought)
+    found = await naming.named(conn, business.id, sought)
     ours = await said_by_us(conn, business.id, [one.id for one in found])
     by_group = {project.group: project for project in projects}
     posts = [
@@ -128,6 +123,8 @@ async def explain(conn: Conn, business: Business, asked: str) -> Story:
         if (told := tell(one, drop, by_group.get(one.chat), active=one.chat in active, ours=ours.get(one.id)))
         is not None
     ]
+    since = {row.group: row.rules_since for row in rows if row.active}
+    posts = [_under_its_rules(told, since) for told in posts]
     reviews = await store.reviews(conn, business.id, sought)
     activations = await store.activations(conn, business.id, sought)
     sizes = await store.list_sizes(conn, business.id)
@@ -159,12 +156,21 @@ async def _missing(conn: Conn, held: registers.Watched, drop: str, ids: Sequence
 async def _absence(conn: Conn, business: Business, sought: Sought) -> Absence:
     around, alike = neighbours(sought.drop_number), similar(sought.drop_number)
     found = {one.drop_number: one for one in await store.near(conn, business.id, around + alike, sought)}
+    read_at, newest, problem = await store.bridge(conn, business.id)
     return Absence(
         await store.heard(conn, business.id),
-        *await store.bridge(conn),
+        read_at,
+        newest,
+        told_plainly(problem) if problem else None,
         [found[drop] for drop in around if drop in found],
         [found[drop] for drop in alike if drop in found and drop not in around],
     )
+
+
+def told_plainly(problem: str) -> str:
+    """What is wrong with the bridge, for whoever may see drops: no path and nothing of a file. Pure."""
+    report = health.plain(HealthReport("", "wrong", [Check("bridge", "wrong", problem)]))
+    return report.checks[0].says
 
 
 def drop_asked(asked: str, projects: Iterable[Project]) -> str:
@@ -182,6 +188,8 @@ def drop_asked(asked: str, projects: Iterable[Project]) -> str:
         if len(found) > 1:
             raise Invalid("Give one drop number at a time.")
     numbers = _DIGITS.findall(text)
+    if len(_PIECES.findall(text)) > 1:
+        raise Invalid("Give the drop number in one piece, such as DR1752104.")
     if len(numbers) == 1:
         return f"DR{numbers[0]}"
     return rules.normalised(text)[: rules.MAX_DROP_LENGTH]
@@ -255,31 +263,12 @@ def _by_rules(message: Named, drop: str, project: Project, *, active: bool, ours
     return Decision.MISSING if active else Decision.NO_LONGER_WATCHED
 
 
+def _under_its_rules(told: Told, since: Mapping[str, datetime]) -> Told:
+    """What was seen under other rules than those of now is not missing."""
+    if told.decision is not Decision.MISSING or told.seen_at >= since.get(told.chat, told.seen_at):
+        return told
+    return msgspec.structs.replace(told, decision=Decision.BEFORE_RULES)
+
+
 def _stands_alone(digits: str, text: str) -> bool:
-    return re.search(rf"(?<![0-9]){re.escape(digits)}(?![0-9])", text) is not None
-
-
-def neighbours(drop: str) -> list[str]:
-    """The numbers just before and after a drop's, written as it is. Pure."""
-    prefix, digits = _split(drop)
-    number = int(digits or 0)
-    around = range(max(number - NEIGHBOURS, 0), number + NEIGHBOURS + 1) if digits else ()
-    return [f"{prefix}{one:0{len(digits)}}" for one in around if one != number]
-
-
-def similar(drop: str) -> list[str]:
-    """Numbers that a slip of one finger makes of a drop's: a digit wrong, missing, too many, or two turned. Pure."""
-    prefix, digits = _split(drop)
-    made: dict[str, None] = {}
-    for at in range(len(digits)):
-        made |= dict.fromkeys(digits[:at] + other + digits[at + 1 :] for other in "0123456789")
-        made[digits[:at] + digits[at + 1 :]] = None
-        made[digits[:at] + digits[at + 1 : at + 2] + digits[at] + digits[at + 2 :]] = None
-    for at in range(len(digits) + 1 if digits else 0):
-        made |= dict.fromkeys(digits[:at] + other + digits[at:] for other in "0123456789")
-    return [f"{prefix}{one}" for one in made if one and one != digits]
-
-
-def _split(drop: str) -> tuple[str, str]:
-    found = re.fullmatch(r"(.*?)([0-9]{4,18})", drop)
-    return (found[1], found[2]) if found else (drop, "")
+    return re.search(naming.spelled(digits), text) is not None

@@ -13,109 +13,7 @@ from tallybook.core import arrays
 from tallybook.core.db import Conn
 from tallybook.monitor.types import Kind
 
-MOST = 300  # messages of one drop that are told
-
-
-class Revision(msgspec.Struct, frozen=True):
-    """What a message said before it was edited or taken back at ``until``."""
-
-    text: str
-    deleted: bool
-    until: datetime
-
-
-class Named(msgspec.Struct, frozen=True):
-    """A stored message that names the drop, or once did, and what the registers know of it."""
-
-    id: int
-    channel: str
-    chat: str
-    sender: str
-    said_at: datetime
-    seen_at: datetime
-    text: str
-    from_us: bool
-    deleted: bool
-    parked_reason: str | None
-    revisions: list[Revision]
-    effect: str | None
-    effect_project: str | None
-    marketing_project: str | None
-    made_activation: bool
-    refused_reason: str | None
-    held_state: str | None
-    held_reason: str | None
-    judged_by: str | None
-
-
-# The digits are looked for in every message of the business: a post that nobody filed is in no index. About a third of
-# a second for each million of messages.
-NAMED = """
-with linked (id) as (
-    select message_id from qa_submissions
-    where business_id = %(business_id)s and space = any(%(spaces)s::text[]) and drop_number = %(drop_number)s
-    union
-    select message_id from marketing_posts
-    where business_id = %(business_id)s and project = any(%(projects)s::text[]) and drop_number = %(drop_number)s
-    union
-    select message_id from invalid_drop_submissions
-    where business_id = %(business_id)s and project = any(%(projects)s::text[]) and drop_number = %(drop_number)s
-    union
-    select id from messages where business_id = %(business_id)s and strpos(text, %(digits)s) > 0
-    union
-    select message_id from message_revisions where business_id = %(business_id)s and strpos(text, %(digits)s) > 0
-)
-select m.id, m.channel, m.chat, coalesce(m.sender_phone, m.sender_lid, m.sender_raw), m.said_at, m.seen_at, m.text,
-    m.from_us, m.deleted, m.parked_reason,
-    coalesce((select jsonb_agg(jsonb_build_object('text', v.text, 'deleted', v.deleted, 'until', v.replaced_at)
-            order by v.revision)
-        from message_revisions v where v.business_id = m.business_id and v.message_id = m.id), '[]'),
-    s.effect, s.project, p.project, coalesce(p.first, false), i.reason,
-    h.state, h.reason, h.decided_by
-from linked l
-join messages m on m.business_id = %(business_id)s and m.id = l.id
-left join lateral (
-    select effect, project from qa_submissions s
-    where s.business_id = m.business_id and s.space = any(%(spaces)s::text[])
-    and s.drop_number = %(drop_number)s and s.message_id = m.id
-    limit 1) s on true
-left join lateral (
-    select p.project, exists (select from marketing_activations a
-        where a.business_id = p.business_id and a.project = p.project and a.drop_number = p.drop_number
-        and a.whatsapp_message_date = p.said_at) as first
-    from marketing_posts p
-    where p.business_id = m.business_id and p.project = any(%(projects)s::text[])
-    and p.drop_number = %(drop_number)s and p.message_id = m.id
-    limit 1) p on true
-left join lateral (
-    select i.reason from invalid_drop_submissions i
-    where i.business_id = m.business_id and i.project = any(%(projects)s::text[])
-    and i.drop_number = %(drop_number)s and i.message_id = m.id
-    limit 1) i on true
-left join lateral (
-    select h.state, h.reason, h.decided_by from held_posts h
-    where h.business_id = m.business_id and h.project = any(%(projects)s::text[])
-    and h.drop_number = %(drop_number)s and h.message_id = m.id
-    limit 1) h on true
-order by m.said_at, m.id
-limit %(limit)s
-"""
-
-
-class Sought(msgspec.Struct, frozen=True):
-    """What is looked for, and in which spaces and projects. ``digits`` is what every spelling of the drop holds."""
-
-    drop_number: str
-    digits: str
-    spaces: Sequence[str]
-    projects: Sequence[str]
-
-
-async def named(conn: Conn, business_id: int, sought: Sought) -> list[Named]:
-    """Every stored message that names the drop, in the order they were said, up to MOST."""
-    values = {"business_id": business_id, "limit": MOST, **_values(sought)}
-    rows = await (await conn.execute(NAMED, values)).fetchall()
-    return [Named(*row[:10], msgspec.convert(row[10], list[Revision]), *row[11:]) for row in rows]
+from .naming import Sought, values_of
 
 
 class ReviewStands(msgspec.Struct, frozen=True):
@@ -181,17 +79,17 @@ LIST_SIZES = "select project, count(*) from valid_drop_numbers where business_id
 
 
 async def reviews(conn: Conn, business_id: int, sought: Sought) -> list[ReviewStands]:
-    cursor = await conn.execute(REVIEWS, {"business_id": business_id, **_values(sought)})
+    cursor = await conn.execute(REVIEWS, {"business_id": business_id, **values_of(sought)})
     return [ReviewStands(*row) for row in await cursor.fetchall()]
 
 
 async def activations(conn: Conn, business_id: int, sought: Sought) -> list[ActivationStands]:
-    cursor = await conn.execute(ACTIVATIONS, {"business_id": business_id, **_values(sought)})
+    cursor = await conn.execute(ACTIVATIONS, {"business_id": business_id, **values_of(sought)})
     return [ActivationStands(*row) for row in await cursor.fetchall()]
 
 
 async def refusals(conn: Conn, business_id: int, sought: Sought) -> list[RefusalStands]:
-    cursor = await conn.execute(REFUSALS, {"business_id": business_id, **_values(sought)})
+    cursor = await conn.execute(REFUSALS, {"business_id": business_id, **values_of(sought)})
     return [RefusalStands(*row) for row in await cursor.fetchall()]
 
 
@@ -249,7 +147,11 @@ left join lateral (
 where p.business_id = %(business_id)s and p.active
 order by p.name
 """
-BRIDGE = "select at, details ->> 'newest_at', details ->> 'problem' from heartbeats where name = 'bridge'"
+# One bridge may be read for another business, whose trouble is nobody else's.
+BRIDGE = """
+select at, details ->> 'newest_at', details ->> 'problem' from heartbeats
+where name = 'bridge' and (details ->> 'business_id' is null or details ->> 'business_id' = %(business_id)s::text)
+"""
 
 
 async def heard(conn: Conn, business_id: int) -> list[GroupHeard]:
@@ -258,9 +160,9 @@ async def heard(conn: Conn, business_id: int) -> list[GroupHeard]:
     return [GroupHeard(row[0], Kind(row[1]), row[2], row[3]) for row in rows]
 
 
-async def bridge(conn: Conn) -> tuple[datetime | None, str | None, str | None]:
+async def bridge(conn: Conn, business_id: int) -> tuple[datetime | None, str | None, str | None]:
     """When the bridge's reader last gave a sign, the newest message of its file, and what is wrong if anything."""
-    row = await (await conn.execute(BRIDGE)).fetchone()
+    row = await (await conn.execute(BRIDGE, {"business_id": business_id})).fetchone()
     return (row[0], row[1], row[2]) if row else (None, None, None)
 
 
@@ -287,12 +189,5 @@ select drop_number, min(project), min(said_at) from (
 
 async def near(conn: Conn, business_id: int, drops: Sequence[str], sought: Sought) -> list[Near]:
     """Which of these drops were posted."""
-    values = _values(sought) | {"business_id": business_id, "drops": arrays.texts(drops)}
+    values = values_of(sought) | {"business_id": business_id, "drops": arrays.texts(drops)}
     return [Near(*row) for row in await (await conn.execute(NEAR, values)).fetchall()]
-
-
-def _values(sought: Sought) -> dict[str, Any]:
-    return {
-        "drop_number": sought.drop_number, "digits": sought.digits,
-        "spaces": list(sought.spaces), "projects": list(sought.projects),
-    }  # fmt: skip
