@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 
@@ -9,10 +11,13 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid
 from tallybook.core.heartbeats import beat
+from tallybook.monitor.reply_types import Manner, Rejected
 from tallybook.monitor.rules import compile_pattern
 from tallybook.monitor.service import explain
 from tallybook.monitor.service.explain import Decision, drop_asked
+from tallybook.monitor.service.replies import answer_rejected
 from tallybook.monitor.store import projects as project_store
+from tallybook.monitor.types import Post
 from tests.monitor.desk import LAWLEY, PROJECTS, file, open_for, said
 
 
@@ -62,3 +67,27 @@ async def test_what_came_before_the_rules_of_now_is_told_so_and_not_as_missing(c
     await conn.execute("update messages set seen_at = seen_at - interval '1 hour'")
     found = await explain.explain(conn, business, "house 1752104")
     assert ([post.decision for post in found.posts], found.missing) == ([Decision.BEFORE_RULES], [])
+
+
+async def test_what_the_group_was_told_of_the_drop_is_told_also_when_the_outbox_forgot_it(
+    conn: Conn, business: Business
+) -> None:
+    await open_for(conn, business)
+    await file(conn, business, [said(LAWLEY, "DR1752104")])
+    await conn.execute("update monitor_projects set watched_since = now() - interval '1 year'")
+    now = datetime.now(UTC)
+    post = Post(7, False, "DR1752104", LAWLEY, now, None, "primary", LAWLEY.group)  # noqa: FBT003
+    assert await answer_rejected(conn, business, [Rejected(post, ())], now, Manner()) == 1
+    await conn.execute(
+        "insert into review_feedback (business_id, review_id, number, text, posts, who, put_at, sent_at) "
+        "select business_id, id, 1, 'DR1752104 well done', 1, 'Ana', now() + interval '1 second', now() "
+        "from qa_photo_reviews"
+    )
+    found = (await explain.explain(conn, business, "DR1752104")).answers
+    assert [(one.kind, one.who, one.state) for one in found] == [
+        ("unknown_drop", None, "waiting"), ("feedback", "Ana", "sent"),
+    ]  # fmt: skip
+    assert "DR1752104" in found[0].text
+    await conn.execute("delete from outbox")
+    found = (await explain.explain(conn, business, "DR1752104")).answers
+    assert [one.state for one in found] == [None, "sent"]

@@ -193,3 +193,17 @@ async def test_where_there_is_nothing_the_page_says_what_is_near(
     assert "one slip of a finger away" in page
     assert "Give one drop number at a time." in (await browser.get("/wa-monitor/explain?drop=DR1752104+DR1752105")).text
     assert "Ask for a drop" in (await browser.get("/wa-monitor/explain")).text
+
+
+async def test_the_story_tells_what_the_group_was_told(
+    browser: Browser, db: Database, home: Business, ana: world.Someone
+) -> None:
+    await post(db, home, "DR1752104")
+    await rows(
+        db,
+        "insert into review_feedback (business_id, review_id, number, text, posts, who, sent_at) "
+        "select business_id, id, 1, 'DR1752104 well done', 1, 'Ana', now() from qa_photo_reviews returning 1",
+    )
+    page = (await browser.get("/wa-monitor/explain?drop=DR1752104")).text
+    assert "What its group was told" in page
+    assert "DR1752104 well done" in page

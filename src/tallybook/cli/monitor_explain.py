@@ -16,7 +16,7 @@ from tallybook.monitor.service import explain as service
 from tallybook.monitor.service.explain import Absence, Story, Told
 from tallybook.monitor.service.refiling import Person
 from tallybook.monitor.store.registers import Run
-from tallybook.web import register_words
+from tallybook.web import register_words, reply_words
 
 from .opening import Env, Json, opened, run, say
 
@@ -68,6 +68,10 @@ def told(story: Story, business: Business) -> list[str]:
     if story.validated:
         lists = ", ".join(f"{name} ({size} drops)" for name, size in story.validated.items())
         lines += ["", f"On the list of: {', '.join(story.listed) or 'no project'}. Lists are asked for by: {lists}."]
+    for one in story.answers:
+        state = reply_words.STATES[one.state] if one.state else register_words.FORGOTTEN
+        sender = f" by {one.who}" if one.who else ""
+        lines.append(f"{_at(one.put_at, business)}  {register_words.ANSWERS[one.kind]}{sender}: {state}")
     for change in story.changes:
         what = register_words.ACTIONS.get(change.action, change.action)
         reason = (change.after or {}).get("reason")

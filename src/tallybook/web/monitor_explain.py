@@ -19,7 +19,7 @@ from tallybook.monitor.service.explain import Decision, Story
 from tallybook.monitor.store.explain import Changed
 from tallybook.monitor.types import Change
 
-from . import errors, pages, register_words, review_words
+from . import errors, pages, register_words, reply_words, review_words
 from .answers import Ok, ok
 from .monitor import clock_of
 from .monitor_reconcile import person
@@ -91,6 +91,7 @@ async def _show(request: Asked, app: TheApp, asked: str, error: TallybookError |
     say = clock.words.gettext
     context: dict[str, Any] = {
         "clock": clock, "asked": asked, "story": story, "words": register_words, "looks": LOOKS,
+        "states": reply_words.STATES,
         "gaps": list(dict.fromkeys((gap.drop_number, gap.register, gap.project, found) for gap, found in gaps)),
         "first_line": first_line(story, clock) if story else "",
         "changes": [change_line(change, clock) for change in story.changes] if story else [],

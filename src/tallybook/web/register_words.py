@@ -62,6 +62,12 @@ ACTIONS = {
     "drop.left_out": N_("Left out on purpose"),
     "review.saved": N_("Review changed"),
 }
+# What a drop's posters were told.
+ANSWERS = {
+    "feedback": N_("Feedback"), "unknown_drop": N_("Told that it is on no list"),
+    "other_project": N_("Told that it is on another project's list"),
+}  # fmt: skip
+FORGOTTEN = N_("Kept no longer")
 BY_HAND = N_("Added by hand from a list")
 ALL_WELL = N_("{posts} posts of {drop} are stored, and every one is where it belongs.")
 ONE_WELL = N_("One post of {drop} is stored, and it is where it belongs.")

@@ -15,10 +15,11 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid
 from tallybook.core.health import Check, HealthReport
 from tallybook.monitor import rules
+from tallybook.monitor.store import answers, naming
 from tallybook.monitor.store import explain as store
-from tallybook.monitor.store import naming
 from tallybook.monitor.store import projects as project_store
 from tallybook.monitor.store import registers as register_store
+from tallybook.monitor.store.answers import Answer
 from tallybook.monitor.store.explain import ActivationStands, Changed, GroupHeard, Near, RefusalStands, ReviewStands
 from tallybook.monitor.store.naming import MOST, Named, Revision, Sought
 from tallybook.monitor.types import Project
@@ -88,8 +89,8 @@ class Story(msgspec.Struct, frozen=True):
     """Everything that is known of one drop.
 
     ``missing`` names registers in which a post of it ought to be and is not, ``left_out`` those from which it was taken
-    on purpose. ``listed`` are the projects whose lists have it, ``validated`` those that ask for one, with
-    the size of their lists.
+    on purpose. ``answers`` are what its posters were told. ``listed`` are the projects whose lists have it,
+    ``validated`` those that ask for one, with the size of their lists.
     """
 
     drop_number: str
@@ -104,6 +105,7 @@ class Story(msgspec.Struct, frozen=True):
     missing: list[str]
     left_out: list[str]
     absence: Absence | None
+    answers: list[Answer] = []
 
 
 async def explain(conn: Conn, business: Business, asked: str) -> Story:
@@ -144,6 +146,7 @@ async def explain(conn: Conn, business: Business, asked: str) -> Story:
         missing=[register for register in missing if register not in left_out],
         left_out=[register for register in left_out if register in missing],
         absence=await _absence(conn, business, sought) if nothing else None,
+        answers=await answers.of_drop(conn, business.id, drop, [review.id for review in reviews]),
     )
 
 
