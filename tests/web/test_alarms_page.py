@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,12 +10,20 @@ import pytest
 from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
+from tallybook.settings import Settings
 from tallybook.web import alarms, asgi
 from tests import world
 from tests.web.conftest import Browser
 from tests.web.test_browser_alarms import much
 
 TESTS = "select dedup_key, recipient from outbox where dedup_key like 'alarm-test:%'"
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """With a projects file of the test's own."""
+    given = {"TALLYBOOK_DATABASE_URL": database_url, "TALLYBOOK_CONFIG": str(tmp_path / "tallybook.toml")}
+    return Settings.load(given | {"TALLYBOOK_DATA_DIR": str(tmp_path / "data")})
 
 
 @pytest.fixture
@@ -49,7 +58,6 @@ async def test_another_business_sees_none_of_it(
 async def test_another_business_is_shown_no_address_and_has_no_button(
     browser: Browser, app: App, db: Database, business: Business, root: world.Someone
 ) -> None:
-    app.settings.config.parent.mkdir(parents=True, exist_ok=True)
     app.settings.config.write_text('[[alerts.mail]]\nto = ["boss@example.org"]\nfrom = "t@example.org"\n')
     await browser.log_in(root)
     page = (await browser.get("/alarms")).text
