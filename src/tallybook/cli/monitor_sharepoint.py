@@ -10,6 +10,7 @@ import typer
 
 from tallybook import sharepoint_link
 from tallybook.app import App
+from tallybook.core.db import PROD
 from tallybook.core.errors import WrongSetup
 from tallybook.monitor.service import sharepoint_nights
 from tallybook.monitor.service.sharepoint import Order, Report
@@ -39,6 +40,7 @@ def sync_sharepoint(
         return
 
     async def work() -> Report:
+        _refuse_others(env)
         async with opened(env) as application:
             return await sharepoint_link.sync(application, await _order(application, date))
 
@@ -46,9 +48,14 @@ def sync_sharepoint(
     say(msgspec.to_builtins(report), lambda: _told(report), as_json=as_json)
 
 
+def _refuse_others(env: str | None) -> None:
+    """Before anything is read, so that it says only this."""
+    asked = settings_of(env).env
+    if asked != PROD:
+        raise WrongSetup(f"Only production writes to SharePoint; this is {asked}.")
+
+
 async def _order(application: App, date: datetime | None) -> Order:
-    if application.settings.env != "prod":  # before anything is read, so that it says only this
-        raise WrongSetup(f"Only production writes to SharePoint; this is {application.settings.env}.")
     business = await sharepoint_link.business_of(application)
     return Order(date.date() if date else datetime.now(business.zone).date(), COMMAND_LINE)
 
