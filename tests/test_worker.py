@@ -39,12 +39,14 @@ async def test_the_worker_shows_its_figures_while_it_works_and_no_longer(
     )
     async with open_app(settings) as app, asyncio.timeout(60):
         working = asyncio.create_task(worker.work(app, stop))
-        async with httpx.AsyncClient() as client:
+        # On a busy machine an answer may take longer than a client's usual five seconds.
+        async with httpx.AsyncClient(timeout=60) as client:
             while True:
+                assert not working.done(), working.exception()
                 try:
                     answer = await client.get(f"http://127.0.0.1:{port}/metrics")
                     break
-                except httpx.ConnectError:
+                except httpx.TransportError:
                     await asyncio.sleep(0.05)
             assert "tallybook_messages_total" in answer.text
             stop.set()

@@ -82,12 +82,12 @@ async def test_what_cools_down_holds_only_its_own_topic_back(db: Database, busin
     provider = Slow(Limits((Limit(100, 60),), cooldown=3600))
     topics = {"a": "DR1", "b": "DR1", "c": "DR2", "d": "DR1"}
     await put(db, business, *(a_message(key, topic=topic) for key, topic in topics.items()))
-    assert await deliver(db, business.id, post(provider), STOP) == 2
+    assert await deliver(db, business.id, post(provider, at_once=1), STOP) == 2
     assert provider.sent == ["a", "c"]
     await pass_time(db, 3601)
-    assert await deliver(db, business.id, post(provider), STOP) == 1
+    assert await deliver(db, business.id, post(provider, at_once=1), STOP) == 1
     await pass_time(db, 3601)
-    assert await deliver(db, business.id, post(provider), STOP) == 1
+    assert await deliver(db, business.id, post(provider, at_once=1), STOP) == 1
     assert provider.sent == ["a", "c", "b", "d"]
 
 

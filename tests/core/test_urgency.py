@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -39,7 +39,7 @@ def pressed(key: str, **more: str) -> Outgoing:
 async def test_what_outlived_its_moment_is_dropped_and_seen_and_never_sent(db: Database, business: Business) -> None:
     heard: list[Became] = []
 
-    async def tell(conn: Conn, business_id: int, became: list[Became]) -> None:
+    async def tell(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
         heard.extend(became)
 
     provider = Slow(Limits((Limit(10, 60),)))
@@ -173,7 +173,7 @@ async def test_the_first_claim_of_a_number_sees_a_stop_that_came_before_it(
 async def test_a_provider_s_report_is_told_once_to_who_waits_for_it(db: Database, business: Business) -> None:
     heard: list[Became] = []
 
-    async def tell(conn: Conn, business_id: int, became: list[Became]) -> None:
+    async def tell(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
         heard.extend(became)
 
     await put(db, business, a_message("a"))
