@@ -83,7 +83,7 @@ def test_a_database_without_its_tables_is_refused_with_the_command_that_makes_th
     empty_name: str, postgres: Server, open_product: Callable[..., Product]
 ) -> None:
     refused = open_product(database_url=postgres.url(OWNER, empty_name)).start("work")
-    assert "Run: tallybook migrate" in re.sub(r"\s+", " ", ended(refused))
+    assert "run tallybook migrate" in re.sub(r"\s+", " ", ended(refused))
 
 
 def test_keys_that_are_missing_or_unusable_are_named_with_the_command_that_mends_them(
