@@ -37,6 +37,11 @@ kind = "qa"
 drop_space = "fibre"
 
 [[monitor.projects]]
+name = "Velo Test"
+group = "120363000000000003@g.us"
+kind = "qa"
+
+[[monitor.projects]]
 name = "Marketing Activations"
 group = "120363000000000005@g.us"
 kind = "marketing"
@@ -103,9 +108,11 @@ def test_the_guide_leads_from_the_old_tables_to_ours(old: str, tmp_path: Path) -
 
 
 def test_an_address_of_another_database_is_read_in_its_own_schema(old: str, fresh_url: str, tmp_path: Path) -> None:
+    (tmp_path / "tallybook.toml").write_text(FILE)
+    BridgeFile(tmp_path)
     environ = os.environ | {
         "TALLYBOOK_DATABASE_URL": fresh_url, "TALLYBOOK_LEGACY_DATABASE_URL": old, "TALLYBOOK_LOG_LEVEL": "error",
-        "TALLYBOOK_DATA_DIR": str(tmp_path), "TALLYBOOK_CONFIG": str(tmp_path / "absent.toml"),
+        "TALLYBOOK_DATA_DIR": str(tmp_path), "TALLYBOOK_CONFIG": str(tmp_path / "tallybook.toml"),
     }  # fmt: skip
     for words in (["business", "add", "Velo Fibre", "--timezone", "Africa/Johannesburg"], ["monitor", "import-legacy"]):
         done = subprocess.run(
@@ -116,5 +123,5 @@ def test_an_address_of_another_database_is_read_in_its_own_schema(old: str, fres
             check=True,
         )
     outcome = json.loads(done.stdout)
-    assert {table["name"]: table["added"] for table in outcome["tables"]}["qa_photo_reviews"] == 6
+    assert {table["name"]: table["added"] for table in outcome["tables"]}["qa_photo_reviews"] == 5
     assert outcome["beside"] == ["sharepoint_sync_state"]
