@@ -18,9 +18,9 @@ from tests.architecture.sources import ROOT
 from tests.monitor.desk import LAWLEY, MARKETING, PROJECTS, VELO_TEST, file, open_for, said
 
 SEEDS = ROOT.parent / "shared" / "seeds"
-# How many statements each document has that read or write data. What the others hold besides is DDL of tables that come
-# with their modules (users, sprints, overrides: triage; whatsapp_conversation: inbox); the one statement of 003 asks the
-# catalogue for a constraint of such a table, and runs already.
+# How many statements each document has that read or write data. What the others hold besides is DDL of tables that
+# come with their modules (users, sprints, overrides: triage; whatsapp_conversation: inbox); the one statement of 003
+# asks the catalogue for a constraint of such a table, and runs already.
 STATEMENTS = {"000": 6, "001": 9, "002": 0, "003": 1, "004": 0}
 READS_OR_WRITES = re.compile(r"\s*(select|insert|update|delete|truncate|with)\b", re.IGNORECASE)
 
@@ -118,8 +118,7 @@ async def test_production_s_rows_are_copied_to_dev_by_the_documents_own_statemen
 
 
 def documents() -> Iterator[Path]:
-    for path in sorted(SEEDS.glob("*.txt")) if SEEDS.is_dir() else ():
-        yield path
+    yield from sorted(SEEDS.glob("*.txt")) if SEEDS.is_dir() else ()
 
 
 def statements(text: str) -> Iterator[str]:

@@ -22,7 +22,15 @@ PACKAGE = Path(tallybook.__file__).parent
 VALUE = "7"
 # What makes a check, a sign of life, or an error that becomes one; each says its sentence in one of its arguments.
 SAY = {"Check", "SourceUnreadable"}
-WHERE = ("core/health.py", "app.py", "health_report.py", "worker.py", "monitor/jobs.py", "monitor/service/rhythm.py", "channels/bridge")
+WHERE = (
+    "core/health.py",
+    "app.py",
+    "health_report.py",
+    "worker.py",
+    "monitor/jobs.py",
+    "monitor/service/rhythm.py",
+    "channels/bridge",
+)
 PARTS = [health.WAITS, health.PARKED, health.UNKNOWN, health.REFUSALS]
 
 
