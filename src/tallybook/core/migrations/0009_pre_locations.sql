@@ -7,5 +7,5 @@ create table drop_locations (
     longitude double precision not null,
     imported_at timestamptz not null default now(),
     constraint drop_locations_pkey primary key (business_id, drop_number),
-    constraint drop_locations_on_earth check (latitude between -90 and 90 and longitude between -180 and 180)
+    constraint drop_locations_on_earth check (latitude >= -90 and latitude <= 90 and longitude >= -180 and longitude <= 180)
 );
