@@ -112,6 +112,7 @@ def test_a_mistyped_environment_is_refused_by_every_command_and_leaves_nothing(
     sentences = (
         "There is no environment prdo; there are: prod, dev.",
         "There is no environment prdo yet. Make it with: tallybook env create prdo",
+        "Only production writes to SharePoint; this is prdo.",
     )
     answers = ended(named, tmp_path, "--env", "prdo")
     assert [one for one in answers if one[1] != "refused" or one[2] not in sentences] == []

@@ -100,7 +100,7 @@ async def test_everything_works_through_a_pooler_in_transaction_mode(behind_it: 
     assert [part.stop() for part in parts] == [0, 0]
     assert "DuplicatePreparedStatement" not in behind_it.all_said()
     alone = "direct_database_url" not in behind_it.settings
-    assert ("Notifications do not come through this database URL" in parts[0].said) is alone
+    assert ("Notifications do not come through this database address" in parts[0].said) is alone
 
 
 def await_change(product: Product, client: httpx.Client, owner_url: str) -> None:

@@ -63,7 +63,7 @@ async def test_feedback_is_sent_by_a_plain_form_once_however_often_it_is_pressed
     for _ in range(2):
         answer = await browser.post(f"/wa-monitor/{review.id}/feedback", form)
         assert answer.status_code == 303
-    assert await column(db, SAID) == [f"DR1752104\nWell done\n{EVIL}"]
+    assert await column(db, SAID) == [f"DR1752104\nFeedback on the review:\nWell done\n{EVIL}"]
     page = (await browser.get(f"/wa-monitor/{review.id}")).text
     assert "Waits to be sent" in page
     assert EVIL not in page

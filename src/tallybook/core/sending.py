@@ -205,6 +205,9 @@ class _Courier:
     db: Database
     business_id: int
     post: Post
+    # Lanes that claim side by side could give a line's last moments to what may wait, while a third that has claimed
+    # what a person pressed for waits for that very line.
+    claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def terms(self) -> dict[str, Any]:
@@ -236,7 +239,8 @@ class _Courier:
         count = 0
         while not stop.is_set():
             worker = uuid4()
-            claimed = await self.db.run("claim outgoing", partial(self._claim, worker))
+            async with self.claiming:
+                claimed = await self.db.run("claim outgoing", partial(self._claim, worker))
             if claimed is None:
                 break
             outcome = await self._outcome(claimed)

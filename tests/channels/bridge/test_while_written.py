@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tallybook.channels.bridge import ranges, snapshot
+from tallybook.channels.bridge import snapshot
 from tests.channels.bridge.books import Books, fill, source_of
 from tests.channels.bridge.bridge_file import LAWLEY, BridgeFile
 
@@ -25,12 +26,13 @@ async def test_nothing_is_missed_and_the_bridge_is_not_held_up(
     tmp_path: Path, journal_mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     locks: list[Path] = []
+    locked = snapshot.ordinary
 
-    def counted(path: Path, query: Callable[..., object]) -> object:
+    def counted(path: Path, query: Callable[[sqlite3.Connection], object]) -> object:
         locks.append(path)
-        return snapshot.ordinary(path, query)
+        return locked(path, query)
 
-    monkeypatch.setattr(ranges, "ordinary", counted)
+    monkeypatch.setattr(snapshot, "ordinary", counted)
     with BridgeFile(tmp_path, journal_mode=journal_mode) as bridge:
         fill(bridge, 20_000)
         books = Books(source_of(bridge))
