@@ -51,7 +51,7 @@ async def test_the_worker_shows_its_figures_while_it_works_and_no_longer(
             assert "tallybook_messages_total" in answer.text
             stop.set()
             await working
-            with pytest.raises(httpx.ConnectError):
+            with pytest.raises(httpx.TransportError):
                 await client.get(f"http://127.0.0.1:{port}/metrics")
 
 
