@@ -28,6 +28,10 @@ from tests.monitor.sharepoint.conftest import FILE, TOLD, Syncing, numbers
 ROOT = Path(__file__).parents[3]
 LATER = TOLD | {"2025-12-02|Lawley": (4, 1, 3, 1), "2025-12-02|Mohadin": (2, 0, 2, 0)}
 FORGET = ("delete from sharepoint_items", "delete from sharepoint_files", "delete from sharepoint_turns")
+# What the runs before used counts for a minute; by now they would use it up, and the next one would wait.
+AN_HOUR_AGO = """
+update sharepoint_runs set started_at = started_at - interval '1 hour', ended_at = ended_at - interval '1 hour'
+"""
 UNFILE = "delete from qa_submissions where drop_number in ('DR1752109', 'DR1752110')"
 UNREVIEW = "delete from qa_photo_reviews where drop_number in ('DR1752109', 'DR1752110')"
 FAILED = "select count(*) from sharepoint_runs where state = 'failed' and reason like 'Its process ended%'"
@@ -39,7 +43,7 @@ def to_the_api(asked: Asked) -> bool:
 
 async def start_over(db: Database, fake: FakeGraph) -> None:
     async def work(conn: Conn) -> None:
-        for statement in (*FORGET, UNFILE, UNREVIEW):
+        for statement in (*FORGET, AN_HOUR_AGO, UNFILE, UNREVIEW):
             await conn.execute(statement.encode())
 
     await db.run("start over", work)
