@@ -42,28 +42,29 @@ on conflict (business_id, name) do nothing
 SEEDED = """
 create temporary table seeded on commit preserve rows as
 select n, 'DR' || (1000000 + n) as drop_number, (array['Lawley','Mohadin','Mamelodi','Etwatwa'])[1 + n %% 4] as project,
-    now() - make_interval(secs => (%(count)s - n) * 86400.0 / %(a_day)s) as said_at, n %% 5 = 0 as again,
-    make_interval(days => 1 + n %% 9) as later, n %% 10 < 7 as completed,
+    said_at, n %% 5 = 0 and said_at + later < now() as again, later, n %% 10 < 7 as completed,
     '+2782000' || lpad((n %% 60)::text, 4, '0') as phone
 from generate_series(1, %(count)s) n
+cross join lateral (select now() - make_interval(secs => (%(count)s - n) * 86400.0 / %(a_day)s) as said_at,
+    make_interval(days => 1 + n / 5 %% 9) as later) t
 """
 DROPS = """
 insert into drops (business_id, space, drop_number, last_posted_at)
-select %(business)s, 'fibre', drop_number, case when again then least(said_at + later, now()) else said_at end
+select %(business)s, 'fibre', drop_number, case when again then said_at + later else said_at end
 from seeded
 """
 SUBMISSIONS = """
 insert into qa_submissions (business_id, space, drop_number, message_id, project, sender_phone, said_at, effect)
 select %(business)s, 'fibre', drop_number, n, project, phone, said_at, 'created' from seeded
 union all
-select %(business)s, 'fibre', drop_number, 100000000 + n, project, phone, least(said_at + later, now()), 'resubmitted'
+select %(business)s, 'fibre', drop_number, 100000000 + n, project, phone, said_at + later, 'resubmitted'
 from seeded where again
 """
 REVIEWS = f"""
 insert into qa_photo_reviews (business_id, space, drop_number, project, review_date, user_name, whatsapp_message_date,
     created_at, last_said_at, completed, resubmitted, {", ".join(STEP_COLUMNS)}, incorrect_comments)
 select %(business)s, 'fibre', drop_number, project, (said_at at time zone 'Africa/Johannesburg')::date, phone, said_at,
-    said_at, case when again then least(said_at + later, now()) else said_at end, completed, again and n %% 100 = 0,
+    said_at, case when again then said_at + later else said_at end, completed, again and n %% 100 = 0,
     {", ".join(f"completed or n %% {place + 3} > 0" for place in range(len(STEP_COLUMNS)))},
     case when not completed and n %% 7 = 0 then '{{"step_08_ont_barcode": "Blurry"}}'::jsonb else '{{}}' end
 from seeded

@@ -22,7 +22,7 @@ from tallybook.core.wakeups import wake_up
 from tallybook.monitor import history
 from tallybook.monitor.jobs import TOPIC
 from tallybook.monitor.service import assignment, reviews
-from tallybook.monitor.types import Changes, Kind, Review
+from tallybook.monitor.types import Changes, Kind, Review, ReviewRow
 from tallybook.settings import Settings
 
 from . import errors, i18n, monitor_view, pages, review_beside, review_words
@@ -174,21 +174,25 @@ def _part(request: Asked) -> str | None:
 async def _list(conn: Conn, asked: Look, *, whole: bool) -> dict[str, Any]:
     query = asked.query
     after = monitor_view.read_cursor(asked.after)
-    rows = await reviews.listed(conn, asked.business, query.filters, after, PAGE_SIZE + 1)
-    shown = rows[:PAGE_SIZE]
-    older = query.link(after=monitor_view.write_cursor(shown[-1])) if len(rows) > PAGE_SIZE else None
+    filters = query.filters
     if not whole:
-        return {"rows": shown, "older": older}
+        return _rows(query, await reviews.listed(conn, asked.business, filters, after, PAGE_SIZE + 1))
+    rows, total = await reviews.listed_and_counted(conn, asked.business, filters, after, PAGE_SIZE + 1, COUNTED + 1)
     days = await reviews.day(conn, asked.business, asked.clock.now)
-    return {
-        "rows": shown,
-        "older": older,
-        "total": await reviews.count(conn, asked.business, query.filters, COUNTED + 1),
+    return _rows(query, rows) | {
+        "total": total,
         "counted": COUNTED,
         "judges": await assignment.judges(conn, asked.business),
         "days": [monitor_view.day_view(day, query) for day in days],
         "projects": [day.project for day in days if day.kind is Kind.QA],
     }
+
+
+def _rows(query: Query, rows: list[ReviewRow]) -> dict[str, Any]:
+    """A page's rows; one more than it holds says that there is another page."""
+    shown = rows[:PAGE_SIZE]
+    older = query.link(after=monitor_view.write_cursor(shown[-1])) if len(rows) > PAGE_SIZE else None
+    return {"rows": shown, "older": older}
 
 
 async def _review(

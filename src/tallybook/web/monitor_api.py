@@ -82,9 +82,9 @@ async def list_drops(  # noqa: PLR0917 - the filters of the URL, called by name
 
     async def work(conn: Conn) -> DropsPage:
         business = request.user.business
-        rows = await reviews.listed(conn, business, filters, place, PAGE_SIZE + 1)
+        rows, total = await reviews.listed_and_counted(conn, business, filters, place, PAGE_SIZE + 1)
         more = monitor_view.write_cursor(rows[PAGE_SIZE - 1]) if len(rows) > PAGE_SIZE else None
-        return DropsPage(rows[:PAGE_SIZE], await reviews.count(conn, business, filters), more)
+        return DropsPage(rows[:PAGE_SIZE], total, more)
 
     return ok(await app.db.run("list drops", work))
 

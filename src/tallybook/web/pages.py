@@ -27,6 +27,7 @@ from tallybook.core.callers import Caller
 
 from . import i18n
 from .page_tokens import masked, unmasked
+from .parts import pieces
 from .times import Clock
 
 FOLDER = Path(__file__).parent
@@ -157,4 +158,5 @@ def _environment(loader: BaseLoader, locale: str) -> Environment:
     )
     environment.install_gettext_translations(i18n.words(locale), newstyle=True)  # type: ignore[attr-defined]
     environment.globals["asset"] = asset
+    environment.globals.update(pieces(asset, i18n.words(locale)))
     return environment

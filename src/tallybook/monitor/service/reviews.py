@@ -83,6 +83,13 @@ async def listed(
     return await review_list.page(conn, business, filters, after, limit)
 
 
+async def listed_and_counted(
+    conn: Conn, business: Business, filters: Filters, after: Place | None, limit: int, most: int | None = None
+) -> tuple[list[ReviewRow], int]:
+    """A page as of ``listed``, and how many all pages hold, at ``most`` if that is given."""
+    return await review_list.page_and_count(conn, business, filters, after, limit, most)
+
+
 async def count(conn: Conn, business: Business, filters: Filters, most: int | None = None) -> int:
     """How many all pages hold, at ``most`` if that is given."""
     return await review_list.count(conn, business, filters, most)

@@ -25,32 +25,31 @@ _STEPS = ", ".join(f"r.{column}" for column in STEP_COLUMNS)
 _SAID = "coalesce(r.whatsapp_message_date, r.created_at)"
 _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
 
+_SOUGHT = """r.id, r.resubmitted, r.last_said_at, r.drop_number, r.completed, r.assigned_account, r.assigned_agent"""
+
 # Reviews of drops posted on these days: by their own message, by hand without one, and by any of their posts. Each is
-# one range of an index; an "or" of the three would read every review there is.
-_OF_DAYS = f"""
-select r.id from qa_photo_reviews r
-where r.business_id = {_HIDDEN}
-and r.whatsapp_message_date >= %(start)s::timestamptz and r.whatsapp_message_date < %(end)s::timestamptz
-and (%(project)s::text is null or r.project = %(project)s)
-union
-select r.id from qa_photo_reviews r
-where r.business_id = {_HIDDEN} and r.whatsapp_message_date is null
-and r.created_at >= %(start)s::timestamptz and r.created_at < %(end)s::timestamptz
-and (%(project)s::text is null or r.project = %(project)s)
-union
-select p.id from qa_submissions s
-cross join lateral (
-    select r.id from qa_photo_reviews r
-    where r.business_id = {_HIDDEN} and r.space = s.space and r.drop_number = s.drop_number offset 0) p
-where s.business_id = {_HIDDEN}
-and s.said_at >= %(start)s::timestamptz and s.said_at < %(end)s::timestamptz
-and (%(project)s::text is null or s.project = %(project)s)
-"""
-# "offset 0" keeps a look-up by key a look-up by key.
+# one range of an index; an "or" of the three would read every review there is. What the filters ask comes along, so
+# that no row is looked up twice; "offset 0" keeps a look-up by key a look-up by key.
 _FROM_DAYS = f"""
-from ({_OF_DAYS}) m
-cross join lateral (
-    select * from qa_photo_reviews x where x.business_id = {_HIDDEN} and x.id = m.id offset 0) r
+from (
+    select {_SOUGHT} from qa_photo_reviews r
+    where r.business_id = {_HIDDEN}
+    and r.whatsapp_message_date >= %(start)s::timestamptz and r.whatsapp_message_date < %(end)s::timestamptz
+    and (%(project)s::text is null or r.project = %(project)s)
+    union
+    select {_SOUGHT} from qa_photo_reviews r
+    where r.business_id = {_HIDDEN} and r.whatsapp_message_date is null
+    and r.created_at >= %(start)s::timestamptz and r.created_at < %(end)s::timestamptz
+    and (%(project)s::text is null or r.project = %(project)s)
+    union
+    select p.* from qa_submissions s
+    cross join lateral (
+        select {_SOUGHT} from qa_photo_reviews r
+        where r.business_id = {_HIDDEN} and r.space = s.space and r.drop_number = s.drop_number offset 0) p
+    where s.business_id = {_HIDDEN}
+    and s.said_at >= %(start)s::timestamptz and s.said_at < %(end)s::timestamptz
+    and (%(project)s::text is null or s.project = %(project)s)
+) r
 where true
 """
 _FROM_ANY_DAY = f"""
@@ -92,18 +91,39 @@ cross join lateral (
 order by o.resubmitted desc, o.last_said_at desc, o.id desc
 """
 
-PAGE_OF_DAYS = f"select {_COLUMNS} from (select {_PLACES} {_FROM_DAYS} {_FILTERS} {_IN_ORDER}) o {_WHOLE}"
+# Whoever shows a page of some days shows how many there are, and what they are is found but once.
+PAGE_OF_DAYS = f"""
+with found as materialized (select {_PLACES} {_FROM_DAYS} {_FILTERS})
+select {_COLUMNS}, (select count(*) from found) from (select {_PLACES} from found r where true {_IN_ORDER}) o {_WHOLE}
+"""
 PAGE_OF_ANY_DAY = f"select {_COLUMNS} from (select {_PLACES} {_FROM_ANY_DAY} {_FILTERS} {_IN_ORDER}) o {_WHOLE}"
 
 
 async def page(conn: Conn, business: Business, filters: Filters, after: Place | None, limit: int) -> list[ReviewRow]:
     """One page of reviews, by key and never by offset."""
+    return (await _page(conn, business, filters, after, limit))[0]
+
+
+async def page_and_count(
+    conn: Conn, business: Business, filters: Filters, after: Place | None, limit: int, most: int | None = None
+) -> tuple[list[ReviewRow], int]:
+    """One page, and how many reviews all pages hold; at ``most``, if given."""
+    rows, total = await _page(conn, business, filters, after, limit)
+    if total is None:
+        total = await count(conn, business, filters, most)
+    return rows, total if most is None else min(total, most)
+
+
+async def _page(
+    conn: Conn, business: Business, filters: Filters, after: Place | None, limit: int
+) -> tuple[list[ReviewRow], int | None]:
+    """One page, and how many there are where the rows tell it."""
     values = page_parameters(business, filters, after, limit)
-    if has_days(filters):
-        cursor = await conn.execute(PAGE_OF_DAYS, values)
-    else:
+    if not has_days(filters):
         cursor = await conn.execute(PAGE_OF_ANY_DAY, values)
-    return [row_of(row) for row in await cursor.fetchall()]
+        return [row_of(row) for row in await cursor.fetchall()], None
+    found = await (await conn.execute(PAGE_OF_DAYS, values)).fetchall()
+    return [row_of(row) for row in found], found[0][-1] if found else None if after else 0
 
 
 def page_parameters(business: Business, filters: Filters, after: Place | None, limit: int) -> dict[str, Any]:
