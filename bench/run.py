@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import bare
+import history
 import idle
 import predecessor
 import sample
@@ -30,6 +31,9 @@ SAID = """\
 - **a bare insert** puts the very rows that the product wrote back into the emptied tables, from arrays that lie ready
   in memory; see `bench/bare.py`. 1.00 would mean that the product costs nothing beyond it.
 - **idle poll** is the CPU of the product's process; beside it stands one `select max(timestamp)`; see `bench/idle.py`.
+- **the pages** are asked for 200 times each, with a history of about 900 reviews a day behind them; beside statistics
+  stands the plain aggregate of a year. The time is the server's own, from the request to the whole answer, compressed;
+  see `bench/history.py`.
 - Where there were several rounds, each figure is its own best.
 """
 
@@ -102,6 +106,7 @@ def _say(text: str) -> None:
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--reviews", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--report", action="store_true")
@@ -113,6 +118,7 @@ async def main() -> None:
         async with sample.made(Path(folder), asked.messages) as of:
             facts = machine(of)
             figures = await measure(of, asked.rounds)
+    figures += await history.measured(asked.reviews)
     if asked.json:
         print(json.dumps({"machine": facts, "figures": [figure._asdict() for figure in figures]}, ensure_ascii=False))
     else:
