@@ -151,10 +151,15 @@ class Person(msgspec.Struct, frozen=True):
 
 
 PEOPLE = """
-select p.who, sum(p.drops)::int, sum(p.complete)::int from statistics_people p
-where p.business_id = %(business_id)s and p.role = %(role)s and p.day >= %(first)s::date and p.day <= %(last)s::date
-and (%(project)s::text is null or p.project = %(project)s)
-group by 1 order by 2 desc, 1 limit %(most)s
+select role, who, drops, complete from (
+    select p.role, p.who, sum(p.drops)::int as drops, sum(p.complete)::int as complete,
+        row_number() over (partition by p.role order by sum(p.drops) desc, p.who) as place
+    from statistics_people p
+    where p.business_id = %(business_id)s and p.day >= %(first)s::date and p.day <= %(last)s::date
+    and (%(project)s::text is null or p.project = %(project)s)
+    group by p.role, p.who) one
+where place <= %(most)s::int
+order by role, place
 """
 
 
@@ -162,10 +167,10 @@ async def people(
     conn: Conn, business_id: int, period: Period, project: str | None, most: int
 ) -> dict[str, list[Person]]:
     """Who posted most and who reviewed most, by ``sender`` and ``reviewer``."""
-    found = {}
-    for role in ("sender", "reviewer"):
-        asked = _asked(business_id, period, project) | {"role": role, "most": most}
-        found[role] = [Person(*row) for row in await (await conn.execute(PEOPLE, asked)).fetchall()]
+    found: dict[str, list[Person]] = {"sender": [], "reviewer": []}
+    cursor = await conn.execute(PEOPLE, _asked(business_id, period, project) | {"most": most})
+    for role, *person in await cursor.fetchall():
+        found[role].append(Person(*person))
     return found
 
 
