@@ -87,4 +87,4 @@ def _taken(conn: psycopg.Connection, table: str, parts: int) -> Insert:
 
 
 def _counts(conn: psycopg.Connection) -> list[int]:
-    return [int(conn.execute(f"select count(*) from {table}".encode()).fetchone()[0]) for table in COLUMNS]  # type: ignore[index]
+    return [int(conn.execute(f"select count(*) from {table}".encode()).fetchone()[0]) for table in COLUMNS]

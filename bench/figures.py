@@ -38,7 +38,7 @@ def machine(sample: Sample) -> list[str]:
     with psycopg.connect(sample.superuser) as conn:
         server = conn.info.server_version
         facts = [
-            f"{name} {conn.execute('select current_setting(%s)', (name,)).fetchone()[0]}"  # type: ignore[index]
+            f"{name} {conn.execute('select current_setting(%s)', (name,)).fetchone()[0]}"
             for name in ("fsync", "synchronous_commit", "shared_buffers", "max_wal_size")
         ]
     return [

@@ -135,7 +135,7 @@ async def measure(app: App, superuser: str, count: int) -> list[Figure]:
     if business is None:
         raise AssertionError("the folder was not empty")
     system = people.command_line(business.id)
-    person = people.NewPerson(login="bench", name="Bench", role=people.Role.ADMIN, password="violet cable drum 7")  # noqa: S106 - of a database that is gone in a minute
+    person = people.NewPerson(login="bench", name="Bench", role=people.Role.ADMIN, password="violet cable drum 7")
     account, _ = await app.db.run("person", lambda conn: people.add_person(conn, app.passwords, system, person))
     token = await app.db.run("token", lambda conn: api_tokens.create(conn, system, "bench", frozenset({Scope.READ})))
     say(f"writing {count:,} reviews")

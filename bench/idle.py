@@ -27,7 +27,7 @@ class Polls(NamedTuple):
 async def measure(sample: Sample) -> Polls:
     async with open_app(sample.settings) as app:
         watch = await Watching(app).current()
-        assert watch is not None  # noqa: S101
+        assert watch is not None
         await jobs.scan(app.db, watch)
         known = watch.bridge.lids
         began = time.process_time()

@@ -31,7 +31,7 @@ async def main(folder: Path) -> None:
 
     async with with_database(settings) as settings, open_app(settings) as app:
         watch = await Watching(app).current()
-        assert watch is not None  # noqa: S101
+        assert watch is not None
         began, cpu = time.perf_counter(), time.process_time()
         changed = await jobs.scan(app.db, watch, progress=progress)
         took = {

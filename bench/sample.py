@@ -59,7 +59,7 @@ async def made(folder: Path, messages: int) -> AsyncIterator[Sample]:
         settings = on_server(settings, server)
         async with open_app(settings) as app:
             business = await app.db.run("business", lambda conn: first_business(conn, settings))
-            assert business is not None  # noqa: S101 - the folder was empty
+            assert business is not None
             await app.db.run("lists", lambda conn: validity.add(conn, business, valid))
         in_groups = messages // IN_GROUPS
         drops = in_groups * DROPS_IN_TEN // 10

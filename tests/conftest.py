@@ -202,7 +202,7 @@ def business_home(request: pytest.FixtureRequest) -> Database | Conn:
         if name in request.fixturenames:
             home: Database | Conn = request.getfixturevalue(name)
             return home
-    return request.getfixturevalue("db")  # type: ignore[no-any-return]
+    return request.getfixturevalue("db")
 
 
 @pytest.fixture

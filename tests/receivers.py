@@ -1,6 +1,5 @@
 """Who is told of alarms, on this machine: a mail server and a webhook that answer as they are told to."""
 
-# ruff: noqa: ARG002, N802  # aiosmtpd calls these by its own names
 from __future__ import annotations
 
 import asyncio

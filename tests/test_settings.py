@@ -128,7 +128,7 @@ def test_keys_are_rotated_by_putting_the_new_one_first(tmp_path: Path) -> None:
         ({"TALLYBOOK_PUBLIC_URL": "https://tally.example/"}, True),
         ({"TALLYBOOK_PUBLIC_URL": "https://tally.example", "TALLYBOOK_COOKIE_SECURE": "no"}, False),
         ({"TALLYBOOK_COOKIE_SECURE": "yes"}, True),
-        ({"TALLYBOOK_HOST": "0.0.0.0"}, False),  # noqa: S104
+        ({"TALLYBOOK_HOST": "0.0.0.0"}, False),
     ],
 )
 def test_cookies_are_secure_where_the_public_address_is(environ: dict[str, str], secure: bool, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_cookies_are_secure_where_the_public_address_is(environ: dict[str, str],
 
 
 def test_an_address_that_listens_everywhere_is_not_the_public_one(tmp_path: Path) -> None:
-    assert Settings.load({"TALLYBOOK_HOST": "0.0.0.0"}, tmp_path).public_url == "http://localhost:8080"  # noqa: S104
+    assert Settings.load({"TALLYBOOK_HOST": "0.0.0.0"}, tmp_path).public_url == "http://localhost:8080"
     assert Settings.load({"TALLYBOOK_HOST": "::1"}, tmp_path).public_url == "http://[::1]:8080"
 
 

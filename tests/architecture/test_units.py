@@ -29,7 +29,7 @@ HARDENED = {
 def read(path: Path) -> configparser.ConfigParser:
     """A unit; of a key that stands several times the values are joined."""
     unit = configparser.ConfigParser(interpolation=None, strict=False, delimiters=("=",))
-    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.optionxform = str
     text = re.sub(
         r"(?m)^EnvironmentFile=(.*)\n(?:#.*\n)*EnvironmentFile=(.*)$", r"EnvironmentFile=\1 \2", path.read_text()
     )
@@ -46,7 +46,7 @@ def test_a_unit_calls_a_command_that_exists(path: Path) -> None:
     program, *words = shlex.split(read(path)["Service"]["ExecStart"])
     assert Path(program).name == "tallybook"
     group = typer.main.get_command(command_line)
-    command = group.commands[words[0]]  # type: ignore[attr-defined]
+    command = group.commands[words[0]]
     command.make_context("unit", words[1:], resilient_parsing=False).close()
 
 

@@ -43,7 +43,7 @@ def test_nothing_is_imported_at_a_start_that_the_start_does_not_need(module: str
 
 
 def test_the_list_says_of_each_command_what_the_command_says_of_itself() -> None:
-    commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    commands = typer.main.get_command(cli.app).commands
     assert set(commands) >= set(cli.Tallybook.named)
     for name, named in cli.Tallybook.named.items():
         said = " ".join((commands[name].help or "").split())

@@ -18,7 +18,7 @@ class Once:
     name: str = "bridge"
     account: str = "velo"
 
-    async def read(self, _: Position, *, full: bool = False) -> AsyncIterator[Reading]:  # noqa: ARG002 - a Source's
+    async def read(self, _: Position, *, full: bool = False) -> AsyncIterator[Reading]:
         yield Reading(Batch(self.held), Position(identity="file", seen=1), 1, 1)
 
     async def quiet(self) -> bool:

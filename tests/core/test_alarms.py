@@ -141,7 +141,7 @@ def test_any_check_that_is_late_or_wrong_is_a_cause_and_each_rule_of_the_databas
 def written(says: str, locale: str = "en", event: str = "begun", name: str = "group Lawley") -> dict[str, str]:
     desk = Desk(msgspec.structs.replace(VELO, locale=locale), words(locale), [ANA, PAGER], "https://t.example/alarms")
     mail, _ = desk.written(Told(event, name, says, NOON, NOON + timedelta(hours=1)), "k:")
-    return mail.body  # type: ignore[return-value]
+    return mail.body
 
 
 def test_an_e_mail_says_what_it_is_and_since_when_by_the_business_s_clock() -> None:

@@ -69,7 +69,7 @@ async def test_the_first_admin_of_another_business_gets_another_name(conn: Conn,
 
 @pytest.mark.parametrize("make", [world.ana, world.bia])
 async def test_only_an_admin_changes_people(conn: Conn, business: Business, make: object) -> None:
-    someone = await make(conn, business)  # type: ignore[operator]
+    someone = await make(conn, business)
     attempts = (
         lambda: people.set_role(conn, someone.caller, someone.account_id, Role.ADMIN),
         lambda: people.add_person(conn, CHEAP, someone.caller, NewPerson("x", "X", Role.ADMIN)),

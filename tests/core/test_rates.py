@@ -34,7 +34,7 @@ def a_message(key: str, account: str = "velo", to: str = "group", topic: str | N
 async def put(db: Database, business: Business, *messages: Outgoing) -> None:
     async def work(conn: object) -> None:
         for message in messages:
-            await outbox.put(conn, business.id, message)  # type: ignore[arg-type]
+            await outbox.put(conn, business.id, message)
 
     await db.run("put", work)
 

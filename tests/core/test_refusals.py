@@ -52,7 +52,7 @@ HOSTILE = {
     "a NUL in the chat": {"chat": "gro\0up"},
     "a NUL in the content": {"content": '{"type": "text\\u0000"}'},
     "no JSON in the content": {"content": "{"},
-    "no zone": {"said_at": datetime(2025, 12, 2)},  # noqa: DTZ001 - that is the point
+    "no zone": {"said_at": datetime(2025, 12, 2)},
     "before the calendar": {"said_at": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))},
     "an id that is too long": {"external_id": LONG},
     "a chat that is too long": {"chat": LONG, "scope": LONG},
@@ -143,7 +143,7 @@ async def test_a_batch_that_was_stored_is_told_of_also_where_telling_the_one_bef
     db: Database, business: Business
 ) -> None:
     class Twice(Once):
-        async def read(self, _: Position, *, full: bool = False) -> AsyncIterator[Reading]:  # noqa: ARG002
+        async def read(self, _: Position, *, full: bool = False) -> AsyncIterator[Reading]:
             for number, one in enumerate(self.held, 1):
                 yield Reading(ingest.Batch([one]), Position(identity="file", seen=number), 2, number)
 

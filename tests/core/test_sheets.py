@@ -1,7 +1,5 @@
 """Spreadsheets as people send them, and those that were made to do harm."""
 
-# ruff: noqa: DTZ001 - a spreadsheet knows no zones
-
 from __future__ import annotations
 
 import io

@@ -73,7 +73,7 @@ class Library:
             return error(409, "nameAlreadyExists")
         return None
 
-    def slice(self, asked: Asked) -> Told:  # noqa: PLR0911 - each a rule of the real one
+    def slice(self, asked: Asked) -> Told:
         """A slice of an upload, or the question how far it is."""
         number = asked.path.rpartition("/")[2]
         session = self.sessions.get(number)

@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._say(told)
 
-    do_GET = do_POST = do_PATCH = do_PUT = _serve  # noqa: N815 - the names that http.server looks for
+    do_GET = do_POST = do_PATCH = do_PUT = _serve
 
     def _before(self, fault: Fault) -> bool:
         if fault.kind == "refuse":

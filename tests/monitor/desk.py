@@ -29,7 +29,7 @@ def project(name: str, **overrides: object) -> Project:
         "name": name, "group": f"1203630000{number:08d}@g.us", "kind": Kind.QA, "space": name, "validated": False,
         "pattern": compile_pattern(None),
     }  # fmt: skip
-    return Project(**(known | overrides))  # type: ignore[arg-type]
+    return Project(**(known | overrides))
 
 
 LAWLEY = project("Lawley", space="fibre")
@@ -56,7 +56,7 @@ def said(group: Project, text: str, when: str = "2025-12-02 08:00", **overrides:
         "external_id": f"3EB0{next(_numbers):08X}", "sender": Identity(ANA, ANA), "said_at": at(when), "text": text,
         "content_hash": hashlib.sha256(text.encode()).digest()[:16],
     }  # fmt: skip
-    return Incoming(**(known | overrides))  # type: ignore[arg-type]
+    return Incoming(**(known | overrides))
 
 
 def again(message: Incoming, text: str) -> Incoming:

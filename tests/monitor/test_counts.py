@@ -94,11 +94,11 @@ async def test_the_day_that_has_just_ended_is_not_judged_before_it_is_counted(co
             "values (%s, 'Lawley', %s, 'qa', %s, %s)", [business.id, day, drops, drops],
         )  # fmt: skip
     counted = datetime(2025, 12, 2, 1, 40, tzinfo=UTC)
-    run = Run("night", False, None, counted, counted, 0, 0, 0, 0)  # noqa: FBT003
+    run = Run("night", False, None, counted, counted, 0, 0, 0, 0)
     await registers.keep_run(conn, business.id, run)
     found = await counts.checks(conn, business, datetime(2025, 12, 2, 23, tzinfo=UTC))
     assert [(check.name, check.state) for check in found] == [("day Lawley", "ok")]
-    later = Run("next", False, None, counted + timedelta(days=1), counted + timedelta(days=1), 0, 0, 0, 0)  # noqa: FBT003
+    later = Run("next", False, None, counted + timedelta(days=1), counted + timedelta(days=1), 0, 0, 0, 0)
     await registers.keep_run(conn, business.id, later)
     found = await counts.checks(conn, business, datetime(2025, 12, 3, 5, tzinfo=UTC))
     assert [(check.name, check.state) for check in found] == [("day Lawley", "late")]

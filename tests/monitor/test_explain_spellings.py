@@ -76,7 +76,7 @@ async def test_what_the_group_was_told_of_the_drop_is_told_also_when_the_outbox_
     await file(conn, business, [said(LAWLEY, "DR1752104")])
     await conn.execute("update monitor_projects set watched_since = now() - interval '1 year'")
     now = datetime.now(UTC)
-    post = Post(7, False, "DR1752104", LAWLEY, now, None, "primary", LAWLEY.group)  # noqa: FBT003
+    post = Post(7, False, "DR1752104", LAWLEY, now, None, "primary", LAWLEY.group)
     assert await answer_rejected(conn, business, [Rejected(post, ())], now, Manner()) == 1
     await conn.execute(
         "insert into review_feedback (business_id, review_id, number, text, posts, who, put_at, sent_at) "

@@ -272,7 +272,7 @@ async def test_a_place_in_a_source_is_remembered(conn: Conn, business: Business)
     class Nowhere:
         name, account = "bridge", "primary"
 
-    assert await sources.stands_at(conn, business, Nowhere()) == Position()  # type: ignore[arg-type]
+    assert await sources.stands_at(conn, business, Nowhere()) == Position()
 
 
 async def test_two_contents_of_one_message_in_one_batch_count_once(conn: Conn, business: Business) -> None:

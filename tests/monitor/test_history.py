@@ -56,7 +56,7 @@ async def test_what_somebody_s_own_sql_changed_is_named_with_what_the_record_say
         await conn.execute(statement.encode())
     changed = await found(conn, business, review_id)
     assert changed == [
-        ByHand("step_01_house_photo", "missing", "right"), ByHand("completed", False, True),  # noqa: FBT003
+        ByHand("step_01_house_photo", "missing", "right"), ByHand("completed", False, True),
         ByHand("assigned_agent", None, "Somebody"),
     ]  # fmt: skip
     view = review_words.by_hand_view(changed, i18n.words("en"))

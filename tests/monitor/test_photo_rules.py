@@ -33,7 +33,7 @@ NOTHING = Told()
 @given(conversations(), st.randoms())
 def test_the_order_in_which_messages_are_found_does_not_matter(spoken: list[Spoken], dice: object) -> None:
     mixed = list(spoken)
-    dice.shuffle(mixed)  # type: ignore[attr-defined]
+    dice.shuffle(mixed)
     for drop in DROPS:
         assert list(photos_of(drop, spoken, NOTHING).items()) == list(photos_of(drop, mixed, NOTHING).items())
 

@@ -32,7 +32,7 @@ VALIDATED = project("Etwatwa", validated=True)
 
 
 def asked(text: str = LIST, name: str = "lawley.csv", **given: object) -> Asked:
-    return Asked(name, text.encode(), Given(**({"project": "Lawley"} | given)))  # type: ignore[arg-type]
+    return Asked(name, text.encode(), Given(**({"project": "Lawley"} | given)))
 
 
 async def keep(db: Database, business: Business, file: Asked) -> int:
@@ -212,7 +212,7 @@ async def test_feedback_on_what_was_added_from_a_list_goes_to_the_group_and_quot
 ) -> None:
     await add(db, business, await keep(db, business, asked()))
     ((review_id,),) = await rows(db, "select id from qa_photo_reviews where drop_number = 'DR1752105'")
-    whom = await db.run("whom", lambda conn: feedback.whom(conn, business.id, review_id))  # type: ignore[arg-type]
+    whom = await db.run("whom", lambda conn: feedback.whom(conn, business.id, review_id))
     assert whom is not None
     assert (whom.group, whom.account, whom.phone, whom.quote) == (LAWLEY.group, "primary", None, None)
 

@@ -42,7 +42,7 @@ async def watched(conn: Conn, business: Business) -> Business:
 
 
 async def answered(conn: Conn, business: Business, posts: Sequence[Rejected], **manner: object) -> int:
-    return await answer_rejected(conn, business, posts, datetime.now(UTC), Manner(**manner))  # type: ignore[arg-type]
+    return await answer_rejected(conn, business, posts, datetime.now(UTC), Manner(**manner))
 
 
 async def test_a_reply_goes_to_the_group_by_the_number_that_watches_it(conn: Conn, watched: Business) -> None:

@@ -67,7 +67,7 @@ def test_what_is_found_is_always_dr_and_six_to_eight_digits(text: str) -> None:
 
 
 def _post(number: int, said_at: datetime) -> Post:
-    return Post(number, True, "DR1752104", LAWLEY, said_at, None, "primary", LAWLEY.group)  # noqa: FBT003
+    return Post(number, True, "DR1752104", LAWLEY, said_at, None, "primary", LAWLEY.group)
 
 
 def _review(comment: str) -> Review:
@@ -94,8 +94,8 @@ def test_however_posts_arrive_one_review_is_made_and_no_clock_goes_back(
 
 
 @given(
-    dates=st.lists(st.datetimes(datetime(2009, 1, 1), datetime(9997, 1, 1), timezones=st.just(UTC)), max_size=20),  # noqa: DTZ001
-    before=st.none() | st.datetimes(datetime(2009, 1, 1), datetime(9997, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    dates=st.lists(st.datetimes(datetime(2009, 1, 1), datetime(9997, 1, 1), timezones=st.just(UTC)), max_size=20),
+    before=st.none() | st.datetimes(datetime(2009, 1, 1), datetime(9997, 1, 1), timezones=st.just(UTC)),
 )
 def test_however_wrong_a_date_a_post_of_two_days_later_is_no_history(
     dates: list[datetime], before: datetime | None

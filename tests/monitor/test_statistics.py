@@ -175,7 +175,7 @@ async def test_whatever_happens_each_figure_is_the_length_of_the_list_that_it_le
             await (
                 await conn.execute("select drop_number from qa_photo_reviews order by md5(id::text) limit 1")
             ).fetchone()
-        )[0]  # type: ignore[index]
+        )[0]
         some = {column: chance.random() < 0.9 for column in STEP_COLUMNS} if chance.random() < 0.5 else ALL_RIGHT
         await judge(conn, business, drop, ana, ticks=some, posts=chance.randint(1, 4))
         if chance.random() < 0.5:

@@ -26,7 +26,7 @@ DAY = date(2025, 12, 2)
 
 def read(text: str | bytes, **given: object) -> SupervisorList:
     data = text if isinstance(text, bytes) else text.encode()
-    return read_list(read_sheets(data), PROJECTS, Given(**given), TODAY)  # type: ignore[arg-type]
+    return read_list(read_sheets(data), PROJECTS, Given(**given), TODAY)
 
 
 def drops(found: SupervisorList) -> list[tuple[str, str]]:

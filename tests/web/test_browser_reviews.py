@@ -283,7 +283,7 @@ async def test_photos_are_shown_large_confirmed_or_refused_and_what_is_no_pictur
 @pytest.mark.parametrize(
     ("lang", "size", "scheme"), [("he", PHONE, "light"), ("en", PHONE, "dark"), ("he", DESK, "dark")]
 )
-async def test_a_review_is_whole_in_both_languages_on_a_phone_and_in_the_dark(  # noqa: PLR0917
+async def test_a_review_is_whole_in_both_languages_on_a_phone_and_in_the_dark(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone, site: Site, lang: str, size: Any, scheme: str
 ) -> None:
     await post(db, home, "DR1752104")

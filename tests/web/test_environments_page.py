@@ -87,7 +87,7 @@ async def test_only_an_admin_sees_it_and_only_of_the_own_business(
 ) -> None:
     await keep(owner_url, business)
     for person in (world.ana, world.bia):
-        someone = await db.run("add", lambda conn, person=person: person(conn, business))  # type: ignore[misc]
+        someone = await db.run("add", lambda conn, person=person: person(conn, business))
         other = open_browser()
         await other.log_in(someone)
         assert (await other.get("/environments")).status_code == 403

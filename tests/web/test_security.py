@@ -117,7 +117,7 @@ async def test_behind_https_cookies_are_secure_and_tied_to_the_host(
         "TALLYBOOK_PUBLIC_URL": "https://tallybook.test",
     })  # fmt: skip
     served = asgi.build(App(settings, db, [b"k" * 32], Limits(b"k" * 32), world.CHEAP))
-    transport = httpx.ASGITransport(served)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(served)
     async with httpx.AsyncClient(transport=transport, base_url="https://tallybook.test") as client:
         answer = await Browser(client).log_in(ana)
         assert "max-age" in answer.headers["strict-transport-security"]
@@ -236,7 +236,7 @@ async def test_while_the_database_is_away_the_answer_says_so_and_when_to_ask_aga
     settings = Settings.load({"TALLYBOOK_DATABASE_URL": server.url(), "TALLYBOOK_DATA_DIR": str(tmp_path)})
     async with open_database(server.url(), "prod", size=2) as database:
         app = App(settings, database, [b"k" * 32], Limits(b"k" * 32), world.CHEAP)
-        transport = httpx.ASGITransport(asgi.build(app), raise_app_exceptions=False)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(asgi.build(app), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://tallybook.test", timeout=60) as client:
             browser = Browser(client)
             assert (await browser.get("/readyz")).status_code == 200
@@ -257,7 +257,7 @@ async def test_not_ready_while_the_schema_is_of_another_release(server: Server, 
     settings = Settings.load({"TALLYBOOK_DATABASE_URL": server.url(), "TALLYBOOK_DATA_DIR": str(tmp_path)})
     async with open_database(server.url(), "prod", size=2) as database:
         served = asgi.build(App(settings, database, [b"k" * 32], Limits(b"k" * 32), world.CHEAP))
-        transport = httpx.ASGITransport(served)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(served)
         async with httpx.AsyncClient(transport=transport, base_url="http://tallybook.test") as client:
             assert (await client.get("/readyz")).status_code == 503
 

@@ -75,7 +75,7 @@ class BridgeFile:
         chat: str,
         text: str | None,
         *,
-        id: str | None = None,  # noqa: A002 - the column's own name
+        id: str | None = None,
         sender: str | None = "27820000001",
         at: datetime | str | int | None = MORNING,
         from_me: bool = False,
@@ -100,11 +100,11 @@ class BridgeFile:
         self.connection.executemany(STORE, (_row((*post, False, "")) for post in posts))
         self.connection.execute("commit")
 
-    def edit(self, chat: str, id: str, text: str) -> None:  # noqa: A002 - the column's own name
+    def edit(self, chat: str, id: str, text: str) -> None:
         """Change a message's text in place; its row stays where it is."""
         self.connection.execute("update messages set content = ? where chat_jid = ? and id = ?", (text, chat, id))
 
-    def delete(self, chat: str, id: str) -> None:  # noqa: A002 - the column's own name
+    def delete(self, chat: str, id: str) -> None:
         """Remove a message's row."""
         self.connection.execute("delete from messages where chat_jid = ? and id = ?", (chat, id))
 
@@ -143,7 +143,7 @@ class UnixBridgeFile:
         self.connection = _open(self.messages_path, journal_mode, 5.0)
         self.connection.executescript(f"begin; {UNIX_SCHEMA} commit;")
 
-    def post(self, chat: str, text: str | None, *, id: str, caption: str = "", at: datetime = MORNING) -> str:  # noqa: A002
+    def post(self, chat: str, text: str | None, *, id: str, caption: str = "", at: datetime = MORNING) -> str:
         """Store a message; with a caption it is a photo."""
         self.connection.execute(
             "insert into messages (chat_jid, msg_id, sender_jid, ts, from_me, text, media_type, media_caption)"
@@ -152,17 +152,17 @@ class UnixBridgeFile:
         )
         return id
 
-    def edit(self, chat: str, id: str, text: str) -> None:  # noqa: A002
+    def edit(self, chat: str, id: str, text: str) -> None:
         self.connection.execute(
             "update messages set text = ?, edited = 1, edited_ts = ts + 60 where chat_jid = ? and msg_id = ?",
             (text, chat, id),
         )
 
-    def revoke(self, chat: str, id: str) -> None:  # noqa: A002
+    def revoke(self, chat: str, id: str) -> None:
         """Take a message back, for everybody."""
         self.connection.execute("update messages set revoked = 1 where chat_jid = ? and msg_id = ?", (chat, id))
 
-    def delete_for_me(self, chat: str, id: str) -> None:  # noqa: A002
+    def delete_for_me(self, chat: str, id: str) -> None:
         """Remove a message from the bridge's own phone; the author did not take it back."""
         self.connection.execute(
             "update messages set deleted_for_me = 1, deleted_at = ts + 60 where chat_jid = ? and msg_id = ?", (chat, id)

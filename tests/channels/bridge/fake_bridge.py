@@ -140,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer(405 if self.path in SHAPES else 404, "Method not allowed")
 
-    do_PUT = do_DELETE = do_GET  # noqa: N815 - the names that the server calls
+    do_PUT = do_DELETE = do_GET
 
     def _obey(self, body: dict[str, str]) -> None:
         order = self.fake.order()

@@ -55,7 +55,7 @@ def test_what_is_no_time_is_none(spelled: object) -> None:
 
 
 @given(
-    moment=st.datetimes(min_value=datetime(2010, 1, 1), max_value=datetime(2100, 1, 1)),  # noqa: DTZ001 - made aware below
+    moment=st.datetimes(min_value=datetime(2010, 1, 1), max_value=datetime(2100, 1, 1)),
     minutes=st.integers(-14 * 60, 14 * 60),
     separator=st.sampled_from(" T"),
 )

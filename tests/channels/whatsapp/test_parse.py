@@ -95,7 +95,7 @@ def test_somebody_without_a_phone_is_known_by_their_opaque_id(hidden: dict[str, 
 def test_of_several_contacts_each_message_has_its_own() -> None:
     contacts = [bodies.contact(), bodies.contact(OTHER, "ZA.2", name="Thabo")]
     whole = body(change("messages", text(), text("Hi", 2) | {"from": OTHER}, contacts=contacts))
-    assert [told(one).person.name for one in parse(whole)] == ["Naledi", "Thabo"]  # type: ignore[union-attr]
+    assert [told(one).person.name for one in parse(whole)] == ["Naledi", "Thabo"]
 
 
 def test_a_group_s_message_is_in_the_group_and_from_its_author() -> None:

@@ -162,7 +162,7 @@ async def test_a_poison_update_is_parked_alone_and_replayed_with_all_that_it_sai
     seen: list[Any] = []
 
     class Looks(Clerk):
-        async def file(self, conn: Conn, business: Business, stored: list[Any]) -> list[str]:  # noqa: ARG002 - looks at what is stored alone
+        async def file(self, conn: Conn, business: Business, stored: list[Any]) -> list[str]:
             seen.extend(stored)
             return []
 

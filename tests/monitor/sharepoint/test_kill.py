@@ -101,7 +101,7 @@ async def finished(sync: Syncing) -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("changed", [False, True], ids=["new", "changed"])
-async def test_killed_at_every_request_the_next_run_ends_in_the_same_list(  # noqa: PLR0917
+async def test_killed_at_every_request_the_next_run_ends_in_the_same_list(
     sync: Syncing, syncs: Syncs, fake: FakeGraph, db: Database, home: Business, changed: bool, after: bool
 ) -> None:
     await sync()

@@ -60,7 +60,7 @@ def test_a_night_brings_a_week_up_to_date_and_makes_up_for_what_was_missed_withi
 
 def rhythm(**different: object) -> Rhythm:
     usual = {"time_zone": ZONE.key, "daily_at": time(20), "next_at": DUE + timedelta(days=1), "last_at": DUE}
-    return Rhythm(**(usual | different))  # type: ignore[arg-type]
+    return Rhythm(**(usual | different))
 
 
 def test_a_night_is_due_when_its_moment_has_come_whether_the_worker_was_there_or_not() -> None:
@@ -189,7 +189,7 @@ async def test_the_nightly_schedule_is_declared_in_production_alone_and_at_the_f
 
 async def test_no_other_environment_can_have_a_sync(db: Database, home: Business, settings: Settings) -> None:
     with pytest.raises(WrongSetup, match="Only production"):
-        Sync(dataclasses.replace(db, environment="dev"), home, None)  # type: ignore[arg-type]
+        Sync(dataclasses.replace(db, environment="dev"), home, None)
     with pytest.raises(WrongSetup, match="this is dev"):
         async with sharepoint_link.library(dataclasses.replace(settings, env="dev")):
             pass
@@ -220,7 +220,7 @@ async def test_a_failed_night_comes_again_when_sharepoint_says_and_its_reason_st
 
 @pytest.fixture
 def app_of(db: Database, settings: Settings) -> App:
-    return App(settings, db, [b"k" * 32], None)  # type: ignore[arg-type]
+    return App(settings, db, [b"k" * 32], None)
 
 
 async def held_job(app: App) -> jobs.Held:

@@ -141,7 +141,7 @@ async def test_a_server_that_is_gone_from_any_request_on_leaves_nothing_that_the
 async def test_a_sign_in_that_gives_no_answer_ends_the_run_before_anything_is_asked(
     sync: Syncing, fake: FakeGraph, kind: str
 ) -> None:
-    fake.fault(Fault(kind, when=lambda asked: "openid" in asked.path, times=9))  # type: ignore[arg-type]
+    fake.fault(Fault(kind, when=lambda asked: "openid" in asked.path, times=9))
     with pytest.raises(SharePointAway, match="sign-in"):
         await sync()
     assert fake.asked == []
