@@ -22,7 +22,7 @@ from .later import later
 from .sheet_cells import csv_cell
 
 if TYPE_CHECKING:
-    import xlsxwriter  # type: ignore[import-untyped]
+    import xlsxwriter
 else:
     xlsxwriter = later("xlsxwriter")
 

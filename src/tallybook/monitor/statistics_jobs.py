@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as wall_time
+from functools import partial
 
 import structlog
 from psycopg import Error as DatabaseError
@@ -56,7 +57,7 @@ async def whole(db: Database, business: Business) -> int:
         first, last = max(span.first, OLDEST), min(span.last, datetime.now(UTC).date() + timedelta(days=2))
         while first <= last:
             days = [day for n in range(CHUNK.days) if (day := first + timedelta(days=n)) <= last]
-            mended += await db.run("hold statistics against rows", lambda conn, days=days: _mend(conn, business, days))  # type: ignore[misc]
+            mended += await db.run("hold statistics against rows", partial(_mend, business=business, days=days))
             first += CHUNK
 
     async def note(conn: Conn) -> None:

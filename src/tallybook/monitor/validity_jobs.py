@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
@@ -40,8 +41,8 @@ async def decide(manner_of: MannerOf, job: Held) -> None:
         if job.job.business_id not in {None, business.id}:
             continue
         if job.job.args.get("marketing"):
-            await job.db.run("note marketing", lambda conn, one=business: list_store.note_marketing(conn, one.id))  # type: ignore[misc]
-        desk = await job.db.run("read desk", lambda conn, one=business: _desk(conn, one, manner))  # type: ignore[misc]
+            await job.db.run("note marketing", partial(list_store.note_marketing, business_id=business.id))
+        desk = await job.db.run("read desk", partial(_desk, business=business, manner=manner))
         filed = await held.decide_all(job.db, business, desk)
         log.lines(line for part in filed for line in log_lines(part, tag))
     await job.db.run("finish deciding", job.finish)

@@ -14,7 +14,7 @@ from tallybook.core.later import later
 from .types import SharePointAway, SharePointError
 
 if TYPE_CHECKING:
-    import msal  # type: ignore[import-untyped]
+    import msal
 else:
     msal = later("msal")
 

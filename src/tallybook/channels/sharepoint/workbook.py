@@ -15,9 +15,9 @@ from tallybook.core.later import later
 from .types import Sheet
 
 if TYPE_CHECKING:
-    import xlsxwriter  # type: ignore[import-untyped]
-    from xlsxwriter.format import Format  # type: ignore[import-untyped]
-    from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
+    import xlsxwriter
+    from xlsxwriter.format import Format
+    from xlsxwriter.worksheet import Worksheet
 else:
     xlsxwriter = later("xlsxwriter")
 
