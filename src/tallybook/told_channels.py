@@ -9,16 +9,18 @@ from functools import partial
 
 from .channels.gateway.webhook import GatewayWebhook
 from .channels.whatsapp.webhook import WhatsAppWebhook
-from .core import arrivals, channel_accounts
-from .core.arrivals import Arrivals
+from .core import channel_accounts
 from .core.channel import Webhook
 from .core.deliveries import ChannelEntry, Filing
+from .core.ingest import Absorbed
 from .core.signatures import split_secrets
+from .inbox.service import filing
+from .inbox.types import Filed
 from .settings import Settings
 
 
 def told_channels(settings: Settings) -> dict[str, ChannelEntry]:
-    """Each by its name. Their messages are kept and counted, until a module does more with them."""
+    """Each by its name."""
     hooks: list[Webhook] = []
     if settings.whatsapp_app_secret is not None:
         secrets = split_secrets(settings.whatsapp_app_secret)
@@ -29,6 +31,11 @@ def told_channels(settings: Settings) -> dict[str, ChannelEntry]:
 
 
 def entry_of(hook: Webhook) -> ChannelEntry:
-    """A channel whose accounts are in the directory and whose messages are kept and counted."""
+    """A channel whose accounts are in the directory and whose messages are the inbox's."""
     owners = partial(channel_accounts.owners, channel=hook.name)
-    return ChannelEntry(hook, Filing(Arrivals(), arrivals.TOPIC), owners)
+    return ChannelEntry(hook, Filing(filing.Inbox(), filing.TOPIC, _tell), owners)
+
+
+def _tell(absorbed: Absorbed[Filed]) -> None:
+    for filed in absorbed.facts:
+        filing.tell(filed)

@@ -1,6 +1,6 @@
 """What came for each account of a channel: counted with the filing itself, and shown as "connected and fresh".
 
-``Arrivals`` files a channel's messages where no module does more with them: core's own row is then the whole record.
+Whoever files a channel's messages calls ``arrived`` and ``count`` with them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from .db import Conn
 from .health import Check
 from .messages import Stored
 
-TOPIC = "channels"
 NOTHING_YET = "Connected to nothing yet: no webhook has come for it. Is it subscribed at the provider?"
 COMES = "Connected; what comes is kept."
 # Before this no provider told a time; what claims one has none.
@@ -73,17 +72,6 @@ async def count(conn: Conn, business_id: int, found: Sequence[Arrived]) -> None:
         "said": [one.last_said_at for one in found],
     }
     await conn.execute(COUNT, values)
-
-
-class Arrivals:
-    """A handler that keeps and counts. A module's own handler calls ``arrived`` and ``count`` likewise."""
-
-    def read(self, stored: Sequence[Stored]) -> list[Arrived]:
-        return arrived(stored)
-
-    async def file(self, conn: Conn, business: Business, found: list[Arrived]) -> list[Arrived]:
-        await count(conn, business.id, found)
-        return found
 
 
 async def checks(conn: Conn, business: Business, _: datetime) -> list[Check]:

@@ -181,6 +181,14 @@ NEVER: Mapping[str, str] = {
     **dict.fromkeys(("valid_imports", "validity_turns"), _DERIVED),
     "environment_reports": _DERIVED,
     "review_feedback": _SENDING,
+    **dict.fromkeys(
+        (
+            "contacts", "contact_identities", "leads", "whatsapp_conversation", "whatsapp_message",
+            "conversation_windows", "conversation_reads", "message_reactions", "waiting_reports",
+            "waiting_changes",
+        ),
+        "what customers wrote: production's alone, and personal",
+    ),
     "drop_photos": "photos: production's alone, and personal",
     "message_files": "photos: production's alone, and personal",
 }

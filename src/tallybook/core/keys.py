@@ -186,6 +186,55 @@ CHANNEL_ARRIVALS = Key(
     ("business_id", "channel", "account"),
     "counts of what came for one account",
 )
+CONTACT_IDENTITY = Key(
+    "contact_identities", "contact_identities_pkey", ("business_id", "kind", "value"), "one way to know somebody"
+)
+LEAD = Key("leads", "leads_contact_key", ("business_id", "contact_id"), "leads of one contact")
+CONVERSATION = Key(
+    "whatsapp_conversation",
+    "uq_wa_conv_business_canonical",
+    ("business_id", "canonical_key"),
+    "threads with one customer",
+)
+INBOX_MESSAGE = Key(
+    "whatsapp_message",
+    "whatsapp_message_provider_key",
+    ("business_id", "channel", "account", "provider_message_id"),
+    "one message of one number, whichever way it was told",
+)
+INBOX_OUTGOING = Key(
+    "whatsapp_message", "whatsapp_message_outgoing_key", ("business_id", "outgoing_key"), "one thing that we send"
+)
+CONVERSATION_WINDOW = Key(
+    "conversation_windows",
+    "conversation_windows_pkey",
+    ("business_id", "conversation_id", "channel", "account"),
+    "moments at which one customer last wrote to one number",
+)
+CONVERSATION_READ = Key(
+    "conversation_reads",
+    "conversation_reads_pkey",
+    ("business_id", "conversation_id", "account_id"),
+    "how far one person has read one thread",
+)
+REACTION = Key(
+    "message_reactions",
+    "message_reactions_pkey",
+    ("business_id", "channel", "account", "about", "who"),
+    "reactions of one person to one message",
+)
+WAITING_CHANGE = Key(
+    "waiting_changes",
+    "waiting_changes_pkey",
+    ("business_id", "channel", "account", "about", "kind"),
+    "changes of one kind to one message",
+)
+WAITING_REPORT = Key(
+    "waiting_reports",
+    "waiting_reports_pkey",
+    ("business_id", "channel", "account", "provider_message_id", "status"),
+    "reports of one state of one message",
+)
 
 NATURAL_KEYS: tuple[Key, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Key))
 

@@ -22,6 +22,7 @@ from .deliveries import Filing
 from .errors import Conflict, Invalid, NotFound, TallybookError
 from .ingest import Absorbed
 from .messages import Identity, Incoming, Media, Stored
+from .numbers import number_in
 from .queue import DELIVERIES
 from .wakeups import wake_up
 from .work import reason_of
@@ -51,9 +52,10 @@ class Ref(msgspec.Struct, frozen=True, order=True):
     def of(cls, text: str) -> Ref:
         """Reads a reference. Raises Invalid."""
         kind, _, number = text.partition(":")
-        if kind not in set(Kind) or not number.isascii() or not number.isdigit() or len(number) > 18:  # noqa: PLR2004
+        row = number_in(number)
+        if kind not in set(Kind) or row is None:
             raise Invalid(f"“{text[:40]}” is no reference; one looks like message:12. List them: tallybook parked list")
-        return cls(Kind(kind), int(number))
+        return cls(Kind(kind), row)
 
 
 class Item(msgspec.Struct, frozen=True):

@@ -63,12 +63,18 @@ RULES = (
     # What was done stays: a list's page says who imported it last.
     Rule("valid_imports", "given_at", timedelta(days=30), "state in ('given', 'ended')", ("business_id", "id")),
     Rule("register_checks", "ended_at", timedelta(days=365), key=("business_id", "run")),
+    # No provider tells of a message after so long.
+    Rule("waiting_changes", "seen_at", timedelta(days=30), key=("business_id", "channel", "account", "about", "kind")),
+    Rule("waiting_reports", "seen_at", timedelta(days=30),
+         key=("business_id", "channel", "account", "provider_message_id", "status")),
     Rule("sharepoint_runs", "ended_at", timedelta(days=365), key=("business_id", "id")),
 )  # fmt: skip
 
 # Kept for as long as the business wants them: its records, its people, its history.
 KEPT = frozenset({
     "channel_accounts", "channel_arrivals",
+    "contacts", "contact_identities", "leads", "whatsapp_conversation", "whatsapp_message", "conversation_windows",
+    "conversation_reads", "message_reactions",
     "alarms", "businesses", "accounts", "account_roles", "api_tokens", "schedules", "source_positions", "messages",
     "message_revisions", "audit_log", "sending_lines", "sending_stops", "monitor_replies",
     "monitor_projects", "drops", "qa_photo_reviews", "qa_submissions",

@@ -13,6 +13,7 @@ from tallybook.app import App
 from tallybook.core.callers import Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid
+from tallybook.core.numbers import INT_DIGITS
 from tallybook.core.wakeups import wake_up
 from tallybook.monitor.jobs import TOPIC
 from tallybook.monitor.service import assignment, bulk
@@ -20,11 +21,11 @@ from tallybook.monitor.service.bulk import Act, Became, Order, Outcome, Preview,
 
 from . import monitor, pages
 from .monitor import Look
+from .monitor_view import NOT_OURS, read_number
 from .needs import Asked, TheApp
 from .phrases import N_
 
 PATH = "/wa-monitor/bulk"
-NOT_OURS = "This page is not one of ours. Load it again."
 TITLES = {
     Act.LOOKED_AT: N_("Mark as looked at"),
     Act.ASSIGN: N_("Assign"),
@@ -102,9 +103,7 @@ def read_order(form: dict[str, str], me: int) -> Order:
     to = form.get("to", str(me))
     if act is not Act.ASSIGN:
         return Order(act)
-    if to and not (to.isascii() and to.isdigit() and len(to) < 10):  # noqa: PLR2004 - an account's number
-        raise Invalid(NOT_OURS)
-    return Order(act, int(to) if to else None)
+    return Order(act, read_number(to, INT_DIGITS) if to else None)
 
 
 def _ids(form: dict[str, str]) -> list[UUID]:

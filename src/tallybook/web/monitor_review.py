@@ -32,12 +32,12 @@ from tallybook.monitor.types import Review
 from . import monitor, monitor_view
 from .answers import Ok, ok
 from .monitor import Look
+from .monitor_view import read_number, read_posts
 from .needs import Asked, TheApp
 
 API = "/api/wa-monitor-drops/{review_id:uuid}"
 PAGE = "/wa-monitor/{review_id:uuid}"
 TAGS = ["Monitor"]
-MOST_DIGITS = 18
 # A sender's bytes: never run, never framed, never taken for anything but what their content was found to be.
 PHOTO_HEADERS = {
     "content-security-policy": "default-src 'none'; sandbox",
@@ -75,12 +75,6 @@ async def _from_form(
     return Redirect(asked.query.link(f"{monitor_view.PATH}/{review_id}"), status_code=303)
 
 
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
-        raise Invalid("This page is not one of ours. Load it again.")
-    return int(text)
-
-
 # ── Feedback ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -96,7 +90,7 @@ async def send_feedback(request: Asked, app: TheApp, review_id: FromPath[UUID]) 
     """Sends what stands in the field, once for each number that a page showed."""
 
     async def do(asked: Look, form: dict[str, str]) -> None:
-        number, posts = _number(form.get("number", "")), monitor_view.read_posts(form.get("posts", ""))
+        number, posts = read_number(form.get("number", "")), read_posts(form.get("posts", ""))
         await _send(app, asked, review_id, feedback.Asked(form.get("feedback", ""), number, posts))
 
     return await _from_form(request, app, review_id, do)
@@ -143,7 +137,7 @@ async def assign_review(request: Asked, app: TheApp, review_id: FromPath[UUID]) 
 
     async def do(asked: Look, form: dict[str, str]) -> None:
         to, was = form.get("to", ""), form.get("was", "")
-        await _assign(app, asked, review_id, Wanted(_number(to) if to else None, _number(was) if was else None))
+        await _assign(app, asked, review_id, Wanted(read_number(to) if to else None, read_number(was) if was else None))
 
     return await _from_form(request, app, review_id, do)
 

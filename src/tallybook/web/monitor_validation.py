@@ -14,6 +14,7 @@ from litestar.response import Redirect
 from tallybook.core.callers import Right, may, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, TallybookError, TooLarge
+from tallybook.core.numbers import number_in
 from tallybook.core.sheets import MAX_BYTES
 from tallybook.monitor.service import importing, offers, validity_board
 from tallybook.monitor.service.importing import File
@@ -29,7 +30,6 @@ from .needs import Asked, TheApp
 PATH = "/wa-monitor/validation"
 SHOWN = 40  # lines of a part of a preview
 MAX_SEARCH, MAX_PROJECT = 50, 100
-MAX_DIGITS = 18
 
 
 def person(request: Asked, right: Right) -> Person:
@@ -41,7 +41,7 @@ def person(request: Asked, right: Right) -> Person:
 def sought(values: Any) -> Sought:
     """Which posts are asked for; what is not understood counts as not said. Pure."""
     below, _, drop = str(values.get("below", "")).partition("~")
-    number = int(below) if below.isascii() and below.isdecimal() and len(below) <= MAX_DIGITS else None
+    number = number_in(below)
     search = "".join(str(values.get("q", "")).upper().split()).replace("\0", "")[:MAX_SEARCH]
     project = str(values.get("project", "")).replace("\0", "")[:MAX_PROJECT]
     return Sought(project or None, search.replace("%", "").replace("\\", ""), (number, drop) if number else None)
@@ -154,10 +154,10 @@ async def apply_import(request: Asked, app: TheApp, number: FromPath[int]) -> Re
 
 def key_of(form: Any) -> Waiting:
     """The post that a form names. Raises Invalid for one that names none."""
-    message = str(form.get("message", ""))
-    if not (message.isascii() and message.isdecimal() and len(message) <= MAX_DIGITS):
+    message = number_in(str(form.get("message", "")))
+    if message is None:
         raise Invalid("There is no such post.")
-    return Waiting(str(form.get("of", ""))[:MAX_PROJECT], str(form.get("drop", ""))[:MAX_SEARCH], int(message))
+    return Waiting(str(form.get("of", ""))[:MAX_PROJECT], str(form.get("drop", ""))[:MAX_SEARCH], message)
 
 
 async def _do(request: Asked, app: TheApp, work: Callable[[Conn, Any], Awaitable[object]]) -> Response[Any]:
@@ -181,8 +181,7 @@ async def accept_all(request: Asked, app: TheApp) -> Response[Any]:
     who, business, asked = person(request, Right.REVIEW), request.user.business, sought(request.query_params)
 
     async def work(conn: Conn, form: Any) -> object:
-        agreed = str(form.get("agreed", ""))
-        count = int(agreed) if agreed.isascii() and agreed.isdecimal() and len(agreed) <= MAX_DIGITS else 0
+        count = number_in(str(form.get("agreed", ""))) or 0
         return await offers.accept_all(conn, business, Sought(asked.project, asked.search), count, who)
 
     return await _do(request, app, work)

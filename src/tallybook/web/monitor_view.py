@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from tallybook.core.errors import Invalid, TallybookError
+from tallybook.core.numbers import BIGINT_DIGITS, INT_DIGITS, number_in
 from tallybook.monitor.types import (
     NOBODY,
     STEPS,
@@ -39,6 +40,7 @@ MAX_PROJECT = 100
 SPARK_HEIGHT = 28
 LABELS = {step.column: step.label for step in STEPS}
 REASONS = phrases.REASONS
+NOT_OURS = "This page is not one of ours. Load it again."
 NOT_A_PERSON = -1  # nothing is assigned to a token of nobody
 
 
@@ -134,7 +136,7 @@ def read_query(parameters: Mapping[str, str], clock: Clock, me: int | None = Non
     except ValueError:
         raise Invalid("“show” is all, open or complete; “posted” is any, once or again.") from None
     assigned = parameters.get("assigned", "")
-    if assigned not in {"", "me", "nobody"} and not (assigned.isascii() and assigned.isdigit() and len(assigned) < 10):  # noqa: PLR2004
+    if assigned not in {"", "me", "nobody"} and number_in(assigned, INT_DIGITS) is None:
         raise Invalid("“assigned” is me, nobody or the number of an account.")
     return Query(clock, project, search, shown, posted, first, last, assigned, me)
 
@@ -249,8 +251,14 @@ def read_form(form: Mapping[str, str]) -> Changes:
     return Changes(ticks, reasons, form.get("comment"), posts)
 
 
+def read_number(text: str, digits: int = BIGINT_DIGITS) -> int:
+    """A number that our page put into a form. Raises Invalid for any other text."""
+    number = number_in(text, digits)
+    if number is None:
+        raise Invalid(NOT_OURS)
+    return number
+
+
 def read_posts(text: str) -> int:
     """How many posts a form showed. Raises Invalid for what is no such number."""
-    if not (text.isascii() and text.isdigit() and len(text) < 10):  # noqa: PLR2004 - more than anybody posts
-        raise Invalid("This page is not one of ours. Load it again.")
-    return int(text)
+    return read_number(text, INT_DIGITS)

@@ -13,6 +13,7 @@ from litestar.response import Redirect
 from tallybook.core.callers import Caller, Right, may, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import NotFound
+from tallybook.core.numbers import number_in
 from tallybook.monitor.service import reply_board
 from tallybook.monitor.service.reply_board import PARTS, Board, Look
 
@@ -25,8 +26,7 @@ PATH = "/wa-monitor/replies"
 def look_of(request: Asked) -> Look:
     """Which part, and below which message; what is not understood counts as not said."""
     part, below = request.query_params.get("show"), request.query_params.get("below", "")
-    number = int(below) if below.isascii() and below.isdecimal() and len(below) < 18 else None  # noqa: PLR2004
-    return Look(part if part in PARTS else None, number)
+    return Look(part if part in PARTS else None, number_in(below))
 
 
 def link(part: str | None, below: int | None = None) -> str:

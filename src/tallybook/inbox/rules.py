@@ -1,0 +1,200 @@
+"""What an update means to the inbox. Pure: no database, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import msgspec
+
+from tallybook.core import content as contents
+from tallybook.core.content import Content, Person
+from tallybook.core.messages import Incoming, Stored
+
+from .types import Customer, Delivery, Known, Number, Place, Said, Source
+
+SAID = frozenset({"message", "echo", "history", "history_placeholder"})
+PAST = frozenset({"history", "history_placeholder"})
+REPORT = "status:"
+# A provider's words for how far a message of ours came; of what is not here we only keep that it was told.
+REPORTED = {
+    "sent": Delivery.SENT, "server_ack": Delivery.SENT, "delivered": Delivery.DELIVERED, "read": Delivery.READ,
+    "played": Delivery.READ, "failed": Delivery.FAILED, "deleted": Delivery.DELETED,
+}  # fmt: skip
+LABELS = {
+    "image": "📷", "sticker": "📷", "video": "🎬", "audio": "🎤", "document": "📄", "location": "📍",
+    "contacts": "👤", "order": "🛒", "interactive": "☑", "button": "☑",
+}  # fmt: skip
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # before it, no provider told a time
+PREVIEW = 50  # characters of a message in the list of threads
+
+
+class Reaction(msgspec.Struct, frozen=True, gc=False):
+    """What somebody put on a message, or took off it (``emoji`` is empty)."""
+
+    channel: str
+    account: str
+    about: str
+    who: str
+    emoji: str
+    at: datetime
+
+
+class Report(msgspec.Struct, frozen=True, gc=False):
+    """What a provider tells of a message of ours. ``ours`` is our own key, where it gives that back."""
+
+    channel: str
+    account: str
+    about: str
+    status: Delivery
+    at: datetime
+    ours: str = ""
+    reason: str = ""
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """A message says something else now, or (``body`` None) is taken back."""
+
+    channel: str
+    account: str
+    about: str
+    at: datetime
+    body: str | None
+
+
+class Read(msgspec.Struct, frozen=True):
+    """A batch by what it means; ``said`` in the order in which it was said."""
+
+    said: list[Said]
+    reactions: list[Reaction]
+    reports: list[Report]
+    changes: list[Change]
+
+    @property
+    def numbers(self) -> set[Number]:
+        """Whose messages these are, or are about."""
+        told: list[Said | Report | Change] = [*self.said, *self.reports, *self.changes]
+        return {(one.channel, one.account) for one in told}
+
+
+def read(stored: Sequence[Stored]) -> Read:
+    """What a batch says. What is none of the inbox's (news of the account) is left in core's rows."""
+    found = Read([], [], [], [])
+    for one in stored:
+        incoming = one.incoming
+        content = contents.read(incoming.content) or Content(type="text")
+        if incoming.kind in SAID:
+            found.said.append(_said(one.id, incoming, content))
+        elif incoming.kind == "reaction":
+            found.reactions.append(_reaction(incoming, content))
+        elif incoming.kind.startswith(REPORT):
+            _add_report(found.reports, incoming, content)
+        elif incoming.kind in {"edit", "revoke"} and content.about:
+            body = incoming.text if incoming.kind == "edit" else None
+            found.changes.append(Change(incoming.channel, incoming.account, content.about, incoming.said_at, body))
+    found.said.sort(key=lambda said: (said.said_at, said.external_id))
+    return found
+
+
+def _said(message_id: int, incoming: Incoming, content: Content) -> Said:
+    return Said(
+        message_id,
+        incoming.channel,
+        incoming.account,
+        incoming.external_id,
+        customer_of(incoming, content),
+        incoming.said_at,
+        Source.HUMAN if incoming.from_us else Source.CUSTOMER,
+        incoming.text,
+        content.type,
+        content.about,
+        incoming.kind in PAST,
+    )
+
+
+def customer_of(incoming: Incoming, content: Content) -> Customer:
+    """The other side of a message. A group is one thread, whoever speaks in it."""
+    if content.group:
+        return Customer((Known("chat", content.group),))
+    person = content.person or Person()
+    known = [Known("user_id", value) for value in (person.user_id, person.parent_user_id) if value]
+    known += [Known("phone", person.phone)] if person.phone else []
+    known += [Known("lid", person.lid)] if person.lid else []
+    return Customer(tuple(known) or (Known("chat", incoming.chat),), person.name, person.username)
+
+
+def _reaction(incoming: Incoming, content: Content) -> Reaction:
+    who = "" if incoming.from_us else incoming.sender.key
+    emoji = content.emoji or ""
+    return Reaction(incoming.channel, incoming.account, content.about, who, emoji, incoming.said_at)
+
+
+def _add_report(reports: list[Report], incoming: Incoming, content: Content) -> None:
+    status = REPORTED.get(incoming.kind.removeprefix(REPORT))
+    if status is None or content.group:
+        return
+    reason = "; ".join(f"{fault.title} ({fault.code})" if fault.code else fault.title for fault in content.faults)
+    about = content.about or incoming.external_id
+    reports.append(Report(incoming.channel, incoming.account, about, status, incoming.said_at, content.ours, reason))
+
+
+def thread_key(business_id: int, customer: Customer) -> str:
+    """What names the one thread of somebody who is new: their phone, else what else they are known by."""
+    if customer.phone:
+        return f"phone:{business_id}:{customer.phone}"
+    first = customer.known[0]
+    return f"{first.kind}:{business_id}:{first.value}"
+
+
+def lead_key(business_id: int, lead_id: int) -> str:
+    return f"lead:{business_id}:{lead_id}"
+
+
+@lru_cache(maxsize=4_096)
+def preview(body: str, kind: str) -> str:
+    """What the list of threads shows of a message: its first words, and a sign for what is no text."""
+    words = " ".join(body.split())
+    shown = words if len(words) <= PREVIEW else words[: PREVIEW - 1] + "…"
+    return f"{LABELS[kind]} {shown}".strip() if kind in LABELS else shown
+
+
+def dated(said: Said, now: datetime) -> Said:
+    """A message with a time that a clock can be moved by: none told, or one that is yet to come, is the present."""
+    return said if EARLIEST < said.said_at <= now else msgspec.structs.replace(said, said_at=now)
+
+
+def same_people(customers: Iterable[Customer]) -> list[list[Customer]]:
+    """Customers by person: whoever shares anything that they are known by is one."""
+    groups: list[list[Customer]] = []
+    place: dict[Known, int] = {}
+    for customer in dict.fromkeys(customers):
+        met = sorted({place[known] for known in customer.known if known in place})
+        if met:
+            group = groups[met[0]]
+            for other in met[1:]:
+                group.extend(groups[other])
+                groups[other] = []
+        else:
+            met, group = [len(groups)], []
+            groups.append(group)
+        group.append(customer)
+        place |= {known: met[0] for one in group for known in one.known}
+    return [group for group in groups if group]
+
+
+def together(group: Sequence[Customer]) -> Customer:
+    """All that a batch says of one person; of two names the later."""
+    known = tuple(dict.fromkeys(one for customer in group for one in customer.known))
+    name = next((one.name for one in reversed(group) if one.name), "")
+    return Customer(known, name, next((one.username for one in reversed(group) if one.username), ""))
+
+
+def once(said: Iterable[Said]) -> list[Said]:
+    """Each message once, in the order in which they were said; of one told live and as history, the live one."""
+    found: dict[Place, Said] = {}
+    for one in said:
+        place = (one.channel, one.account, one.external_id)
+        if place not in found or found[place].past:
+            found[place] = one
+    return sorted(found.values(), key=lambda one: (one.said_at, one.external_id))

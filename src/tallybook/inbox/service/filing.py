@@ -1,0 +1,154 @@
+"""Filing: what customers and our people say becomes messages of threads, exactly once, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from prometheus_client import Counter
+
+from tallybook.core import arrivals
+from tallybook.core.arrivals import Arrived
+from tallybook.core.businesses import Business
+from tallybook.core.db import Conn
+from tallybook.core.messages import Stored
+from tallybook.inbox import rules
+from tallybook.inbox.rules import Read
+from tallybook.inbox.store import filing as store
+from tallybook.inbox.store.filing import Conversation, Row, Tracked
+from tallybook.inbox.store.identities import Contact
+from tallybook.inbox.store.numbers import hold
+from tallybook.inbox.types import Customer, Filed, Place, Said
+
+from . import changes, people, reports
+
+TOPIC = "inbox"
+TOLD_ONE_BY_ONE = 100  # messages of a batch: of a large one only the numbers are logged
+
+log = structlog.get_logger()
+duplicates = Counter("tallybook_inbox_duplicates_total", "Messages that a thread had already.", ["channel"])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What was read of a batch, and what came for each account."""
+
+    said: Read
+    arrived: list[Arrived]
+
+
+class Inbox:
+    """Who files the messages of the channels on which customers write."""
+
+    def read(self, stored: Sequence[Stored]) -> Batch:
+        """What these messages say. Pure."""
+        return Batch(rules.read(stored), arrivals.arrived(stored))
+
+    async def file(self, conn: Conn, business: Business, batch: Batch) -> list[Filed]:
+        """Files a batch in the caller's transaction. What is in a thread already does nothing again."""
+        await arrivals.count(conn, business.id, batch.arrived)
+        told = batch.said
+        if told.numbers:
+            await hold(conn, business.id, told.numbers)
+        now = datetime.now(UTC)
+        said = [rules.dated(one, now) for one in told.said]
+        filed = await _file(conn, business, said) if said else []
+        await changes.apply(conn, business.id, told.changes, told.reactions)
+        await reports.apply(conn, business.id, told.reports)
+        return filed
+
+
+async def _file(conn: Conn, business: Business, said: list[Said]) -> list[Filed]:
+    there = await store.there(conn, business.id, said)
+    known = [one for one in said if place_of(one) in there]
+    if known:
+        await store.enrich(conn, business.id, known)
+        duplicates.labels(known[0].channel).inc(len(known))
+    new = rules.once([one for one in said if place_of(one) not in there])
+    skipped = [one.message_id for one in known]
+    if not new:
+        return [Filed([], [], [], skipped)]
+    contacts = await people.resolve(conn, business, [one.customer for one in new])
+    threads = _threads(new, contacts)
+    tracked = [_tracked(contact, messages) for contact, messages in threads.values()]
+    conversations, created = await store.track(conn, business.id, tracked)
+    rows = [row for key, (_, messages) in threads.items() for row in _rows(conversations[key], messages)]
+    saved = await store.save(conn, business.id, rows)
+    await store.open_windows(conn, business.id, _newest_inbound(rows))
+    places = [place_of(one) for one in new]
+    await changes.catch_up(conn, business.id, places)
+    await reports.catch_up(conn, business.id, [place_of(one) for one in new if not one.inbound])
+    ids = sorted(one.id for one in conversations.values())
+    return [Filed(ids, sorted(created), [one[:2] for one in saved], skipped)]
+
+
+def place_of(said: Said) -> Place:
+    return (said.channel, said.account, said.external_id)
+
+
+def _threads(new: Sequence[Said], contacts: Mapping[Customer, Contact]) -> dict[str, tuple[Contact, list[Said]]]:
+    """Messages by the key of their thread, in the order of the keys, each in the order in which they were said."""
+    found: dict[str, tuple[Contact, list[Said]]] = {}
+    for one in new:
+        contact = contacts[one.customer]
+        found.setdefault(contact.thread_key, (contact, []))[1].append(one)
+    return dict(sorted(found.items()))
+
+
+def _tracked(contact: Contact, messages: Sequence[Said]) -> Tracked:
+    last = messages[-1]
+    theirs = [one for one in messages if one.inbound]
+    number = contact.phone or last.customer.known[0].value
+    newest = theirs[-1] if theirs else last
+    return Tracked(
+        contact.thread_key,
+        contact.id,
+        number,
+        contact.name,
+        next((one.value for one in last.customer.known if one.kind in {"user_id", "lid"}), None),
+        contact.lead_id,
+        len(messages),
+        sum(one.counts for one in messages),
+        last.said_at,
+        newest.said_at if theirs else None,
+        newest.channel,
+        newest.account,
+        rules.preview(last.body, last.type),
+        last.type,
+        last.source,
+    )
+
+
+def _rows(conversation: Conversation, messages: Sequence[Said]) -> list[Row]:
+    """The messages with their places in the order of arrival; late is what was said before something there."""
+    first = conversation.last_seq - len(messages) + 1
+    before = conversation.previous_at
+    return [
+        Row(one, conversation, first + number, late=before is not None and one.said_at < before and not one.past)
+        for number, one in enumerate(messages)
+    ]
+
+
+def _newest_inbound(rows: Sequence[Row]) -> dict[tuple[int, str, str], datetime]:
+    newest: dict[tuple[int, str, str], datetime] = {}
+    for row in rows:
+        if row.said.counts:
+            place = (row.conversation.id, row.said.channel, row.said.account)
+            newest[place] = max(newest.get(place, row.said.said_at), row.said.said_at)
+    return newest
+
+
+def tell(filed: Filed, say: Callable[[str], object] = log.info) -> None:
+    """Says what a committed batch did, in the words that people's own searches know."""
+    for one in filed.known[:TOLD_ONE_BY_ONE]:
+        say(f"[WA-DEDUPE] ⏭️ Skipping duplicate message_id={one}")
+    if len(filed.saved) > TOLD_ONE_BY_ONE:
+        say(f"[WA-SAVE] ✅ {len(filed.saved)} messages saved in {len(filed.conversations)} conversations")
+        return
+    for conversation in filed.conversations:
+        say(f"[WA-SESSION] ✅ UPSERT completed: session_id={conversation}")
+        say(f"[WA-SESSION] ✅ Conversation tracked: conv_id={conversation}")
+    for message, conversation in filed.saved:
+        say(f"[WA-SAVE] ✅ Message saved: id={message}, conv_id={conversation} (NOT NULL)")

@@ -1,0 +1,52 @@
+"""What became of messages of ours: told by their provider in any order, some before the message itself is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tallybook.core import outbox
+from tallybook.core.db import Conn
+from tallybook.core.messages import Status
+from tallybook.core.outbox import Report as Settled
+from tallybook.inbox.rules import Report
+from tallybook.inbox.store import reports as store
+from tallybook.inbox.types import Delivery, Place
+
+STATES = {
+    Delivery.SENT: Status.SENT, Delivery.DELIVERED: Status.DELIVERED, Delivery.READ: Status.READ,
+    Delivery.FAILED: Status.PARKED,
+}  # fmt: skip
+
+
+async def apply(conn: Conn, business_id: int, reports: Sequence[Report]) -> None:
+    """Raises messages to what was told of them; a report of a message that nobody knows yet waits for it.
+
+    The caller holds their numbers.
+    """
+    if not reports:
+        return
+    for one in reports:
+        await _settle(conn, business_id, one)
+    found = await store.raise_to(conn, business_id, reports)
+    early = [one for one in reports if (one.channel, one.account, one.about) not in found]
+    if early:
+        await store.wait(conn, business_id, early)
+
+
+async def _settle(conn: Conn, business_id: int, report: Report) -> None:
+    """Tells the outbox, which may not know whether it was sent: by our own key, else by the provider's id."""
+    settled = Settled(
+        channel=report.channel,
+        status=STATES[report.status],
+        dedup_key=report.ours or None,
+        external_id=report.about,
+        reason=report.reason or None,
+    )
+    await outbox.settle(conn, business_id, settled)
+
+
+async def catch_up(conn: Conn, business_id: int, places: Sequence[Place]) -> None:
+    """Applies what was told of messages before they were written. The caller holds their numbers."""
+    early = await store.take(conn, business_id, places) if places else []
+    if early:
+        await store.raise_to(conn, business_id, early)

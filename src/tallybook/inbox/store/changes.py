@@ -1,0 +1,140 @@
+"""SQL of what happens to messages later: reactions, edits, and messages taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tallybook.core import arrays, keys
+from tallybook.core.db import Conn
+from tallybook.inbox.rules import Change, Reaction
+from tallybook.inbox.types import Place
+
+_HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
+
+# The last one holds, whichever comes first. It needs no message: one that comes before its message waits as a row.
+REACT = f"""
+insert into message_reactions as r (business_id, channel, account, about, who, emoji, at)
+select distinct on (u.channel, u.account, u.about, u.who) %(business_id)s::int, u.*
+from unnest(%(channels)s::text[], %(accounts)s::text[], %(about)s::text[], %(who)s::text[], %(emojis)s::text[],
+    %(at)s::timestamptz[]) as u (channel, account, about, who, emoji, at)
+order by u.channel, u.account, u.about, u.who, u.at desc, u.emoji desc
+on conflict {keys.REACTION.target} do update set emoji = excluded.emoji, at = excluded.at
+where (excluded.at, excluded.emoji) > (r.at, r.emoji)
+"""
+
+
+async def react(conn: Conn, business_id: int, reactions: Sequence[Reaction]) -> None:
+    await conn.execute(
+        REACT,
+        {
+            "business_id": business_id,
+            "channels": arrays.texts([one.channel for one in reactions]),
+            "accounts": arrays.texts([one.account for one in reactions]),
+            "about": arrays.texts([one.about for one in reactions]),
+            "who": arrays.texts([one.who for one in reactions]),
+            "emojis": arrays.texts([one.emoji for one in reactions]),
+            "at": arrays.times([one.at for one in reactions]),
+        },
+    )
+
+
+# Of several edits the last one said holds; of two in one second the greater, so that no order of coming decides. What
+# was taken back says nothing any more.
+EDIT = f"""
+update whatsapp_message m set edited_at = greatest(m.edited_at, %(at)s::timestamptz),
+    body = case
+        when m.status = 'deleted' or m.edited_at > %(at)s::timestamptz then m.body
+        when m.edited_at = %(at)s::timestamptz then greatest(m.body, %(body)s::text)
+        else %(body)s::text end
+where m.business_id = {_HIDDEN} and m.channel = %(channel)s and m.account = %(account)s
+    and m.provider_message_id = %(about)s
+"""
+# The thread's row first, as everybody takes it; what is not there any more waits for nobody, so that the counters of
+# those who have not read so far stay exact.
+LOCK_THREAD = f"""
+select c.id from whatsapp_conversation c
+where c.business_id = {_HIDDEN} and c.id = (
+    select m.conversation_id from whatsapp_message m
+    where m.business_id = {_HIDDEN} and m.channel = %(channel)s and m.account = %(account)s
+    and m.provider_message_id = %(about)s)
+for update
+"""
+TAKE_BACK = f"""
+update whatsapp_message m set status = 'deleted', body = ''
+where m.business_id = {_HIDDEN} and m.channel = %(channel)s and m.account = %(account)s
+    and m.provider_message_id = %(about)s and m.status <> 'deleted'
+returning m.conversation_id, m.seq, m.counted
+"""
+THERE = f"""
+select from whatsapp_message m where m.business_id = {_HIDDEN} and m.channel = %(channel)s
+    and m.account = %(account)s and m.provider_message_id = %(about)s
+"""
+UNCOUNT = f"""
+update whatsapp_conversation c set inbound = c.inbound - 1,
+    read_inbound = c.read_inbound - case when c.read_seq >= %(seq)s::bigint then 1 else 0 end
+where c.business_id = {_HIDDEN} and c.id = %(conversation_id)s::bigint
+"""
+UNCOUNT_READERS = f"""
+update conversation_reads r set inbound = r.inbound - 1
+where r.business_id = {_HIDDEN} and r.conversation_id = %(conversation_id)s::bigint and r.seq >= %(seq)s::bigint
+"""
+
+
+async def edit(conn: Conn, business_id: int, change: Change) -> bool:
+    """Has a message say something else, unless it says something newer. False: it is not there."""
+    values = _named(business_id, change) | {"body": change.body, "at": change.at}
+    return (await conn.execute(EDIT, values)).rowcount == 1
+
+
+async def take_back(conn: Conn, business_id: int, change: Change) -> bool:
+    """Empties a message that was taken back, and counts it as unread no longer. False: it is not there."""
+    values = _named(business_id, change)
+    await conn.execute(LOCK_THREAD, values)
+    row = await (await conn.execute(TAKE_BACK, values)).fetchone()
+    if row is None:
+        return (await conn.execute(THERE, values)).rowcount == 1
+    conversation_id, seq, counted = row
+    if counted:
+        counts = {"business_id": business_id, "conversation_id": conversation_id, "seq": seq}
+        await conn.execute(UNCOUNT, counts)
+        await conn.execute(UNCOUNT_READERS, counts)
+    return True
+
+
+AWAIT = f"""
+insert into waiting_changes as w (business_id, channel, account, about, kind, at, body)
+values (%(business_id)s::int, %(channel)s, %(account)s, %(about)s, %(kind)s, %(at)s::timestamptz, %(body)s)
+on conflict {keys.WAITING_CHANGE.target} do update set at = excluded.at, body = excluded.body
+where (excluded.at, excluded.body) > (w.at, w.body)
+"""
+TAKE = f"""
+delete from waiting_changes w
+using unnest(%(channels)s::text[], %(accounts)s::text[], %(external)s::text[]) as u (channel, account, external)
+where w.business_id = {_HIDDEN} and w.channel = u.channel and w.account = u.account and w.about = u.external
+returning w.channel, w.account, w.about, w.at, case when w.kind = 'edit' then w.body end
+"""
+
+
+async def wait(conn: Conn, business_id: int, change: Change) -> None:
+    """Keeps a change until its message comes."""
+    kind = "revoke" if change.body is None else "edit"
+    values = _named(business_id, change) | {"kind": kind, "at": change.at, "body": change.body or ""}
+    await conn.execute(AWAIT, values)
+
+
+async def take(conn: Conn, business_id: int, places: Sequence[Place]) -> list[Change]:
+    """Takes away the changes that waited for these messages."""
+    values = {
+        "channels": arrays.texts([place[0] for place in places]),
+        "accounts": arrays.texts([place[1] for place in places]),
+        "external": arrays.texts([place[2] for place in places]),
+    }
+    rows = await (await conn.execute(TAKE, {"business_id": business_id, **values})).fetchall()
+    return [Change(*row) for row in rows]
+
+
+def _named(business_id: int, change: Change) -> dict[str, Any]:
+    return {
+        "business_id": business_id, "channel": change.channel, "account": change.account, "about": change.about,
+    }  # fmt: skip

@@ -1,0 +1,96 @@
+"""What the inbox speaks of: contacts, threads, messages, and who said them."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+CHANNELS = frozenset({"whatsapp", "gateway"})
+Number = tuple[str, str]  # channel and account: one of ours
+Place = tuple[str, str, str]  # channel, account, the provider's id of a message
+# What the first inbox's queries call the two ways to a number.
+PROVIDERS = {"whatsapp": "meta", "gateway": "baileys"}
+
+
+class Source(enum.StrEnum):
+    """Who wrote a message: the customer, or one of ours."""
+
+    CUSTOMER = "customer"
+    BOT = "bot"
+    AUTOMATION = "automation"
+    HUMAN = "human"
+    SYSTEM = "system"
+
+
+class Delivery(enum.StrEnum):
+    """How far a message came. Of ours it only rises, in this order; FAILED only before DELIVERED."""
+
+    RECEIVED = "received"
+    QUEUED = "queued"
+    UNKNOWN = "unknown"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"
+    DELETED = "deleted"
+
+
+class Known(msgspec.Struct, frozen=True, gc=False, order=True):
+    """One thing by which somebody is known again. ``kind`` is phone, user_id, lid or chat; a phone is E.164."""
+
+    kind: str
+    value: str
+
+
+class Customer(msgspec.Struct, frozen=True, gc=False):
+    """The other side of one message, as it tells them: by what they are known, the surest first."""
+
+    known: tuple[Known, ...]
+    name: str = ""
+    username: str = ""
+
+    @property
+    def phone(self) -> str | None:
+        return next((one.value for one in self.known if one.kind == "phone"), None)
+
+
+class Said(msgspec.Struct, frozen=True, gc=False):
+    """A message to be filed in its thread. ``counts``: somebody waits for it to be read.
+
+    ``external_id`` is the provider's id; ``quotes`` that of the message it answers. ``past``: from before we listened.
+    """
+
+    message_id: int
+    channel: str
+    account: str
+    external_id: str
+    customer: Customer
+    said_at: datetime
+    source: Source
+    body: str
+    type: str
+    quotes: str = ""
+    past: bool = False
+
+    @property
+    def inbound(self) -> bool:
+        return self.source is Source.CUSTOMER
+
+    @property
+    def counts(self) -> bool:
+        return self.inbound and not self.past
+
+
+class Filed(msgspec.Struct, frozen=True):
+    """What filing a batch did, told once it is committed.
+
+    ``conversations`` are their ids, ``created`` those of them that were new; ``saved`` are (id, conversation's id) of
+    messages, ``known`` the ids of core's rows whose message was there already.
+    """
+
+    conversations: list[int]
+    created: list[int]
+    saved: list[tuple[int, int]]
+    known: list[int]

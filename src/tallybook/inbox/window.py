@@ -1,0 +1,1 @@
+"""Where a number may be written to freely, and until when. Pure."""

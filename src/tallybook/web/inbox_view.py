@@ -1,0 +1,198 @@
+"""What the inbox's pages show, made from what the inbox knows. Pure: no database, no request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from urllib.parse import urlencode
+
+from babel import dates
+
+from tallybook.core.errors import Invalid
+from tallybook.inbox.service.threads import Bubble, Filter, Place, Thread
+from tallybook.inbox.types import Delivery, Source
+
+from . import inbox_words
+from .times import Clock
+
+PATH = "/inbox"
+PAGE_SIZE = 50  # threads
+BUBBLES = 60  # messages of a thread at a time
+MAX_SEARCH = 100
+MAX_DIGITS = 18
+BADGE = 99  # above it, a badge says that there are more
+_date = lru_cache(maxsize=1_024)(dates.format_date)
+
+
+@dataclass(frozen=True)
+class Query:
+    """The filters as they stand in the URL."""
+
+    shown: Filter = Filter.ALL
+    search: str = ""
+
+    @property
+    def narrowed(self) -> bool:
+        return self.shown is not Filter.ALL or bool(self.search)
+
+    def link(self, path: str = PATH, **more: str) -> str:
+        """The address of this view, without what is the default."""
+        parts = {"show": self.shown if self.shown is not Filter.ALL else "", "q": self.search} | more
+        kept = {name: str(value) for name, value in parts.items() if value}
+        return f"{path}?{urlencode(kept)}" if kept else path
+
+    def to(self, thread: Thread, **more: str) -> str:
+        """The address of one thread beside this view."""
+        return self.link(f"{PATH}/{thread.id}", **more)
+
+
+def read_query(parameters: Mapping[str, str]) -> Query:
+    """The filters of a request. Raises Invalid for a search that is too long; what means nothing counts as not said."""
+    search = parameters.get("q", "").strip()
+    if len(search) > MAX_SEARCH or "\0" in search:
+        raise Invalid("A search may be at most 100 characters long.")
+    shown = parameters.get("show", "")
+    return Query(Filter(shown) if shown in set(Filter) else Filter.ALL, search)
+
+
+def write_place(at: datetime, number: int) -> str:
+    """Where a page ended: a moment and a number."""
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat()}~{number}"
+
+
+def read_place(text: str) -> tuple[datetime, int] | None:
+    """The place that write_place() wrote; None for none. Raises Invalid for anything else."""
+    if not text:
+        return None
+    moment, _, number = text.partition("~")
+    try:
+        at = datetime.fromisoformat(moment)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is not None or not (number.isascii() and number.isdigit() and len(number) <= MAX_DIGITS):
+        raise Invalid("This place in the thread is not one of ours. Open the thread again.")
+    return at.replace(tzinfo=UTC), int(number)
+
+
+def read_after(text: str) -> Place | None:
+    """The place in the list of threads that a link names. Raises Invalid."""
+    place = read_place(text)
+    return None if place is None else Place(*place)
+
+
+def after(query: Query, rows: Sequence[Thread]) -> str | None:
+    """The link to what comes after a page of threads; None after the last, or where a page holds all there is."""
+    last = rows[PAGE_SIZE - 1] if len(rows) > PAGE_SIZE else None
+    if last is None or last.last_message_at is None:
+        return None
+    return query.link(after=write_place(last.last_message_at, last.id))
+
+
+def name_of(thread: Thread, clock: Clock) -> str:
+    """What somebody is called, in the reader's words where nobody knows."""
+    return thread.name or thread.phone or clock.words.gettext(inbox_words.NO_NAME)
+
+
+def badge(count: int) -> str:
+    """A number of unread messages as a badge has room for it."""
+    return f"{BADGE}+" if count > BADGE else str(count)
+
+
+def sign_of(thread: Thread) -> str:
+    """The sign before a thread's last words: who of ours said them."""
+    return inbox_words.SIGNS.get(thread.last_source, "")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How far a message of ours came: in words, as an icon, and the icon's colour."""
+
+    words: str
+    icon: str
+    colour: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A message as drawn. ``day`` is the separator above it, empty where the one before was of the same day.
+
+    ``sign`` and ``who`` are the badge of its source; ``what`` is what it is beyond its words; ``time`` in the zone.
+    """
+
+    bubble: Bubble
+    day: str
+    day_id: str
+    time: str
+    exact: str
+    sign: str
+    who: str
+    what: str
+    mark: Mark | None
+    deleted: bool
+    arrived: str
+
+    @property
+    def ours(self) -> bool:
+        return self.bubble.direction == "out"
+
+    @property
+    def look(self) -> str:
+        """The name of its colour, which is its source's."""
+        return self.bubble.source if self.bubble.source in set(Source) else Source.SYSTEM
+
+
+def lines(bubbles: Sequence[Bubble], clock: Clock) -> list[Line]:
+    """Messages, oldest first, with a separator above the first of each day."""
+    drawn: list[Line] = []
+    before: date | None = None
+    for bubble in bubbles:
+        on = bubble.said_at.astimezone(clock.business.zone).date()
+        drawn.append(_line(bubble, clock, on, first=on != before))
+        before = on
+    return drawn
+
+
+def _line(bubble: Bubble, clock: Clock, on: date, *, first: bool) -> Line:
+    say = clock.words.gettext
+    deleted = bubble.status == Delivery.DELETED
+    return Line(
+        bubble=bubble,
+        day=day_words(on, clock) if first else "",
+        day_id=f"day-{on}",
+        time=f"{bubble.said_at.astimezone(clock.business.zone):%H:%M}",
+        exact=clock.exact(bubble.said_at),
+        sign=inbox_words.SIGNS.get(bubble.source, ""),
+        who=say(inbox_words.SOURCES.get(bubble.source, inbox_words.SOURCES[Source.SYSTEM])),
+        what="" if deleted else what_of(bubble, clock),
+        mark=mark_of(bubble, clock),
+        deleted=deleted,
+        arrived=clock.short(bubble.created_at) if bubble.late else "",
+    )
+
+
+def day_words(on: date, clock: Clock) -> str:
+    """A day as people say it: today, yesterday, its name and date, with the year where that is another."""
+    today, yesterday = inbox_words.DAYS
+    if on == clock.today:
+        return clock.words.gettext(today)
+    if on == clock.today - timedelta(days=1):
+        return clock.words.gettext(yesterday)
+    return _date(on, "EEEE d MMMM" if on.year == clock.today.year else "EEEE d MMMM y", clock.locale)
+
+
+def what_of(bubble: Bubble, clock: Clock) -> str:
+    """What a message is that is not only words, as “📷 Photo”; empty for words."""
+    if bubble.type in inbox_words.TEXTS:
+        return ""
+    sign, words = inbox_words.TYPES.get(bubble.type, inbox_words.OTHER)
+    return f"{sign} {clock.words.gettext(words)}".strip()
+
+
+def mark_of(bubble: Bubble, clock: Clock) -> Mark | None:
+    """How far a message of ours came; None for a customer's and for one that was taken back."""
+    if bubble.direction != "out" or bubble.status not in inbox_words.STATES:
+        return None
+    words, icon, colour = inbox_words.STATES[bubble.status]
+    return Mark(clock.words.gettext(words), icon, colour)

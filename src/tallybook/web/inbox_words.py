@@ -1,0 +1,56 @@
+"""What the inbox says of a message: who wrote it, what it is, how far it came. Each stands as its source says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tallybook.inbox.types import Delivery, Source
+
+from .phrases import N_
+
+SIGNS: Mapping[str, str] = {Source.BOT: "🤖", Source.AUTOMATION: "⚡", Source.HUMAN: "👤"}
+SOURCES: Mapping[str, str] = {
+    Source.BOT: N_("Bot"),
+    Source.AUTOMATION: N_("Automation"),
+    Source.HUMAN: N_("Person"),
+    Source.CUSTOMER: N_("Customer"),
+    Source.SYSTEM: N_("System"),
+}
+# Of a message of ours: what is said, the icon, and the colour that goes with it.
+STATES: Mapping[str, tuple[str, str, str]] = {
+    Delivery.QUEUED: (N_("Waits to be sent"), "clock", "plain"),
+    Delivery.SENT: (N_("Sent"), "check", "plain"),
+    Delivery.DELIVERED: (N_("Delivered"), "checks", "plain"),
+    Delivery.READ: (N_("Read by the customer"), "checks", "read"),
+    Delivery.FAILED: (N_("Not sent"), "wrong", "wrong"),
+    Delivery.UNKNOWN: (N_("Nobody knows yet whether it was sent"), "late", "late"),
+}
+# What a message is that is more than its words; “text” and what is like it has no entry.
+TYPES: Mapping[str, tuple[str, str]] = {
+    "image": ("📷", N_("Photo")),
+    "sticker": ("📷", N_("Sticker")),
+    "video": ("🎬", N_("Video")),
+    "audio": ("🎤", N_("Voice message")),
+    "document": ("📄", N_("Document")),
+    "location": ("📍", N_("Location")),
+    "contacts": ("👤", N_("Contact card")),
+    "order": ("🛒", N_("Order")),
+    "template": ("", N_("Template")),
+    "media_placeholder": ("📎", N_("A file that has not come yet")),
+}
+TEXTS = frozenset({"", "text", "interactive", "button"})
+OTHER = ("📎", N_("A message of a kind that cannot be shown here"))
+FILTERS = {
+    "all": N_("All"),
+    "unread": N_("Unread"),
+    "mine": N_("Mine"),
+    "unassigned": N_("Nobody’s"),
+    "closed": N_("Closed"),
+}
+DAYS = (N_("Today"), N_("Yesterday"))
+NO_NAME = N_("Somebody without a name")
+# Errors that this page may show.
+ERRORS = (
+    N_("This place in the thread is not one of ours. Open the thread again."),
+    N_("A search may be at most 100 characters long."),
+)
