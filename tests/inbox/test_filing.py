@@ -1,0 +1,230 @@
+"""The promise: one thread for each customer, each message in it once, every count exact, whatever order it comes in."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from tallybook.core import receive
+from tallybook.core.businesses import Business
+from tallybook.core.db import Database
+from tallybook.core.receive import Received
+from tests.channels.whatsapp import bodies
+from tests.channels.whatsapp.bodies import BSUID, CUSTOMER, ECHO, NOON, OTHER, OURS, body, change, contact, said, text
+from tests.channels.whatsapp.test_received import add, come, process
+from tests.core.worked import rows
+
+THREADS = """
+select canonical_key, customer_number, customer_name, last_seq, inbound, last_body, last_source,
+    extract(epoch from last_message_at)::int, extract(epoch from last_customer_message_at)::int, is_open
+from whatsapp_conversation order by canonical_key
+"""
+MESSAGES = """
+select provider_message_id, direction, source, body, message_type, status, extract(epoch from said_at)::int,
+    quoted_message_stanza_id, counted
+from whatsapp_message order by said_at, provider_message_id
+"""
+REACTIONS = "select about, who, emoji from message_reactions order by 1, 2"
+WINDOWS = "select channel, account, extract(epoch from last_inbound_at)::int from conversation_windows"
+WAITING = "select count(*)::int from waiting_reports union all select count(*)::int from waiting_changes"
+KEY = f"phone:1:+{CUSTOMER}"
+
+
+@pytest.fixture
+async def number(db: Database, business: Business) -> str:
+    await add(db, business)
+    return bodies.NUMBER
+
+
+async def told(db: Database) -> list[Any]:
+    """All that the inbox knows, but for numbers of its own."""
+    return [await rows(db, one) for one in (THREADS, MESSAGES, REACTIONS, WINDOWS, WAITING)]
+
+
+def by_us(words: str, number: int, at: int) -> dict[str, Any]:
+    return bodies.message("text", number, text={"body": words}) | {"from": OURS, "to": CUSTOMER, "timestamp": str(at)}
+
+
+async def test_a_first_message_makes_a_thread_and_the_next_ones_are_added(db: Database, number: str) -> None:
+    await come(db, said(text()), said(text("And on Sunday?", 2)))
+    assert await rows(db, THREADS) == [
+        (KEY, f"+{CUSTOMER}", "Naledi", 2, 2, "And on Sunday?", "customer", NOON + 2, NOON + 2, True)
+    ]
+    assert await rows(db, "select seq, late from whatsapp_message order by seq") == [(1, False), (2, False)]
+    assert await rows(db, WINDOWS) == [("whatsapp", number, NOON + 2)]
+
+
+async def test_a_message_that_comes_again_is_known_and_said_so(db: Database, number: str) -> None:
+    await come(db, said(text()))
+    before = await told(db)
+    with capture_logs() as logs:
+        await come(db, said(text()) + b" ")
+    assert await told(db) == before
+    assert [log["event"] for log in logs if "WA-SAVE" in str(log["event"])] == []
+
+
+async def test_what_a_batch_did_is_said_in_the_words_that_people_search_for(db: Database, number: str) -> None:
+    with capture_logs() as logs:
+        await come(db, said(text()))
+    ((conversation, message),) = await rows(db, "select conversation_id, id from whatsapp_message")
+    assert [log["event"] for log in logs if str(log["event"]).startswith("[WA-")] == [
+        f"[WA-SESSION] ✅ UPSERT completed: session_id={conversation}",
+        f"[WA-SESSION] ✅ Conversation tracked: conv_id={conversation}",
+        f"[WA-SAVE] ✅ Message saved: id={message}, conv_id={conversation} (NOT NULL)",
+    ]
+    assert CUSTOMER not in str(logs)
+
+
+async def test_what_our_people_type_on_the_phone_is_theirs_and_moves_no_customer_s_clock(
+    db: Database, number: str
+) -> None:
+    await come(db, said(text()), body(change("message_echoes", by_us("We open at nine", 40, NOON + 90))))
+    ((_, _, _, last_seq, inbound, last_body, source, last, customer, _),) = await rows(db, THREADS)
+    assert (last_seq, inbound, last_body, source) == (2, 1, "We open at nine", "human")
+    assert (last, customer) == (NOON + 90, NOON + 1)
+    assert await rows(db, WINDOWS) == [("whatsapp", number, NOON + 1)]
+
+
+async def test_a_late_message_is_marked_and_moves_no_clock_back_and_reopens_nothing(db: Database, number: str) -> None:
+    await come(db, said(text("The later", 9)))
+    await rows(db, "update whatsapp_conversation set is_open = false returning id")
+    await come(db, said(text("The earlier", 2)))
+    ((_, _, _, _, inbound, last_body, _, last, customer, is_open),) = await rows(db, THREADS)
+    assert (inbound, last_body, last, customer, is_open) == (2, "The later", NOON + 9, NOON + 9, False)
+    assert await rows(db, "select body, late from whatsapp_message order by seq") == [
+        ("The later", False), ("The earlier", True),
+    ]  # fmt: skip
+    await come(db, said(text("A new question", 10)))
+    assert await rows(db, "select is_open from whatsapp_conversation") == [(True,)]
+
+
+async def test_history_is_shown_and_waits_for_nobody(db: Database, number: str) -> None:
+    await come(db, body(change("history", bodies.PAST, field="history")))
+    ((key, _, _, last_seq, inbound, *_),) = await rows(db, THREADS)
+    assert (key, last_seq, inbound) == (KEY, 3, 0)
+    assert await rows(db, WINDOWS) == []
+    await come(db, said(text("Now I am here", 60)))
+    assert [row[4] for row in await rows(db, THREADS)] == [1]
+
+
+async def test_a_person_with_a_phone_and_an_id_is_one_by_either(db: Database, number: str) -> None:
+    alone = text("No number here", 2) | {"from": "", "from_user_id": BSUID}
+    await come(db, said(text()), body(change("messages", alone, contacts=[contact(wa_id=None)])))
+    assert [row[3] for row in await rows(db, THREADS)] == [2]
+    assert await rows(db, "select kind, value from contact_identities order by 1") == [
+        ("phone", f"+{CUSTOMER}"), ("user_id", BSUID),
+    ]  # fmt: skip
+
+
+async def test_a_message_is_never_without_a_thread_and_two_businesses_share_nothing(
+    db: Database, number: str, business: Business
+) -> None:
+    with pytest.raises(Exception, match="null value in column"):
+        await rows(
+            db, "insert into whatsapp_message (business_id, to_number, direction, status, source, seq)"
+            f" values ({business.id}, '+1', 'in', 'received', 'customer', 1)",
+        )  # fmt: skip
+    with pytest.raises(Exception, match="whatsapp_message_conversation_fkey"):
+        await rows(
+            db, "insert into whatsapp_message (business_id, to_number, direction, status, source, seq, conversation_id)"
+            f" values ({business.id}, '+1', 'in', 'received', 'customer', 1, 99)",
+        )  # fmt: skip
+
+
+async def test_states_only_rise_whatever_order_they_are_told_in(db: Database, number: str) -> None:
+    echo = change("message_echoes", ECHO)
+    reports = [change("statuses", bodies.status(one, 40, NOON + 50)) for one in ("read", "sent", "delivered", "failed")]
+    await come(db, body(reports[0]), body(echo), *(body(one) for one in reports[1:]))
+    assert await rows(db, "select status, read_at is not null, delivered_at is not null from whatsapp_message") == [
+        ("read", True, True)
+    ]
+    assert await rows(db, WAITING) == [(0,), (0,)]
+
+
+async def test_what_is_taken_back_says_nothing_and_waits_for_nobody(db: Database, number: str) -> None:
+    revoke = bodies.message("revoke", 17, revoke={"original_message_id": "wamid.0001"})
+    await come(db, said(text()), said(text("Another", 2)))
+    await rows(db, "update whatsapp_conversation set read_seq = 1, read_inbound = 1 returning id")
+    await come(db, said(revoke))
+    assert await rows(db, "select inbound, read_inbound from whatsapp_conversation") == [(1, 0)]
+    assert await rows(db, "select status, body from whatsapp_message order by seq") == [
+        ("deleted", ""), ("received", "Another"),
+    ]  # fmt: skip
+
+
+EVENTS = [
+    change("messages", text(), contacts=[contact()]),
+    change("messages", text("The second", 2, context={"id": "wamid.0001"}), contacts=[contact()]),
+    change("messages", bodies.IMAGE | {"id": "wamid.0003", "timestamp": str(NOON + 3)}, contacts=[contact()]),
+    change("messages", text("Another person", 4) | {"from": OTHER}, contacts=[contact(OTHER, None, name="Thabo")]),
+    change("message_echoes", by_us("We open at nine", 40, NOON + 5)),
+    change("statuses", bodies.status("delivered", 40, NOON + 6)),
+    change("statuses", bodies.status("read", 40, NOON + 7)),
+    change("statuses", bodies.status("sent", 40, NOON + 5)),
+    change("messages", bodies.REACTION, contacts=[contact()]),
+    change("messages", bodies.UNREACTION, contacts=[contact()]),
+    change("messages", bodies.EDIT, contacts=[contact()]),
+    change(
+        "messages", bodies.message("revoke", 18, revoke={"original_message_id": "wamid.0002"}), contacts=[contact()]
+    ),
+    change("messages", text("The last", 19), contacts=[contact()]),
+]
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_any_order_repetition_and_batching_of_a_day_ends_in_one_state(
+    db: Database, number: str, chance: random.Random
+) -> None:
+    if not (expected := SEEN.get("day")):
+        await come(db, *(body(one) for one in EVENTS))
+        expected = SEEN["day"] = await told(db)
+        await empty(db)
+    some = [*EVENTS, *chance.choices(EVENTS, k=6)]
+    chance.shuffle(some)
+    cuts = sorted(chance.sample(range(len(some)), k=4))
+    posts = [some[first:last] for first, last in zip([0, *cuts], [*cuts, None], strict=True)]
+    await come(db, *(body(*post, time=NOON + place) for place, post in enumerate(posts) if post))
+    assert await told(db) == expected
+    await empty(db)
+
+
+SEEN: dict[str, list[Any]] = {}
+TABLES = (
+    "deliveries", "message_revisions", "messages", "whatsapp_message", "whatsapp_conversation", "contact_identities",
+    "contacts", "message_reactions", "waiting_reports", "waiting_changes",
+)  # fmt: skip
+
+
+async def empty(db: Database) -> None:
+    async with db.transaction() as conn:
+        for table in TABLES:
+            await conn.execute(f"delete from {table}".encode())
+
+
+@pytest.mark.parametrize("people", [1, 200])
+async def test_two_hundred_webhooks_at_once_make_one_thread_for_each_customer(
+    db: Database, number: str, people: int
+) -> None:
+    posts = []
+    for place in range(200):
+        wa_id = f"2782000{place % people:04}"
+        one = text(f"Message {place}", 100 + place) | {"from": wa_id}
+        posts.append(body(change("messages", one, contacts=[contact(wa_id, None)])))
+    received = [Received("whatsapp", one, datetime.now(UTC)) for one in posts]
+    await db.run("store", lambda conn: receive.store(conn, received))
+    await asyncio.gather(*(process(db) for _ in range(8)))
+    assert await rows(db, "select count(*)::int, sum(last_seq)::int, sum(inbound)::int from whatsapp_conversation") == [
+        (people, 200, 200)
+    ]
+    assert await rows(
+        db, "select count(*)::int, count(distinct (conversation_id, seq))::int from whatsapp_message"
+    ) == [(200, 200)]
+    assert await rows(db, "select count(*)::int from contacts") == [(people,)]
