@@ -92,7 +92,7 @@ class Authentication(ASGIMiddleware):
         app: App = connection.app.state.app
         scope["user"], scope["auth"] = None, None
         openness = scope["route_handler"].opt.get("open")
-        if openness is not True and scope["method"] != "OPTIONS":  # type: ignore[typeddict-item]
+        if openness is not True and connection.method != "OPTIONS":
             scope["user"], scope["auth"] = await identify(app, connection)
             if openness is None and (elsewhere := _turned_away(connection, scope["user"])) is not None:
                 await elsewhere.to_asgi_response(app=None, request=connection)(scope, receive, send)

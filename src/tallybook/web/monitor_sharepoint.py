@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from litestar import Response, get, post
@@ -18,6 +18,7 @@ from tallybook.monitor.service import sharepoint_board
 from tallybook.monitor.service.sharepoint_board import Board, Decision
 
 from . import i18n, pages, phrases
+from .monitor_view import day_in, read_day
 from .needs import Asked, TheApp
 from .times import Clock
 
@@ -47,7 +48,7 @@ async def _show(request: Asked, app: App, trouble: Conflict | None) -> Response[
     before = request.query_params.get("before")
 
     async def read(conn: Conn) -> Board:
-        return await sharepoint_board.board(conn, caller.business, clock.now, _day(before) if before else None)
+        return await sharepoint_board.board(conn, caller.business, clock.now, read_day(before or ""))
 
     board = await app.db.run("show sharepoint", read)
     state = board.check.state if board.check else "late"
@@ -67,7 +68,7 @@ async def _show(request: Asked, app: App, trouble: Conflict | None) -> Response[
 async def ask_for_day(request: Asked, app: TheApp) -> Redirect:
     """Has a day written at once, by the worker."""
     caller = await _leader(request, app)
-    day = _day(str((await request.form()).get("day", "")))
+    day = day_in(str((await request.form()).get("day", "")))
     await app.db.run("ask for a sync", lambda conn: sharepoint_board.ask(conn, caller, day))
     return Redirect(f"{PATH}?asked=1", status_code=303)
 
@@ -80,7 +81,7 @@ async def decide(request: Asked, app: TheApp) -> Response[Any]:
     project, etag, choice = form.get("project") or None, form.get("etag", ""), form.get("choice")
     if choice not in {"ours", "theirs"} or any(len(text) > MAX_TEXT or "\0" in text for text in (project or "", etag)):
         raise Invalid("Choose ours or theirs.")
-    decision = Decision(_day(form.get("day", "")), project, etag, choice == "ours")
+    decision = Decision(day_in(form.get("day", "")), project, etag, choice == "ours")
     try:
         await app.db.run("decide a conflict", lambda conn: sharepoint_board.decide(conn, caller, decision))
     except Conflict as error:
@@ -106,16 +107,6 @@ async def _is_set_up_for(app: App, caller: Caller) -> bool:
         return (await sharepoint_link.business_of(app)).id == caller.business_id
     except (NotFound, WrongSetup):  # the projects file names none of them, or is not right just now
         return False
-
-
-def _day(text: str) -> date:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise Invalid("A day is written as 2026-01-31.") from None
-    if not date(2000, 1, 1) <= day <= date(9000, 1, 1):
-        raise Invalid("That day is out of range.")
-    return day
 
 
 HANDLERS = [sharepoint_page, ask_for_day, decide]

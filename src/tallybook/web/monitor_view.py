@@ -143,8 +143,11 @@ def read_query(parameters: Mapping[str, str], clock: Clock, me: int | None = Non
 
 def read_day(text: str) -> date | None:
     """A day as a form writes it; None for none. Raises Invalid."""
-    if not text:
-        return None
+    return day_in(text) if text else None
+
+
+def day_in(text: str) -> date:
+    """A day that a form must name. Raises Invalid."""
     try:
         day = date.fromisoformat(text)
     except ValueError:

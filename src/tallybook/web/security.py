@@ -22,6 +22,7 @@ from .page_tokens import business_of, unmasked
 from .proxies import Network, origin
 
 MAX_BODY = 1_000_000  # bytes
+LENGTH_DIGITS = 18  # of an announced length that is read at all: int() of a long text has a cost
 MAX_UPLOAD = 5_100_000  # bytes: a spreadsheet and the form around it
 UPLOADS = frozenset({"/wa-monitor/reconcile", "/wa-monitor/validation/imports"})
 CONTENT_SECURITY_POLICY = (
@@ -119,19 +120,35 @@ def answer_only(receive: Receive) -> Receive:
     return receive_once
 
 
+def refuse_announced(scope: Scope, most: int) -> None:
+    """Raises TooLarge where the body is announced as longer than ``most`` bytes; others are counted as they come."""
+    announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    if announced.isdigit() and (len(announced) > LENGTH_DIGITS or int(announced) > most):
+        raise too_large(most)
+
+
+def too_large(most: int) -> TooLarge:
+    """What is told of a body of more than ``most`` bytes."""
+    return TooLarge(f"We take at most {most} bytes at once.", limit=most)
+
+
+def part_in(message: Any) -> bytes:
+    """What a message of the server brings of the body."""
+    part: bytes = message.get("body", b"")
+    return part
+
+
 def limited(scope: Scope, receive: Receive, most: int) -> Receive:
     """``receive``, raising TooLarge as soon as the body is announced or found to be longer than ``most`` bytes."""
-    announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     so_far = 0
 
     async def limited_receive() -> Any:
         nonlocal so_far
-        if announced.isdigit() and (len(announced) > 18 or int(announced) > most):  # noqa: PLR2004 - int() has a cost
-            raise TooLarge(f"We take at most {most} bytes at once.", limit=most)
+        refuse_announced(scope, most)
         message = await receive()
-        so_far += len(message.get("body", b""))  # type: ignore[arg-type]
+        so_far += len(part_in(message))
         if so_far > most:
-            raise TooLarge(f"We take at most {most} bytes at once.", limit=most)
+            raise too_large(most)
         return message
 
     return limited_receive

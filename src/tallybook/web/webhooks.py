@@ -16,16 +16,18 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
 from tallybook.app import App
 from tallybook.core.channel import Greeting, Webhook
-from tallybook.core.errors import NotAllowed, NotFound, NotSignedIn, TallybookError, TooLarge, Unavailable
+from tallybook.core.errors import NotAllowed, NotFound, NotSignedIn, TallybookError, Unavailable
 from tallybook.core.receive import Receiver, receiving
 
 from .answers import Fault, NotOk
 from .errors import RETRY_AFTER, status_of
+from .security import part_in, refuse_announced, too_large
 
 PREFIX = "/webhooks/"
 MAX_BODY = 3_000_000  # bytes; the largest that a known provider sends
@@ -51,7 +53,7 @@ class Webhooks:
         self._reading = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(PREFIX):  # type: ignore[comparison-overlap]
+        if scope["type"] != ScopeType.HTTP or not scope["path"].startswith(PREFIX):
             await self.otherwise(scope, receive, send)
             return
         name = scope["path"].removeprefix(PREFIX)
@@ -64,10 +66,10 @@ class Webhooks:
         await send({"type": "http.response.start", "status": status, "headers": _encoded(headers, body)})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    async def _answer(self, channel: Webhook | None, scope: Scope, receive: Receive) -> tuple[int, bytes, Headers]:
+    async def _answer(self, channel: Webhook | None, scope: HTTPScope, receive: Receive) -> tuple[int, bytes, Headers]:
         if channel is None:
             return _refused(NotFound("There is no such webhook here."))
-        if scope["method"] != "POST":  # type: ignore[typeddict-item]
+        if scope["method"] != "POST":
             return _not_posted(channel, scope)
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
@@ -81,7 +83,7 @@ class Webhooks:
             return _refused(Unavailable("Something went wrong on our side. Please send it again."))
         return 200, KEPT, {}
 
-    async def _take(self, channel: Webhook, scope: Scope, receive: Receive) -> None:
+    async def _take(self, channel: Webhook, scope: HTTPScope, receive: Receive) -> None:
         body = await self._body(scope, receive)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         if not channel.verify(headers, body, datetime.now(UTC)):
@@ -89,11 +91,9 @@ class Webhooks:
             raise NotSignedIn("The signature does not fit.")
         await self.receiver.receive(channel.name, body)
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+    async def _body(self, scope: HTTPScope, receive: Receive) -> bytes:
         """All of the body. Raises TooLarge over the limit, Unavailable where too many are read at once or it broke."""
-        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-        if announced.isdigit() and (len(announced) > 18 or int(announced) > MAX_BODY):  # noqa: PLR2004 - int() has a cost
-            raise TooLarge(f"We take at most {MAX_BODY} bytes at once.", limit=MAX_BODY)
+        refuse_announced(scope, MAX_BODY)
         parts: list[bytes] = []
         size = 0
         try:
@@ -101,12 +101,12 @@ class Webhooks:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise Unavailable("The request broke off.")
-                part = message.get("body", b"")
-                parts.append(part)  # type: ignore[arg-type]
-                size += len(part)  # type: ignore[arg-type]
-                self._reading += len(part)  # type: ignore[arg-type]
+                part = part_in(message)
+                parts.append(part)
+                size += len(part)
+                self._reading += len(part)
                 if size > MAX_BODY:
-                    raise TooLarge(f"We take at most {MAX_BODY} bytes at once.", limit=MAX_BODY)
+                    raise too_large(MAX_BODY)
                 if self._reading > self.max_reading:
                     raise Unavailable("Too much is coming in at once. Please send it again.")
                 if not message.get("more_body", False):
@@ -118,8 +118,8 @@ class Webhooks:
 Headers = dict[str, str]
 
 
-def _not_posted(channel: Webhook, scope: Scope) -> tuple[int, bytes, Headers]:
-    if scope["method"] != "GET" or not isinstance(channel, Greeting):  # type: ignore[typeddict-item]
+def _not_posted(channel: Webhook, scope: HTTPScope) -> tuple[int, bytes, Headers]:
+    if scope["method"] != "GET" or not isinstance(channel, Greeting):
         return 405, _said(Fault("METHOD_NOT_ALLOWED", "A webhook takes POST.")), {"allow": "POST"}
     query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
     answer = channel.greet(query)
