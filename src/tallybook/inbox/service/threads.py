@@ -1,0 +1,140 @@
+"""Reading: the list of threads, one thread with its messages, and how far each of us has read it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from tallybook.core.callers import Caller, Right, may
+from tallybook.core.db import Conn
+from tallybook.core.errors import NotFound
+from tallybook.core.regions import region_of
+from tallybook.core.wakeups import wake_up
+from tallybook.inbox import naming
+from tallybook.inbox.store import bubbles as bubbles_store
+from tallybook.inbox.store import marks
+from tallybook.inbox.store import threads as store
+from tallybook.inbox.store.marks import Mark
+from tallybook.inbox.store.threads import Sought
+from tallybook.inbox.thread_types import Bubble, Filter, Place, Thread
+
+from .filing import TOPIC
+
+__all__ = [
+    "Bubble", "Filter", "Place", "Thread", "bubbles", "count", "mark_read", "mark_unread", "tell_read", "thread",
+    "threads",
+]  # fmt: skip
+
+log = structlog.get_logger()
+
+
+async def threads(
+    conn: Conn, caller: Caller, shown: Filter, search: str, after: Place | None, limit: int
+) -> list[Thread]:
+    """At most ``limit`` threads, the newest first, or those after a place.
+
+    ``search`` is a part of any name, or a phone or a part of one in any format; empty for all.
+    """
+    return await store.page(conn, caller, shown, await _sought(conn, caller, search), after, limit)
+
+
+async def count(conn: Conn, caller: Caller, shown: Filter, search: str) -> int:
+    """How many threads fit; ``store.COUNTED`` at most."""
+    return await store.count(conn, caller, shown, await _sought(conn, caller, search))
+
+
+async def thread(conn: Conn, caller: Caller, ref: str) -> Thread:
+    """One thread of the caller's business: by our number, its canonical key, or a phone in any format, in this order.
+
+    A key by the phone finds it also when the thread has another key by now. Raises NotFound.
+    """
+    number = naming.number(ref)
+    found = await store.one(conn, caller, number) if number is not None else None
+    if found is not None:
+        return found
+    known = await store.by_key(conn, caller.business_id, ref)
+    phone = naming.phone(ref, caller.business_id, region_of(caller.business.time_zone))
+    if known is None and phone is not None:
+        known = await store.by_phone(conn, caller.business_id, phone)
+    return await _one(conn, caller, known)
+
+
+async def bubbles(
+    conn: Conn, caller: Caller, conversation_id: int, before: tuple[datetime, int] | None, limit: int
+) -> list[Bubble]:
+    """The newest ``limit`` messages of a thread, or those before (said_at, seq), the oldest first."""
+    return await bubbles_store.bubbles(conn, caller.business_id, conversation_id, before, limit)
+
+
+async def mark_read(conn: Conn, caller: Caller, conversation_id: int) -> Thread:
+    """Everything that is in the thread now is read: by the caller, and, if he may answer, by the team.
+
+    A repeat does nothing and wakes nobody. Tell it with ``tell_read`` once it is committed. Raises NotFound.
+    """
+    business_id, person = caller.business_id, caller.account_id
+    counters = await marks.lock(conn, business_id, conversation_id, person)
+    if counters is None:
+        raise _no_thread()
+    last, moved = counters.last, False
+    if person is not None and counters.own != last:
+        await marks.mark_own(conn, business_id, conversation_id, person, last)
+        moved = True
+    if may(caller, Right.ANSWER) and counters.team != last:
+        await marks.mark_team(conn, business_id, conversation_id, last)
+        moved = True
+    if moved:
+        await wake_up(conn, TOPIC, business_id)
+    return await _one(conn, caller, conversation_id)
+
+
+def tell_read(caller: Caller, conversation_id: int) -> None:
+    """Says that it was marked, once that is committed, in the words that people's own searches know."""
+    told = f"[WA-MARK-READ] ✅ Marked conversation {conversation_id} as read for business {caller.business_id}"
+    log.info(told)
+
+
+async def mark_unread(conn: Conn, caller: Caller, conversation_id: int) -> Thread:
+    """The newest message of the customer waits again: for the caller, and, if he may answer, for the team.
+
+    Where something waits already, it stays as it is; where nothing ever waited, nothing does. Raises NotFound.
+    """
+    business_id, person = caller.business_id, caller.account_id
+    counters = await marks.lock(conn, business_id, conversation_id, person)
+    if counters is None:
+        raise _no_thread()
+    newest = await marks.newest(conn, business_id, conversation_id)
+    if newest is not None and counters.last.inbound > 0:
+        seq, before = newest
+        back, moved = Mark(seq - 1, counters.last.inbound - 1), False
+        if person is not None and counters.own is not None and counters.own.inbound > back.inbound:
+            await marks.mark_own(conn, business_id, conversation_id, person, back)
+            moved = True
+        if may(caller, Right.ANSWER) and counters.team.inbound > back.inbound:
+            await marks.mark_team(conn, business_id, conversation_id, back, before)
+            moved = True
+        if moved:
+            await wake_up(conn, TOPIC, business_id)
+    return await _one(conn, caller, conversation_id)
+
+
+async def _one(conn: Conn, caller: Caller, number: int | None) -> Thread:
+    found = await store.one(conn, caller, number) if number is not None else None
+    if found is None:
+        raise _no_thread()
+    return found
+
+
+def _no_thread() -> NotFound:
+    return NotFound("There is no such conversation.")
+
+
+async def _sought(conn: Conn, caller: Caller, search: str) -> Sought:
+    text = search.strip()
+    if not text:
+        return Sought()
+    phone = naming.phone(text, caller.business_id, region_of(caller.business.time_zone))
+    contacts = await store.contacts_of(conn, caller.business_id, phone) if phone else ()
+    if contacts:
+        return Sought(contacts)
+    return Sought(None, naming.words_pattern(text), naming.digits_pattern(text))

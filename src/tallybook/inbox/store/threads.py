@@ -1,0 +1,180 @@
+"""SQL of the list of threads: a page at a time, by key and never by offset, each from one range of an index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tallybook.core.callers import Caller
+from tallybook.core.db import Conn
+from tallybook.inbox import naming
+from tallybook.inbox.thread_types import Filter, Place, Thread
+
+COUNTED = 1000  # threads; counting more takes longer than showing some of them
+LOOKED_THROUGH = 5000  # threads that the team has read, in which those are sought that one person has not
+_HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
+
+# Of a person by his own pointer, else the team's. A sub-select stays a look-up by key, however many threads there are.
+_UNREAD = f"""case when %(person)s::int is null then c.inbound - c.read_inbound
+    else c.inbound - coalesce((
+        select r.inbound from conversation_reads r where r.business_id = {_HIDDEN} and r.conversation_id = c.id
+        and r.account_id = %(person)s::int), 0) end"""
+# Words are sought where names stand; digits in phones alone, so that nobody is found by a LID.
+_SEARCH = f"""
+and (%(contacts)s::bigint[] is null or c.contact_id = any(%(contacts)s::bigint[]))
+and (%(words)s::text is null or c.customer_name ilike %(words)s::text
+    or exists (
+        select from contacts t where t.business_id = {_HIDDEN} and t.id = c.contact_id and (t.name ilike %(words)s::text
+        or t.profile_name ilike %(words)s::text or t.username ilike %(words)s::text or t.phone like %(digits)s::text))
+    or exists (
+        select from leads l where l.business_id = {_HIDDEN} and l.contact_id = c.contact_id
+        and l.name ilike %(words)s::text))
+"""
+# Each is off when its parameter is null or false. Nothing is prepared on the server, so that the planner knows which
+# those are, and takes the index that holds just what is asked for.
+_FILTERS = f"""
+where c.business_id = {_HIDDEN}
+and (%(open)s::bool is null or c.is_open = %(open)s::bool)
+and (%(assigned)s::int is null or c.assigned_to = %(assigned)s::int)
+and (not %(nobodys)s::bool or c.assigned_to is null)
+and (not %(waits)s::bool or c.inbound > c.read_inbound)
+"""
+_BEFORE = """
+and (c.last_message_at, c.id) < (
+    coalesce(%(at)s::timestamptz, 'infinity'), coalesce(%(id)s::bigint, 9223372036854775807))
+"""
+_IN_ORDER = "order by c.last_message_at desc, c.id desc"
+_FOUND = f"select c.id, c.last_message_at from whatsapp_conversation c {_FILTERS} {_SEARCH} {_BEFORE} {_IN_ORDER}"
+# What waits for the team is in an index of its own, and most of what waits for one person waits for the team too. The
+# rest is what others have read and he has not; no index can know that of everybody, so that it is sought in the newest.
+_FOUND_UNREAD = f"""
+select c.id, c.last_message_at from (
+    (select c.id, c.last_message_at from whatsapp_conversation c
+     where c.business_id = {_HIDDEN} and c.inbound > c.read_inbound and {_UNREAD} > 0 {_SEARCH} {_BEFORE}
+     {_IN_ORDER} limit %(limit)s)
+    union all
+    (select c.id, c.last_message_at from (
+        select * from whatsapp_conversation c where c.business_id = {_HIDDEN} {_BEFORE}
+        {_IN_ORDER} limit {LOOKED_THROUGH}) c
+     where c.inbound <= c.read_inbound and {_UNREAD} > 0 {_SEARCH} {_IN_ORDER} limit %(limit)s)) c
+{_IN_ORDER}
+"""
+# Outside of what is sorted, so that only the rows of the page are read whole.
+_COLUMNS = f"""
+c.id, c.canonical_key, coalesce(l.id, c.lead_id), nullif(l.name, ''), t.name, t.profile_name, t.username,
+    c.customer_name, t.phone, c.last_body, c.last_type, c.last_source, c.last_message_at, greatest({_UNREAD}, 0),
+    greatest(c.inbound - c.read_inbound, 0), c.is_open, c.assigned_to, c.channel, c.account, c.bot_active
+"""
+_ABOUT = f"""
+left join lateral (
+    select * from contacts x where x.business_id = {_HIDDEN} and x.id = c.contact_id offset 0) t on true
+left join lateral (
+    select * from leads x where x.business_id = {_HIDDEN} and x.contact_id = c.contact_id offset 0) l on true
+"""
+_WHOLE = f"""
+cross join lateral (
+    select * from whatsapp_conversation x where x.business_id = {_HIDDEN} and x.id = o.id offset 0) c
+{_ABOUT} order by o.last_message_at desc, o.id desc
+"""
+
+PAGE = f"select {_COLUMNS} from ({_FOUND} limit %(limit)s) o {_WHOLE}"
+UNREAD_PAGE = f"select {_COLUMNS} from ({_FOUND_UNREAD} limit %(limit)s) o {_WHOLE}"
+
+
+@dataclass(frozen=True)
+class Sought:
+    """Whose threads are sought: of these contacts, or by patterns for names and phones; all where it is empty."""
+
+    contacts: tuple[int, ...] | None = None
+    words: str | None = None
+    digits: str | None = None
+
+
+async def page(
+    conn: Conn, caller: Caller, shown: Filter, sought: Sought, after: Place | None, limit: int
+) -> list[Thread]:
+    """The newest threads that fit, or those that come after a place."""
+    values = _parameters(caller, shown, sought) | {"at": after and after.at, "id": after and after.id, "limit": limit}
+    statement = UNREAD_PAGE if _is_personal(caller, shown) else PAGE
+    return [_thread(row) for row in await (await conn.execute(statement, values)).fetchall()]
+
+
+COUNT = f"select count(*) from ({_FOUND} limit %(limit)s) o"
+UNREAD_COUNT = f"select count(*) from ({_FOUND_UNREAD} limit %(limit)s) o"
+
+
+async def count(conn: Conn, caller: Caller, shown: Filter, sought: Sought) -> int:
+    """How many fit; COUNTED at most."""
+    values = _parameters(caller, shown, sought) | {"at": None, "id": None, "limit": COUNTED}
+    statement = UNREAD_COUNT if _is_personal(caller, shown) else COUNT
+    row = await (await conn.execute(statement, values)).fetchone()
+    return int(row[0]) if row else 0
+
+
+ONE = (
+    f"select {_COLUMNS} from whatsapp_conversation c {_ABOUT} where c.business_id = {_HIDDEN} and c.id = %(id)s::bigint"
+)
+BY_KEY = f"""
+select c.id from whatsapp_conversation c where c.business_id = {_HIDDEN} and c.canonical_key = %(key)s::text
+"""
+BY_PHONE = f"""
+select c.id from contact_identities i
+join whatsapp_conversation c on c.business_id = i.business_id and c.contact_id = i.contact_id
+where i.business_id = {_HIDDEN} and i.kind = 'phone' and i.value = %(phone)s::text
+"""
+
+
+async def one(conn: Conn, caller: Caller, conversation_id: int) -> Thread | None:
+    """A thread by its number, as the caller sees it."""
+    values = {"business_id": caller.business_id, "person": caller.account_id, "id": conversation_id}
+    row = await (await conn.execute(ONE, values)).fetchone()
+    return _thread(row) if row else None
+
+
+async def by_key(conn: Conn, business_id: int, key: str) -> int | None:
+    """The number of the thread of that canonical key."""
+    row = await (await conn.execute(BY_KEY, {"business_id": business_id, "key": key})).fetchone()
+    return row[0] if row else None
+
+
+async def by_phone(conn: Conn, business_id: int, phone: str) -> int | None:
+    """The number of the thread of whoever has that phone, in E.164."""
+    row = await (await conn.execute(BY_PHONE, {"business_id": business_id, "phone": phone})).fetchone()
+    return row[0] if row else None
+
+
+CONTACTS = f"""
+select i.contact_id from contact_identities i
+where i.business_id = {_HIDDEN} and i.kind = 'phone' and i.value = %(phone)s::text
+"""
+
+
+async def contacts_of(conn: Conn, business_id: int, phone: str) -> tuple[int, ...]:
+    """Who has that phone, in E.164."""
+    cursor = await conn.execute(CONTACTS, {"business_id": business_id, "phone": phone})
+    return tuple(row[0] for row in await cursor.fetchall())
+
+
+def _is_personal(caller: Caller, shown: Filter) -> bool:
+    return shown is Filter.UNREAD and caller.account_id is not None
+
+
+def _parameters(caller: Caller, shown: Filter, sought: Sought) -> dict[str, Any]:
+    """What is asked for. Nobody's number is 0: it is what a caller who is no person has for his own."""
+    return {
+        "business_id": caller.business_id,
+        "person": caller.account_id,
+        "open": {Filter.CLOSED: False, Filter.UNASSIGNED: True}.get(shown),
+        "assigned": (caller.account_id or 0) if shown is Filter.MINE else None,
+        "nobodys": shown is Filter.UNASSIGNED,
+        "waits": shown is Filter.UNREAD,
+        "contacts": None if sought.contacts is None else list(sought.contacts),
+        "words": sought.words,
+        "digits": sought.digits,
+    }
+
+
+def _thread(row: tuple[Any, ...]) -> Thread:
+    number, key, lead_id, lead_name, given, profile, username, customer_name, phone, *more = row
+    names = naming.Names(lead_name, given, profile or customer_name, phone, username)
+    return Thread(number, key, lead_id, naming.shown(names), lead_name, naming.told(names.profile), phone, *more)

@@ -1,0 +1,89 @@
+"""What is read in the inbox: the list of threads, and the messages of one of them."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+MEDIA = frozenset({"image", "sticker", "video", "audio", "voice", "document", "media", "media_placeholder"})
+
+
+class Filter(enum.StrEnum):
+    """Which threads are listed: every one, or those that wait for the caller, are his, nobody's, or closed.
+
+    UNREAD is by the caller's own counter. MINE are those assigned to him, UNASSIGNED the open ones that are nobody's.
+    """
+
+    ALL = "all"
+    UNREAD = "unread"
+    MINE = "mine"
+    UNASSIGNED = "unassigned"
+    CLOSED = "closed"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a page of threads ended: the last one's ``last_message_at`` and its number."""
+
+    at: datetime
+    id: int
+
+
+class Thread(msgspec.Struct, frozen=True):
+    """A thread as the list shows it.
+
+    ``name`` is what to call the customer: the lead's, what our people call them, what they call themselves, the phone;
+    empty where nobody knows any of it, and never a LID. ``phone`` is E.164. ``last_body`` is a preview of the newest
+    message. ``unread`` is the caller's own count, ``team_unread`` the team's, which is also that of a caller who is no
+    person.
+    """
+
+    id: int
+    canonical_key: str
+    lead_id: int | None
+    name: str
+    lead_name: str | None
+    push_name: str | None
+    phone: str | None
+    last_body: str
+    last_type: str
+    last_source: str
+    last_message_at: datetime | None
+    unread: int
+    team_unread: int
+    is_open: bool
+    assigned_to: int | None
+    channel: str
+    account: str
+    bot_active: bool
+
+    @property
+    def has_media(self) -> bool:
+        """Whether the newest message is more than words."""
+        return self.last_type in MEDIA
+
+
+class Bubble(msgspec.Struct, frozen=True):
+    """A message of a thread. ``said_at`` is the provider's time, by which it is shown; ``created_at`` when we saw it.
+
+    ``late``: something said after it was there before it. ``quotes`` are the words of the message that it answers, None
+    where it answers none that is here. ``media``: it is more than words. ``reactions`` are the emojis put on it.
+    """
+
+    id: int
+    seq: int
+    body: str
+    direction: str
+    source: str
+    type: str
+    status: str
+    said_at: datetime
+    created_at: datetime
+    late: bool
+    quotes: str | None
+    media: bool
+    failed_reason: str | None
+    reactions: list[str]
+    edited: bool
+    media_url: str | None
