@@ -15,11 +15,13 @@ from tallybook.core.db import Conn
 from tallybook.core.messages import Stored
 from tallybook.monitor import rules
 from tallybook.monitor.reply_types import Manner, Rejected
+from tallybook.monitor.store import drops as drop_store
 from tallybook.monitor.store import filing as store
 from tallybook.monitor.store import held as held_store
 from tallybook.monitor.store import marketing
 from tallybook.monitor.store import reconcile as list_store
 from tallybook.monitor.store import refused as refused_store
+from tallybook.monitor.store.drops import SpacedDrop
 from tallybook.monitor.store.filing import Listed
 from tallybook.monitor.types import Effect, Filed, Kind, Post, Project
 
@@ -149,13 +151,13 @@ class Desk:
 
     async def _file_reviews(self, conn: Conn, business_id: int, posts: list[Post]) -> Decided:
         """Steps, in this order: lock the drops; see what is there; decide; keep every post; write the reviews."""
-        by_drop: dict[store.SpacedDrop, list[Post]] = defaultdict(list)
+        by_drop: dict[SpacedDrop, list[Post]] = defaultdict(list)
         for post in posts:
             by_drop[_spaced(post)].append(post)
         seen_at = datetime.now(UTC)
         # They are in the order they were said.
         newest = {drop: rules.clock(of_drop[-1].said_at, seen_at) for drop, of_drop in by_drop.items()}
-        last_posted = await store.lock_drops(conn, business_id, newest, rules.AHEAD)
+        last_posted = await drop_store.lock_posted(conn, business_id, newest, rules.AHEAD)
         reviews = await store.find_reviews(conn, business_id, by_drop)
         old = [post for post in posts if not post.fresh]
         known = await store.known_submissions(conn, business_id, old) if old else set()
@@ -170,7 +172,7 @@ class Desk:
         return decided
 
     async def _write_reviews(
-        self, conn: Conn, business_id: int, decided: Decided, reviews: dict[store.SpacedDrop, UUID]
+        self, conn: Conn, business_id: int, decided: Decided, reviews: dict[SpacedDrop, UUID]
     ) -> None:
         new = [post for post, effect in decided if effect is Effect.CREATED]
         again = [post for post, effect in decided if effect is Effect.RESUBMITTED]
@@ -193,7 +195,7 @@ class Desk:
             ids = reviews | {drop: review[0] for drop, review in found.items()}
             await store.resubmit(conn, business_id, self._gathered(again, ids), rules.MAX_NOTED)
 
-    def _gathered(self, again: Sequence[Post], ids: Mapping[store.SpacedDrop, UUID]) -> dict[UUID, tuple[Post, str]]:
+    def _gathered(self, again: Sequence[Post], ids: Mapping[SpacedDrop, UUID]) -> dict[UUID, tuple[Post, str]]:
         """Each review's newest post, and a note for each of its newest posts."""
         of_review: dict[UUID, list[Post]] = defaultdict(list)
         for post in again:
@@ -245,7 +247,7 @@ def _when(post: Post) -> tuple[datetime, int]:
     return post.said_at, post.message_id
 
 
-def _spaced(post: Post) -> store.SpacedDrop:
+def _spaced(post: Post) -> SpacedDrop:
     return post.project.space, post.drop_number
 
 

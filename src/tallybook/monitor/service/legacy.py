@@ -11,6 +11,7 @@ import msgspec
 from tallybook.core import audit
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
+from tallybook.monitor.store import drops as drop_store
 from tallybook.monitor.store import legacy as store
 from tallybook.monitor.types import Effect
 
@@ -104,7 +105,7 @@ class Import:
         if write:
             # Before anybody looks: what the bridge files meanwhile waits, or is seen.
             first = {(one.space, one.drop_number): one.posts[0] for one in reversed(judged)}
-            await store.hold_drops(conn, self._business.id, first)
+            await drop_store.lock(conn, self._business.id, first)
         drops, ids = {one.drop_number for one in judged}, {one.id for one in judged}
         sorting = _Sorting(await store.reviews(conn, self._business.id, drops, ids))
         for one in judged:
@@ -119,7 +120,7 @@ class Import:
         for one, _ in batch:
             key = (one.space, one.drop_number)
             newest[key] = max(after(one.posts[-1]), newest.get(key, after(one.posts[-1])))
-        await store.lock_drops(conn, self._business.id, newest)
+        await drop_store.lock_imported(conn, self._business.id, newest)
         made = await store.add_reviews(conn, self._business.id, [_row(one) for one, _ in batch])
         for one, _ in batch:
             if one.id not in made:  # written by hand since we looked, by somebody who asks for no lock

@@ -18,8 +18,8 @@ from tallybook.core.messages import Identity, Incoming
 from tallybook.core.sheets import Sheet, read_sheets
 from tallybook.core.wakeups import wake_up
 from tallybook.monitor import rules
+from tallybook.monitor.store import drops as drop_store
 from tallybook.monitor.store import reconcile as store
-from tallybook.monitor.store import refiling as lock_store
 from tallybook.monitor.store.filing import MANUAL
 from tallybook.monitor.store.reconcile import Kept
 from tallybook.monitor.types import Filed, Post, Project
@@ -119,7 +119,7 @@ async def add_missing(conn: Conn, business: Business, number: int, who: Person, 
     now = datetime.now(UTC)
     wanted = [_post(entry, projects, business, now) for entry in read.entries if entry.project in projects]
     if wanted:
-        await lock_store.lock(conn, business.id, wanted)
+        await drop_store.lock_of(conn, business.id, wanted)
     comparison = await _compare(conn, business, desk, read)
     entries = _each_once(comparison.addable, projects)
     incomings = [_message(_post(entry, projects, business, now), entry) for entry in entries]

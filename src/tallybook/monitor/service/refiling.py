@@ -11,6 +11,7 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid, NotFound
 from tallybook.core.wakeups import wake_up
+from tallybook.monitor.store import drops as drop_store
 from tallybook.monitor.store import refiling as store
 from tallybook.monitor.store import registers as register_store
 from tallybook.monitor.types import Filed, Kind, Post
@@ -56,7 +57,7 @@ async def file_again(conn: Conn, business: Business, drop_number: str, who: Pers
     held = await registers.watched(conn, business)
     posts = await _posts(conn, held, drop_number)
     if posts:
-        await store.lock(conn, business.id, posts)
+        await drop_store.lock_of(conn, business.id, posts)
     gaps = await registers.missing(conn, held, posts)
     filed: list[Filed] = []
     if gaps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,42 +13,10 @@ from tallybook.core import arrays, keys
 from tallybook.core.db import Conn
 from tallybook.monitor.types import Effect, Post
 
+from .drops import SpacedDrop, columns
+
 MANUAL = "manual"  # the channel and the kind of a message that nobody sent: a line of a list, added by a person
 BY_HAND = "Manual Entry"
-SpacedDrop = tuple[str, str]  # (space, drop number)
-
-# Locks the drops in key order, new ones included, and tells when those known were last posted before this batch. A
-# clock that stands further ahead than any post is believed is set right.
-LOCK_DROPS = f"""
-with locked as (
-    insert into drops (business_id, space, drop_number, last_posted_at)
-    select %(business_id)s, u.space, u.drop_number, u.said_at
-    from unnest(%(space)s::text[], %(drop_number)s::text[], %(said_at)s::timestamptz[])
-        as u (space, drop_number, said_at)
-    on conflict {keys.DROP.target} do update set
-        previous_posted_at = drops.last_posted_at,
-        last_posted_at = greatest(
-            case when drops.last_posted_at <= now() + %(ahead)s::interval then drops.last_posted_at end,
-            excluded.last_posted_at)
-    returning space, drop_number, previous_posted_at
-)
-select space, drop_number, previous_posted_at from locked where previous_posted_at is not null
-"""
-
-
-async def lock_drops(
-    conn: Conn, business_id: int, newest: dict[SpacedDrop, datetime], ahead: timedelta
-) -> dict[SpacedDrop, datetime]:
-    """Locks each drop until the transaction ends; returns when those seen before were last posted.
-
-    A clock that stands further than ``ahead`` in the future is set to the newest post of these.
-    """
-    ordered = sorted(newest)
-    said_at = arrays.times([newest[drop] for drop in ordered])
-    values = {"business_id": business_id, **_drop_columns(ordered), "said_at": said_at, "ahead": ahead}
-    cursor = await conn.execute(LOCK_DROPS, values)
-    return {(row[0], row[1]): row[2] for row in await cursor.fetchall()}
-
 
 # One look into the key's index for each drop; a join would rather read the whole table. The sub-select hides the
 # business from the planner: one newer than the table's statistics looks empty to it, so that any index seems as good
@@ -68,7 +36,7 @@ async def find_reviews(
     conn: Conn, business_id: int, drops: Iterable[SpacedDrop]
 ) -> dict[SpacedDrop, tuple[UUID, datetime | None]]:
     """The newest review of each drop that has one, and when its message was said."""
-    cursor = await conn.execute(FIND_REVIEWS, {"business_id": business_id, **_drop_columns(sorted(drops))})
+    cursor = await conn.execute(FIND_REVIEWS, {"business_id": business_id, **columns(sorted(drops))})
     return {(row[0], row[1]): (row[2], row[3]) for row in await cursor.fetchall()}
 
 
@@ -243,13 +211,6 @@ async def listed(conn: Conn, business_id: int, drops: Iterable[str], projects: I
 
 
 MARKS = frozenset({"empty", "importing", "withdrawing", "none"})
-
-
-def _drop_columns(drops: Sequence[SpacedDrop]) -> dict[str, str]:
-    return {
-        "space": arrays.texts([space for space, _ in drops]),
-        "drop_number": arrays.texts([drop for _, drop in drops]),
-    }
 
 
 def _post_columns(posts: Sequence[Post]) -> dict[str, str]:

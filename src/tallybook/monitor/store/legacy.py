@@ -15,8 +15,6 @@ from tallybook.core import arrays, keys
 from tallybook.core.db import Conn
 from tallybook.core.errors import WrongSetup
 
-from .refiling import LOCK
-
 # Whatever columns a table has: they differ from one old installation to the next.
 READ: Mapping[str, str] = {
     "valid_drop_numbers": "select to_jsonb(t) from valid_drop_numbers t",
@@ -91,20 +89,6 @@ async def reviews(conn: Conn, business_id: int, drops: Collection[str], ids: Col
     return [Standing(*row) for row in await (await conn.execute(REVIEWS, asked)).fetchall()]
 
 
-async def hold_drops(conn: Conn, business_id: int, first: Mapping[tuple[str, str], datetime]) -> None:
-    """Makes or locks the drops, in key order, before anybody looks what they have; moves no clock."""
-    ordered = sorted(first)
-    await conn.execute(
-        LOCK,
-        {
-            "business_id": business_id,
-            "space": arrays.texts([space for space, _ in ordered]),
-            "drop_number": arrays.texts([drop for _, drop in ordered]),
-            "said_at": arrays.times(first[key] for key in ordered),
-        },
-    )
-
-
 ADD_REVIEWS = f"""
 insert into qa_photo_reviews (business_id, id, space, drop_number, review_date, user_name, project, submitted_by,
     sender_phone, assigned_agent, step_01_house_photo, step_02_cable_from_pole, step_03_cable_entry_outside,
@@ -160,12 +144,6 @@ from jsonb_to_recordset(%(rows)s::jsonb) as u (ours uuid, assigned_agent text, s
     incorrect_steps text[], incorrect_comments jsonb)
 where r.business_id = %(business_id)s::int and r.id = u.ours
 """
-LOCK_DROPS = f"""
-insert into drops (business_id, space, drop_number, last_posted_at)
-select %(business_id)s::int, u.* from unnest(%(space)s::text[], %(drop_number)s::text[], %(at)s::timestamptz[]) as u
-on conflict {keys.DROP.target} do update set
-    previous_posted_at = drops.last_posted_at, last_posted_at = greatest(drops.last_posted_at, excluded.last_posted_at)
-"""
 ADD_SUBMISSIONS = f"""
 insert into qa_submissions (business_id, space, drop_number, message_id, project, sender_phone, said_at, effect)
 select %(business_id)s::int, u.* from unnest(%(space)s::text[], %(drop_number)s::text[], %(message_id)s::bigint[],
@@ -183,20 +161,6 @@ async def add_reviews(conn: Conn, business_id: int, rows: Sequence[dict[str, Any
 async def lay_over(conn: Conn, business_id: int, rows: Sequence[dict[str, Any]]) -> None:
     """Puts ticks, reasons and words into our reviews, each named by its ``ours``. The caller holds the drops' locks."""
     await conn.execute(LAY_OVER, {"business_id": business_id, "rows": Jsonb(list(rows))})
-
-
-async def lock_drops(conn: Conn, business_id: int, newest: Mapping[tuple[str, str], datetime]) -> None:
-    """Makes or locks the drops, in key order, and moves on when each was last posted."""
-    ordered = sorted(newest)
-    await conn.execute(
-        LOCK_DROPS,
-        {
-            "business_id": business_id,
-            "space": arrays.texts([space for space, _ in ordered]),
-            "drop_number": arrays.texts([drop for _, drop in ordered]),
-            "at": arrays.times(newest[key] for key in ordered),
-        },
-    )
 
 
 async def add_submissions(conn: Conn, business_id: int, posts: Sequence[Sequence[Any]]) -> None:

@@ -1,4 +1,4 @@
-"""SQL of filing a drop again: its lock, its messages, and making room for the review that is missing."""
+"""SQL of filing a drop again: its messages, and making room for the review that is missing."""
 
 from __future__ import annotations
 
@@ -6,35 +6,7 @@ from collections.abc import Sequence
 
 from tallybook.core import arrays, keys
 from tallybook.core.db import Conn
-from tallybook.monitor.types import Kind, Post
-
-# The row that every filing of the drop locks too, taken before anybody looks whether it is there.
-LOCK = f"""
-insert into drops (business_id, space, drop_number, last_posted_at)
-select %(business_id)s, u.space, u.drop_number, u.said_at
-from unnest(%(space)s::text[], %(drop_number)s::text[], %(said_at)s::timestamptz[]) as u (space, drop_number, said_at)
-on conflict {keys.DROP.target} do update set last_posted_at = drops.last_posted_at
-"""
-
-
-async def lock(conn: Conn, business_id: int, posts: Sequence[Post]) -> None:
-    """Locks the drops of these posts until the transaction ends, in key order, those never seen before included.
-
-    Marketing needs none: its register's own key decides.
-    """
-    qa = [post for post in reversed(posts) if post.project.kind is Kind.QA]
-    first = {(post.project.space, post.drop_number): post.said_at for post in qa}
-    ordered = sorted(first)
-    await conn.execute(
-        LOCK,
-        {
-            "business_id": business_id,
-            "space": arrays.texts([space for space, _ in ordered]),
-            "drop_number": arrays.texts([drop for _, drop in ordered]),
-            "said_at": arrays.times([first[drop] for drop in ordered]),
-        },
-    )
-
+from tallybook.monitor.types import Post
 
 MESSAGES_OF = """
 select message_id from qa_submissions
