@@ -36,7 +36,8 @@ update whatsapp_message m set
     read_at = least(m.read_at, r.read_at)
 from ranked r
 where m.business_id = {_HIDDEN} and m.channel = r.channel and m.account = r.account
-    and m.provider_message_id = r.external and m.direction = 'out'
+    and m.provider_message_id = r.external and m.provider_message_id = any(%(external)s::text[])
+    and m.direction = 'out'
 returning m.channel, m.account, m.provider_message_id
 """
 
