@@ -22,7 +22,7 @@ from .monitor_report import report
 from .monitor_sharepoint import sync_sharepoint
 from .monitor_validity import import_valid
 from .opening import Env, Json, opened, run, say
-from .progress import bar
+from .progress import shown
 
 SHOWN = 20  # drops that a forecast names of each kind
 
@@ -65,14 +65,8 @@ def scan(
         async with opened(env) as application:
             if not once:
                 await jobs.Keeper(application.db, Watching(application).current).run(asyncio.Event())
-            with bar() as progress:
-                task = progress.add_task("Reading", total=None)
-                return await jobs.scan(
-                    application.db,
-                    await watched(application),
-                    full=full,
-                    progress=lambda done, total: progress.update(task, completed=done, total=total),
-                )
+            with shown("Reading") as progress:
+                return await jobs.scan(application.db, await watched(application), full=full, progress=progress)
 
     changed = run(work())
     say({"changed": changed}, f"{changed} messages were new or edited.", as_json=as_json)
@@ -80,14 +74,8 @@ def scan(
 
 async def _rehearsed(env: str | None, *, full: bool) -> Forecast:
     async with opened(env) as application:
-        with bar() as progress:
-            task = progress.add_task("Reading", total=None)
-            return await jobs.rehearse(
-                application.db,
-                await watched(application),
-                full=full,
-                progress=lambda done, total: progress.update(task, completed=done, total=total),
-            )
+        with shown("Reading") as progress:
+            return await jobs.rehearse(application.db, await watched(application), full=full, progress=progress)
 
 
 def _as_json(forecast: Forecast) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from tallybook.monitor.store import projects as project_store
 from tallybook.monitor.types import Kind
 
 from .opening import Env, Json, confirmed, opened, owner_url, run, say, settings_of
-from .progress import bar
+from .progress import shown
 
 COMMAND_LINE = "command line"
 
@@ -55,9 +55,8 @@ def import_legacy(
             home = await app.db.run("find business", lambda conn: businesses.find(conn, business))
             terms = await _terms(app, home, ZoneInfo(zone), project)
             terms = msgspec.structs.replace(terms, renamed=_renamed(project_map or [], terms))
-            with bar() as progress:
-                task = progress.add_task("Importing", total=None)
-                every = Import(home, terms, rows, lambda done, of: progress.update(task, completed=done, total=of))
+            with shown("Importing") as progress:
+                every = Import(home, terms, rows, progress)
                 done = await app.db.run("import legacy", lambda conn: every.run(conn, COMMAND_LINE, dry_run=dry_run))
             return msgspec.structs.replace(done, beside=beside)
 

@@ -18,7 +18,7 @@ from tallybook.monitor.validity_types import Imported, Preview, ValidList
 
 from .monitor_explain import COMMAND_LINE, InBusiness
 from .opening import Env, Json, confirmed, opened, run, say
-from .progress import bar
+from .progress import shown
 
 SHOWN = 20  # lines of each part on a terminal; --json has the counts
 
@@ -53,12 +53,8 @@ def import_valid(
             if dry_run:
                 return result(read, changes, None)
             over = _agreed(changes, yes=yes, many=many)
-            with bar() as progress:
-                task = progress.add_task("Writing", total=None)
-                done = await importing.run(
-                    db, home, number, COMMAND_LINE, over=over,
-                    progress=lambda at, total: progress.update(task, completed=at, total=total),
-                )  # fmt: skip
+            with shown("Writing") as progress:
+                done = await importing.run(db, home, number, COMMAND_LINE, over=over, progress=progress)
             return result(read, changes, done)
 
     outcome = run(work())

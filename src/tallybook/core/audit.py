@@ -35,9 +35,7 @@ async def record(  # noqa: PLR0917 - the columns of the record, in their order
 
     ``action`` is ``thing.happened``. Raises Invalid when a secret field is among ``before`` or ``after``.
     """
-    leaked = SECRET & ({*(before or ()), *(after or ())})
-    if leaked:
-        raise Invalid(f"A secret does not belong in the record: {', '.join(sorted(leaked))}.")
+    _refuse_secrets({*(before or ()), *(after or ())})
     values = {
         "business_id": business_id,
         "who": who[:100],
@@ -49,6 +47,11 @@ async def record(  # noqa: PLR0917 - the columns of the record, in their order
         "after": Jsonb(after) if after is not None else None,
     }
     await conn.execute(RECORD, values)
+
+
+def _refuse_secrets(fields: set[str]) -> None:
+    if leaked := SECRET & fields:
+        raise Invalid(f"A secret does not belong in the record: {', '.join(sorted(leaked))}.")
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -101,8 +104,7 @@ async def record_all(  # noqa: PLR0917 - as record()
     after: dict[str, Any],
 ) -> None:
     """Adds the same entry for each of many subjects, as ``record`` does for one. Raises Invalid for a secret field."""
-    if leaked := SECRET & {*after}:
-        raise Invalid(f"A secret does not belong in the record: {', '.join(sorted(leaked))}.")
+    _refuse_secrets({*after})
     values = {
         "business_id": business_id,
         "who": who[:100],

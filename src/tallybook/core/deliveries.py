@@ -99,12 +99,10 @@ class _Batch:
 
     async def file(self, conn: Conn, deliveries: Sequence[Delivery]) -> dict[int, str]:
         """Files what the deliveries hold; returns those to park, each with its reason."""
-        # Any call may be one that is made again after its transaction was undone.
-        if len(deliveries) > 1:
-            self.done.clear()
         of = deliveries[0].id if len(deliveries) == 1 else TOGETHER
-        self.done.pop(TOGETHER, None)
-        self.done.pop(of, None)
+        # Any call may be one that is made again after its transaction was undone.
+        for undone in [*self.done] if of == TOGETHER else (TOGETHER, of):
+            self.done.pop(undone, None)
         aside: dict[int, str] = {}
         by_account = _parsed(self.entry.webhook, deliveries, aside)
         owners = await self.entry.businesses(conn, sorted(by_account)) if by_account else {}
