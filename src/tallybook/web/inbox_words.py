@@ -19,7 +19,7 @@ SOURCES: Mapping[str, str] = {
 # Of a message of ours: what is said, the icon, and the colour that goes with it.
 STATES: Mapping[str, tuple[str, str, str]] = {
     Delivery.QUEUED: (N_("Waits to be sent"), "clock", "plain"),
-    Delivery.SENT: (N_("Sent"), "check", "plain"),
+    Delivery.SENT: (N_("Sent, not delivered yet"), "check", "plain"),
     Delivery.DELIVERED: (N_("Delivered"), "checks", "plain"),
     Delivery.READ: (N_("Read by the customer"), "checks", "read"),
     Delivery.FAILED: (N_("Not sent"), "wrong", "wrong"),
@@ -53,4 +53,5 @@ NO_NAME = N_("Somebody without a name")
 ERRORS = (
     N_("This place in the thread is not one of ours. Open the thread again."),
     N_("A search may be at most 100 characters long."),
+    N_("There is no such conversation."),
 )

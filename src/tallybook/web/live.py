@@ -26,7 +26,7 @@ from tallybook.core.errors import Invalid, TooMany
 
 from .needs import Asked
 
-TOPICS = ("monitor",)
+TOPICS = ("monitor", "inbox")
 MAX_STREAMS = 12  # per account and process
 LIFETIME = 600.0  # seconds
 HEARTBEAT = 15.0  # seconds
@@ -147,7 +147,8 @@ class Live:
         if versions is not None:
             for business_id in ids:  # a business not asked about before may have changed since its page was drawn
                 if self._seen.get(business_id) != versions.get(business_id):
-                    self.tell("monitor", business_id)
+                    for topic in TOPICS:
+                        self.tell(topic, business_id)
             self._seen = versions
 
     async def _versions(self, ids: list[int]) -> dict[int, Any]:

@@ -1,6 +1,7 @@
 // What every page does. Each part is a file of its own; none of them needs `eval`, a style attribute or a foreign host.
 import "htmx.org";
 import { startFrame } from "./frame.js";
+import { startInbox } from "./inbox.js";
 import { startKeys } from "./keys.js";
 import { startList } from "./list.js";
 import { startLive } from "./live.js";
@@ -17,4 +18,5 @@ if (document.getElementById("list")) {
   startBeside();
   startKeys();
 }
+if (document.getElementById("threads")) startInbox();
 startLive();

@@ -5,8 +5,8 @@ import { looked, press } from "./review.js";
 const STEP_KEYS = ["Digit1", "Digit2", "Digit3", "Digit4", "Digit5", "Digit6", "Digit7", "Digit8", "Digit9", "Digit0", "Minus", "Equal"];
 const links = () => $$("#rows > .row > a");
 
-function move(by) {
-  const all = links();
+/** Moves the focus along links, from the one that has it or the current one. */
+export function walk(all, by) {
   const at = all.findIndex((link) => link === document.activeElement || link.parentElement.contains(document.activeElement));
   const start = at >= 0 ? at : all.findIndex((link) => link.hasAttribute("aria-current"));
   const next = all[Math.min(Math.max(start + by, 0), all.length - 1)];
@@ -26,8 +26,8 @@ function select(range) {
 }
 
 const KEYS = {
-  j: () => move(1),
-  k: () => move(-1),
+  j: () => walk(links(), 1),
+  k: () => walk(links(), -1),
   x: () => select(false),
   X: () => select(true),
   "/": () => $("#search").focus(),
@@ -39,7 +39,7 @@ const KEYS = {
 };
 
 /** What a key means: by what it says, and on a keyboard without Latin letters by where it stands. */
-const meant = (event) => KEYS[event.key] ?? (/^\p{ASCII}*$/u.test(event.key) ? undefined : KEYS[event.code.replace("Key", "").toLowerCase()]);
+export const meant = (keys, event) => keys[event.key] ?? (/^\p{ASCII}*$/u.test(event.key) ? undefined : keys[event.code.replace("Key", "").toLowerCase()]);
 
 /** One key each; steps by where the key stands, so that shift and other keyboards do not matter. */
 export function startKeys() {
@@ -50,7 +50,7 @@ export function startKeys() {
       return;
     }
     if (event.target.matches("textarea, select, input:not([type=radio]):not([type=checkbox])")) return;
-    const act = meant(event);
+    const act = meant(KEYS, event);
     const step = STEP_KEYS.indexOf(event.code);
     if (!act && step < 0) return;
     event.preventDefault();

@@ -1,0 +1,182 @@
+"""The inbox's pages: the threads, and one of them open. Every part of a page can be asked for on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from tallybook.app import App
+from tallybook.core import people
+from tallybook.core.callers import Caller, Right, may, require
+from tallybook.core.db import Conn
+from tallybook.core.errors import NotFound
+from tallybook.inbox.service import threads
+from tallybook.inbox.service.threads import Filter, Thread
+from tallybook.inbox.store.threads import COUNTED
+
+from . import inbox_view, pages
+from .inbox_view import BUBBLES, PAGE_SIZE, PATH, Query
+from .needs import Asked, TheApp
+from .times import Clock
+
+PARTS = {
+    None: "page", "threads": "part_threads", "rows": "rows", "thread": "part_thread", "older": "bubbles",
+    "fresh": "part_fresh", "read": "part_fresh",
+}  # fmt: skip
+# Opening is reading, and so is looking at the end of an open thread when something new comes there.
+READS = frozenset({None, "thread", "read"})
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at the inbox: who looks, at which view of it, at what moment; ``part`` of the page, None for all."""
+
+    caller: Caller
+    query: Query
+    clock: Clock
+    part: str | None
+    after: str = ""
+    before: str = ""
+
+    @property
+    def may_answer(self) -> bool:
+        return may(self.caller, Right.ANSWER)
+
+
+def look(request: Asked) -> Look:
+    """Reads a request. Raises NotAllowed and Invalid."""
+    require(request.user, Right.SEE)
+    given = dict(reversed(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)))
+    query = inbox_view.read_query(given)
+    part = _part(request)
+    return Look(request.user, query, pages.clock_of(request), part, given.get("after", ""), given.get("before", ""))
+
+
+def _part(request: Asked) -> str | None:
+    """Which part of the page is asked for; None for all of it, as when a browser goes back."""
+    if "hx-request" not in request.headers or "hx-history-restore-request" in request.headers:
+        return None
+    part = request.headers.get("x-part") or request.headers.get("hx-target")
+    return part if part in PARTS else None
+
+
+@get(PATH, include_in_schema=False)
+async def inbox_page(request: Asked, app: TheApp) -> Response[str]:
+    """The threads."""
+    return await show(request, app, None)
+
+
+@get(PATH + "/{conversation_id:int}", include_in_schema=False)
+async def thread_page(request: Asked, app: TheApp, conversation_id: FromPath[int]) -> Response[str]:
+    """The threads with one of them open, which is read by that."""
+    return await show(request, app, conversation_id)
+
+
+@post(PATH + "/{conversation_id:int}/mark-read", include_in_schema=False)
+async def mark_read(request: Asked, app: TheApp, conversation_id: FromPath[int]) -> Redirect:
+    """Takes the badge away, and shows the thread."""
+    asked = look(request)
+    thread = await _turn(app, asked, conversation_id, threads.mark_read)
+    threads.tell_read(asked.caller, thread.id)
+    return Redirect(asked.query.to(thread), status_code=303)
+
+
+@post(PATH + "/{conversation_id:int}/mark-unread", include_in_schema=False)
+async def mark_unread(request: Asked, app: TheApp, conversation_id: FromPath[int]) -> Redirect:
+    """The newest message waits again. Leads to the list, since showing the thread would read it."""
+    asked = look(request)
+    await _turn(app, asked, conversation_id, threads.mark_unread)
+    return Redirect(asked.query.link(), status_code=303)
+
+
+Turn = Callable[[Conn, Caller, int], Awaitable[Thread]]
+
+
+async def _turn(app: App, asked: Look, conversation_id: int, turn: Turn) -> Thread:
+    """Does one thing to a thread, which tells every open page. Raises NotFound."""
+
+    async def work(conn: Conn) -> Thread:
+        thread = await threads.thread(conn, asked.caller, str(conversation_id))
+        return await turn(conn, asked.caller, thread.id)
+
+    return await app.db.run("turn thread", work)
+
+
+async def show(request: Asked, app: App, conversation_id: int | None) -> Response[str]:
+    """The page, or the part of it that was asked for. What opening reads is read before the list is."""
+    asked = look(request)
+    reads = asked.part in READS and not request.headers.get("sec-purpose", "").startswith("prefetch")
+
+    async def work(conn: Conn) -> dict[str, Any]:
+        context: dict[str, Any] = {"query": asked.query, "view": inbox_view, "open": None, "lost": None, "read": False}
+        if conversation_id is not None:
+            context |= await _thread(conn, asked, conversation_id, reads=reads)
+        if asked.part not in {"older", "thread"}:
+            context |= await _list(conn, asked)
+        context["threads_waiting"] = await threads.count(conn, asked.caller, Filter.UNREAD, "")
+        return context
+
+    context = await app.db.run("show inbox", work)
+    if context["read"]:
+        threads.tell_read(asked.caller, context["open"].id)
+    status = 404 if context["lost"] and asked.part is None else 200
+    answer = pages.page(request, f"inbox/{PARTS[asked.part]}.html", context, status)
+    if asked.part == "threads":
+        answer.headers["hx-push-url"] = asked.query.link()
+    return answer
+
+
+async def _list(conn: Conn, asked: Look) -> dict[str, Any]:
+    query = asked.query
+    after = inbox_view.read_after(asked.after)
+    rows = await threads.threads(conn, asked.caller, query.shown, query.search, after, PAGE_SIZE + 1)
+    context = {"rows": rows[:PAGE_SIZE], "older": inbox_view.after(query, rows)}
+    if asked.part == "rows":
+        return context
+    total = await threads.count(conn, asked.caller, query.shown, query.search)
+    return context | {"total": total, "counted": COUNTED}
+
+
+async def _thread(conn: Conn, asked: Look, conversation_id: int, *, reads: bool) -> dict[str, Any]:
+    caller = asked.caller
+    try:
+        thread = await threads.thread(conn, caller, str(conversation_id))
+    except NotFound as error:
+        return {"lost": asked.clock.words.gettext(error.message)}
+    # Not where there is nothing to read: marking waits for the thread's row, behind whoever files in it.
+    read = reads and bool(thread.unread or (asked.may_answer and thread.team_unread))
+    if read:
+        thread = await threads.mark_read(conn, caller, thread.id)
+    before = inbox_view.read_place(asked.before)
+    found = await threads.bubbles(conn, caller, thread.id, before, BUBBLES + 1)
+    shown = found[-BUBBLES:]
+    earlier = None
+    if len(found) > BUBBLES:
+        earlier = asked.query.to(thread, before=inbox_view.write_place(shown[0].said_at, shown[0].seq))
+    return {
+        "open": thread,
+        "lines": inbox_view.lines(shown, asked.clock),
+        "earlier": earlier,
+        "before": asked.before,
+        "read": read,
+        "assignee": await _assignee(conn, caller, thread),
+    }
+
+
+async def _assignee(conn: Conn, caller: Caller, thread: Thread) -> str:
+    """Whose thread it is, by name; empty for nobody's."""
+    if thread.assigned_to is None:
+        return ""
+    if thread.assigned_to == caller.account_id:
+        return caller.name
+    members = await people.people(conn, caller.business_id)
+    return next((one.name for one in members if one.account_id == thread.assigned_to), "")
+
+
+HANDLERS = [inbox_page, thread_page, mark_read, mark_unread]

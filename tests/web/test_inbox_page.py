@@ -1,0 +1,203 @@
+"""The inbox's pages as answers: what they show, what opening one does, and what they never show."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tallybook.app import App
+from tallybook.core.businesses import Business
+from tallybook.core.callers import Role
+from tallybook.core.db import Database
+from tallybook.web import inbox
+from tallybook.web.asgi import build
+from tests import world
+from tests.web import talks
+from tests.web.conftest import Browser
+from tests.web.talks import NALEDI, first, say, words
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> \" ' {{ 7*7 }} \u202egnp.exe"
+THEIR_UNREAD = "select inbound - read_inbound from whatsapp_conversation"
+
+
+@pytest.fixture
+def asgi_app(app: App) -> Any:
+    return build(app, inbox.HANDLERS)
+
+
+@pytest.fixture
+async def agent(db: Database, business: Business) -> world.Someone:
+    overrides = {"login": "duma", "name": "Duma Nkosi", "role": Role.AGENT}
+    return await db.run("add", lambda conn: world.someone(conn, business, **overrides))
+
+
+def part(name: str) -> dict[str, Any]:
+    """The headers by which the script asks for a part."""
+    return {"headers": {"hx-request": "true", "x-part": name}}
+
+
+async def unread(db: Database) -> int:
+    async with db.transaction() as conn:
+        row = await (await conn.execute(THEIR_UNREAD)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def test_an_empty_inbox_says_how_messages_come(browser: Browser, agent: world.Someone) -> None:
+    await browser.log_in(agent)
+    answer = await browser.get("/inbox")
+    assert answer.status_code == 200
+    assert "No messages yet" in answer.text
+    assert "tallybook channel add whatsapp" in answer.text
+    assert "No thread fits these filters" in (await browser.get("/inbox?show=mine")).text
+
+
+async def test_a_thread_s_badge_is_gone_in_the_very_answer_that_opens_it(
+    browser: Browser, db: Database, business: Business, agent: world.Someone
+) -> None:
+    await say(db, business, words("One"), words("Two"))
+    await browser.log_in(agent)
+    listed = (await browser.get("/inbox")).text
+    assert 'data-unread="2"' in listed
+    number = await first(db)
+    opened = (await browser.get(f"/inbox/{number}")).text
+    assert 'data-unread="2"' not in opened
+    assert f'id="talk-{number}" data-id="{number}" data-unread="0"' in opened
+    assert await unread(db) == 0
+
+
+async def test_a_look_at_the_list_or_at_what_is_new_reads_nothing(
+    browser: Browser, db: Database, business: Business, agent: world.Someone
+) -> None:
+    await say(db, business, words("One"))
+    await browser.log_in(agent)
+    number = await first(db)
+    await browser.get("/inbox")
+    for name in ("fresh", "rows", "threads", "older"):
+        assert (await browser.get(f"/inbox/{number}", **part(name))).status_code == 200
+    await browser.get(f"/inbox/{number}", headers={"sec-purpose": "prefetch"})
+    assert await unread(db) == 1
+    await browser.get(f"/inbox/{number}", **part("read"))
+    assert await unread(db) == 0
+
+
+async def test_a_thread_waits_again_and_is_read_again(
+    browser: Browser, db: Database, business: Business, agent: world.Someone
+) -> None:
+    await say(db, business, words("One"), words("Two"))
+    await browser.log_in(agent)
+    number = await first(db)
+    await browser.get(f"/inbox/{number}")
+    answer = await browser.post(f"/inbox/{number}/mark-unread?show=unread")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/inbox?show=unread")
+    assert await unread(db) == 1
+    answer = await browser.post(f"/inbox/{number}/mark-read")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/inbox/{number}")
+    assert await unread(db) == 0
+
+
+async def test_who_may_not_answer_reads_for_themselves_alone(
+    browser: Browser, db: Database, business: Business, ana: world.Someone
+) -> None:
+    await say(db, business, words("One"))
+    await browser.log_in(ana)
+    number = await first(db)
+    assert 'data-unread="0"' in (await browser.get(f"/inbox/{number}")).text
+    assert await unread(db) == 1
+
+
+async def test_every_message_says_who_wrote_it_and_how_far_it_came(
+    browser: Browser, db: Database, business: Business, agent: world.Someone
+) -> None:
+    await talks.whole_talk(db, business)
+    await browser.log_in(agent)
+    text = (await browser.get(f"/inbox/{await first(db)}")).text
+    for said in (
+        "🤖</span> Bot", "⚡</span> Automation", "👤</span> Person", "Read by the customer", "Delivered",
+        "Sent, not delivered yet", "Not sent", "Re-engagement message (131047)",
+        "Nobody knows yet whether it was sent", "📷 Photo", "arrived late", "Today",
+        '<blockquote dir="auto">Good morning, is the workshop open on Sunday?</blockquote>',
+    ):  # fmt: skip
+        assert said in text, said
+
+
+async def test_what_customers_write_is_text_and_never_markup(
+    browser: Browser, db: Database, business: Business, agent: world.Someone
+) -> None:
+    await say(db, business, words(HOSTILE, name=HOSTILE))
+    await browser.log_in(agent)
+    number = await first(db)
+    for answer in (
+        await browser.get(f"/inbox/{number}"),
+        await browser.get(f"/inbox?q={HOSTILE[:20]}"),
+        await browser.get(f"/inbox/{number}", **part("fresh")),
+    ):
+        assert "<script>alert" not in answer.text
+        assert "<img src=x" not in answer.text
+        assert "{{ 7*7 }}" in answer.text or "q=" in str(answer.url)
+
+
+async def test_threads_are_found_by_name_and_by_phone_and_listed_in_pages(
+    browser: Browser, db: Database, business: Business, agent: world.Someone
+) -> None:
+    phones = [f"+278200000{number:02}" for number in range(2, 54)]
+    await say(db, business, words("Hello"), *[words("Hi", phone, name=f"Customer {phone[-2:]}") for phone in phones])
+    await browser.log_in(agent)
+    whole = (await browser.get("/inbox")).text
+    assert "53 threads" in whole
+    assert whole.count('class="talk unread"') == 50
+    older = whole.split('id="older"><a class="button" href="')[1].split('"')[0].replace("&amp;", "&")
+    rest = (await browser.get(older, **part("rows"))).text
+    assert rest.count('class="talk unread"') == 3
+    assert NALEDI not in whole.split('id="older"')[0]
+    assert "Naledi Khumalo" in (await browser.get("/inbox?q=khumalo")).text
+    assert "1 thread<" in (await browser.get("/inbox?q=082 000 0001")).text
+
+
+async def test_a_long_thread_goes_back_in_pieces(
+    browser: Browser, db: Database, business: Business, agent: world.Someone
+) -> None:
+    said = [words(f"Message {number}.", ago=timedelta(minutes=90 - number)) for number in range(65)]
+    await say(db, business, *said)
+    await browser.log_in(agent)
+    number = await first(db)
+    newest = (await browser.get(f"/inbox/{number}")).text
+    assert "Message 64." in newest
+    assert "Message 4." not in newest
+    earlier = newest.split('id="earlier"><a class="button" href="')[1].split('"')[0]
+    rest = (await browser.get(earlier, **part("older"))).text
+    assert rest.count('<li class="said') == 5
+    assert "Message 0." in rest
+    whole = (await browser.get(earlier)).text
+    assert "Newest messages" in whole
+
+
+async def test_nothing_of_another_business_is_there(browser: Browser, db: Database, business: Business) -> None:
+    await say(db, business, words("Ours alone"))
+    number = await first(db)
+    caio = await db.run("add", world.caio)
+    await browser.log_in(caio)
+    assert "Naledi Khumalo" not in (await browser.get("/inbox?q=Naledi")).text
+    answer = await browser.get(f"/inbox/{number}")
+    assert answer.status_code == 404
+    assert "Ours alone" not in answer.text
+    for turn in ("mark-read", "mark-unread"):
+        assert (await browser.post(f"/inbox/{number}/{turn}")).status_code == 404, turn
+    assert await unread(db) == 1
+
+
+@pytest.mark.parametrize("path", ["/inbox/99", "/inbox/99999999999999999999999", "/inbox/0"])
+async def test_a_thread_that_is_not_there_is_said_so(browser: Browser, agent: world.Someone, path: str) -> None:
+    await browser.log_in(agent)
+    answer = await browser.get(path)
+    assert answer.status_code == 404
+    assert "There is no such conversation." in answer.text
+
+
+@pytest.mark.parametrize("query", ["after=x", "after=2026-01-01T00:00~x", "after=~1", f"q={'x' * 101}", "q=%00"])
+async def test_an_address_that_means_nothing_is_refused(browser: Browser, agent: world.Someone, query: str) -> None:
+    await browser.log_in(agent)
+    assert (await browser.get(f"/inbox?{query}")).status_code == 400
+    assert (await browser.get("/inbox?show=nonsense")).status_code == 200
