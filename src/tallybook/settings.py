@@ -99,7 +99,9 @@ class Settings:
     slack_signing_secret: str | None = _setting("The secret that signs Slack's requests.", secret=True)
     slack_bot_token: str | None = _setting("The token with which we speak on Slack.", secret=True)
     slack_app_token: str | None = _setting("The token of Slack's Socket Mode.", secret=True)
-    whatsapp_api_url: str = _setting("Where WhatsApp's API is.", "https://graph.facebook.com", read.address)
+    whatsapp_api_url: str = _setting(
+        "Where WhatsApp's API is, with its version.", "https://graph.facebook.com/v24.0", read.address
+    )
     slack_api_url: str = _setting("Where Slack's API is.", "https://slack.com/api", read.address)
     graph_api_url: str = _setting("Where Microsoft Graph is.", "https://graph.microsoft.com/v1.0", read.address)
     sharepoint_tenant: str | None = _setting("The Microsoft tenant, by its number or its domain.")

@@ -1,0 +1,199 @@
+"""The Cloud API's sending as a real HTTP server on this machine, as strict as Meta's, made to fail at will.
+
+>>> with FakeCloudApi({NUMBER: "a token"}) as api:
+...     api.hear(NUMBER, "27820000001")
+...     WhatsAppSender(api.address, token_of)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal, Self
+
+from tests.cloud_api.rules import PAIR_BURST, PAIR_SECONDS, WINDOW, NotTaken, checked
+
+PATIENCE = 30.0  # seconds
+
+
+@dataclass
+class Order:
+    """What is done to one request in place of taking it.
+
+    ``says``: that error, with that status, and nothing is taken. ``drop``: the connection breaks, before it was taken
+    or ``after``. ``slow``: it is taken, and answered when ``let_go`` is set. ``garbled``: it is taken, and the answer
+    is ``text``.
+    """
+
+    kind: Literal["says", "drop", "slow", "garbled"]
+    code: int | None = None
+    status: int = 400
+    after: bool = False
+    text: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    held: threading.Event = field(default_factory=threading.Event)
+    let_go: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A message that was accepted, which is what a customer would get."""
+
+    id: str
+    number: str
+    to: str
+    text: str
+    key: str
+    quotes: str | None
+    at: float
+
+
+@dataclass
+class FakeCloudApi:
+    """Serves until the block ends. ``tokens`` are those of the numbers; ``orders`` are obeyed once each, in turn.
+
+    Whoever was not heard of within 24 hours (``hear``) may not be written to. ``now`` is the server's clock.
+    """
+
+    tokens: dict[str, str]
+    orders: list[Order] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
+    heads: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    heard: dict[tuple[str, str], float] = field(default_factory=dict)
+    shift: float = 0.0
+    pairs: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __enter__(self) -> Self:
+        self.server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"fake": self}))
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for order in self.given:
+            order.let_go.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    def __post_init__(self) -> None:
+        self.given: list[Order] = []
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    @property
+    def texts(self) -> list[str]:
+        return [one.text for one in self.taken]
+
+    def now(self) -> float:
+        return time.time() + self.shift
+
+    def hear(self, number: str, customer: str) -> None:
+        """A customer writes to a number of ours: it may answer freely for a day."""
+        self.heard[number, customer] = self.now()
+
+    def order(self, kind: Literal["says", "drop", "slow", "garbled"], **more: Any) -> Order:
+        self.given.append(Order(kind, **more))
+        self.orders.append(self.given[-1])
+        return self.given[-1]
+
+    def next_order(self) -> Order | None:
+        with self.lock:
+            return self.orders.pop(0) if self.orders else None
+
+    def take(self, path: str, token: str, content: bytes) -> dict[str, Any]:
+        """Accepts a message, as the API would. Raises NotTaken."""
+        with self.lock:
+            number = path.strip("/").split("/")[-2] if path.endswith("/messages") else ""
+            if number not in self.tokens:
+                raise NotTaken(100, 400, subcode=33)
+            if token != f"Bearer {self.tokens[number]}":
+                raise NotTaken(190, 401)
+            body = checked(content)
+            who = body.get("to") or body["recipient"]
+            self._check_limits((number, who))
+            wamid = f"wamid.OURS{len(self.taken) + 1:06}"
+            quotes = body.get("context", {}).get("message_id")
+            key = body.get("biz_opaque_callback_data", "")
+            self.taken.append(Taken(wamid, number, who, body["text"]["body"], key, quotes, self.now()))
+            return {
+                "messaging_product": "whatsapp", "contacts": [{"input": who, "wa_id": who}],
+                "messages": [{"id": wamid, "message_status": "accepted"}],
+            }  # fmt: skip
+
+    def _check_limits(self, pair: tuple[str, str]) -> None:
+        if self.now() - self.heard.get(pair, float("-inf")) > WINDOW:
+            raise NotTaken(131047, 400)
+        sent = self.pairs.setdefault(pair, deque())
+        while sent and self.now() - sent[0] > PAIR_BURST * PAIR_SECONDS:
+            sent.popleft()
+        if len(sent) >= PAIR_BURST:
+            raise NotTaken(131056, 400)
+        sent.append(self.now())
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    fake: FakeCloudApi
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.fake.heads.append({name.lower(): value for name, value in self.headers.items()})
+        self.fake.paths.append(self.path)
+        order = self.fake.next_order()
+        if order is not None and order.kind == "says":
+            error = {"code": order.code, "message": f"to {self.path}", "error_data": {"details": "27820000001"}}
+            return self._say(order.status, {"error": error} if order.code is not None else None, order.headers)
+        if order is not None and order.kind == "drop" and not order.after:
+            return self._drop()
+        try:
+            answer = self.fake.take(self.path, self.headers.get("authorization", ""), content)
+        except NotTaken as no:
+            self.fake.refused.append(no.code)
+            return self._say(no.status, {"error": no.words})
+        if order is not None and order.kind == "slow":
+            order.held.set()
+            order.let_go.wait(PATIENCE)
+        if order is not None and order.kind == "drop":
+            return self._drop()
+        return self._say(200, order.text if order is not None and order.kind == "garbled" else answer)
+
+    def do_GET(self) -> None:
+        self._say(400, {"error": {"code": 100, "message": "Unsupported get request."}})
+
+    def _drop(self) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(2)
+
+    def _say(self, status: int, said: Any, headers: Mapping[str, str] | None = None) -> None:
+        body = said.encode() if isinstance(said, str) else json.dumps(said).encode() if said is not None else b""
+        with contextlib.suppress(OSError):
+            self.send_response(status)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that gave up leaves a broken connection, which is what the tests are about."""
