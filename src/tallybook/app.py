@@ -6,10 +6,12 @@ import dataclasses
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from .channels.bridge.reader import BridgeSource
 from .channels.bridge.sender import Addresses, BridgeSender
-from .core import businesses, rates
+from .channels.whatsapp.sender import WhatsAppSender
+from .core import businesses, channel_accounts, rates
 from .core.businesses import Business
 from .core.channel import Sender
 from .core.db import Conn, Database, open_database
@@ -58,19 +60,32 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
     if settings.database_url is None:
         raise WrongSetup("No database is named, and the embedded one has not been started.")
     keys = settings.secret_keys()
-    sender = bridge_sender(settings)
     async with open_database(settings.database_url, settings.env) as db:
+        groups, customers = bridge_sender(settings), whatsapp_sender(settings, db, Seal(keys))
+        senders: dict[str, Sender] = {groups.name: groups, customers.name: customers}
         try:
-            yield App(
-                settings, db, keys, Limits(keys[0]), channels=told_channels(settings), senders={sender.name: sender}
-            )
+            yield App(settings, db, keys, Limits(keys[0]), channels=told_channels(settings), senders=senders)
         finally:
-            await sender.aclose()
+            await groups.aclose()
+            await customers.aclose()
 
 
 def bridge_sender(settings: Settings) -> BridgeSender:
     """What answers in groups, by the addresses that are set. It opens nothing until it sends."""
     return BridgeSender(Addresses(settings.bridge_api_url, settings.bridge_sender_url, settings.bridge_token))
+
+
+def whatsapp_sender(settings: Settings, db: Database, seal: Seal) -> WhatsAppSender:
+    """What answers customers, each by the number to which they wrote, with the token that its business gave."""
+
+    async def look_up(account: str, conn: Conn) -> str | None:
+        owner = (await channel_accounts.owners(conn, [account], WhatsAppSender.name)).get(account)
+        return await channel_accounts.token(conn, seal, owner.id, WhatsAppSender.name, account) if owner else None
+
+    async def token_of(account: str) -> str | None:
+        return await db.run("look up an access token", partial(look_up, account))
+
+    return WhatsAppSender(settings.whatsapp_api_url, token_of)
 
 
 @dataclass

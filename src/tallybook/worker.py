@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
@@ -25,8 +25,10 @@ from .core.db import Conn
 from .core.errors import WrongSetup
 from .core.heartbeats import beat
 from .core.jobs import Held
+from .core.outcomes import Became
 from .core.schedules import Schedule
 from .core.sending import Post
+from .inbox.service import outcomes
 from .monitor import jobs as monitor_jobs
 from .monitor import register_jobs, statistics_jobs, validity_jobs
 from .monitor.reply_types import Manner
@@ -60,7 +62,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         "bridge": lambda: monitor_jobs.Keeper(app.db, Watching(app).current).run(stop),
         "jobs": lambda: jobs.run_jobs(app.db, handlers, stop, wake[jobs.TOPIC]),
         "deliveries": lambda: deliveries.process_loop(app.db, app.channels, stop, wake[receive.TOPIC]),
-        "outbox": lambda: outbox.run_outbox(app.db, Post(app.senders, tell=feedback.told), stop, wake[outbox.TOPIC]),
+        "outbox": lambda: outbox.run_outbox(app.db, Post(app.senders, tell=_hear), stop, wake[outbox.TOPIC]),
         "schedules": lambda: calendar.run(stop),
         "wake-ups": lambda: wakeups.listen(app.db, app.settings.direct_database_url, wakeups.waking(wake), stop),
         "heartbeat": lambda: _beat(app, stop),
@@ -172,6 +174,12 @@ async def _at_most(
         over.set()
         told.cancel()
         await working
+
+
+async def _hear(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
+    """Each module hears what became of what it sent, and knows its own."""
+    await feedback.told(conn, business_id, became)
+    await outcomes.told(conn, business_id, became)
 
 
 async def _sweep(stop: asyncio.Event, held: Held) -> None:

@@ -12,6 +12,8 @@ from tallybook.inbox.rules import Report
 from tallybook.inbox.store import reports as store
 from tallybook.inbox.types import Delivery, Place
 
+from . import outcomes
+
 STATES = {
     Delivery.SENT: Status.SENT, Delivery.DELIVERED: Status.DELIVERED, Delivery.READ: Status.READ,
     Delivery.FAILED: Status.PARKED,
@@ -25,7 +27,7 @@ async def apply(conn: Conn, business_id: int, reports: Sequence[Report]) -> None
     """
     if not reports:
         return
-    for one in reports:
+    for one in (one for one in reports if one.status in STATES):
         await _settle(conn, business_id, one)
     found = await store.raise_to(conn, business_id, reports)
     early = [one for one in reports if (one.channel, one.account, one.about) not in found]
@@ -42,7 +44,7 @@ async def _settle(conn: Conn, business_id: int, report: Report) -> None:
         external_id=report.about,
         reason=report.reason or None,
     )
-    await outbox.settle(conn, business_id, settled)
+    await outbox.settle(conn, business_id, settled, outcomes.told)
 
 
 async def catch_up(conn: Conn, business_id: int, places: Sequence[Place]) -> None:

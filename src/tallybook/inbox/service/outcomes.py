@@ -1,0 +1,31 @@
+"""What became of what we sent: the thread hears it in the transaction that writes it down.
+
+A report may come before we know the provider's id of a message, and waits for it then. The two do not miss each other:
+the report names our key, so that whoever brings it takes the outbox's row first, and so has whoever calls ``told``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tallybook.core.db import Conn
+from tallybook.core.outcomes import Became
+from tallybook.core.wakeups import wake_up
+from tallybook.inbox.store import reports
+from tallybook.inbox.store import sending as store
+from tallybook.inbox.types import CHANNELS
+
+TOPIC = "inbox"
+
+
+async def told(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
+    """Hears from the outbox what became of messages; of the same yes any number of times. See core/outcomes.py."""
+    keys = sorted({one.dedup_key for one in became if one.channel in CHANNELS})
+    heard = await store.hear(conn, business_id, keys) if keys else []
+    if not heard:
+        return
+    places = [(channel, account, external) for channel, account, external in heard if external is not None]
+    early = await reports.take(conn, business_id, places) if places else []
+    if early:
+        await reports.raise_to(conn, business_id, early)
+    await wake_up(conn, TOPIC, business_id)

@@ -1,0 +1,361 @@
+"""What somebody of ours answers stands in the thread at once, is sent once, and says honestly what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tallybook.channels.whatsapp.sender import WhatsAppSender
+from tallybook.core import audit, channel_accounts, outbox, people
+from tallybook.core.businesses import Business
+from tallybook.core.callers import Caller, Role
+from tallybook.core.channel_accounts import NewAccount
+from tallybook.core.db import Conn, Database
+from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound
+from tallybook.core.sending import Post, deliver
+from tallybook.inbox.service import outcomes, sending
+from tallybook.inbox.service.sending import WindowClosed
+from tests import world
+from tests.channels.whatsapp.bodies import BSUID, CUSTOMER, NUMBER, OURS, body, change, contact, said, status, text
+from tests.channels.whatsapp.test_received import SEAL, come
+from tests.cloud_api.server import FakeCloudApi, Taken
+from tests.core.worked import rows
+
+TOKEN = "a-token-of-the-tests"
+STOP = asyncio.Event()
+MESSAGES = """
+select seq, direction, source, body, status, provider_message_id, failed_reason from whatsapp_message order by seq
+"""
+OUTBOX = "select state, account, recipient, priority from outbox order by id"
+SHOWN = """
+select last_seq, last_body, last_source, last_message_at > last_customer_message_at from whatsapp_conversation
+"""
+CLOCKS = "select last_customer_message_at, inbound, read_inbound from whatsapp_conversation"
+
+
+@pytest.fixture
+def api() -> Iterator[FakeCloudApi]:
+    with FakeCloudApi({NUMBER: TOKEN}) as api:
+        api.hear(NUMBER, CUSTOMER)
+        api.hear(NUMBER, BSUID)
+        yield api
+
+
+@pytest.fixture
+async def number(db: Database, business: Business) -> str:
+    """The business's number, with its token."""
+    caller = people.command_line(business.id)
+    new = NewAccount("whatsapp", NUMBER, token=TOKEN)
+    await db.run("add", lambda conn: channel_accounts.add(conn, SEAL, caller, new))
+    return NUMBER
+
+
+@pytest.fixture
+async def post(db: Database, business: Business, api: FakeCloudApi) -> AsyncIterator[Post]:
+    """The outbox as the worker sends it."""
+
+    async def token_of(account: str) -> str | None:
+        return await db.run("token", lambda conn: channel_accounts.token(conn, SEAL, business.id, "whatsapp", account))
+
+    sender = WhatsAppSender(api.address, token_of, answer_timeout=1.0)
+    yield Post({sender.name: sender}, tell=outcomes.told)
+    await sender.aclose()
+
+
+@pytest.fixture
+async def agent(db: Database, business: Business) -> Caller:
+    return (await db.run("add", lambda conn: world.ana(conn, business, role=Role.AGENT))).caller
+
+
+def now(seconds: int = 0) -> int:
+    return int(datetime.now(UTC).timestamp()) + seconds
+
+
+def written(words: str = "Is it open today?", number: int = 1, **more: Any) -> dict[str, Any]:
+    """A message of a customer, of this moment."""
+    return text(words, number, timestamp=str(now()), **more)
+
+
+@pytest.fixture
+async def thread(db: Database, number: str) -> int:
+    """A customer's thread, in which they wrote just now."""
+    await come(db, said(written()))
+    ((conversation,),) = await rows(db, "select id from whatsapp_conversation")
+    return int(conversation)
+
+
+async def answer(db: Database, who: Caller, thread: int, words: str = "Until six.", key: str = "k") -> int:
+    return await db.run("answer", lambda conn: sending.send_text(conn, who, thread, words, key))
+
+
+async def change_windows(db: Database, by: timedelta) -> None:
+    async with db.transaction() as conn:
+        await conn.execute("update conversation_windows set last_inbound_at = last_inbound_at + %s", [by])
+
+
+async def ours(db: Database) -> list[tuple]:
+    return [row[3:] for row in await rows(db, MESSAGES) if row[1] == "out"]
+
+
+async def test_an_answer_stands_in_the_thread_at_once_and_moves_no_clock_of_the_customers(
+    db: Database, agent: Caller, thread: int
+) -> None:
+    before = await rows(db, CLOCKS)
+    message_id = await answer(db, agent, thread)
+    assert await rows(db, "select id, sent_by, late from whatsapp_message where direction = 'out'") == [
+        (message_id, agent.account_id, False)
+    ]
+    assert (await rows(db, MESSAGES))[1] == (2, "out", "human", "Until six.", "queued", None, None)
+    assert await rows(db, CLOCKS) == before
+    seen = (
+        "select last_seq, last_body, last_source, last_message_at > last_customer_message_at from whatsapp_conversation"
+    )
+    assert await rows(db, seen) == [(2, "Until six.", "human", True)]
+    assert await rows(db, OUTBOX) == [("waiting", NUMBER, f"+{CUSTOMER}", 1)]
+
+
+async def test_it_is_sent_by_the_number_written_to_and_the_thread_hears_that(
+    db: Database, business: Business, agent: Caller, thread: int, post: Post, api: FakeCloudApi
+) -> None:
+    message_id = await answer(db, agent, thread)
+    await deliver(db, business.id, post, STOP)
+    (taken,) = api.taken
+    key = f"inbox:{thread}:k"
+    assert taken == Taken(taken.id, NUMBER, CUSTOMER, "Until six.", key, None, taken.at)
+    assert await ours(db) == [("Until six.", "sent", taken.id, None)]
+    (entry,) = await db.run("look", lambda conn: audit.recent(conn, business.id, "conversation"))
+    assert (entry.who, entry.action, entry.after) == (agent.name, "conversation.answered", {"message": message_id})
+
+
+async def test_two_presses_at_once_with_one_key_send_once(
+    db: Database, business: Business, agent: Caller, thread: int, post: Post, api: FakeCloudApi
+) -> None:
+    first, *others = await asyncio.gather(*(answer(db, agent, thread) for _ in range(8)))
+    assert set(others) == {first}
+    await deliver(db, business.id, post, STOP)
+    assert await answer(db, agent, thread) == first
+    await deliver(db, business.id, post, STOP)
+    assert api.texts == ["Until six."]
+    assert await rows(db, "select last_seq from whatsapp_conversation") == [(2,)]
+    with pytest.raises(Conflict, match="Another text"):
+        await answer(db, agent, thread, "Until seven.")
+
+
+async def test_answers_and_messages_at_once_get_places_of_their_own(
+    db: Database, business: Business, agent: Caller, thread: int, post: Post, api: FakeCloudApi
+) -> None:
+    said_next = [said(written(f"And number {one}?", one)) for one in range(2, 6)]
+    await asyncio.gather(
+        *(answer(db, agent, thread, f"Answer {one}", f"k{one}") for one in range(4)), come(db, *said_next)
+    )
+    assert [row[0] for row in await rows(db, MESSAGES)] == list(range(1, 10))
+    await deliver(db, business.id, post, STOP)
+    by_place = [row[3] for row in await rows(db, MESSAGES) if row[1] == "out"]
+    assert sorted(api.texts) == sorted(by_place)
+    assert len(api.texts) == 4
+
+
+async def test_after_a_day_only_a_template_can_be_sent_and_a_repeat_of_what_was_sent_is_still_harmless(
+    db: Database, agent: Caller, thread: int
+) -> None:
+    first = await answer(db, agent, thread)
+    await change_windows(db, -timedelta(hours=24, seconds=1))
+    with pytest.raises(WindowClosed, match="template"):
+        await answer(db, agent, thread, key="k2")
+    assert await answer(db, agent, thread) == first
+    allowed = await db.run("ask", lambda conn: sending.window_of(conn, agent, thread))
+    assert allowed.open is False
+    await come(db, said(written("Hello?", 2)))
+    await answer(db, agent, thread, key="k2")
+
+
+async def test_our_own_words_open_no_window(db: Database, agent: Caller, number: str) -> None:
+    typed = written("We open at nine", 40) | {"from": OURS, "to": CUSTOMER}
+    await come(db, body(change("message_echoes", typed, field="smb_message_echoes")))
+    ((thread,),) = await rows(db, "select id from whatsapp_conversation")
+    with pytest.raises(WindowClosed):
+        await answer(db, agent, thread)
+
+
+async def test_what_waits_when_the_window_closes_is_not_sent_and_says_so(
+    db: Database, business: Business, agent: Caller, thread: int, post: Post, api: FakeCloudApi
+) -> None:
+    await answer(db, agent, thread)
+    async with db.transaction() as conn:
+        await conn.execute("update outbox set expires_at = now() - interval '1 second'")
+    await deliver(db, business.id, post, STOP)
+    assert api.taken == []
+    assert await ours(db) == [("Until six.", "failed", None, "too old to be of use")]
+
+
+@pytest.mark.parametrize("words", ["", " \n ", "a" * 4097, "a\0b", "\ud83d"])
+async def test_a_text_that_cannot_be_sent_is_refused(db: Database, agent: Caller, thread: int, words: str) -> None:
+    with pytest.raises(Invalid):
+        await answer(db, agent, thread, words)
+    assert await rows(db, OUTBOX) == []
+
+
+@pytest.mark.parametrize("key", ["", "k" * 201, "ключ", "a\nb"])
+async def test_a_press_needs_a_key(db: Database, agent: Caller, thread: int, key: str) -> None:
+    with pytest.raises(Invalid):
+        await answer(db, agent, thread, key=key)
+
+
+async def test_nobody_answers_without_the_right_or_in_another_business(
+    db: Database, business: Business, agent: Caller, thread: int
+) -> None:
+    viewer = await db.run("add", lambda conn: world.bia(conn, business, role=Role.VIEWER))
+    with pytest.raises(NotAllowed):
+        await answer(db, viewer.caller, thread)
+    caio = (await db.run("add", world.caio)).caller
+    with pytest.raises(NotFound):
+        await answer(db, caio, thread)
+    with pytest.raises(NotFound):
+        await db.run("ask", lambda conn: sending.window_of(conn, caio, thread))
+    assert await rows(db, OUTBOX) == []
+
+
+async def test_a_number_without_a_token_says_so_instead_of_waiting_for_ever(
+    db: Database, agent: Caller, thread: int
+) -> None:
+    async with db.transaction() as conn:
+        await conn.execute("update channel_accounts set token_sealed = null")
+    with pytest.raises(Conflict, match="no access token"):
+        await answer(db, agent, thread)
+
+
+async def test_who_is_known_by_a_user_id_alone_is_answered(
+    db: Database, business: Business, agent: Caller, number: str, post: Post, api: FakeCloudApi
+) -> None:
+    hidden = written("No number here") | {"from": "", "from_user_id": BSUID}
+    await come(db, body(change("messages", hidden, contacts=[contact(wa_id="")])))
+    ((thread,),) = await rows(db, "select id from whatsapp_conversation")
+    await answer(db, agent, thread)
+    await deliver(db, business.id, post, STOP)
+    assert [one.to for one in api.taken] == [BSUID]
+
+
+async def test_a_lost_answer_ends_unknown_and_the_report_settles_it(
+    db: Database, business: Business, agent: Caller, thread: int, post: Post, api: FakeCloudApi
+) -> None:
+    await answer(db, agent, thread)
+    api.order("drop", after=True)
+    await deliver(db, business.id, post, STOP)
+    (taken,) = api.taken
+    reason = "WhatsApp took the message and gave no answer."
+    assert await ours(db) == [("Until six.", "unknown", None, reason)]
+    await report(db, taken, "delivered", 2)
+    assert await ours(db) == [("Until six.", "delivered", taken.id, None)]
+    await report(db, taken, "read", 3)
+    await report(db, taken, "sent", 1)
+    assert await ours(db) == [("Until six.", "read", taken.id, None)]
+    async with db.transaction() as conn:
+        await conn.execute("update outbox set not_before = now()")
+    await deliver(db, business.id, post, STOP)
+    assert len(api.taken) == 1, "what was settled is not sent again"
+    assert await rows(db, "select count(*)::int from waiting_reports") == [(0,)]
+
+
+async def report(db: Database, taken: Taken, became: str, at: int = 0, **more: Any) -> None:
+    told = status(became, at=now(at), id=taken.id, biz_opaque_callback_data=taken.key, **more)
+    await come(db, body(change("statuses", told)))
+
+
+async def test_a_report_that_overtakes_the_answer_is_not_undone_by_it(
+    db: Database, business: Business, agent: Caller, thread: int, post: Post, api: FakeCloudApi
+) -> None:
+    await answer(db, agent, thread)
+    order = api.order("slow")
+    under_way = asyncio.create_task(deliver(db, business.id, post, STOP))
+    await asyncio.to_thread(order.held.wait, 20)
+    await report(db, api.taken[0], "delivered")
+    order.let_go.set()
+    await under_way
+    assert await ours(db) == [("Until six.", "delivered", api.taken[0].id, None)]
+    assert [row[0] for row in await rows(db, OUTBOX)] == ["delivered"]
+
+
+async def test_a_failure_told_before_the_answer_stands(
+    db: Database, business: Business, agent: Caller, thread: int, post: Post, api: FakeCloudApi
+) -> None:
+    await answer(db, agent, thread)
+    order = api.order("slow")
+    under_way = asyncio.create_task(deliver(db, business.id, post, STOP))
+    await asyncio.to_thread(order.held.wait, 20)
+    await report(db, api.taken[0], "failed", errors=[{"code": 131026, "title": "Message undeliverable"}])
+    order.let_go.set()
+    await under_way
+    assert await ours(db) == [("Until six.", "failed", api.taken[0].id, "Message undeliverable (131026)")]
+
+
+async def test_a_refusal_says_why_and_a_replay_may_still_send_it(
+    db: Database, business: Business, agent: Caller, thread: int, post: Post, api: FakeCloudApi
+) -> None:
+    await answer(db, agent, thread)
+    api.order("says", code=131026)
+    await deliver(db, business.id, post, STOP)
+    ((words, became, external, reason),) = await ours(db)
+    assert (words, became, external) == ("Until six.", "failed", None)
+    assert "cannot deliver" in reason
+
+    async def replay(conn: Conn) -> None:
+        waiting = await outbox.aside(conn, business.id)
+        await outbox.replay(conn, business.id, [one.id for one in waiting])
+
+    await db.run("replay", replay)
+    await deliver(db, business.id, post, STOP)
+    assert await ours(db) == [("Until six.", "sent", api.taken[0].id, None)]
+
+
+async def test_a_token_that_expired_holds_the_answer_back_and_says_so(
+    db: Database, business: Business, agent: Caller, thread: int, post: Post, api: FakeCloudApi
+) -> None:
+    await answer(db, agent, thread)
+    api.tokens[NUMBER] = "another"
+    await deliver(db, business.id, post, STOP)
+    ((_, became, _, reason),) = await ours(db)
+    assert became == "queued"
+    assert "expired" in reason
+
+
+async def test_our_own_message_told_back_as_an_echo_is_one_message(
+    db: Database, business: Business, agent: Caller, thread: int, post: Post, api: FakeCloudApi
+) -> None:
+    await answer(db, agent, thread)
+    api.order("drop", after=True)
+    await deliver(db, business.id, post, STOP)
+    (taken,) = api.taken
+    echo = written("Until six.", 40) | {"from": OURS, "to": CUSTOMER, "id": taken.id}
+    await come(db, body(change("message_echoes", echo, field="smb_message_echoes")))
+    await report(db, taken, "delivered")
+    assert await ours(db) == [("Until six.", "delivered", taken.id, None)]
+
+
+async def test_no_log_and_no_row_holds_the_token(
+    db: Database,
+    business: Business,
+    agent: Caller,
+    thread: int,
+    post: Post,
+    api: FakeCloudApi,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    await answer(db, agent, thread)
+    api.order("says", code=190, status=401)
+    await deliver(db, business.id, post, STOP)
+    async with db.transaction() as conn:
+        await conn.execute("update outbox set not_before = now()")
+        await conn.execute("update sending_lines set open_at = now()")
+    await deliver(db, business.id, post, STOP)
+    assert api.texts == ["Until six."]
+    kept = [await rows(db, f"select * from {table}") for table in ("outbox", "whatsapp_message", "audit_log")]
+    printed = capsys.readouterr()
+    assert TOKEN not in f"{caplog.text} {printed.out} {printed.err} {kept}"
+    assert CUSTOMER not in f"{caplog.text} {printed.out} {printed.err}"
