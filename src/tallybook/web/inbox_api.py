@@ -1,0 +1,202 @@
+"""The inbox for programs: the threads, their messages, and marking them as read, as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+from litestar import get, post
+from litestar.params import FromPath, FromQuery
+
+from tallybook.core.callers import Right, require
+from tallybook.core.db import Conn
+from tallybook.core.errors import Invalid
+from tallybook.inbox.service import threads
+from tallybook.inbox.service.threads import Bubble, Filter, Thread
+
+from . import inbox_view
+from .answers import Ok, ok
+from .needs import Asked, TheApp
+
+THREADS = "/api/crm/threads"
+CONVERSATIONS = "/api/whatsapp/conversations"
+MESSAGES = 100  # of a thread at a time
+PREVIEW = 50  # characters
+UNKNOWN = "Unknown"
+TAGS = ["Inbox"]
+
+
+class ThreadRow(msgspec.Struct, frozen=True):
+    """A thread of the list. ``id`` is its canonical key, ``conversation_id`` our number of it.
+
+    ``name`` is the lead's, what the contact is called, the phone, or ``Unknown``. ``unread`` is the caller's own count;
+    of a token that belongs to no person, the team's. ``time`` is when the newest message was said.
+    """
+
+    id: str
+    conversation_id: int
+    name: str
+    lead_name: str | None
+    push_name: str | None
+    lead_id: int | None
+    phone: str | None
+    phone_e164: str | None
+    last_message: str = msgspec.field(name="lastMessage")
+    unread: int
+    time: datetime | None
+    is_closed: bool
+    has_media: bool
+
+
+class ThreadsPage(msgspec.Struct, frozen=True):
+    """A page of threads, the newest first. ``after`` leads to the next one; it is null on the last."""
+
+    threads: list[ThreadRow]
+    after: str | None
+
+
+class MessageRow(msgspec.Struct, frozen=True):
+    """A message. ``direction`` is in or out, ``source`` customer, bot, automation, human or system.
+
+    ``timestamp`` is when it was said, ``time`` the same as hours and minutes in the business's time zone.
+    """
+
+    id: int
+    body: str
+    direction: str
+    timestamp: datetime
+    time: str
+    status: str
+    message_type: str
+    source: str
+    media_url: str | None
+
+
+class MessagesPage(msgspec.Struct, frozen=True):
+    """Messages of a thread, the oldest first. ``before`` leads to those before them; it is null at the first."""
+
+    messages: list[MessageRow]
+    before: str | None
+
+
+@get(THREADS, tags=TAGS)
+async def list_threads(
+    request: Asked,
+    app: TheApp,
+    show: FromQuery[str | None] = None,
+    q: FromQuery[str | None] = None,
+    after: FromQuery[str | None] = None,
+) -> Ok[ThreadsPage]:
+    """The threads, the newest first, one for each customer.
+
+    ``show`` is ``all``, ``unread``, ``mine``, ``unassigned`` or ``closed``; ``q`` is a part of a name, or a phone or a
+    part of one in any format. A page holds 50; give its ``after`` to get the next. 400 for what means nothing.
+    """
+    require(request.user, Right.SEE)
+    if show and show not in set(Filter):
+        raise Invalid("There is no such filter.", filters=list(Filter))
+    query = inbox_view.read_query({"q": q or "", "show": show or ""})
+    place = inbox_view.read_after(after or "")
+
+    async def work(conn: Conn) -> list[Thread]:
+        more = inbox_view.PAGE_SIZE + 1
+        return await threads.threads(conn, request.user, query.shown, query.search, place, more)
+
+    found = await app.db.run("list threads", work)
+    rows = found[: inbox_view.PAGE_SIZE]
+    last = rows[-1] if len(found) > len(rows) else None
+    following = inbox_view.write_place(last.last_message_at, last.id) if last and last.last_message_at else None
+    return ok(ThreadsPage([row_of(one) for one in rows], following))
+
+
+@get(f"{THREADS}/{{thread_id:str}}/messages", tags=TAGS)
+async def list_messages(
+    request: Asked, app: TheApp, thread_id: FromPath[str], before: FromQuery[str | None] = None
+) -> Ok[MessagesPage]:
+    """The newest messages of a thread, whoever said them, the oldest first. Reading them marks nothing as read.
+
+    The thread is named by its number, its canonical key, or the customer's phone in any format. A page holds 100; give
+    its ``before`` to get those before them. 404 outside the business.
+    """
+    require(request.user, Right.SEE)
+    place = inbox_view.read_place(before or "")
+
+    async def work(conn: Conn) -> list[Bubble]:
+        thread = await threads.thread(conn, request.user, thread_id)
+        return await threads.bubbles(conn, request.user, thread.id, place, MESSAGES + 1)
+
+    found = await app.db.run("list messages", work)
+    shown = found[-MESSAGES:]
+    earlier = inbox_view.write_place(shown[0].said_at, shown[0].seq) if len(found) > MESSAGES else None
+    zone = request.user.business.zone
+    return ok(MessagesPage([message_of(one, zone) for one in shown], earlier))
+
+
+@post(f"{CONVERSATIONS}/{{thread_id:str}}/mark_read", tags=TAGS, status_code=200)
+async def mark_read(request: Asked, app: TheApp, thread_id: FromPath[str]) -> Ok[ThreadRow]:
+    """Everything in the thread is read, by the caller and by the team, before this answers. A repeat does nothing.
+
+    The thread is named by its number, its canonical key, or a phone in any format. 404 outside the business.
+    """
+    require(request.user, Right.ANSWER)
+
+    async def work(conn: Conn) -> Thread:
+        thread = await threads.thread(conn, request.user, thread_id)
+        return await threads.mark_read(conn, request.user, thread.id)
+
+    thread = await app.db.run("mark thread read", work)
+    threads.tell_read(request.user, thread.id)
+    return ok(row_of(thread))
+
+
+@post(f"{CONVERSATIONS}/{{thread_id:str}}/mark_unread", tags=TAGS, status_code=200)
+async def mark_unread(request: Asked, app: TheApp, thread_id: FromPath[str]) -> Ok[ThreadRow]:
+    """The customer's newest message waits again, for the caller and for the team. A repeat does nothing.
+
+    The thread is named by its number, its canonical key, or a phone in any format. 404 outside the business.
+    """
+    require(request.user, Right.ANSWER)
+
+    async def work(conn: Conn) -> Thread:
+        thread = await threads.thread(conn, request.user, thread_id)
+        return await threads.mark_unread(conn, request.user, thread.id)
+
+    return ok(row_of(await app.db.run("mark thread unread", work)))
+
+
+def row_of(thread: Thread) -> ThreadRow:
+    """A thread as programs are told of it."""
+    return ThreadRow(
+        id=thread.canonical_key,
+        conversation_id=thread.id,
+        name=thread.name or UNKNOWN,
+        lead_name=thread.lead_name,
+        push_name=thread.push_name,
+        lead_id=thread.lead_id,
+        phone=thread.phone,
+        phone_e164=thread.phone,
+        last_message=thread.last_body[:PREVIEW],
+        unread=thread.unread,
+        time=thread.last_message_at,
+        is_closed=not thread.is_open,
+        has_media=thread.has_media,
+    )
+
+
+def message_of(bubble: Bubble, zone: ZoneInfo) -> MessageRow:
+    """A message as programs are told of it."""
+    return MessageRow(
+        id=bubble.id,
+        body=bubble.body,
+        direction=bubble.direction,
+        timestamp=bubble.said_at,
+        time=f"{bubble.said_at.astimezone(zone):%H:%M}",
+        status=bubble.status,
+        message_type=bubble.type,
+        source=bubble.source,
+        media_url=bubble.media_url,
+    )
+
+
+HANDLERS = [list_threads, list_messages, mark_read, mark_unread]
