@@ -185,7 +185,7 @@ NEVER: Mapping[str, str] = {
         (
             "contacts", "contact_identities", "leads", "whatsapp_conversation", "whatsapp_message",
             "conversation_windows", "conversation_reads", "message_reactions", "waiting_reports",
-            "waiting_changes",
+            "waiting_changes", "contact_merges", "merged_messages", "inbox_answers", "reply_decisions",
         ),
         "what customers wrote: production's alone, and personal",
     ),

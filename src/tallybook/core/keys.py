@@ -229,6 +229,19 @@ WAITING_CHANGE = Key(
     ("business_id", "channel", "account", "about", "kind"),
     "changes of one kind to one message",
 )
+CONTACT_MERGE = Key("contact_merges", "contact_merges_pkey", ("business_id", "id"), "joinings of one number")
+MERGED_MESSAGE = Key(
+    "merged_messages",
+    "merged_messages_pkey",
+    ("business_id", "message_id", "merge_id"),
+    "moves of one message by one joining",
+)
+REPLY_DECISION = Key(
+    "reply_decisions",
+    "reply_decisions_pkey",
+    ("business_id", "conversation_id", "seq"),
+    "decisions on one burst of messages",
+)
 WAITING_REPORT = Key(
     "waiting_reports",
     "waiting_reports_pkey",

@@ -74,7 +74,7 @@ RULES = (
 KEPT = frozenset({
     "channel_accounts", "channel_arrivals",
     "contacts", "contact_identities", "leads", "whatsapp_conversation", "whatsapp_message", "conversation_windows",
-    "conversation_reads", "message_reactions",
+    "conversation_reads", "message_reactions", "contact_merges", "merged_messages", "inbox_answers", "reply_decisions",
     "alarms", "businesses", "accounts", "account_roles", "api_tokens", "schedules", "source_positions", "messages",
     "message_revisions", "audit_log", "sending_lines", "sending_stops", "monitor_replies",
     "monitor_projects", "drops", "qa_photo_reviews", "qa_submissions",
