@@ -27,7 +27,7 @@ FIELD = re.compile(r'name="_csrf_token" value="([^"]+)"|name="csrf-token" conten
 
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
-    return Settings.load({"TALLYBOOK_DATABASE_URL": database_url, "TALLYBOOK_DATA_DIR": str(tmp_path / "data")})
+    return Settings.load({"TALLYBOOK_DATABASE_URL": database_url}, tmp_path)
 
 
 @pytest.fixture

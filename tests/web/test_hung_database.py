@@ -19,7 +19,7 @@ from tests.web.conftest import Browser
 
 @pytest.fixture
 async def app(server: Server, tmp_path: Path) -> AsyncIterator[App]:
-    settings = Settings.load({"TALLYBOOK_DATABASE_URL": server.url(), "TALLYBOOK_DATA_DIR": str(tmp_path / "data")})
+    settings = Settings.load({"TALLYBOOK_DATABASE_URL": server.url()}, tmp_path)
     async with open_database(server.url(), "prod") as db:
         yield App(settings, db, [b"k" * 32], Limits(b"k" * 32), world.CHEAP)
 

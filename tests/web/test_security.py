@@ -111,11 +111,8 @@ async def test_every_answer_wears_the_headers(browser: Browser, path: str) -> No
 async def test_behind_https_cookies_are_secure_and_tied_to_the_host(
     db: Database, database_url: str, tmp_path: Path, business: Business, ana: Someone
 ) -> None:
-    settings = Settings.load({
-        "TALLYBOOK_DATABASE_URL": database_url,
-        "TALLYBOOK_DATA_DIR": str(tmp_path),
-        "TALLYBOOK_PUBLIC_URL": "https://tallybook.test",
-    })  # fmt: skip
+    given = {"TALLYBOOK_DATABASE_URL": database_url, "TALLYBOOK_DATA_DIR": str(tmp_path)}
+    settings = Settings.load(given | {"TALLYBOOK_PUBLIC_URL": "https://tallybook.test"}, tmp_path)
     served = asgi.build(App(settings, db, [b"k" * 32], Limits(b"k" * 32), world.CHEAP))
     transport = httpx.ASGITransport(served)
     async with httpx.AsyncClient(transport=transport, base_url="https://tallybook.test") as client:
@@ -233,7 +230,7 @@ async def test_an_error_is_a_page_for_people_and_json_for_programs(browser: Brow
 async def test_while_the_database_is_away_the_answer_says_so_and_when_to_ask_again(
     server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = Settings.load({"TALLYBOOK_DATABASE_URL": server.url(), "TALLYBOOK_DATA_DIR": str(tmp_path)})
+    settings = Settings.load({"TALLYBOOK_DATABASE_URL": server.url(), "TALLYBOOK_DATA_DIR": str(tmp_path)}, tmp_path)
     async with open_database(server.url(), "prod", size=2) as database:
         app = App(settings, database, [b"k" * 32], Limits(b"k" * 32), world.CHEAP)
         transport = httpx.ASGITransport(asgi.build(app), raise_app_exceptions=False)
@@ -254,7 +251,7 @@ async def test_while_the_database_is_away_the_answer_says_so_and_when_to_ask_aga
 
 async def test_not_ready_while_the_schema_is_of_another_release(server: Server, tmp_path: Path) -> None:
     server.run("update alembic_version set version_num = 'later'", "tallybook")
-    settings = Settings.load({"TALLYBOOK_DATABASE_URL": server.url(), "TALLYBOOK_DATA_DIR": str(tmp_path)})
+    settings = Settings.load({"TALLYBOOK_DATABASE_URL": server.url(), "TALLYBOOK_DATA_DIR": str(tmp_path)}, tmp_path)
     async with open_database(server.url(), "prod", size=2) as database:
         served = asgi.build(App(settings, database, [b"k" * 32], Limits(b"k" * 32), world.CHEAP))
         transport = httpx.ASGITransport(served)
