@@ -51,6 +51,7 @@ class ProjectEntry(msgspec.Struct, frozen=True):
 class MonitorEntry(msgspec.Struct, frozen=True):
     """The monitor's part. ``business`` None means the first business.
 
+    ``time_zone``: that of the business which the first start makes; one that is there keeps its own.
     ``photo_minutes``: a photo without words this near to a post of its sender is probably of that drop.
     """
 
