@@ -12,7 +12,7 @@ from tallybook.core import content as contents
 from tallybook.core.content import Content, Person
 from tallybook.core.messages import Incoming, Stored
 
-from .types import Customer, Delivery, Known, Number, Place, Said, Source
+from .types import Change, Customer, Delivery, Known, Number, Place, Reaction, Report, Said, Source
 
 SAID = frozenset({"message", "echo", "history", "history_placeholder"})
 PAST = frozenset({"history", "history_placeholder"})
@@ -28,39 +28,6 @@ LABELS = {
 }  # fmt: skip
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # before it, no provider told a time
 PREVIEW = 50  # characters of a message in the list of threads
-
-
-class Reaction(msgspec.Struct, frozen=True, gc=False):
-    """What somebody put on a message, or took off it (``emoji`` is empty)."""
-
-    channel: str
-    account: str
-    about: str
-    who: str
-    emoji: str
-    at: datetime
-
-
-class Report(msgspec.Struct, frozen=True, gc=False):
-    """What a provider tells of a message of ours. ``ours`` is our own key, where it gives that back."""
-
-    channel: str
-    account: str
-    about: str
-    status: Delivery
-    at: datetime
-    ours: str = ""
-    reason: str = ""
-
-
-class Change(msgspec.Struct, frozen=True, gc=False):
-    """A message says something else now, or (``body`` None) is taken back."""
-
-    channel: str
-    account: str
-    about: str
-    at: datetime
-    body: str | None
 
 
 class Read(msgspec.Struct, frozen=True):

@@ -83,6 +83,39 @@ class Said(msgspec.Struct, frozen=True, gc=False):
         return self.inbound and not self.past
 
 
+class Reaction(msgspec.Struct, frozen=True, gc=False):
+    """What somebody put on a message, or took off it (``emoji`` is empty)."""
+
+    channel: str
+    account: str
+    about: str
+    who: str
+    emoji: str
+    at: datetime
+
+
+class Report(msgspec.Struct, frozen=True, gc=False):
+    """What a provider tells of a message of ours. ``ours`` is our own key, where it gives that back."""
+
+    channel: str
+    account: str
+    about: str
+    status: Delivery
+    at: datetime
+    ours: str = ""
+    reason: str = ""
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """A message says something else now, or (``body`` None) is taken back."""
+
+    channel: str
+    account: str
+    about: str
+    at: datetime
+    body: str | None
+
+
 class Filed(msgspec.Struct, frozen=True):
     """What filing a batch did, told once it is committed.
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tallybook.core.db import Conn
-from tallybook.inbox.rules import Change, Reaction
 from tallybook.inbox.store import changes as store
-from tallybook.inbox.types import Place
+from tallybook.inbox.types import Change, Place, Reaction
 
 
 async def apply(conn: Conn, business_id: int, changes: Sequence[Change], reactions: Sequence[Reaction]) -> None:

@@ -16,13 +16,14 @@ from tallybook.core.db import Conn
 from tallybook.core.messages import Stored
 from tallybook.inbox import rules
 from tallybook.inbox.rules import Read
+from tallybook.inbox.rules_identity import Move, moves
 from tallybook.inbox.store import filing as store
 from tallybook.inbox.store.filing import Conversation, Row, Tracked
 from tallybook.inbox.store.identities import Contact
 from tallybook.inbox.store.numbers import hold
 from tallybook.inbox.types import Customer, Filed, Place, Said
 
-from . import changes, people, reports
+from . import changes, moving, people, reports
 
 TOPIC = "inbox"
 TOLD_ONE_BY_ONE = 100  # messages of a batch: of a large one only the numbers are logged
@@ -33,9 +34,10 @@ duplicates = Counter("tallybook_inbox_duplicates_total", "Messages that a thread
 
 @dataclass(frozen=True)
 class Batch:
-    """What was read of a batch, and what came for each account."""
+    """What was read of a batch: what was said, who is somebody else now, and what came for each account."""
 
     said: Read
+    moves: list[Move]
     arrived: list[Arrived]
 
 
@@ -44,7 +46,7 @@ class Inbox:
 
     def read(self, stored: Sequence[Stored]) -> Batch:
         """What these messages say. Pure."""
-        return Batch(rules.read(stored), arrivals.arrived(stored))
+        return Batch(rules.read(stored), moves(stored), arrivals.arrived(stored))
 
     async def file(self, conn: Conn, business: Business, batch: Batch) -> list[Filed]:
         """Files a batch in the caller's transaction. What is in a thread already does nothing again."""
@@ -54,6 +56,8 @@ class Inbox:
             await hold(conn, business.id, told.numbers)
         now = datetime.now(UTC)
         said = [rules.dated(one, now) for one in told.said]
+        for move in batch.moves:
+            await moving.moved(conn, business, move.before, move.after, move.said_at)
         filed = await _file(conn, business, said) if said else []
         await changes.apply(conn, business.id, told.changes, told.reactions)
         await reports.apply(conn, business.id, told.reports)

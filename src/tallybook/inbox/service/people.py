@@ -11,19 +11,20 @@ from tallybook.inbox.store import identities as store
 from tallybook.inbox.store.identities import Contact, NewContact
 from tallybook.inbox.types import Customer, Known
 
+from . import merging
+
 Group = list[Customer]
 
 
 async def resolve(conn: Conn, business: Business, customers: Sequence[Customer]) -> dict[Customer, Contact]:
     """The contact of each customer, made where nobody is known by anything of theirs.
 
-    Who comes under two names that were two contacts until now is filed with the older; that they are one is for
-    ``contacts.join`` to make true.
+    Who comes under two names that were two contacts until now is one from now on.
     """
     groups = rules.same_people(customers)
     everything = sorted({known for group in groups for customer in group for known in customer.known})
     found = await store.find(conn, business.id, everything)
-    oldest = [_oldest(group, found) for group in groups]
+    oldest = [await _known(conn, business, group, found) for group in groups]
     made = await _make(conn, business.id, [group for group, known in zip(groups, oldest, strict=True) if known is None])
     numbers = iter(made)
     ids = [next(numbers) if known is None else known for known in oldest]
@@ -44,8 +45,11 @@ async def resolve(conn: Conn, business: Business, customers: Sequence[Customer])
     return {customer: about[number] for group, number in zip(groups, settled, strict=True) for customer in group}
 
 
-def _oldest(group: Group, found: dict[Known, int]) -> int | None:
-    return min((found[known] for customer in group for known in customer.known if known in found), default=None)
+async def _known(conn: Conn, business: Business, group: Group, found: dict[Known, int]) -> int | None:
+    whose = {found[known] for customer in group for known in customer.known if known in found}
+    if len(whose) > 1:
+        return await merging.on_one(conn, business, rules.together(group))
+    return next(iter(whose), None)
 
 
 def _settled(group: Group, number: int, whose: dict[Known, int]) -> int:

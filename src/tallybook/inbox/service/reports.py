@@ -8,9 +8,8 @@ from tallybook.core import outbox
 from tallybook.core.db import Conn
 from tallybook.core.messages import Status
 from tallybook.core.outbox import Report as Settled
-from tallybook.inbox.rules import Report
 from tallybook.inbox.store import reports as store
-from tallybook.inbox.types import Delivery, Place
+from tallybook.inbox.types import Delivery, Place, Report
 
 from . import outcomes
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from tallybook.core import arrays, keys
 from tallybook.core.db import Conn
-from tallybook.inbox.rules import Change, Reaction
-from tallybook.inbox.types import Place
+from tallybook.inbox.types import Change, Place, Reaction
 
 _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
 

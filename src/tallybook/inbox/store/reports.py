@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from tallybook.core import arrays, keys
 from tallybook.core.db import Conn
-from tallybook.inbox.rules import Report
-from tallybook.inbox.types import Delivery, Place
+from tallybook.inbox.types import Delivery, Place, Report
 
 _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
 
