@@ -106,6 +106,10 @@ create table whatsapp_conversation (
 create index whatsapp_conversation_newest on whatsapp_conversation (business_id, last_message_at desc, id desc);
 create index whatsapp_conversation_unread on whatsapp_conversation (business_id, last_message_at desc, id desc)
     where inbound > read_inbound;
+create index whatsapp_conversation_assigned on whatsapp_conversation
+    (business_id, assigned_to, last_message_at desc, id desc) where assigned_to is not null;
+create index whatsapp_conversation_closed on whatsapp_conversation (business_id, last_message_at desc, id desc)
+    where not is_open;
 create index whatsapp_conversation_undecided on whatsapp_conversation (business_id, id)
     where inbound <> decided_inbound;
 
