@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tallybook.channels.whatsapp.sender import WhatsAppSender
+from tallybook.app import whatsapp_sender
 from tallybook.core import audit, channel_accounts, outbox, people
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Caller, Role
@@ -20,6 +20,7 @@ from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from tallybook.core.sending import Post, deliver
 from tallybook.inbox.service import outcomes, sending
 from tallybook.inbox.service.sending import WindowClosed
+from tallybook.settings import Settings
 from tests import world
 from tests.channels.whatsapp.bodies import BSUID, CUSTOMER, NUMBER, OURS, body, change, contact, said, status, text
 from tests.channels.whatsapp.test_received import SEAL, come
@@ -58,11 +59,8 @@ async def number(db: Database, business: Business) -> str:
 @pytest.fixture
 async def post(db: Database, business: Business, api: FakeCloudApi) -> AsyncIterator[Post]:
     """The outbox as the worker sends it."""
-
-    async def token_of(account: str) -> str | None:
-        return await db.run("token", lambda conn: channel_accounts.token(conn, SEAL, business.id, "whatsapp", account))
-
-    sender = WhatsAppSender(api.address, token_of, answer_timeout=1.0)
+    sender = whatsapp_sender(Settings.load({"TALLYBOOK_WHATSAPP_API_URL": api.address}), db, SEAL)
+    sender.answer_timeout = 1.0
     yield Post({sender.name: sender}, tell=outcomes.told)
     await sender.aclose()
 
@@ -278,6 +276,40 @@ async def test_a_report_that_overtakes_the_answer_is_not_undone_by_it(
     await under_way
     assert await ours(db) == [("Until six.", "delivered", api.taken[0].id, None)]
     assert [row[0] for row in await rows(db, OUTBOX)] == ["delivered"]
+
+
+async def test_reports_that_come_while_answers_are_recorded_miss_none_of_them(
+    db: Database, business: Business, agent: Caller, thread: int, post: Post, api: FakeCloudApi
+) -> None:
+    others = [written(number=one) | {"from": f"278200000{one:02}"} for one in range(10, 16)]
+    await come(db, *(body(change("messages", one)) for one in others))
+    for one in others:
+        api.hear(NUMBER, one["from"])
+    threads = [row[0] for row in await rows(db, "select id from whatsapp_conversation order by id")]
+    for one in threads:
+        await answer(db, agent, one, f"Answer in {one}")
+        await answer(db, agent, one, f"More in {one}", key="k2")
+    under_way = asyncio.create_task(deliver(db, business.id, post, STOP))
+    reported = 0
+    while not under_way.done() or reported < len(api.taken):
+        fresh = api.taken[reported:]
+        reported += len(fresh)
+        told = [
+            [status(became, at=now(), id=one.id, biz_opaque_callback_data=one.key) for one in fresh]
+            for became in ("read", "delivered", "sent")
+        ]
+        if fresh:
+            await asyncio.gather(*(come(db, body(change("statuses", *some))) for some in told))
+        await asyncio.wait({under_way}, timeout=0.01)
+    await under_way
+    assert sorted(api.texts) == sorted(f"{word} in {one}" for one in threads for word in ("Answer", "More"))
+    assert {row[1] for row in await ours(db)} == {"read"}
+    assert {row[0] for row in await rows(db, OUTBOX)} == {"read"}
+    assert await rows(db, "select count(*)::int from waiting_reports") == [(0,)]
+    in_order = "select body from whatsapp_message where direction = 'out' order by provider_message_id"
+    for one in threads:
+        sent = [words for (words,) in await rows(db, in_order) if words.endswith(f" in {one}")]
+        assert sent == [f"Answer in {one}", f"More in {one}"], "to one customer they leave in their order"
 
 
 async def test_a_failure_told_before_the_answer_stands(
