@@ -236,6 +236,7 @@ MERGED_MESSAGE = Key(
     ("business_id", "message_id", "merge_id"),
     "moves of one message by one joining",
 )
+INBOX_ANSWER = Key("inbox_answers", "inbox_answers_pkey", ("business_id", "id"), "answers of one number")
 REPLY_DECISION = Key(
     "reply_decisions",
     "reply_decisions_pkey",

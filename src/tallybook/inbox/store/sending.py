@@ -9,7 +9,7 @@ import msgspec
 
 from tallybook.core import arrays
 from tallybook.core.db import Conn
-from tallybook.inbox.types import PROVIDERS
+from tallybook.inbox.types import PROVIDERS, Source
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -74,14 +74,15 @@ async def last_inbound(conn: Conn, business_id: int, conversation_id: int) -> tu
 
 
 class New(msgspec.Struct, frozen=True):
-    """A message that somebody of ours wrote."""
+    """A message that somebody of ours wrote, or the bot."""
 
     conversation: Held
     text: str
     preview: str
     key: str
     at: datetime
-    sent_by: int | None
+    sent_by: int | None = None
+    source: Source = Source.HUMAN
 
 
 # What we say moves no customer's clock and no counter of what waits to be read.
@@ -90,7 +91,7 @@ update whatsapp_conversation c set last_seq = c.last_seq + 1, previous_message_a
     last_message_at = greatest(c.last_message_at, %(at)s::timestamptz), updated_at = now(),
     last_body = case when n.newest then %(preview)s::text else c.last_body end,
     last_type = case when n.newest then 'text' else c.last_type end,
-    last_source = case when n.newest then 'human' else c.last_source end
+    last_source = case when n.newest then %(source)s::text else c.last_source end
 from (
     select %(at)s::timestamptz >= coalesce(l.last_message_at, '-infinity') as newest from whatsapp_conversation l
     where l.business_id = %(business_id)s::int and l.id = %(id)s::bigint) n
@@ -101,7 +102,7 @@ ADD = """
 insert into whatsapp_message (business_id, conversation_id, to_number, direction, body, message_type, status, provider,
     source, seq, said_at, late, channel, account, outgoing_key, sent_by)
 values (%(business_id)s::int, %(id)s::bigint, %(number)s::text, 'out', %(text)s::text, 'text', 'queued',
-    %(provider)s::text, 'human', %(seq)s::bigint, %(at)s::timestamptz, %(late)s::bool, %(channel)s::text,
+    %(provider)s::text, %(source)s::text, %(seq)s::bigint, %(at)s::timestamptz, %(late)s::bool, %(channel)s::text,
     %(account)s::text, %(key)s::text, %(sent_by)s::int)
 returning id
 """

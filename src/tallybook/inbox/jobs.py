@@ -1,0 +1,40 @@
+"""Background work of the inbox: deciding, all day, on what customers wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from tallybook.core import businesses
+from tallybook.core.businesses import Business
+from tallybook.core.db import Database
+from tallybook.core.standing import Rhythm, again_and_again
+from tallybook.core.wakeups import either
+
+from .answer_types import Bot, Mode
+from .service import answering
+from .service.answering import Turn
+
+EVERY_SECONDS = 5.0
+APART_SECONDS = 1.0  # between two looks: a burst ends by the clock, and no wake-up makes it end sooner
+WAITS = "What customers wrote waits to be decided on"
+
+
+async def keep_deciding(
+    db: Database, bot: Callable[[], Awaitable[Bot]], stop: asyncio.Event, wake: asyncio.Event
+) -> None:
+    """Decides for every business until ``stop`` is set, at each ``wake`` and every five seconds."""
+
+    async def work() -> None:
+        told = await bot()
+        for number, business in enumerate(await db.run("list businesses", businesses.every)):
+            mode = _mode(told, business, is_first=number == 0)
+            await answering.decide_due(db, Turn(business, mode, datetime.now(UTC)))
+        await either(stop, asyncio.Event(), APART_SECONDS)
+
+    await again_and_again(db, Rhythm(stop, EVERY_SECONDS, wake), work, WAITS)
+
+
+def _mode(told: Bot, business: Business, *, is_first: bool) -> Mode:
+    return told.mode if told.business == business.name or (told.business is None and is_first) else Mode.OFF

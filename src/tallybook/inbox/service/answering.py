@@ -1,0 +1,198 @@
+"""Every burst of a customer's messages ends in one recorded decision, whoever and however many decide.
+
+What to answer is thought out without holding anybody up. The decision is made while the thread is held: only if what
+was thought of still answers the latest message and the bot still may speak; else it is thought out anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from msgspec import structs
+from prometheus_client import Counter
+
+from tallybook.core import channel_accounts, outbox
+from tallybook.core.businesses import Business
+from tallybook.core.db import Conn, Database, is_transient
+from tallybook.core.health import Check
+from tallybook.core.messages import Outgoing
+from tallybook.core.wakeups import wake_up
+from tallybook.inbox import responder, rules, window
+from tallybook.inbox.answer_types import Burst, Choice, Decision, Mode
+from tallybook.inbox.store import answers as store
+from tallybook.inbox.store import sending
+from tallybook.inbox.store.answers import Due
+from tallybook.inbox.store.sending import Held, New
+from tallybook.inbox.types import Source
+
+from .filing import TOPIC
+from .sending import ANSWERED
+
+AT_ONCE = 500  # threads of a look
+USEFUL = timedelta(minutes=15)  # an answer that could not leave so long is no longer sent
+LATE = timedelta(minutes=2)
+WRONG = timedelta(minutes=10)
+CANNOT_SEND = "the known answer fits, and cannot be sent: {why}"
+FAILED = "no answer could be made"
+
+log = structlog.get_logger()
+decided = Counter("tallybook_reply_decisions_total", "Bursts of customers' messages by how they ended.", ["decision"])
+
+
+@dataclass(frozen=True)
+class Turn:
+    """For whom is decided, what the bot may do there, and by what clock."""
+
+    business: Business
+    mode: Mode
+    now: datetime
+
+
+async def decide_due(db: Database, turn: Turn) -> dict[Choice, int]:
+    """Decides on every burst of the business that is over; how many ended how.
+
+    A burst on which deciding fails is handed to a person, and stops no other. May be repeated, and run by several.
+    """
+    made: Tally[Choice] = Tally()
+    asked = Due(turn.now - responder.QUIET, turn.now - responder.LONGEST, 0, AT_ONCE)
+    while True:
+        found = await db.run("find bursts", partial(store.due, business_id=turn.business.id, asked=asked))
+        if turn.mode is Mode.OFF:
+            made[Choice.SUPPRESSED] += await db.run("suppress", partial(_suppress, turn=turn, conversations=found))
+        else:
+            made.update([one.choice for id_ in found if (one := await decide_one(db, turn, id_)) is not None])
+        if len(found) < asked.limit:
+            break
+        asked = replace(asked, after=found[-1])
+    for choice, count in made.items():
+        decided.labels(choice).inc(count)
+    return {choice: count for choice, count in made.items() if count}
+
+
+async def _suppress(conn: Conn, turn: Turn, conversations: list[int]) -> int:
+    held = await store.hold(conn, turn.business.id, conversations) if conversations else []
+    if not held:
+        return 0
+    count = await store.suppress(conn, turn.business.id, held, responder.OFF, turn.now)
+    await store.catch_up(conn, turn.business.id, held)
+    return count
+
+
+async def decide_one(db: Database, turn: Turn, conversation_id: int) -> Decision | None:
+    """Thinks out and settles one burst. None: nothing was to be decided, or it is to be thought out anew."""
+    for think in (think_out, give_up):
+        try:
+            thought = await db.run("think", partial(think, turn=turn, conversation_id=conversation_id))
+            work = (
+                partial(settle, turn=turn, thought=thought)
+                if thought
+                else partial(_catch_up, turn=turn, conversation_id=conversation_id)
+            )
+            return await db.run("decide", work)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            log.warning("An answer could not be made", conversation=conversation_id, error=type(error).__name__)
+    return None
+
+
+async def think_out(conn: Conn, turn: Turn, conversation_id: int) -> Decision | None:
+    """What would be decided on the burst as it stands. Holds nothing."""
+    burst = await store.burst(conn, turn.business.id, conversation_id)
+    if burst is None:
+        return None
+    query = responder.query_of(burst.text) if responder.why_not(burst, turn.mode, turn.now) is None else ""
+    language = responder.language_of(burst.text)
+    known = await store.known(conn, turn.business.id, language, query) if query else []
+    return responder.decide(burst, turn.mode, known, turn.now)
+
+
+async def give_up(conn: Conn, turn: Turn, conversation_id: int) -> Decision | None:
+    """The burst is a person's, since no answer could be made."""
+    burst = await store.burst(conn, turn.business.id, conversation_id)
+    return Decision(conversation_id, burst.seq, Choice.HANDED_OVER, FAILED) if burst else None
+
+
+async def _catch_up(conn: Conn, turn: Turn, conversation_id: int) -> None:
+    held = await sending.hold(conn, turn.business.id, conversation_id)
+    if held is not None and await store.burst(conn, turn.business.id, conversation_id) is None:
+        await store.catch_up(conn, turn.business.id, [conversation_id])
+
+
+async def settle(conn: Conn, turn: Turn, thought: Decision) -> Decision | None:
+    """Makes a decision true, if it still answers the latest message; None where it does not, or another one stands.
+
+    Holds the thread, so that nothing is filed in it until the answer has its place.
+    """
+    business_id = turn.business.id
+    held = await sending.hold(conn, business_id, thought.conversation_id)
+    burst = await store.burst(conn, business_id, thought.conversation_id) if held is not None else None
+    if held is None or burst is None or burst.seq != thought.seq:
+        return None
+    decision, outgoing = _still(thought, burst, turn), None
+    if decision.choice is Choice.ANSWERED:
+        decision, outgoing = await _ready(conn, turn, held, decision)
+    if not await store.decide(conn, business_id, decision, turn.now, outgoing.dedup_key if outgoing else None):
+        return None
+    if outgoing is not None:
+        await _say(conn, turn, held, outgoing)
+    if decision.frees_bot:
+        await store.free_bot(conn, business_id, held.id)
+    await store.catch_up(conn, business_id, [held.id])
+    await wake_up(conn, TOPIC, business_id)
+    return decision
+
+
+def _still(thought: Decision, burst: Burst, turn: Turn) -> Decision:
+    """The decision as it stands now that the thread is held: somebody may have spoken, or have sent the bot away."""
+    reason = responder.why_not(burst, turn.mode, turn.now)
+    if reason is None:
+        return thought
+    return Decision(thought.conversation_id, thought.seq, Choice.SUPPRESSED, reason)
+
+
+async def _ready(conn: Conn, turn: Turn, held: Held, decision: Decision) -> tuple[Decision, Outgoing | None]:
+    """The answer as the outbox takes it; where it cannot be sent the burst is a person's, with the reason."""
+    accounts = await channel_accounts.listed(conn, turn.business.id)
+    number = next((one for one in accounts if (one.channel, one.account) == (held.channel, held.account)), None)
+    last = await sending.last_inbound(conn, turn.business.id, held.id)
+    allowed = window.window_of(held.channel, last[1] if last else None, turn.now)
+    reasons = (
+        (held.channel not in ANSWERED, "not through a number of this kind"),
+        (held.to is None, "nothing is known by which the customer could be written to"),
+        (number is None, "the number is not one of this business"),
+        (number is not None and not number.has_token, "the number has no access token"),
+        (not allowed.open, "only a template may be sent"),
+    )
+    why = next((reason for holds, reason in reasons if holds), None)
+    if why is not None or held.to is None:
+        return structs.replace(decision, choice=Choice.HANDED_OVER, reason=CANNOT_SEND.format(why=why)), None
+    useful = turn.now + USEFUL
+    key, topic = f"bot:{held.id}:{decision.seq}", f"conversation:{held.id}"
+    until = min(useful, allowed.until or useful)
+    return decision, Outgoing(held.channel, held.account, held.to, key, {"text": decision.body}, topic, until)
+
+
+async def _say(conn: Conn, turn: Turn, held: Held, outgoing: Outgoing) -> None:
+    text = str(outgoing.body["text"])
+    new = New(held, text, rules.preview(text, "text"), outgoing.dedup_key, turn.now, source=Source.BOT)
+    await sending.add(conn, turn.business.id, new)
+    await outbox.put(conn, turn.business.id, outgoing)
+
+
+async def checks(conn: Conn, business: Business, now: datetime) -> list[Check]:
+    """Whether customers wait for a decision: late after two minutes, wrong after ten."""
+    return [judge(*await store.waiting(conn, business.id, now - LATE), now)]
+
+
+def judge(count: int, since: datetime | None, now: datetime) -> Check:
+    """Pure. ``count`` is of those who have waited for longer than a burst can last."""
+    facts: dict[str, str | int | float] = {"waiting": count}
+    if not count or since is None:
+        return Check("decisions", "ok", "On everything that customers wrote it is decided what to answer.", None, facts)
+    says = "1 customer waits for a decision." if count == 1 else f"{count} customers wait for a decision."
+    return Check("decisions", "wrong" if now - since > WRONG else "late", says, since, facts)

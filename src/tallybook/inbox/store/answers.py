@@ -1,0 +1,173 @@
+"""SQL of answering: which bursts are to be decided, what the business knows, and what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from tallybook.core import arrays, keys
+from tallybook.core.db import Conn
+from tallybook.inbox.answer_types import Answer, Burst, Choice, Decision, Heard
+
+COUNTED = 1000  # customers that wait; more are not counted
+_HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
+
+# What a thread ``c`` holds that nobody has decided on.
+_UNDECIDED = f"""
+from whatsapp_message m
+where m.business_id = {_HIDDEN} and m.conversation_id = c.id and m.counted and m.seq > coalesce((
+    select max(d.seq) from reply_decisions d where d.business_id = {_HIDDEN} and d.conversation_id = c.id), 0)
+"""
+# A counter that moved without a message to decide on (two threads became one, or were parted) is due as well, so that
+# it is caught up with.
+DUE = f"""
+select c.id from whatsapp_conversation c
+cross join lateral (select min(m.created_at) as first_at, max(m.created_at) as last_at {_UNDECIDED}) b
+where c.business_id = {_HIDDEN} and c.inbound <> c.decided_inbound and c.id > %(after)s::bigint
+    and (b.last_at is null or b.last_at <= %(quiet_since)s::timestamptz or b.first_at <= %(begun_by)s::timestamptz)
+order by c.id limit %(limit)s::int
+"""
+
+
+@dataclass(frozen=True)
+class Due:
+    """Which bursts are over: those quiet since one moment, or begun by another; by thread, beginning after one."""
+
+    quiet_since: datetime
+    begun_by: datetime
+    after: int
+    limit: int
+
+
+async def due(conn: Conn, business_id: int, asked: Due) -> list[int]:
+    """The threads with a burst that is over, in the order of their ids."""
+    values = {
+        "business_id": business_id, "quiet_since": asked.quiet_since, "begun_by": asked.begun_by,
+        "after": asked.after, "limit": asked.limit,
+    }  # fmt: skip
+    return [row[0] for row in await (await conn.execute(DUE, values)).fetchall()]
+
+
+HOLD = """
+select id from whatsapp_conversation where business_id = %(business_id)s::int and id = any(%(ids)s::bigint[])
+order by id for update skip locked
+"""
+
+
+async def hold(conn: Conn, business_id: int, conversations: Collection[int]) -> list[int]:
+    """Holds those of these threads that nobody else holds, and waits for none, so that nobody can deadlock."""
+    values = {"business_id": business_id, "ids": arrays.numbers(conversations)}
+    return [row[0] for row in await (await conn.execute(HOLD, values)).fetchall()]
+
+
+THREAD = f"""
+select c.canonical_key, c.bot_active,
+    exists (select from whatsapp_message m where m.business_id = {_HIDDEN} and m.conversation_id = c.id
+        and m.direction = 'out' and m.seq > (select max(m.seq) {_UNDECIDED})),
+    (select max(m.said_at) from whatsapp_message m where m.business_id = {_HIDDEN} and m.conversation_id = c.id
+        and m.source = 'human')
+from whatsapp_conversation c where c.business_id = %(business_id)s::int and c.id = %(id)s::bigint
+"""
+HEARD = f"""
+select m.seq, m.body, m.message_type, m.said_at, m.created_at, m.late {_UNDECIDED.replace("c.id", "%(id)s::bigint")}
+order by m.seq
+"""
+
+
+async def burst(conn: Conn, business_id: int, conversation_id: int) -> Burst | None:
+    """What waits for a decision in a thread; None where nothing does."""
+    values = {"business_id": business_id, "id": conversation_id}
+    heard = [Heard(*row) for row in await (await conn.execute(HEARD, values)).fetchall()]
+    thread = await (await conn.execute(THREAD, values)).fetchone()
+    if not heard or thread is None:
+        return None
+    key, bot_active, spoken_after, human_at = thread
+    return Burst(conversation_id, key, bot_active, heard, spoken_after, human_at)
+
+
+KNOWN = f"""
+select a.id, a.question, a.answer from inbox_answers a, to_tsquery('simple', %(query)s::text) q
+where a.business_id = {_HIDDEN} and a.active and a.language = %(language)s::text
+    and to_tsvector('simple', a.question) @@ q
+order by ts_rank(to_tsvector('simple', a.question), q) desc, a.id limit 50
+"""
+
+
+async def known(conn: Conn, business_id: int, language: str, query: str) -> list[Answer]:
+    """The business's own answers that have any of the words in their questions, the likeliest first, 50 at most."""
+    values = {"business_id": business_id, "language": language, "query": query}
+    return [Answer(*row) for row in await (await conn.execute(KNOWN, values)).fetchall()]
+
+
+DECIDE = f"""
+insert into reply_decisions (business_id, conversation_id, seq, decision, reason, body, outgoing_key, decided_at)
+values (%(business_id)s::int, %(id)s::bigint, %(seq)s::bigint, %(choice)s::text, %(reason)s::text, %(body)s::text,
+    %(outgoing_key)s::text, %(now)s::timestamptz)
+on conflict {keys.REPLY_DECISION.target} do nothing
+"""
+
+
+async def decide(
+    conn: Conn, business_id: int, decision: Decision, now: datetime, outgoing_key: str | None = None
+) -> bool:
+    """Writes a decision down; False where the burst had one, which stands."""
+    values = {
+        "business_id": business_id, "id": decision.conversation_id, "seq": decision.seq, "choice": decision.choice,
+        "reason": decision.reason, "body": decision.body, "outgoing_key": outgoing_key, "now": now,
+    }  # fmt: skip
+    return (await conn.execute(DECIDE, values)).rowcount == 1
+
+
+SUPPRESS = f"""
+insert into reply_decisions (business_id, conversation_id, seq, decision, reason, decided_at)
+select %(business_id)s::int, c.id, b.seq, %(choice)s::text, %(reason)s::text, %(now)s::timestamptz
+from whatsapp_conversation c cross join lateral (select max(m.seq) as seq {_UNDECIDED}) b
+where c.business_id = %(business_id)s::int and c.id = any(%(ids)s::bigint[]) and b.seq is not null
+on conflict {keys.REPLY_DECISION.target} do nothing
+"""
+
+
+async def suppress(conn: Conn, business_id: int, conversations: Collection[int], reason: str, now: datetime) -> int:
+    """Ends all bursts of these threads, which the caller holds, for one reason; returns how many."""
+    values = {
+        "business_id": business_id, "ids": arrays.numbers(conversations), "choice": Choice.SUPPRESSED,
+        "reason": reason, "now": now,
+    }  # fmt: skip
+    return (await conn.execute(SUPPRESS, values)).rowcount
+
+
+CATCH_UP = """
+update whatsapp_conversation set decided_inbound = inbound
+where business_id = %(business_id)s::int and id = any(%(ids)s::bigint[])
+"""
+FREE_BOT = """
+update whatsapp_conversation set bot_active = false, updated_at = now()
+where business_id = %(business_id)s::int and id = %(id)s::bigint
+"""
+
+
+async def catch_up(conn: Conn, business_id: int, conversations: Collection[int]) -> None:
+    """Nothing waits for a decision any more in these threads, which the caller holds."""
+    await conn.execute(CATCH_UP, {"business_id": business_id, "ids": arrays.numbers(conversations)})
+
+
+async def free_bot(conn: Conn, business_id: int, conversation_id: int) -> None:
+    """The bot leaves the thread until somebody calls it back."""
+    await conn.execute(FREE_BOT, {"business_id": business_id, "id": conversation_id})
+
+
+WAITING = f"""
+select count(*), min(w.first_at) from (
+    select b.first_at from whatsapp_conversation c
+    cross join lateral (select min(m.created_at) as first_at {_UNDECIDED}) b
+    where c.business_id = {_HIDDEN} and c.inbound <> c.decided_inbound and b.first_at < %(before)s::timestamptz
+    limit %(limit)s::int) w
+"""
+
+
+async def waiting(conn: Conn, business_id: int, before: datetime) -> tuple[int, datetime | None]:
+    """How many customers wrote before that moment and wait for a decision, 1,000 at most, and since when one does."""
+    values = {"business_id": business_id, "before": before, "limit": COUNTED}
+    row = await (await conn.execute(WAITING, values)).fetchone()
+    return (row[0], row[1]) if row else (0, None)
