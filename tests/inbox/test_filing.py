@@ -34,6 +34,7 @@ from whatsapp_message order by said_at, provider_message_id
 REACTIONS = "select about, who, emoji from message_reactions order by 1, 2"
 WINDOWS = "select channel, account, extract(epoch from last_inbound_at)::int from conversation_windows"
 WAITING = "select count(*)::int from waiting_reports union all select count(*)::int from waiting_changes"
+MOVED = "27820000003"
 KEY = f"phone:1:+{CUSTOMER}"
 
 
@@ -174,8 +175,12 @@ EVENTS = [
     change(
         "messages", bodies.message("revoke", 18, revoke={"original_message_id": "wamid.0002"}), contacts=[contact()]
     ),
-    change("messages", text("The last", 19), contacts=[contact()]),
-]
+    change("messages", text("The last from there", 19), contacts=[contact()]),
+    change("messages", bodies.message("system", 20, system={
+        "body": "Naledi changed", "type": "user_changed_number", "wa_id": MOVED,
+    })),
+    change("messages", text("From my new number", 21) | {"from": MOVED}, contacts=[contact(MOVED, None)]),
+]  # fmt: skip
 
 
 @given(st.randoms(use_true_random=False))
