@@ -32,6 +32,16 @@ async def hold(conn: Conn, business_id: int, ids: Sequence[int]) -> dict[int, in
             return roots
 
 
+async def settled(conn: Conn, business_id: int, ids: Sequence[int]) -> dict[int, int]:
+    """Who contacts are that have something to be filed: nobody re-keys or joins them until the transaction ends."""
+    found = await store.share(conn, business_id, sorted(set(ids)))
+    if not any(found.values()):
+        return {one: one for one in found}
+    roots = await store.roots(conn, business_id, ids)
+    again = await settled(conn, business_id, list(roots.values()))
+    return {one: again[root] for one, root in roots.items()}
+
+
 def key_of(business_id: int, contact: Held) -> str:
     """What names a contact's thread: their lead, else their phone, else what it was."""
     if contact.lead_id is not None:

@@ -35,6 +35,11 @@ LOCK = """
 select c.id, c.merged_into from contacts c
 where c.business_id = %(business_id)s::int and c.id = any(%(ids)s::bigint[]) order by c.id for update
 """
+# Weaker than the above: many may file messages for one contact at once, and none while it is re-keyed or joined.
+SHARE = """
+select c.id, c.merged_into from contacts c
+where c.business_id = %(business_id)s::int and c.id = any(%(ids)s::bigint[]) order by c.id for key share
+"""
 HELD = """
 select c.id, c.thread_key, c.phone, c.phone_at, l.id
 from contacts c left join leads l on l.business_id = c.business_id and l.contact_id = c.id
@@ -51,6 +56,12 @@ async def roots(conn: Conn, business_id: int, ids: Sequence[int]) -> dict[int, i
 async def lock(conn: Conn, business_id: int, ids: Sequence[int]) -> dict[int, int | None]:
     """Holds contacts, in the order of their numbers; who each of them turned out to be meanwhile."""
     cursor = await conn.execute(LOCK, {"business_id": business_id, "ids": arrays.numbers(ids)})
+    return {row[0]: row[1] for row in await cursor.fetchall()}
+
+
+async def share(conn: Conn, business_id: int, ids: Sequence[int]) -> dict[int, int | None]:
+    """As ``lock``, but only against whoever re-keys or joins them."""
+    cursor = await conn.execute(SHARE, {"business_id": business_id, "ids": arrays.numbers(ids)})
     return {row[0]: row[1] for row in await cursor.fetchall()}
 
 
