@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -262,6 +264,52 @@ async def test_a_lost_answer_ends_unknown_and_the_report_settles_it(
 async def report(db: Database, taken: Taken, became: str, at: int = 0, **more: Any) -> None:
     told = status(became, at=now(at), id=taken.id, biz_opaque_callback_data=taken.key, **more)
     await come(db, body(change("statuses", told)))
+
+
+WORKER = """
+import asyncio, sys
+from tallybook.app import whatsapp_sender
+from tallybook.core.db import open_database
+from tallybook.core.sealing import Seal
+from tallybook.core.sending import Post, deliver
+from tallybook.inbox.service import outcomes
+from tallybook.settings import Settings
+
+async def main():
+    settings = Settings.load({"TALLYBOOK_WHATSAPP_API_URL": sys.argv[3]})
+    async with open_database(sys.argv[1], "prod", size=2) as db:
+        sender = whatsapp_sender(settings, db, Seal([b"k" * 32]))
+        post = Post({sender.name: sender}, at_once=1, lease=0.5, tell=outcomes.told)
+        await deliver(db, int(sys.argv[2]), post, asyncio.Event())
+
+asyncio.run(main())
+"""
+
+
+async def test_a_worker_killed_before_it_heard_the_yes_sends_nothing_twice(
+    db: Database,
+    database_url: str,
+    business: Business,
+    agent: Caller,
+    thread: int,
+    post: Post,
+    api: FakeCloudApi,
+) -> None:
+    await answer(db, agent, thread)
+    order = api.order("slow")
+    command = [sys.executable, "-c", WORKER, database_url, str(business.id), api.address]
+    with subprocess.Popen(command) as worker:
+        await asyncio.to_thread(order.held.wait, 20)
+        worker.kill()
+    order.let_go.set()
+    async with asyncio.timeout(20):
+        while [row[1] for row in await ours(db)] != ["unknown"]:
+            assert await deliver(db, business.id, post, STOP) == 0
+            await asyncio.sleep(0.05)
+    await report(db, api.taken[0], "delivered")
+    assert await deliver(db, business.id, post, STOP) == 0
+    assert await ours(db) == [("Until six.", "delivered", api.taken[0].id, None)]
+    assert api.texts == ["Until six."]
 
 
 async def test_a_report_that_overtakes_the_answer_is_not_undone_by_it(

@@ -129,6 +129,7 @@ update outbox set state = 'unknown', lease_until = null,
     not_before = lease_until + make_interval(secs => %(unknown_after)s::float8)
 where business_id = %(business_id)s::int and state = 'sending' and lease_until <= clock_timestamp()
     and channel = any(%(channels)s::text[])
+returning channel, dedup_key
 """
 # Its channel never tells; or would have told, and did not: of a message sent twice, or of one that never came back.
 ASK_A_PERSON = """
@@ -223,7 +224,10 @@ class _Courier:
 
     async def prepare(self, conn: Conn) -> None:
         """Judges what earlier senders left behind; outside prod, captures what must not be sent."""
-        await conn.execute(EXPIRE, self.terms)
+        expired = await (await conn.execute(EXPIRE, self.terms)).fetchall()
+        if expired:
+            told = [Became(channel, key, Status.UNKNOWN) for channel, key in expired]
+            await self.post.tell(conn, self.business_id, told)
         await conn.execute(ASK_A_PERSON, self.terms)
         if self.db.environment != PROD:
             captured = await (await conn.execute(CAPTURE, self.terms)).fetchall()
