@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from tallybook.core import content, ingest, wakeups
+from tallybook.core import channel_accounts, content, ingest, people, wakeups
 from tallybook.core.businesses import Business
+from tallybook.core.channel_accounts import NewAccount
 from tallybook.core.content import Content, Person
 from tallybook.core.db import Conn, Database
 from tallybook.core.messages import Identity, Incoming
+from tallybook.core.sealing import Seal
 from tallybook.inbox.service.filing import TOPIC, Inbox
 
 NUMBER = "106540352242922"
@@ -73,43 +75,28 @@ async def first(db: Database, phone: str = NALEDI) -> int:
 async def whole_talk(db: Database, business: Business) -> None:
     """Naledi's thread, in which every kind of message is."""
     minutes = timedelta(minutes=1)
-    await say(
-        db, business, words("Good morning, is the workshop open on Sunday?", ago=1500 * minutes, external_id="q1")
-    )
-    await ours(
-        db,
-        business,
-        "Good morning! On Sundays we are open from 9:00 to 13:00.",
-        "bot",
-        "read",
-        ago=1499 * minutes,
-        about="q1",
-    )
-    await say(db, business, words("Then I come at ten. My number is 082 000 0001", ago=40 * minutes))
-    await ours(
-        db,
-        business,
-        "Your appointment: Sunday, 10:00. Reply 1 to confirm.",
-        "automation",
-        "delivered",
-        ago=39 * minutes,
-    )
-    await say(db, business, words("1", ago=30 * minutes))
-    await ours(db, business, "Lovely, see you then. Ask for Bia at the desk.", "human", "sent", ago=29 * minutes)
-    await say(db, business, words("This is the gate", ago=20 * minutes, type="image"))
-    await ours(
-        db,
-        business,
-        "And the invoice of last time.",
-        "human",
-        "failed",
-        ago=10 * minutes,
-        reason="Re-engagement message (131047)",
-    )
-    await ours(db, business, "Shall I send it by mail?", "human", "unknown", ago=9 * minutes)
-    await say(
-        db,
-        business,
-        words("What does a service cost?", ago=25 * minutes),
-        words("אפשר לשלם 350 ₪ באשראי?", ago=2 * minutes),
-    )
+
+    async def we(text: str, source: str, status: str, ago: int, **more: Any) -> None:
+        await ours(db, business, text, source, status, ago=ago * minutes, **more)
+
+    async def she(text: str, ago: int, **more: Any) -> None:
+        await say(db, business, words(text, ago=ago * minutes, **more))
+
+    await she("My phone fell into the pool", 3000)
+    await we("We can look at it on Sunday.", "human", "unknown", 2990)
+    await she("Good morning, are you open on Sunday?", 1500, external_id="q1")
+    await we("Good morning! On Sundays we are open from 9:00 to 13:00.", "bot", "read", 1499, about="q1")
+    await she("Then I come at ten", 40)
+    await we("Your appointment: Sunday, 10:00. See you then!", "automation", "delivered", 39)
+    await we("Ask for Bia at the desk.", "human", "sent", 29)
+    await she("This is the gate", 20, type="image")
+    await we("And the invoice of last time.", "human", "failed", 10, reason="Re-engagement message (131047)")
+    await she("My other number is 082 000 0009", 25)
+    await she("אפשר לשלם 350 ₪ באשראי?", 2)
+
+
+async def connect(db: Database, business: Business) -> None:
+    """The number to which everybody writes can answer."""
+    new = NewAccount("whatsapp", NUMBER, token="a-token-of-the-tests")
+    caller = people.command_line(business.id)
+    await db.run("add", lambda conn: channel_accounts.add(conn, Seal([b"k" * 32]), caller, new))

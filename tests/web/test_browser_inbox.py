@@ -40,6 +40,7 @@ async def keep(tab: Tab, name: str) -> None:
 
 async def a_day(db: Database, business: Business) -> None:
     """Naledi's talk, and those of others around it."""
+    await talks.connect(db, business)
     hour = timedelta(hours=1)
     await talks.whole_talk(db, business)
     await say(
@@ -87,6 +88,30 @@ async def test_what_comes_is_shown_where_it_belongs_and_is_read_by_who_looks_at_
     await expect(tab.page.locator("#news")).to_have_text("1 new", timeout=SOON)
     await tab.page.click("#news")
     await expect(tab.page.locator(".talk")).to_have_count(3)
+
+
+async def test_an_answer_is_written_kept_while_nothing_answers_and_sent_once(
+    open_tab: OpenTab, db: Database, business: Business, duma: world.Someone
+) -> None:
+    await talks.connect(db, business)
+    await say(db, business, words("Is it open?"))
+    tab = await open_tab(duma)
+    tab.expected += ["net::ERR_FAILED"]
+    await tab.go(f"/inbox/{await first(db)}")
+    await tab.page.keyboard.press("r")
+    await tab.page.keyboard.type("Until six")
+    await tab.page.keyboard.press("Shift+Enter")
+    await tab.page.keyboard.type("every day")
+    await tab.page.route("**/send", lambda route: route.abort())
+    await tab.page.keyboard.press("Enter")
+    await expect(tab.page.locator("#note")).to_contain_text("What you typed is still here")
+    await expect(tab.page.locator("#text")).to_have_value("Until six\nevery day")
+    await tab.page.unroute("**/send")
+    await tab.page.keyboard.press("Enter")
+    await expect(tab.page.locator(".said.human .words")).to_have_text("Until six\nevery day")
+    await expect(tab.page.locator(".said.human .far")).to_have_attribute("title", "Waits to be sent")
+    await expect(tab.page.locator("#text")).to_have_value("")
+    await expect(tab.page.locator("#note")).to_contain_text("Can be answered freely until")
 
 
 @pytest.mark.parametrize("look", ["hebrew desk", "dark desk", "hebrew phone", "dark tablet"])

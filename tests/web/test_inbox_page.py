@@ -118,7 +118,7 @@ async def test_every_message_says_who_wrote_it_and_how_far_it_came(
         "🤖</span> Bot", "⚡</span> Automation", "👤</span> Person", "Read by the customer", "Delivered",
         "Sent, not delivered yet", "Not sent", "Re-engagement message (131047)",
         "Nobody knows yet whether it was sent", "📷 Photo", "arrived late", "Today",
-        '<blockquote dir="auto">Good morning, is the workshop open on Sunday?</blockquote>',
+        '<blockquote dir="auto">Good morning, are you open on Sunday?</blockquote>',
     ):  # fmt: skip
         assert said in text, said
 
@@ -174,6 +174,63 @@ async def test_a_long_thread_goes_back_in_pieces(
     assert "Newest messages" in whole
 
 
+async def test_an_answer_is_sent_once_however_often_its_form_is(
+    browser: Browser, db: Database, business: Business, agent: world.Someone
+) -> None:
+    await talks.connect(db, business)
+    await say(db, business, words("Is it open?"))
+    await browser.log_in(agent)
+    number = await first(db)
+    page = (await browser.get(f"/inbox/{number}")).text
+    assert "Can be answered freely until" in page
+    answer = {"text": "Until <b>six</b>", "key": page.split('name="key" value="')[1].split('"')[0]}
+    for _ in range(2):
+        sent = await browser.post(f"/inbox/{number}/send", answer)
+        assert (sent.status_code, sent.headers["location"]) == (303, f"/inbox/{number}")
+    page = (await browser.get(f"/inbox/{number}")).text
+    assert page.count('dir="auto">Until &lt;b&gt;six&lt;/b&gt;</p>') == 1
+    assert "Waits to be sent" in page
+
+
+async def test_what_cannot_be_sent_is_still_there_with_the_reason(
+    browser: Browser, db: Database, business: Business, agent: world.Someone
+) -> None:
+    await say(db, business, words("Is it open?"))
+    await browser.log_in(agent)
+    number = await first(db)
+    for headers in ({}, {"hx-request": "true", "x-part": "composer"}):
+        answer = await browser.post(
+            f"/inbox/{number}/send", {"text": "Until </textarea>six", "key": "k"}, headers=headers
+        )
+        assert answer.status_code == 409
+        assert ">Until &lt;/textarea&gt;six</textarea>" in answer.text
+        assert "The number to which the customer wrote is not one of this business any more." in answer.text
+    assert (await browser.post(f"/inbox/{number}/send", {"text": " ", "key": "k"})).status_code == 400
+
+
+async def test_a_closed_window_says_so_and_takes_no_words(
+    browser: Browser, db: Database, business: Business, agent: world.Someone
+) -> None:
+    await talks.connect(db, business)
+    await say(db, business, words("Is it open?", ago=timedelta(hours=25)))
+    await browser.log_in(agent)
+    number = await first(db)
+    page = (await browser.get(f"/inbox/{number}")).text
+    assert "More than 24 hours have passed since the customer wrote: only a template can be sent." in page
+    assert 'aria-describedby="note" disabled>' in page
+    assert (await browser.post(f"/inbox/{number}/send", {"text": "Late", "key": "k"})).status_code == 409
+
+
+async def test_who_may_not_answer_has_nowhere_to_write(
+    browser: Browser, db: Database, business: Business, ana: world.Someone
+) -> None:
+    await say(db, business, words("Is it open?"))
+    await browser.log_in(ana)
+    number = await first(db)
+    assert 'id="composer"' not in (await browser.get(f"/inbox/{number}")).text
+    assert (await browser.post(f"/inbox/{number}/send", {"text": "Yes", "key": "k"})).status_code == 403
+
+
 async def test_nothing_of_another_business_is_there(browser: Browser, db: Database, business: Business) -> None:
     await say(db, business, words("Ours alone"))
     number = await first(db)
@@ -185,6 +242,7 @@ async def test_nothing_of_another_business_is_there(browser: Browser, db: Databa
     assert "Ours alone" not in answer.text
     for turn in ("mark-read", "mark-unread"):
         assert (await browser.post(f"/inbox/{number}/{turn}")).status_code == 404, turn
+    assert (await browser.post(f"/inbox/{number}/send", {"text": "Hi", "key": "k"})).status_code == 404
     assert await unread(db) == 1
 
 

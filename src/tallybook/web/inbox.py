@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
+from uuid import uuid4
 
 from litestar import Response, get, post
 from litestar.params import FromPath
@@ -15,22 +16,30 @@ from tallybook.app import App
 from tallybook.core import people
 from tallybook.core.callers import Caller, Right, may, require
 from tallybook.core.db import Conn
-from tallybook.core.errors import NotFound
-from tallybook.inbox.service import threads
+from tallybook.core.errors import Conflict, Invalid, NotFound
+from tallybook.inbox.service import sending, threads
 from tallybook.inbox.service.threads import Filter, Thread
 from tallybook.inbox.store.threads import COUNTED
 
-from . import inbox_view, pages
+from . import errors, inbox_view, pages
 from .inbox_view import BUBBLES, PAGE_SIZE, PATH, Query
 from .needs import Asked, TheApp
 from .times import Clock
 
 PARTS = {
     None: "page", "threads": "part_threads", "rows": "rows", "thread": "part_thread", "older": "bubbles",
-    "fresh": "part_fresh", "read": "part_fresh",
+    "fresh": "part_fresh", "read": "part_fresh", "composer": "composer",
 }  # fmt: skip
 # Opening is reading, and so is looking at the end of an open thread when something new comes there.
 READS = frozenset({None, "thread", "read"})
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What was typed and not sent, and why."""
+
+    typed: str
+    error: Conflict | Invalid
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,7 @@ class Look:
     part: str | None
     after: str = ""
     before: str = ""
+    refused: Refused | None = None
 
     @property
     def may_answer(self) -> bool:
@@ -95,6 +105,25 @@ async def mark_unread(request: Asked, app: TheApp, conversation_id: FromPath[int
     return Redirect(asked.query.link(), status_code=303)
 
 
+@post(PATH + "/{conversation_id:int}/send", include_in_schema=False)
+async def send(request: Asked, app: TheApp, conversation_id: FromPath[int]) -> Response[Any]:
+    """Leaves what was typed to be sent. What cannot be sent is shown as it was typed, with why."""
+    asked = look(request)
+    form = await request.form()
+    text, key = str(form.get("text", "")), str(form.get("key", ""))
+
+    async def work(conn: Conn) -> Thread:
+        thread = await threads.thread(conn, asked.caller, str(conversation_id))
+        await sending.send_text(conn, asked.caller, thread.id, text, key)
+        return thread
+
+    try:
+        thread = await app.db.run("send message", work)
+    except (Conflict, Invalid) as error:
+        return await _answer(request, app, replace(asked, refused=Refused(text, error)), conversation_id)
+    return Redirect(asked.query.to(thread), status_code=303)
+
+
 Turn = Callable[[Conn, Caller, int], Awaitable[Thread]]
 
 
@@ -109,15 +138,19 @@ async def _turn(app: App, asked: Look, conversation_id: int, turn: Turn) -> Thre
 
 
 async def show(request: Asked, app: App, conversation_id: int | None) -> Response[str]:
-    """The page, or the part of it that was asked for. What opening reads is read before the list is."""
-    asked = look(request)
+    """The page, or the part of it that was asked for."""
+    return await _answer(request, app, look(request), conversation_id)
+
+
+async def _answer(request: Asked, app: App, asked: Look, conversation_id: int | None) -> Response[str]:
+    """What opening reads is read before the list is."""
     reads = asked.part in READS and not request.headers.get("sec-purpose", "").startswith("prefetch")
 
     async def work(conn: Conn) -> dict[str, Any]:
         context: dict[str, Any] = {"query": asked.query, "view": inbox_view, "open": None, "lost": None, "read": False}
         if conversation_id is not None:
             context |= await _thread(conn, asked, conversation_id, reads=reads)
-        if asked.part not in {"older", "thread"}:
+        if asked.part not in {"older", "thread", "composer"}:
             context |= await _list(conn, asked)
         context["threads_waiting"] = await threads.count(conn, asked.caller, Filter.UNREAD, "")
         return context
@@ -126,6 +159,8 @@ async def show(request: Asked, app: App, conversation_id: int | None) -> Respons
     if context["read"]:
         threads.tell_read(asked.caller, context["open"].id)
     status = 404 if context["lost"] and asked.part is None else 200
+    if asked.refused:
+        status = errors.status_of(asked.refused.error)
     answer = pages.page(request, f"inbox/{PARTS[asked.part]}.html", context, status)
     if asked.part == "threads":
         answer.headers["hx-push-url"] = asked.query.link()
@@ -166,7 +201,18 @@ async def _thread(conn: Conn, asked: Look, conversation_id: int, *, reads: bool)
         "before": asked.before,
         "read": read,
         "assignee": await _assignee(conn, caller, thread),
+        "composer": await _composer(conn, asked, thread),
     }
+
+
+async def _composer(conn: Conn, asked: Look, thread: Thread) -> inbox_view.Composer | None:
+    """None for who may not answer."""
+    if not asked.may_answer:
+        return None
+    window = await sending.window_of(conn, asked.caller, thread.id)
+    drawn = inbox_view.composer(thread, window, uuid4().hex, asked.clock)
+    was = asked.refused
+    return inbox_view.refused(drawn, was.typed, was.error, asked.clock) if was else drawn
 
 
 async def _assignee(conn: Conn, caller: Caller, thread: Thread) -> str:
@@ -179,4 +225,4 @@ async def _assignee(conn: Conn, caller: Caller, thread: Thread) -> str:
     return next((one.name for one in members if one.account_id == thread.assigned_to), "")
 
 
-HANDLERS = [inbox_page, thread_page, mark_read, mark_unread]
+HANDLERS = [inbox_page, thread_page, mark_read, mark_unread, send]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from urllib.parse import urlencode
 
 from babel import dates
 
-from tallybook.core.errors import Invalid
+from tallybook.core.errors import Invalid, TallybookError
+from tallybook.inbox.service.sending import ANSWERED
 from tallybook.inbox.service.threads import Bubble, Filter, Place, Thread
 from tallybook.inbox.types import Delivery, Source
+from tallybook.inbox.window import Window
 
 from . import inbox_words
 from .times import Clock
@@ -22,6 +24,7 @@ PAGE_SIZE = 50  # threads
 BUBBLES = 60  # messages of a thread at a time
 MAX_SEARCH = 100
 MAX_DIGITS = 18
+SOON = timedelta(hours=1)  # before a window closes
 BADGE = 99  # above it, a badge says that there are more
 _date = lru_cache(maxsize=1_024)(dates.format_date)
 
@@ -196,3 +199,36 @@ def mark_of(bubble: Bubble, clock: Clock) -> Mark | None:
         return None
     words, icon, colour = inbox_words.STATES[bubble.status]
     return Mark(clock.words.gettext(words), icon, colour)
+
+
+@dataclass(frozen=True)
+class Composer:
+    """Where an answer is written. ``closed`` says why it cannot be now, ``until`` for how long it can.
+
+    ``key`` is another one for each drawing, so that one press sends once. ``typed`` was not sent, for ``trouble``.
+    """
+
+    key: str
+    closed: str
+    until: str
+    soon: bool
+    typed: str = ""
+    trouble: str = ""
+
+
+def composer(thread: Thread, window: Window, key: str, clock: Clock) -> Composer:
+    """The composer of a thread, open or closed."""
+    say = clock.words.gettext
+    if thread.channel not in ANSWERED:
+        return Composer(key, say(inbox_words.NOT_ANSWERED), "", soon=False)
+    if window.until is None:
+        return Composer(key, say(inbox_words.NEVER_OPEN), "", soon=False)
+    if not window.open:
+        return Composer(key, say(inbox_words.CLOSED), "", soon=False)
+    until = say(inbox_words.UNTIL).replace("{time}", clock.short(window.until))
+    return Composer(key, "", until, soon=window.until - clock.now < SOON)
+
+
+def refused(drawn: Composer, typed: str, error: TallybookError, clock: Clock) -> Composer:
+    """The composer with what was typed still in it, and why it was not sent."""
+    return replace(drawn, typed=typed, trouble=clock.words.gettext(error.message))

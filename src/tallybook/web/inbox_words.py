@@ -49,9 +49,18 @@ FILTERS = {
 }
 DAYS = (N_("Today"), N_("Yesterday"))
 NO_NAME = N_("Somebody without a name")
+CLOSED = N_("More than 24 hours have passed since the customer wrote: only a template can be sent.")
+NEVER_OPEN = N_("The customer has not written to this number: only a template can be sent.")
+NOT_ANSWERED = N_("Answers cannot be sent through a number of this kind.")
+UNTIL = N_("Can be answered freely until {time}")
 # Errors that this page may show.
 ERRORS = (
     N_("This place in the thread is not one of ours. Open the thread again."),
     N_("A search may be at most 100 characters long."),
-    N_("There is no such conversation."),
-)
+    N_("There is no such conversation."), N_("A message has 1 to 4,096 characters."),
+    N_("The message holds a character that cannot be sent."),
+    N_("Another text was sent under this key. Load the page again."),
+    N_("Nothing is known of this customer by which they could be written to."),
+    N_("The number to which the customer wrote is not one of this business any more."),
+    N_("The number has no access token. An admin can give it one with `tallybook channel add`."),
+)  # fmt: skip

@@ -1,5 +1,6 @@
 // What every page does. Each part is a file of its own; none of them needs `eval`, a style attribute or a foreign host.
 import "htmx.org";
+import { startComposer } from "./composer.js";
 import { startFrame } from "./frame.js";
 import { startInbox } from "./inbox.js";
 import { startKeys } from "./keys.js";
@@ -18,5 +19,8 @@ if (document.getElementById("list")) {
   startBeside();
   startKeys();
 }
-if (document.getElementById("threads")) startInbox();
+if (document.getElementById("threads")) {
+  startInbox();
+  startComposer();
+}
 startLive();

@@ -8,6 +8,7 @@ const AT_END = 80; // pixels from the end of a thread that still count as its en
 let waiting = null; // a list that was drawn anew and waits under the pill
 let asking = false;
 let again = false;
+let unseen = false; // something came into the open thread that nobody is known to have looked at
 
 const rows = () => $$("#talks > .talk");
 const news = (row) => `${row.dataset.id} ${row.dataset.news}`;
@@ -18,7 +19,7 @@ function atEnd() {
   return !!box && box.scrollHeight - box.scrollTop - box.clientHeight < AT_END;
 }
 
-function toEnd() {
+export function toEnd() {
   const box = $("#scroll");
   if (box) box.scrollTop = box.scrollHeight;
   if ($("#below")) $("#below").hidden = true;
@@ -110,27 +111,36 @@ function freshThread(fresh) {
   document.dispatchEvent(new CustomEvent("thread-drawn", { detail: fresh }));
   if (was) toEnd();
   else if (fresher) $("#below").hidden = false;
+  unseen ||= fresher;
+}
+
+/** Reads what came, once somebody looks at it. What was only marked unread, here or by somebody else, stays so. */
+function see() {
+  if (!unseen || !open() || !atEnd() || !document.hasFocus()) return;
+  unseen = false;
+  refreshInbox("read");
 }
 
 /** Asks for the page as it is now. Calls that come while one is under way become one more at its end. */
-export async function refreshInbox() {
+export async function refreshInbox(part = "fresh") {
   if (asking) {
-    again = true;
+    again = part === "read" ? part : again || part;
     return;
   }
   asking = true;
   const id = open();
   const older = new URL(location.href).searchParams.has("before");
-  const part = id && !older && atEnd() && document.hasFocus() ? "read" : "fresh";
   const page = await fragment(`/inbox${id ? `/${id}` : ""}${location.search}`, part);
   const list = page && $("#fresh-list", page);
   if (list) freshList(list);
   if (list && id && id === open() && !older && $("#fresh-thread #talk", page)) freshThread($("#fresh-thread", page));
   asking = false;
   if (again) {
+    const next = again;
     again = false;
-    refreshInbox();
+    await refreshInbox(next);
   }
+  see();
 }
 
 /** After a thread was opened: its badge is gone, since the server read it before it answered. */
@@ -146,6 +156,7 @@ function opened() {
     row.querySelector(".badge")?.remove();
   }
   count("", talk.dataset.waiting);
+  unseen = false;
   toEnd();
 }
 
@@ -191,8 +202,9 @@ function startInboxKeys() {
 }
 
 export function startInbox() {
-  document.addEventListener("changed", refreshInbox);
-  addEventListener("focus", refreshInbox);
+  document.addEventListener("changed", () => refreshInbox());
+  addEventListener("focus", see);
+  document.addEventListener("scrollend", see, true);
   document.addEventListener("click", (event) => {
     if (event.target.closest("#news") && waiting) {
       replace(waiting);
@@ -201,7 +213,7 @@ export function startInbox() {
     }
     if (event.target.closest("#below")) {
       toEnd();
-      refreshInbox();
+      see();
     }
   });
   startHistory();
