@@ -19,6 +19,7 @@ from .core.businesses import Business
 from .core.db import Conn, is_transient
 from .core.health import DATABASE_WAIT, UNSEEN, Check, HealthReport
 from .core.spool import SpoolStatus
+from .inbox.service import answering
 from .monitor.service import counts, registers, reply_board, rhythm, sharepoint_nights, validity_board
 
 Look: TypeAlias = Callable[[Conn, Business, datetime], Awaitable[list[Check]]]
@@ -31,6 +32,7 @@ LOOKS: Mapping[tuple[str, ...], Look] = {
     ("sharepoint", "sharepoint-conflicts"): sharepoint_nights.checks,
     ("validity",): validity_board.checks,
     ("whatsapp", "gateway"): arrivals.checks,
+    ("decisions",): answering.checks,
 }
 SPOOL = ("spool", "spool-damaged")
 
@@ -86,7 +88,7 @@ async def _looked(app: App, business: Business, now: datetime, kinds: tuple[str,
         async with app.db.transaction(LOOK_WAIT) as conn:
             await conn.execute(SLOW)
             found = await look(conn, business, now)
-    except Exception as error:  # noqa: BLE001 (whatever it is, it is said)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is said
         log.warning("A part of health cannot be looked at", part=kinds[0], error=type(error).__name__)
         if is_transient(error):
             async with app.db.transaction(DATABASE_WAIT) as conn:

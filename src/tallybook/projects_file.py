@@ -12,16 +12,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from . import alerts_file, replies_file, report_file, sharepoint_file
+from . import alerts_file, inbox_file, replies_file, report_file, sharepoint_file
 from .alerts_file import AlertsEntry
 from .core.environment_names import is_plain, is_reserved
 from .core.errors import WrongSetup
+from .inbox.answer_types import Bot
 from .replies_file import RepliesEntry
 from .report_file import ReportEntry
 from .sharepoint_file import SharePointEntry
-from .toml_tables import Check, Tables
+from .toml_tables import Check, Tables, yes_or_no
 
 KINDS = ("qa", "marketing")
+DAY_MINUTES = 1440
 _PHONE = re.compile(r"\+?[1-9][0-9]{7,14}")
 
 
@@ -75,6 +77,7 @@ class ProjectsFile(msgspec.Struct, frozen=True):
     bridge: BridgeEntry | None = None
     monitor: MonitorEntry = MonitorEntry()
     alerts: AlertsEntry = AlertsEntry()
+    bot: Bot = Bot()
 
 
 def read_projects_file(path: Path) -> ProjectsFile:
@@ -109,12 +112,6 @@ def _text(value: Any) -> str:
     return value.strip()
 
 
-def _yes_or_no(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")  # noqa: TRY004  # all mistakes of a value are ValueErrors here
-    return value
-
-
 def _group(value: Any) -> str:
     text = _text(value)
     if not re.fullmatch(r"[0-9-]+@g\.us", text):
@@ -145,8 +142,8 @@ def _seconds(value: Any) -> float:
 
 
 def _minutes(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1440:  # noqa: PLR2004 - a day
-        raise ValueError("must be a whole number of minutes from 0 to 1440")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= DAY_MINUTES:
+        raise ValueError(f"must be a whole number of minutes from 0 to {DAY_MINUTES}")
     return value
 
 
@@ -194,12 +191,12 @@ _PROJECT: Mapping[str, Check] = {
     "group": _group,
     "kind": _kind,
     "drop_space": _text,
-    "validated": _yes_or_no,
+    "validated": yes_or_no,
     "environments": _environments,
     "pattern": _pattern,
-    "own_posts_count": _yes_or_no,
+    "own_posts_count": yes_or_no,
 }
-_TOP: Mapping[str, Check] = {name: lambda value: value for name in ("bridge", "monitor", "alerts")}
+_TOP: Mapping[str, Check] = {name: lambda value: value for name in ("bridge", "monitor", "alerts", "inbox")}
 _PROJECTS = "monitor.projects"
 
 
@@ -225,6 +222,7 @@ class _Reader(Tables):
         sharepoint = sharepoint_file.sharepoint(self, monitor)
         report = report_file.report(self, monitor)
         alerts = alerts_file.alerts(self, parts)
+        bot = inbox_file.bot(self, parts)
         if self.mistakes:
             return ProjectsFile(self._path)
         return ProjectsFile(
@@ -238,6 +236,7 @@ class _Reader(Tables):
                 report=report,
             ),
             alerts=alerts,
+            bot=bot,
         )
 
     def _projects(self, tables: Any) -> list[dict[str, Any]]:

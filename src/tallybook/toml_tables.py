@@ -63,6 +63,13 @@ class Tables:
         return next((self._lines[one] for one in holders if one in self._lines), 0)
 
 
+def yes_or_no(value: Any) -> bool:
+    """A check: true or false. Raises ValueError."""
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")  # noqa: TRY004 - all mistakes of a value are ValueErrors
+    return value
+
+
 def _refuse_nul(value: Any) -> None:
     """What no database can hold is good TOML, where it is written as an escape."""
     for one in value if isinstance(value, list) else (value,):

@@ -28,6 +28,9 @@ from .core.jobs import Held
 from .core.outcomes import Became
 from .core.schedules import Schedule
 from .core.sending import Post
+from .inbox import jobs as inbox_jobs
+from .inbox.answer_types import Bot
+from .inbox.service import filing as inbox_filing
 from .inbox.service import outcomes
 from .monitor import jobs as monitor_jobs
 from .monitor import register_jobs, statistics_jobs, validity_jobs
@@ -46,7 +49,7 @@ log = structlog.get_logger()
 
 async def work(app: App, stop: asyncio.Event) -> None:
     """Works until ``stop`` is set. Starts and goes on while the database is away; no fault of one task ends another."""
-    wake = {topic: asyncio.Event() for topic in (jobs.TOPIC, receive.TOPIC, outbox.TOPIC)}
+    wake = {topic: asyncio.Event() for topic in (jobs.TOPIC, receive.TOPIC, outbox.TOPIC, inbox_filing.TOPIC)}
     handlers: dict[str, jobs.Handler] = {
         RETENTION: partial(_sweep, stop),
         monitor_jobs.RECONCILE: partial(_reconcile, app, stop),
@@ -63,6 +66,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         "jobs": lambda: jobs.run_jobs(app.db, handlers, stop, wake[jobs.TOPIC]),
         "deliveries": lambda: deliveries.process_loop(app.db, app.channels, stop, wake[receive.TOPIC]),
         "outbox": lambda: outbox.run_outbox(app.db, Post(app.senders, tell=_hear), stop, wake[outbox.TOPIC]),
+        "decisions": lambda: inbox_jobs.keep_deciding(app.db, partial(_bot, app), stop, wake[inbox_filing.TOPIC]),
         "schedules": lambda: calendar.run(stop),
         "wake-ups": lambda: wakeups.listen(app.db, app.settings.direct_database_url, wakeups.waking(wake), stop),
         "heartbeat": lambda: _beat(app, stop),
@@ -206,6 +210,15 @@ async def _manner(app: App) -> Manner:
         return read_projects_file(file).monitor.replies.manner if file.exists() else Manner()
     except WrongSetup:
         return Manner(enabled=False)
+
+
+async def _bot(app: App) -> Bot:
+    """What the projects file lets the inbox's bot do; nothing while there is a mistake in it."""
+    file = app.settings.config
+    try:
+        return read_projects_file(file).bot if file.exists() else Bot()
+    except WrongSetup:
+        return Bot()
 
 
 async def _beat(app: App, stop: asyncio.Event) -> None:

@@ -45,6 +45,8 @@ HEALTH = (
     N_("{n} posts wait for their projects' lists to be imported."),
     N_("Connected to nothing yet: no webhook has come for it. Is it subscribed at the provider?"),
     N_("Connected; what comes is kept."),
+    N_("On everything that customers wrote it is decided what to answer."),
+    N_("{n} customer waits for a decision."), N_("{n} customers wait for a decision."),
     N_("This cannot be looked at."),
     N_("In order."), N_("It is behind. An admin sees how far."),
     N_("Something is wrong here. An admin sees what it is."),
@@ -100,6 +102,7 @@ CHECKS = {
     "replies-unseen": N_("Replies never seen"),
     "whatsapp": N_("WhatsApp number"),
     "gateway": N_("Gateway number"),
+    "decisions": N_("Customers wait for a decision"),
     "installation-waiting": N_("Waiting for all businesses"),
     "installation-parked": N_("Parked for all businesses"),
 }

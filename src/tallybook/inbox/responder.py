@@ -17,6 +17,7 @@ from .answer_types import Answer, Burst, Choice, Decision, Mode
 QUIET = timedelta(seconds=8)
 LONGEST = timedelta(seconds=60)
 OLD = timedelta(hours=24)
+DELAYED = timedelta(minutes=2)  # on its way: less may be the difference of two clocks
 PERSON_STAYS = timedelta(hours=1)  # after a person's last words the thread is theirs
 SURE = 0.7
 APART = 0.1  # by how much the best must be better than one that says something else
@@ -72,7 +73,7 @@ def why_not(burst: Burst, mode: Mode, now: datetime) -> str | None:
         (burst.human_at is not None and now - burst.human_at < PERSON_STAYS, PERSON_IS_THERE),
         (any(one.type != "text" for one in messages), NOT_TEXT),
         (now - max(one.said_at for one in messages) > OLD, OLD_NEWS),
-        (all(one.late for one in messages), CAME_LATE),
+        (all(one.late and one.seen_at - one.said_at > DELAYED for one in messages), CAME_LATE),
     )
     return next((reason for holds, reason in reasons if holds), None)
 
