@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tallybook.core import keys
+from tallybook.core import key_check, keys
 from tallybook.core.db import Conn
-from tallybook.core.keys import DIRECTORY_TABLES, NATURAL_KEYS, LiveIndex
+from tallybook.core.key_check import LiveIndex
+from tallybook.core.keys import DIRECTORY_TABLES, NATURAL_KEYS
 
 TABLES = """
 select relname from pg_class where relkind = 'r' and relnamespace = current_schema()::regnamespace
@@ -32,7 +33,7 @@ async def rows(conn: Conn, statement: str) -> list[tuple[Any, ...]]:
 
 
 async def test_a_migrated_database_holds_every_declared_key(conn: Conn) -> None:
-    await keys.check(conn)
+    await key_check.check(conn)
 
 
 async def test_every_declared_key_has_the_name_that_the_database_uses(conn: Conn) -> None:
@@ -46,7 +47,7 @@ async def test_every_unique_rule_of_the_database_is_declared_or_a_plain_number(c
     surrogate = ({"id"}, {"business_id", "id"}, {"version_num"})
     extra = [
         index
-        for index in await keys.unique_indexes(conn)
+        for index in await key_check.unique_indexes(conn)
         if (index.table, frozenset(index.columns)) not in declared and set(index.columns) not in surrogate
     ]
     assert extra == []
@@ -54,7 +55,7 @@ async def test_every_unique_rule_of_the_database_is_declared_or_a_plain_number(c
 
 async def test_a_key_carries_its_scope(conn: Conn) -> None:
     """Every key of a tenant table begins with business_id; the directory tables are the listed exception."""
-    for index in await keys.unique_indexes(conn):
+    for index in await key_check.unique_indexes(conn):
         if index.table not in DIRECTORY_TABLES:
             assert index.columns[0] == "business_id", index
 
@@ -102,7 +103,7 @@ USABLE = LiveIndex(REVIEW.table, "x", list(REVIEW.columns), immediate=True, vali
     ],
 )
 def test_a_key_that_cannot_be_relied_on_is_named_with_what_mends_it(live: list[LiveIndex], word: str) -> None:
-    (sentence,) = keys.faults(live, (REVIEW,))
+    (sentence,) = key_check.faults(live, (REVIEW,))
     assert word in sentence
     assert REVIEW.constraint in sentence
     assert f"alter table {REVIEW.table} add constraint" in sentence
@@ -110,5 +111,5 @@ def test_a_key_that_cannot_be_relied_on_is_named_with_what_mends_it(live: list[L
 
 def test_the_order_of_columns_is_no_fault() -> None:
     turned = LiveIndex(REVIEW.table, "x", list(reversed(REVIEW.columns)), immediate=True, valid=True, partial=False)
-    assert keys.faults([turned], (REVIEW,)) == []
-    assert keys.faults([USABLE], (REVIEW,)) == []
+    assert key_check.faults([turned], (REVIEW,)) == []
+    assert key_check.faults([USABLE], (REVIEW,)) == []

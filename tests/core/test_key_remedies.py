@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from tallybook.core import keys
+from tallybook.core import key_check
 from tallybook.core.errors import WrongSetup
 
 LOGIN = "alter table accounts drop constraint accounts_login_key"
@@ -42,9 +42,9 @@ async def test_the_statements_that_are_printed_mend_the_key(fresh_owner_url: str
             await conn.execute(statement.encode())
         pointed = await (await conn.execute(POINTS)).fetchall()
         with pytest.raises(WrongSetup, match="accounts_login_key") as refused:
-            await keys.check(conn)
+            await key_check.check(conn)
         _, _, remedy = str(refused.value).partition("Mend it with: ")
         await conn.execute(remedy.encode())
-        await keys.check(conn)
+        await key_check.check(conn)
         assert await (await conn.execute(POINTS)).fetchall() == pointed
         assert len(pointed) == ("foreign" in broken)

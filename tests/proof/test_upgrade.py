@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tallybook.core import environment, keys, revisions, roll_back
+from tallybook.core import environment, key_check, revisions, roll_back
 from tallybook.core.db import open_database
 from tallybook.core.errors import WrongSetup
 from tests.architecture.test_sql import numbered
@@ -173,7 +173,7 @@ async def test_an_upgraded_database_is_the_same_as_a_new_one(old: str, postgres:
     for query in (COLUMNS, CONSTRAINTS, INDEXES):
         assert looked(owner, query) == looked(fresh_owner_url, query)
     async with open_database(owner, "prod") as db:
-        await db.run("check", keys.check)
+        await db.run("check", key_check.check)
 
 
 async def test_the_old_release_may_start_again_and_the_new_one_after_it(old: str, postgres: Server) -> None:

@@ -16,7 +16,7 @@ import structlog
 import typer
 
 from tallybook.app import App, open_app
-from tallybook.core import embedded, environment, keys, log
+from tallybook.core import embedded, environment, key_check, log
 from tallybook.core.db import Conn, is_transient
 from tallybook.core.embedded import Server
 from tallybook.core.errors import Unavailable, WrongSetup
@@ -187,7 +187,7 @@ async def open_checked(env: str | None) -> AsyncIterator[App]:
 
 async def _check(conn: Conn) -> None:
     await check_current(conn)
-    await keys.check(conn)
+    await key_check.check(conn)
 
 
 async def _check_later(app: App) -> None:

@@ -20,7 +20,7 @@ import structlog
 import typer
 
 from tallybook.app import App, first_business, open_app
-from tallybook.core import embedded, keys, people, revisions
+from tallybook.core import embedded, key_check, people, revisions
 from tallybook.core.db import Conn
 from tallybook.core.errors import WrongSetup
 from tallybook.settings import Settings
@@ -141,7 +141,7 @@ class _Parts:
 
 
 async def _first_admin(conn: Conn, app: App) -> str | None:
-    await keys.check(conn)
+    await key_check.check(conn)
     business = await first_business(conn, app.settings)
     return await people.ensure_first_admin(conn, business.id, app.passwords) if business else None
 

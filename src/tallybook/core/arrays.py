@@ -16,7 +16,7 @@ def texts(values: Sequence[str | None]) -> str:
     if not values:
         return "{}"
     given = values if None not in values else [value for value in values if value is not None]
-    joined = '","'.join(given)  # type: ignore[arg-type]
+    joined = '","'.join(given)  # type: ignore[arg-type]  # there is no None left
     # The fast ways hold while nothing needs escaping: then the only quotes are the ones just put there.
     if "\\" in joined or joined.count('"') > 2 * max(len(given) - 1, 0):
         return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"

@@ -11,6 +11,7 @@ from .db import Conn
 from .errors import Conflict, Invalid, NotFound, WrongSetup
 
 LOCALES = ("en", "he")
+LONGEST_NAME = 100  # the column's width
 
 
 class Business(msgspec.Struct, frozen=True):
@@ -36,7 +37,7 @@ returning id, name, time_zone, locale
 
 async def add(conn: Conn, name: str, time_zone: str, locale: str = "en") -> Business:
     """Adds a business. Raises Invalid for an unknown zone or locale, Conflict for a name that is taken."""
-    if not name.strip() or len(name) > 100:  # noqa: PLR2004 - the column's width
+    if not name.strip() or len(name) > LONGEST_NAME:
         raise Invalid("A business needs a name of at most 100 characters.")
     if time_zone not in available_timezones():
         raise Invalid(f"“{time_zone}” is not a time zone. Give a name such as Africa/Johannesburg.")

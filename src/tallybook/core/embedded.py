@@ -49,7 +49,7 @@ ROLE_EXISTS = "select 1 from pg_roles where rolname = %(name)s::text"
 DATABASE_EXISTS = "select 1 from pg_database where datname = %(name)s::text"
 
 CREATE_OWNER = "create role {owner} login createrole"
-SET_PASSWORD = "alter role {owner} password {password}"  # noqa: S105 (a statement)
+SET_PASSWORD = "alter role {owner} password {password}"  # noqa: S105 - a statement
 CREATE_DATABASE = "create database {database} owner {owner}"
 
 log = structlog.get_logger()
@@ -192,7 +192,7 @@ async def _restart(server: Server) -> None:
         async with waited_for(server.data_dir / "door.lock"):
             again = await _ensure(server.data_dir, Path(server.host))
     except (WrongSetup, OSError) as error:
-        log.error("The database server could not be started; trying again", reason=str(error))  # noqa: TRY400
+        log.error("The database server could not be started; trying again", reason=str(error))  # noqa: TRY400 - the reason is whole
         return
     if again.host != server.host:
         log.error("The database server had to move its socket. Restart Tallybook")

@@ -22,6 +22,8 @@ from tallybook.core.embedded_programs import ENVIRONMENT, Account, Programs, des
 from tallybook.core.errors import WrongSetup
 
 PORT = 5432
+PRIVATE = 0o700
+STATUS_LINE = 7  # of postmaster.pid; the server adds it last
 SOCKET_NAME = f".s.PGSQL.{PORT}"
 # The kernel allows 107 bytes; the lock file beside the socket is never bound, so only the socket's own name counts.
 LONGEST_SOCKET_PATH = 107
@@ -64,7 +66,8 @@ class PidFile:
 def read_pid_file(cluster: Path) -> PidFile | None:
     try:
         lines = (cluster / "postmaster.pid").read_text().splitlines()
-        return PidFile(int(lines[0]), Path(lines[4]), lines[7].strip() if len(lines) > 7 else "starting")  # noqa: PLR2004
+        status = lines[STATUS_LINE].strip() if len(lines) > STATUS_LINE else "starting"
+        return PidFile(int(lines[0]), Path(lines[4]), status)
     except (FileNotFoundError, IndexError, ValueError):  # absent, or half written by a server just starting
         return None
 
@@ -102,7 +105,7 @@ def _workplace_asked(pid: int, account: Account) -> tuple[int, int] | None:
     if not account.options:
         return None
     command = ["/usr/bin/stat", "-L", "-c", "%d %i", f"/proc/{pid}/cwd"]
-    done = subprocess.run(  # noqa: S603 (a system program, no shell)
+    done = subprocess.run(  # noqa: S603 - a system program, no shell
         command, check=False, capture_output=True, text=True, cwd="/", **account.options
     )
     device, _, inode = done.stdout.strip().partition(" ")
@@ -140,7 +143,7 @@ def remove_socket_folder(folder: Path) -> None:
 
 
 def _temporary_folders() -> list[str]:
-    return list(dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm")))  # noqa: S108 (made private)
+    return list(dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm")))  # noqa: S108 - made private
 
 
 def _is_ours(folder: Path, account: Account) -> bool:
@@ -151,16 +154,16 @@ def _is_ours(folder: Path, account: Account) -> bool:
     except FileNotFoundError:
         # A cleaner of temporary files took it; connection pools still know the name, so it is made again.
         with contextlib.suppress(OSError):
-            folder.mkdir(mode=0o700)
+            folder.mkdir(mode=PRIVATE)
             os.chown(folder, account.uid, account.gid)
             return True
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == account.uid and stat.S_IMODE(found.st_mode) == 0o700  # noqa: PLR2004
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == account.uid and stat.S_IMODE(found.st_mode) == PRIVATE
 
 
 def _can_enter(folder: Path, account: Account) -> bool:
     command = ["/usr/bin/test", "-w", f"{folder}/."]
-    done = subprocess.run(command, check=False, cwd="/", **account.options)  # noqa: S603 (a system program, no shell)
+    done = subprocess.run(command, check=False, cwd="/", **account.options)  # noqa: S603 - a system program, no shell
     return done.returncode == 0
 
 
@@ -171,7 +174,7 @@ def spawn(cluster: Path, programs: Programs, account: Account, socket_dir: Path,
     with descriptor(cluster) as opened, _appending(log_file) as output:
         command = [programs["postgres"], "-D", f"/proc/self/fd/{opened}"]
         command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        process = subprocess.Popen(  # noqa: S603 (our own program, no shell)
+        process = subprocess.Popen(  # noqa: S603 - our own program, no shell
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -36,6 +36,6 @@ def try_lock(lock: int, kind: int) -> bool:
 async def waited_for(path: Path) -> AsyncIterator[None]:
     """Hold the lock alone. Waits as long as others hold it; the wait can be cancelled."""
     with lock_file(path) as lock:
-        while not try_lock(lock, fcntl.LOCK_EX):  # noqa: ASYNC110 (another process cannot set our event)
+        while not try_lock(lock, fcntl.LOCK_EX):  # noqa: ASYNC110 - another process cannot set our event
             await asyncio.sleep(AGAIN)
         yield

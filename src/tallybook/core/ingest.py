@@ -138,11 +138,12 @@ async def _absorb_batch(conn: Conn, business: Business, batch: Batch, handler: H
 
 async def _both(one: Awaitable[First], other: Awaitable[Second]) -> tuple[First, Second]:
     """Awaits both to their ends, whatever becomes of either: a statement must not be left running."""
-    done = await asyncio.gather(one, other, return_exceptions=True)
-    for result in done:
-        if isinstance(result, BaseException):
-            raise result
-    return done  # type: ignore[return-value]
+    first, second = await asyncio.gather(one, other, return_exceptions=True)
+    if isinstance(first, BaseException):
+        raise first
+    if isinstance(second, BaseException):
+        raise second
+    return first, second
 
 
 async def _absorb_alone(conn: Conn, business: Business, incoming: Incoming, handler: Handler[Fact]) -> Absorbed[Fact]:

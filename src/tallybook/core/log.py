@@ -61,7 +61,7 @@ class _State:
 _state = _State()
 
 
-def configure(format: Format, file: Path | None, level: str, environment: str, key: bytes | None = None) -> None:  # noqa: A002
+def configure(format: Format, file: Path | None, level: str, environment: str, key: bytes | None = None) -> None:  # noqa: A002 - as the setting is called
     """Set up all logging of this process; may be called again. ``key`` makes the hashes that stand for identities.
 
     Without a key the hashes differ from process to process. Raises WrongSetup where the file cannot be opened.
@@ -209,12 +209,12 @@ def _local(moment: float) -> str:
 
 
 class _Stderr(logging.StreamHandler[Any]):
-    def handleError(self, _record: logging.LogRecord | None) -> None:  # noqa: N802  # the base class's name
+    def handleError(self, _record: logging.LogRecord | None) -> None:  # noqa: N802 - the base class's name
         """Say nothing: the base class would print the record unredacted, and standard error is what is broken."""
 
 
 class _File(logging.handlers.WatchedFileHandler):
-    def handleError(self, _record: logging.LogRecord | None) -> None:  # noqa: N802  # the base class's name
+    def handleError(self, _record: logging.LogRecord | None) -> None:  # noqa: N802 - the base class's name
         """Say that the file fails and why; the line itself went to standard error."""
         sys.stderr.write(f"{_local(time.time())} - ERROR - The log file cannot be written: {sys.exc_info()[1]}\n")
 

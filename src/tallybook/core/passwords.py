@@ -18,6 +18,7 @@ from .errors import Invalid
 T = TypeVar("T")
 
 SHORTEST, LONGEST = 10, 256
+TOO_FEW = 3  # different letters, as in "aaaabbbbcc"
 HASHES_AT_ONCE = 2
 _threads = ThreadPoolExecutor(HASHES_AT_ONCE, thread_name_prefix="password")
 
@@ -65,7 +66,7 @@ def check_new(password: str, login: str) -> None:
     if len(password) > LONGEST:
         raise Invalid("A password has at most 256 characters.", field="password")
     same = password.casefold().replace(login.casefold(), "")
-    if len(same) < SHORTEST // 2 or len(set(password)) <= 3:  # noqa: PLR2004 - "aaaabbbbcc"
+    if len(same) < SHORTEST // 2 or len(set(password)) <= TOO_FEW:
         raise Invalid("This password is too easy to guess: take one that nobody would try.", field="password")
 
 

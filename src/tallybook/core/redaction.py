@@ -18,7 +18,7 @@ REDACTED = "[redacted]"
 # A field is redacted when one of these is its name or a whole word of it: `text`, `message_text`, `slack_bot_token`.
 SECRET_FIELDS = frozenset(
     """text body caption content message payload comment token password passwd secret authorization cookie cookies
-    credential credentials dsn signature conninfo""".split()  # noqa: SIM905  # a list of words reads best as words
+    credential credentials dsn signature conninfo""".split()  # noqa: SIM905 - a list of words reads best as words
 )
 IDENTITY_FIELDS = frozenset(("phone", "sender", "recipient", "jid", "lid", "email", "msisdn", "wamid"))
 # Names which hold an identity as a whole, though each of their words alone is harmless.

@@ -17,6 +17,7 @@ from .sheets import Cell
 EXCEL_BEGINS = date(1899, 12, 30)  # Excel's day 0, its imaginary 29 February 1900 being allowed for
 SERIALS = (36526, 73050)  # 2000-01-01 to 2099-12-31
 CENTURY = 2000
+IN_TWO_DIGITS = 100  # years below it were written without their century
 NOON = 12
 MONTHS = 12
 
@@ -66,7 +67,7 @@ def _written_day(text: str) -> date | None:
     else:
         return None
     try:
-        return date(year + CENTURY if year < 100 else year, month, day)  # noqa: PLR2004 - a year of two digits
+        return date(year + CENTURY if year < IN_TWO_DIGITS else year, month, day)
     except ValueError:
         return None
 

@@ -154,7 +154,7 @@ def bytes_used(root: Path) -> int:
 def write_durably(path: Path, data: bytes) -> None:
     """Write a small file so that after a crash it is there as a whole or not at all. Raises OSError."""
     draft = path.with_name(path.name + ".tmp")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123  # the mode
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

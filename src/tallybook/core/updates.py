@@ -24,8 +24,10 @@ LONGEST = 250
 
 def moment(told: float | str | None) -> datetime | None:
     """A time as providers tell it: seconds since 1970, as text or number; None where it is none."""
+    if told is None:
+        return None
     with contextlib.suppress(TypeError, ValueError, OverflowError):
-        seconds = float(told)  # type: ignore[arg-type]
+        seconds = float(told)
         seconds = seconds / 1000 if seconds > LATEST else seconds
         return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < _LAST else None
     return None

@@ -13,6 +13,8 @@ from .bridge_file import Said
 
 ZONE = ZoneInfo("Africa/Johannesburg")
 DAYS = 14
+# Parts of one: posts that hold two drops, posts after which somebody chats, days on which a drop is in no list.
+HOLD_TWO, CHATTED, MISTAKEN = 0.1, 0.4, 0.5
 # A day's drops are numbered by the day, in a ring longer than the history; those of the running demo come behind them.
 _RING, _A_DAY = 60, 60
 LIVE_FROM = _RING * _A_DAY
@@ -127,14 +129,14 @@ def _texts(group: Group, of: date, numbers: list[int], dice: random.Random) -> I
     for number in range(min(2, group.week[yesterday.weekday()] // 4)):
         yield dice.choice(AGAIN).format(group.drop(yesterday, number))
     while numbers:
-        if len(numbers) > 1 and dice.random() < 0.1:  # noqa: PLR2004 - one in ten holds two
+        if len(numbers) > 1 and dice.random() < HOLD_TWO:
             yield dice.choice(PAIRS).format(numbers.pop(0), numbers.pop(0))
         else:
             yield dice.choice(POSTS).format(numbers.pop(0))
         yield from [""] * dice.choice((0, 0, 1, 2))
-        if dice.random() < 0.4:  # noqa: PLR2004
+        if dice.random() < CHATTED:
             yield dice.choice(CHATTER)
-    if group is LAWLEY and dice.random() < 0.5:  # noqa: PLR2004
+    if group is LAWLEY and dice.random() < MISTAKEN:
         yield f"{unknown_drop(of.toordinal())} uploaded"
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tallybook.app import App, Watching, first_business
-from tallybook.core import businesses, keys, people
+from tallybook.core import businesses, key_check, people
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
 from tallybook.core.db import Conn
@@ -44,6 +44,7 @@ REASONS = (
     "The photo is blurred", "The serial cannot be read", "The house number is not in the picture",
     "The power level is outside the limits", "The light is red", "The signature is missing",
 )  # fmt: skip
+FAULTY, IN_PART, OPEN_YET = 0.75, 0.9, 1.1  # above it a drop has wrong steps, steps not judged yet, or none judged
 MOST = 5_000  # reviews; two weeks make some five hundred
 
 
@@ -86,7 +87,7 @@ def _write_files(folder: Path) -> None:
 
 
 async def _business(conn: Conn, app: App) -> Business:
-    await keys.check(conn)
+    await key_check.check(conn)
     return await first_business(conn, app.settings) or await businesses.find(conn, BUSINESS)
 
 
@@ -121,12 +122,12 @@ def judged(row: ReviewRow, now: datetime) -> Changes | None:
     dice = random.Random(row.drop_number)  # noqa: S311 - made up, no secret
     recent = now - row.said_at < timedelta(days=1)
     luck = dice.random() + (0.4 if recent else 0.0)
-    if luck > 1.1:  # noqa: PLR2004
+    if luck > OPEN_YET:
         return None
-    if row.resubmitted or luck > 0.75:  # noqa: PLR2004
+    if row.resubmitted or luck > FAULTY:
         wrong = dice.sample(STEP_COLUMNS, dice.choice((1, 1, 2)))
         seen: Sequence[str] = [column for column in STEP_COLUMNS if column not in wrong]
-        if luck > 0.9:  # noqa: PLR2004 - some are judged in part
+        if luck > IN_PART:
             seen = seen[: dice.randint(2, 9)]
         reasons = {column: dice.choice(REASONS) for column in wrong}
         return Changes(ticks=dict.fromkeys(seen, True), reasons=reasons)
