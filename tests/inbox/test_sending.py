@@ -132,6 +132,11 @@ async def test_it_is_sent_by_the_number_written_to_and_the_thread_hears_that(
     assert (entry.who, entry.action, entry.after) == (agent.name, "conversation.answered", {"message": message_id})
 
 
+async def test_the_lines_of_a_form_are_lines_and_no_more(db: Database, agent: Caller, thread: int) -> None:
+    await answer(db, agent, thread, " Until six.\r\n\r\nSee you! \r\n")
+    assert [row[0] for row in await ours(db)] == ["Until six.\n\nSee you!"]
+
+
 async def test_two_presses_at_once_with_one_key_send_once(
     db: Database, business: Business, agent: Caller, thread: int, post: Post, api: FakeCloudApi
 ) -> None:

@@ -73,7 +73,7 @@ async def window_of(conn: Conn, caller: Caller, conversation_id: int) -> Window:
 def _checked(text: str, key: str) -> str:
     if not 1 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
         raise Invalid(f"A message needs a key of 1 to {LONGEST_KEY} letters, digits or signs.")
-    text = text.strip()
+    text = text.replace("\r\n", "\n").strip()  # as a browser's form sends its lines
     if not 1 <= len(text) <= LONGEST_TEXT:
         raise Invalid(f"A message has 1 to {LONGEST_TEXT:,} characters.")
     if "\0" in text or any("\ud800" <= one <= "\udfff" for one in text):
