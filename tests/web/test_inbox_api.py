@@ -129,8 +129,8 @@ async def test_a_long_thread_and_a_long_list_are_read_page_by_page(
 ) -> None:
     async def more(conn: Conn) -> None:
         await world.said(conn, noa, *(f"more {number}" for number in range(150)), since=NOON + timedelta(hours=1))
-        for number in range(50):
-            await world.customer(conn, business, f"+27820001{number:03}", at=NOON - timedelta(minutes=number))
+        for number in range(20, 70):
+            await world.customer(conn, business, f"+278200000{number}", at=NOON - timedelta(minutes=number))
 
     await db.run("more", more)
     bodies: list[str] = []

@@ -11,7 +11,7 @@ from tallybook.inbox import naming
 from tallybook.inbox.thread_types import Filter, Place, Thread
 
 COUNTED = 1000  # threads; counting more takes longer than showing some of them
-LOOKED_THROUGH = 2000  # threads that the team has read, in which those are sought that one person has not
+LOOKED_THROUGH = 2000  # threads, in which those are sought that one person has not read
 _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
 
 # Of a person by his own pointer, else the team's. A sub-select stays a look-up by key, however many threads there are.
@@ -46,12 +46,14 @@ and (c.last_message_at, c.id) < (
 _IN_ORDER = "order by c.last_message_at desc, c.id desc"
 _FOUND = f"select c.id, c.last_message_at from whatsapp_conversation c {_FILTERS} {_SEARCH} {_BEFORE} {_IN_ORDER}"
 # What waits for the team is in an index of its own, and most of what waits for one person waits for the team too. The
-# rest is what others have read and he has not; no index can know that of everybody, so that it is sought in the newest.
+# rest is what others have read and he has not; no index can know that of everybody. Both are sought in the newest, so
+# that it takes no longer where he has read everything.
 _FOUND_UNREAD = f"""
 select c.id, c.last_message_at from (
-    (select c.id, c.last_message_at from whatsapp_conversation c
-     where c.business_id = {_HIDDEN} and c.inbound > c.read_inbound and {_UNREAD} > 0 {_SEARCH} {_BEFORE}
-     {_IN_ORDER} limit %(limit)s)
+    (select c.id, c.last_message_at from (
+        select * from whatsapp_conversation c where c.business_id = {_HIDDEN} and c.inbound > c.read_inbound {_BEFORE}
+        {_IN_ORDER} limit {LOOKED_THROUGH}) c
+     where {_UNREAD} > 0 {_SEARCH} {_IN_ORDER} limit %(limit)s)
     union all
     (select c.id, c.last_message_at from (
         select * from whatsapp_conversation c where c.business_id = {_HIDDEN} {_BEFORE}
