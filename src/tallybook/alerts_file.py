@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from .core.alarms import Terms
-from .toml_tables import Check, Tables
+from .toml_tables import Check, Tables, yes_or_no
 
 ALERTS, MAIL, WEBHOOK = "alerts", "alerts.mail", "alerts.webhook"
 LONGEST = timedelta(days=1)
@@ -102,12 +102,6 @@ def _name(value: Any) -> str:
     return value
 
 
-def _yes_or_no(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")  # noqa: TRY004  # all mistakes of a value are ValueErrors here
-    return value
-
-
 def _duration(value: Any) -> timedelta:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST.total_seconds():
         raise ValueError("must be a number of seconds from 0 to 86400")
@@ -119,7 +113,7 @@ _ALERTS: Mapping[str, Check] = {
     "webhook": lambda value: value,
 }  # fmt: skip
 _MAIL: Mapping[str, Check] = {"to": addresses, "from": address}
-_WEBHOOK: Mapping[str, Check] = {"name": _name, "url": _url, "allow_internal": _yes_or_no}
+_WEBHOOK: Mapping[str, Check] = {"name": _name, "url": _url, "allow_internal": yes_or_no}
 
 
 def alerts(reader: Tables, parts: dict[str, Any]) -> AlertsEntry:

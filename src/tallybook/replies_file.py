@@ -11,9 +11,10 @@ import msgspec
 from .channels.bridge.sender import LIMITS
 from .core.rates import Limit, Limits
 from .monitor.reply_types import Manner
-from .toml_tables import Check, Tables
+from .toml_tables import Check, Tables, yes_or_no
 
 REPLIES = "monitor.replies"
+MOST = 10_000  # messages in any window
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 WINDOWS = {"per_minute": MINUTE, "per_hour": HOUR, "per_day": DAY}
 
@@ -25,12 +26,6 @@ class RepliesEntry(msgspec.Struct, frozen=True):
     limits: Limits = LIMITS
 
 
-def _yes_or_no(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")  # noqa: TRY004  # all mistakes of a value are ValueErrors here
-    return value
-
-
 def _minutes(value: Any) -> timedelta:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= DAY / MINUTE:
         raise ValueError("must be a number of minutes from 0 to 1440")
@@ -38,13 +33,13 @@ def _minutes(value: Any) -> timedelta:
 
 
 def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10_000:  # noqa: PLR2004
-        raise ValueError("must be a whole number from 1 to 10000")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST:
+        raise ValueError(f"must be a whole number from 1 to {MOST}")
     return value
 
 
 _REPLIES: Mapping[str, Check] = {
-    "enabled": _yes_or_no, "max_age_minutes": _minutes, "per_minute": _count, "per_hour": _count, "per_day": _count,
+    "enabled": yes_or_no, "max_age_minutes": _minutes, "per_minute": _count, "per_hour": _count, "per_day": _count,
     "cooldown_minutes": _minutes, "grace_minutes": _minutes,
 }  # fmt: skip
 

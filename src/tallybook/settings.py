@@ -3,7 +3,7 @@
 ``python -m tallybook.settings`` prints docs/settings.md, which is made from this file.
 """
 
-# ruff: noqa: RUF009  # _setting is dataclasses.field with a sentence beside it
+# ruff: noqa: RUF009 - _setting is dataclasses.field with a sentence beside it
 from __future__ import annotations
 
 import difflib
@@ -261,7 +261,7 @@ def _filled(values: dict[str, Any], environ: Mapping[str, str], folder: Path) ->
     values["config"] = folder / values["config"]
     values["direct_database_url"] = values["direct_database_url"] or values["database_url"]
     values["owner_database_url"] = values["owner_database_url"] or values["direct_database_url"]
-    host = {"0.0.0.0": "localhost", "::": "localhost"}.get(values["host"], values["host"])  # noqa: S104
+    host = {"0.0.0.0": "localhost", "::": "localhost"}.get(values["host"], values["host"])  # noqa: S104 - only compared
     host = f"[{host}]" if ":" in host else host
     values["public_url"] = values["public_url"] or f"http://{host}:{values['port']}"
     if not (environ.get(f"{PREFIX}LOG_FORMAT") or environ.get(f"{PREFIX}LOG_FORMAT_FILE")):
@@ -275,7 +275,7 @@ def _kept_key(path: Path) -> str:
             return path.read_text(encoding="utf-8")
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(read.KEY_LENGTH))
             file.flush()
             os.fsync(file.fileno())

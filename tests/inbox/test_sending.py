@@ -245,6 +245,13 @@ async def test_who_is_known_by_a_user_id_alone_is_answered(
     assert [one.to for one in api.taken] == [BSUID]
 
 
+async def test_a_group_is_not_answered_as_if_it_were_a_person(db: Database, agent: Caller, number: str) -> None:
+    await come(db, said(written("Hello all", group_id="Y2FwaV9ncm91cDoxMjM")))
+    ((thread,),) = await rows(db, "select id from whatsapp_conversation")
+    with pytest.raises(Conflict, match="Nothing is known"):
+        await answer(db, agent, thread)
+
+
 async def test_a_lost_answer_ends_unknown_and_the_report_settles_it(
     db: Database, business: Business, agent: Caller, thread: int, post: Post, api: FakeCloudApi
 ) -> None:

@@ -65,7 +65,7 @@ def kept_password(file: Path) -> str:
         return file.read_text(encoding="utf-8").strip()
     password = one_time()
     draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as lines:  # noqa: PTH123
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as lines:
         lines.write(password)
     draft.replace(file)
     return password

@@ -1,4 +1,4 @@
-"""The natural keys, declared once. Migrations create them, ON CONFLICT names them, key_check.py holds them at start-up."""
+"""The natural keys, declared once. Migrations create them, ON CONFLICT names them, key_check.py holds them."""
 
 from __future__ import annotations
 

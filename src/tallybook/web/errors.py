@@ -42,7 +42,7 @@ CODES = {
     429: "TOO_MANY_REQUESTS",
 }
 RETRY_AFTER = 5  # seconds, while the database is away
-SERVER_ERROR = 500
+TOO_MANY, SERVER_ERROR, UNAVAILABLE = 429, 500, 503
 
 unforeseen = Counter("tallybook_unforeseen_errors_total", "Requests that failed in a way nobody foresaw.", ["route"])
 log = structlog.get_logger()
@@ -91,7 +91,7 @@ def answer(
         body = msgspec.json.encode(NotOk(fault), enc_hook=str)
         return Response(body, status_code=status, media_type=MediaType.JSON, headers=headers)
     words = i18n.words(pages.language_of(request))
-    seconds = headers.get("retry-after") if status == 429 else None  # noqa: PLR2004
+    seconds = headers.get("retry-after") if status == TOO_MANY else None
     context = {
         "status": status,
         "code": fault.code,
@@ -113,7 +113,7 @@ def _ours(request: Request[Any, Any, Any], error: core.TallybookError) -> Respon
     headers = {}
     if isinstance(error, core.TooMany):
         headers["retry-after"] = str(error.retry_after)
-    elif status == 503:  # noqa: PLR2004
+    elif status == UNAVAILABLE:
         headers["retry-after"] = str(RETRY_AFTER)
     return answer(request, status, Fault(error.code, error.message, error.details), headers)
 

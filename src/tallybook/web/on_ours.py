@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from granian.net import SocketHolder  # type: ignore[attr-defined]
+from granian.net import SocketHolder  # type: ignore[attr-defined]  # made in Rust, left out of its types
 from granian.server.embed import Server
 
 from .listening import BACKLOG
@@ -27,5 +27,6 @@ class OnOurs(Server):
         copy.settimeout(0)
         holder: Any = SocketHolder
         no_path = False
-        self._shd = holder(copy.detach(), no_path, BACKLOG)
-        self._sfd = self._shd.get_fd()  # type: ignore[attr-defined]
+        shared = holder(copy.detach(), no_path, BACKLOG)
+        self._shd = shared
+        self._sfd = shared.get_fd()

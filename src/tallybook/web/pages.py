@@ -156,7 +156,7 @@ def _environment(loader: BaseLoader, locale: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.install_gettext_translations(i18n.words(locale), newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_translations(i18n.words(locale), newstyle=True)  # type: ignore[attr-defined]  # the extension adds it
     environment.globals["asset"] = asset
     environment.globals.update(pieces(asset, i18n.words(locale)))
     return environment

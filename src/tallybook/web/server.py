@@ -106,5 +106,5 @@ async def _serve(app: App, stop: asyncio.Event, ours: socket.socket) -> None:
         # From here on nobody new comes in: whoever takes the port next may have it.
         ours.close()
         if not serving.done():
-            server.stop()  # type: ignore[no-untyped-call]
+            server.stop()  # type: ignore[no-untyped-call]  # Granian's has no types
         await serving

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 _MAGIC = b"SQLite format 3\0"
+_HEADER = 100  # bytes that begin every SQLite file
 _PAGE = 512
 
 LOCKED = "{path} is locked by another program. It is tried again at every poll."
@@ -55,7 +56,7 @@ def looks_wrong(path: Path, header: bytes, size: int) -> str | None:
     if size == 0:
         return EMPTY.format(path=path)
     if header[:16] == _MAGIC:
-        return MALFORMED.format(path=path) if len(header) < 100 else None  # noqa: PLR2004 - the header's length
+        return MALFORMED.format(path=path) if len(header) < _HEADER else None
     # An encrypted file is whole pages of noise; anything else that is no SQLite file is most often a text or an image.
-    noise = size % _PAGE == 0 and any(byte > 0x7F for byte in header[:16])  # noqa: PLR2004 - beyond ASCII
+    noise = size % _PAGE == 0 and not header[:16].isascii()
     return (ENCRYPTED if noise else NOT_A_DATABASE).format(path=path)

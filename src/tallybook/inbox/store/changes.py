@@ -71,12 +71,15 @@ select from whatsapp_message m where m.business_id = {_HIDDEN} and m.channel = %
 """
 UNCOUNT = f"""
 update whatsapp_conversation c set inbound = c.inbound - 1,
-    read_inbound = c.read_inbound - case when c.read_seq >= %(seq)s::bigint then 1 else 0 end
+    read_inbound = least(c.inbound - 1, c.read_inbound - case when c.read_seq >= %(seq)s::bigint then 1 else 0 end)
 where c.business_id = {_HIDDEN} and c.id = %(conversation_id)s::bigint
 """
 UNCOUNT_READERS = f"""
-update conversation_reads r set inbound = r.inbound - 1
-where r.business_id = {_HIDDEN} and r.conversation_id = %(conversation_id)s::bigint and r.seq >= %(seq)s::bigint
+update conversation_reads r
+set inbound = least(c.inbound, r.inbound - case when r.seq >= %(seq)s::bigint then 1 else 0 end)
+from whatsapp_conversation c
+where r.business_id = {_HIDDEN} and r.conversation_id = %(conversation_id)s::bigint
+    and c.business_id = {_HIDDEN} and c.id = r.conversation_id and (r.seq >= %(seq)s::bigint or r.inbound > c.inbound)
 """
 
 

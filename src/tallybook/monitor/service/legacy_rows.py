@@ -21,6 +21,7 @@ UNRESOLVED = "unresolved"
 MARKETING = "Marketing Activations"
 RESUBMITTED = re.compile(r"--- RESUBMITTED (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
 LIMITS = {"drop_number": 50, "user_name": 100, "submitted_by": 255, "locked_by": 255}
+LONGEST_DROP = 20  # of the lists and of marketing's register
 NO_ZONE = "a time without a zone, read in the zone that was stated"
 LID = "a sender known by a LID alone: kept as unresolved"
 HALF_LOCK = "half a lock, left out"
@@ -131,7 +132,7 @@ def activation(row: Row, terms: Terms) -> Post:
     said = moment(row.get("whatsapp_message_date"), terms, remarks) or moment(row.get("created_at"), terms, remarks)
     if said is None:
         raise Unusable("it has no time")
-    if len(drop) > 20:  # noqa: PLR2004 - the column's width
+    if len(drop) > LONGEST_DROP:
         raise Unusable("its drop number is too long")
     phone, name = _sender(row, terms, remarks)
     columns = {
@@ -156,7 +157,7 @@ def refused(row: Row, terms: Terms) -> Post:
 def valid(row: Row, terms: Terms) -> tuple[str, str]:
     """A row of ``valid_drop_numbers``, as (drop number, project). Raises Unusable."""
     drop = _drop(row)
-    if len(drop) > 20:  # noqa: PLR2004 - the column's width
+    if len(drop) > LONGEST_DROP:
         raise Unusable("its drop number is too long")
     return drop, _project(row, terms, [])
 

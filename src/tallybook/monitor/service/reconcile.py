@@ -155,7 +155,10 @@ def _post(entry: Entry, projects: Mapping[str, Project], business: Business, now
     """A line as the post that it stands for. A day without a time counts as its noon, and never as later than now."""
     project = projects[entry.project]
     said_at = min(datetime.combine(entry.day, entry.at or NOON, business.zone), now)
-    return Post(0, True, entry.drop_number, project, said_at, None, MANUAL, project.group)  # noqa: FBT003
+    return Post(
+        message_id=0, fresh=True, drop_number=entry.drop_number, project=project, said_at=said_at, phone=None,
+        bridge=MANUAL, chat=project.group,
+    )  # fmt: skip
 
 
 def _message(post: Post, entry: Entry) -> Incoming:
