@@ -114,7 +114,7 @@ async def test_an_answer_is_written_kept_while_nothing_answers_and_sent_once(
     await expect(tab.page.locator("#note")).to_contain_text("Can be answered freely until")
 
 
-@pytest.mark.parametrize("look", ["hebrew desk", "dark desk", "hebrew phone", "dark tablet"])
+@pytest.mark.parametrize("look", ["hebrew desk", "hebrew phone", "dark tablet"])
 async def test_each_kind_of_message_is_told_apart_at_every_width_and_in_hebrew(
     open_tab: OpenTab, db: Database, business: Business, duma: world.Someone, look: str
 ) -> None:

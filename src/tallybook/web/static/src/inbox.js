@@ -130,11 +130,14 @@ export async function refreshInbox(part = "fresh") {
   asking = true;
   const id = open();
   const older = new URL(location.href).searchParams.has("before");
-  const page = await fragment(`/inbox${id ? `/${id}` : ""}${location.search}`, part);
-  const list = page && $("#fresh-list", page);
-  if (list) freshList(list);
-  if (list && id && id === open() && !older && $("#fresh-thread #talk", page)) freshThread($("#fresh-thread", page));
-  asking = false;
+  try {
+    const page = await fragment(`/inbox${id ? `/${id}` : ""}${location.search}`, part);
+    const list = page && $("#fresh-list", page);
+    if (list) freshList(list);
+    if (list && id && id === open() && !older && $("#fresh-thread #talk", page)) freshThread($("#fresh-thread", page));
+  } finally {
+    asking = false;
+  }
   if (again) {
     const next = again;
     again = false;
@@ -146,7 +149,7 @@ export async function refreshInbox(part = "fresh") {
 /** After a thread was opened: its badge is gone, since the server read it before it answered. */
 function opened() {
   const talk = $("#talk");
-  $("#content").classList.toggle("has-thread", !!talk);
+  $("#content").classList.toggle("has-thread", location.pathname !== "/inbox");
   markCurrent();
   if (!talk) return;
   const row = $(`#talk-${talk.dataset.id}`);
