@@ -11,7 +11,7 @@ from tallybook.inbox import naming
 from tallybook.inbox.thread_types import Filter, Place, Thread
 
 COUNTED = 1000  # threads; counting more takes longer than showing some of them
-LOOKED_THROUGH = 2000  # threads, in which those are sought that one person has not read
+LOOKED_THROUGH = 1000  # threads, in which those are sought that one person has not read
 _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
 
 # Of a person by his own pointer, else the team's. A sub-select stays a look-up by key, however many threads there are.
