@@ -94,7 +94,8 @@ def tells_it_once(part: Running) -> None:
     assert part.said.count("The database is away") == 1, part.said
     assert part.said.count("The database is back") == 1, part.said
     troubles = [line for line in part.said.splitlines() if " - WARNING - " in line or " - ERROR - " in line]
-    assert len(troubles) <= 4, troubles  # one for each connection of its own, however long the outage
+    # One for each connection of its own, and what was asked for at the very end: however long the outage.
+    assert len(troubles) <= 8, troubles
 
 
 @pytest.fixture
