@@ -17,13 +17,14 @@ from tallybook.core.channel_accounts import NewAccount
 from tallybook.core.db import Database
 from tallybook.inbox import jobs
 from tallybook.inbox.answer_types import Bot, Choice, Mode
-from tallybook.inbox.service import answering, sending
+from tallybook.inbox.service import answering, merging, sending
 from tallybook.inbox.service.answering import Turn
 from tests import world
 from tests.channels.whatsapp import bodies
 from tests.channels.whatsapp.bodies import CUSTOMER, NUMBER, OTHER, OURS, body, change, said, text
 from tests.channels.whatsapp.test_received import SEAL, come
 from tests.core.worked import rows, until
+from tests.world import Someone
 
 DECISIONS = "select seq, decision, reason, body, outgoing_key from reply_decisions order by conversation_id, seq"
 OUTBOX = "select dedup_key, recipient, body->>'text', priority from outbox order by id"
@@ -210,6 +211,25 @@ async def test_echoes_and_history_ask_for_no_decision(db: Database, shop: Busine
     assert await rows(db, "select count(*)::int from whatsapp_message") == [(4,)]
     assert await answering.decide_due(db, turn(shop, after=600)) == {}
     assert await rows(db, DECISIONS) == []
+
+
+async def test_what_is_written_after_two_people_were_parted_is_decided_on(
+    db: Database, shop: Business, root: Someone
+) -> None:
+    await come(db, said(written("Hello")))
+    await answering.decide_due(db, turn(shop))
+    await come(db, body(change("messages", written("Hello", 2) | {"from": OTHER})))
+    await answering.decide_due(db, turn(shop))
+    joined = await db.run("join", lambda conn: merging.join(conn, shop, 1, 2, root.caller))
+    await answering.decide_due(db, turn(shop))
+    assert [row[0] for row in await rows(db, DECISIONS)] == [1, 2]
+    await db.run("part", lambda conn: merging.undo(conn, root.caller, joined))
+    await answering.decide_due(db, turn(shop))
+    for number in (3, 4):
+        await come(db, body(change("messages", written("Are you there?", number))))
+        await answering.decide_due(db, turn(shop))
+    first = "select d.seq from reply_decisions d order by conversation_id, seq"
+    assert await rows(db, first) == [(1,), (2,), (3,), (1,)]
 
 
 async def test_health_says_when_customers_wait_for_a_decision(db: Database, shop: Business) -> None:

@@ -13,10 +13,11 @@ from tallybook.inbox.answer_types import Answer, Burst, Choice, Decision, Heard
 COUNTED = 1000  # customers that wait; more are not counted
 _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
 
-# What a thread ``c`` holds that nobody has decided on.
+# What a thread ``c`` holds that nobody has decided on, and nobody has taken back.
 _UNDECIDED = f"""
 from whatsapp_message m
-where m.business_id = {_HIDDEN} and m.conversation_id = c.id and m.counted and m.seq > coalesce((
+where m.business_id = {_HIDDEN} and m.conversation_id = c.id and m.counted and m.status <> 'deleted'
+    and m.seq > coalesce((
     select max(d.seq) from reply_decisions d where d.business_id = {_HIDDEN} and d.conversation_id = c.id), 0)
 """
 # A counter that moved without a message to decide on (two threads became one, or were parted) is due as well, so that

@@ -155,13 +155,19 @@ update whatsapp_conversation t set customer_number = r.customer_number, customer
     is_open = r.is_open, bot_active = r.bot_active, assigned_to = r.assigned_to, channel = r.channel,
     account = r.account, last_body = r.last_body, last_type = r.last_type, last_source = r.last_source,
     last_seq = r.last_seq, inbound = r.inbound, read_seq = r.read_seq, read_inbound = r.read_inbound,
-    updated_at = r.updated_at
+    decided_inbound = 0, updated_at = r.updated_at
 from jsonb_populate_record(null::whatsapp_conversation, %(row)s) r
 cross join lateral (
     select max(m.said_at) as said_at, max(m.said_at) filter (where m.direction = 'in') as written_at
     from whatsapp_message m where m.business_id = %(business_id)s::int and m.conversation_id = r.id
         and m.seq > %(last_seq)s::bigint) s
 where t.business_id = %(business_id)s::int and t.id = r.id
+"""
+# A decision on what is not in the thread any more would pass for one on what comes next.
+FORGET_DECISIONS = """
+delete from reply_decisions d using whatsapp_conversation t
+where t.business_id = %(business_id)s::int and t.id = %(id)s::bigint
+    and d.business_id = t.business_id and d.conversation_id = t.id and d.seq > t.last_seq
 """
 DROP_EMPTY = """
 delete from whatsapp_conversation t where t.business_id = %(business_id)s::int and t.id = %(id)s::bigint
@@ -172,6 +178,7 @@ delete from whatsapp_conversation t where t.business_id = %(business_id)s::int a
 async def restore_thread(conn: Conn, business_id: int, row: Row, last_seq: int) -> None:
     """Has a thread be as this row says; what came after ``last_seq`` moves its clocks on."""
     await conn.execute(RESTORE_THREAD, {"business_id": business_id, "row": Jsonb(row), "last_seq": last_seq})
+    await conn.execute(FORGET_DECISIONS, {"business_id": business_id, "id": row["id"]})
 
 
 async def drop_empty(conn: Conn, business_id: int, conversation_id: int) -> None:
