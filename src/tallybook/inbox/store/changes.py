@@ -63,23 +63,33 @@ TAKE_BACK = f"""
 update whatsapp_message m set status = 'deleted', body = ''
 where m.business_id = {_HIDDEN} and m.channel = %(channel)s and m.account = %(account)s
     and m.provider_message_id = %(about)s and m.status <> 'deleted'
-returning m.conversation_id, m.seq, m.counted
+returning m.conversation_id, m.seq, m.counted, m.id
 """
 THERE = f"""
 select from whatsapp_message m where m.business_id = {_HIDDEN} and m.channel = %(channel)s
     and m.account = %(account)s and m.provider_message_id = %(about)s
 """
+# What lay before a joining in the other thread may have been read there, and lie behind what waits here.
+_READ_BEFORE = f"""exists (select from merged_messages b
+    join contact_merges j on j.business_id = b.business_id and j.id = b.merge_id and j.undone_at is null
+    where b.business_id = {_HIDDEN} and b.message_id = %(id)s::bigint and b.seq <= """
 UNCOUNT = f"""
 update whatsapp_conversation c set inbound = c.inbound - 1,
-    read_inbound = least(c.inbound - 1, c.read_inbound - case when c.read_seq >= %(seq)s::bigint then 1 else 0 end)
+    read_inbound = least(c.inbound - 1, c.read_inbound - case
+        when c.read_seq >= %(seq)s::bigint or {_READ_BEFORE} (j.gone -> 'thread' ->> 'read_seq')::bigint) then 1
+        else 0 end)
 where c.business_id = {_HIDDEN} and c.id = %(conversation_id)s::bigint
 """
 UNCOUNT_READERS = f"""
 update conversation_reads r
-set inbound = least(c.inbound, r.inbound - case when r.seq >= %(seq)s::bigint then 1 else 0 end)
+set inbound = least(c.inbound, r.inbound - case
+    when r.seq >= %(seq)s::bigint or {_READ_BEFORE} (
+        select g.seq from jsonb_populate_recordset(null::conversation_reads, j.gone -> 'reads') g
+        where g.account_id = r.account_id)) then 1
+    else 0 end)
 from whatsapp_conversation c
 where r.business_id = {_HIDDEN} and r.conversation_id = %(conversation_id)s::bigint
-    and c.business_id = {_HIDDEN} and c.id = r.conversation_id and (r.seq >= %(seq)s::bigint or r.inbound > c.inbound)
+    and c.business_id = {_HIDDEN} and c.id = r.conversation_id
 """
 
 
@@ -96,9 +106,9 @@ async def take_back(conn: Conn, business_id: int, change: Change) -> bool:
     row = await (await conn.execute(TAKE_BACK, values)).fetchone()
     if row is None:
         return (await conn.execute(THERE, values)).rowcount == 1
-    conversation_id, seq, counted = row
+    conversation_id, seq, counted, number = row
     if counted:
-        counts = {"business_id": business_id, "conversation_id": conversation_id, "seq": seq}
+        counts = {"business_id": business_id, "conversation_id": conversation_id, "seq": seq, "id": number}
         await conn.execute(UNCOUNT, counts)
         await conn.execute(UNCOUNT_READERS, counts)
     return True
