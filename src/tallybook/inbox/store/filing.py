@@ -145,6 +145,7 @@ class Row(msgspec.Struct, frozen=True):
     late: bool
 
 
+# Seen when it is written, under the thread's lock: whoever counts by the clock of the last look counts the same.
 SAVE = """
 insert into whatsapp_message (business_id, conversation_id, to_number, direction, body, message_type, status, provider,
     provider_message_id, created_at, source, quoted_message_stanza_id, lead_id, seq, said_at, late, channel, account,
@@ -152,7 +153,7 @@ insert into whatsapp_message (business_id, conversation_id, to_number, direction
 select %(business_id)s::int, u.conversation_id, u.to_number,
     case when u.source = 'customer' then 'in' else 'out' end, u.body, u.type,
     case when u.source = 'customer' then 'received' else 'sent' end, u.provider, u.external,
-    case when u.past then least(u.said_at, now()) else now() end, u.source, nullif(u.quotes, ''), null, u.seq,
+    case when u.past then least(u.said_at, now()) else clock_timestamp() end, u.source, nullif(u.quotes, ''), null, u.seq,
     u.said_at, u.late, u.channel, u.account, u.message_id, u.source = 'customer' and not u.past
 from unnest(%(conversations)s::bigint[], %(numbers)s::text[], %(bodies)s::text[], %(types)s::text[],
     %(providers)s::text[], %(external)s::text[], %(past)s::bool[], %(sources)s::text[], %(quotes)s::text[],
