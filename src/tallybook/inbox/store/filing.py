@@ -153,8 +153,8 @@ insert into whatsapp_message (business_id, conversation_id, to_number, direction
 select %(business_id)s::int, u.conversation_id, u.to_number,
     case when u.source = 'customer' then 'in' else 'out' end, u.body, u.type,
     case when u.source = 'customer' then 'received' else 'sent' end, u.provider, u.external,
-    case when u.past then least(u.said_at, now()) else clock_timestamp() end, u.source, nullif(u.quotes, ''), null, u.seq,
-    u.said_at, u.late, u.channel, u.account, u.message_id, u.source = 'customer' and not u.past
+    case when u.past then least(u.said_at, now()) else clock_timestamp() end, u.source, nullif(u.quotes, ''), null,
+    u.seq, u.said_at, u.late, u.channel, u.account, u.message_id, u.source = 'customer' and not u.past
 from unnest(%(conversations)s::bigint[], %(numbers)s::text[], %(bodies)s::text[], %(types)s::text[],
     %(providers)s::text[], %(external)s::text[], %(past)s::bool[], %(sources)s::text[], %(quotes)s::text[],
     %(seqs)s::bigint[], %(said_at)s::timestamptz[], %(late)s::bool[], %(channels)s::text[], %(accounts)s::text[],
