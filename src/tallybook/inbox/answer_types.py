@@ -47,7 +47,8 @@ class Heard(msgspec.Struct, frozen=True):
 class Burst(msgspec.Struct, frozen=True):
     """All that a customer wrote since the last decision, in the order of arrival; never empty.
 
-    ``spoken_after``: somebody of ours wrote after the last of it. ``human_at`` is when a person of ours last wrote.
+    ``spoken_after``: somebody of ours wrote after the last of it. ``human_at`` is when a person of ours last wrote,
+    where that is not long ago.
     """
 
     conversation_id: int

@@ -100,9 +100,13 @@ async def decide_one(db: Database, turn: Turn, conversation_id: int) -> Decision
     return None
 
 
+async def _burst(conn: Conn, turn: Turn, conversation_id: int) -> Burst | None:
+    return await store.burst(conn, turn.business.id, conversation_id, turn.now - responder.PERSON_STAYS)
+
+
 async def think_out(conn: Conn, turn: Turn, conversation_id: int) -> Decision | None:
     """What would be decided on the burst as it stands. Holds nothing."""
-    burst = await store.burst(conn, turn.business.id, conversation_id)
+    burst = await _burst(conn, turn, conversation_id)
     if burst is None:
         return None
     query = responder.query_of(burst.text) if responder.why_not(burst, turn.mode, turn.now) is None else ""
@@ -113,13 +117,13 @@ async def think_out(conn: Conn, turn: Turn, conversation_id: int) -> Decision | 
 
 async def give_up(conn: Conn, turn: Turn, conversation_id: int) -> Decision | None:
     """The burst is a person's, since no answer could be made."""
-    burst = await store.burst(conn, turn.business.id, conversation_id)
+    burst = await _burst(conn, turn, conversation_id)
     return Decision(conversation_id, burst.seq, Choice.HANDED_OVER, FAILED) if burst else None
 
 
 async def _catch_up(conn: Conn, turn: Turn, conversation_id: int) -> None:
     held = await sending.hold(conn, turn.business.id, conversation_id)
-    if held is not None and await store.burst(conn, turn.business.id, conversation_id) is None:
+    if held is not None and await _burst(conn, turn, conversation_id) is None:
         await store.catch_up(conn, turn.business.id, [conversation_id])
 
 
@@ -130,7 +134,7 @@ async def settle(conn: Conn, turn: Turn, thought: Decision) -> Decision | None:
     """
     business_id = turn.business.id
     held = await sending.hold(conn, business_id, thought.conversation_id)
-    burst = await store.burst(conn, business_id, thought.conversation_id) if held is not None else None
+    burst = await _burst(conn, turn, thought.conversation_id) if held is not None else None
     if held is None or burst is None or burst.seq != thought.seq:
         return None
     decision, outgoing = _still(thought, burst, turn), None

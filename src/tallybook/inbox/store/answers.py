@@ -67,7 +67,7 @@ select c.canonical_key, c.bot_active,
     exists (select from whatsapp_message m where m.business_id = {_HIDDEN} and m.conversation_id = c.id
         and m.direction = 'out' and m.seq > (select max(m.seq) {_UNDECIDED})),
     (select max(m.said_at) from whatsapp_message m where m.business_id = {_HIDDEN} and m.conversation_id = c.id
-        and m.source = 'human')
+        and m.said_at > %(since)s::timestamptz and m.source = 'human')
 from whatsapp_conversation c where c.business_id = %(business_id)s::int and c.id = %(id)s::bigint
 """
 HEARD = f"""
@@ -76,9 +76,9 @@ order by m.seq
 """
 
 
-async def burst(conn: Conn, business_id: int, conversation_id: int) -> Burst | None:
-    """What waits for a decision in a thread; None where nothing does."""
-    values = {"business_id": business_id, "id": conversation_id}
+async def burst(conn: Conn, business_id: int, conversation_id: int, since: datetime) -> Burst | None:
+    """What waits for a decision in a thread; None where nothing does. People's own words are sought after ``since``."""
+    values = {"business_id": business_id, "id": conversation_id, "since": since}
     heard = [Heard(*row) for row in await (await conn.execute(HEARD, values)).fetchall()]
     thread = await (await conn.execute(THREAD, values)).fetchone()
     if not heard or thread is None:
