@@ -67,6 +67,15 @@ async def test_a_contact_has_one_lead_however_often_and_however_many_ask(
     assert await rows(db, "select count(*)::int from audit_log where action = 'lead.made'") == [(1,)]
 
 
+async def test_a_lead_is_made_while_messages_come_and_none_is_elsewhere(
+    db: Database, business: Business, ana: Someone
+) -> None:
+    await write(db, business, said(NALEDI, 1))
+    await asyncio.gather(*(write(db, business, said(NALEDI, minute)) for minute in range(2, 8)), lead_of(db, ana, 1))
+    lead = await lead_of(db, ana, 1)
+    assert await rows(db, THREADS) == [(f"lead:{business.id}:{lead}", NALEDI.phone, 7, lead)]
+
+
 async def test_the_customer_of_a_thread_is_made_a_lead(db: Database, business: Business, ana: Someone) -> None:
     await write(db, business, said(NALEDI, 1))
     ((thread,),) = await rows(db, "select id from whatsapp_conversation")

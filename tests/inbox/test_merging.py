@@ -235,6 +235,17 @@ async def test_three_are_one_and_are_parted_the_last_first(
     assert await everything(db) == before
 
 
+async def test_messages_that_come_meanwhile_are_in_the_one_thread(
+    db: Database, business: Business, two: tuple[int, int]
+) -> None:
+    coming = [write(db, business, said(who, minute)) for minute in range(20, 25) for who in (NALEDI, THABO)]
+    await asyncio.gather(*coming[:5], join(db, business, 1, 2), *coming[5:])
+    assert [row[:2] for row in await rows(db, COUNTS)] == [(17, 16)]
+    assert await rows(db, "select count(*)::int, count(distinct conversation_id)::int from whatsapp_message") == [
+        (17, 1)
+    ]
+
+
 async def test_a_customer_who_is_two_contacts_becomes_the_older(
     db: Database, business: Business, two: tuple[int, int]
 ) -> None:

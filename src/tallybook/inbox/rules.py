@@ -11,6 +11,7 @@ import msgspec
 from tallybook.core import content as contents
 from tallybook.core.content import Content, Person
 from tallybook.core.messages import Incoming, Stored
+from tallybook.core.updates import digest, indexable
 
 from .types import Change, Customer, Delivery, Known, Number, Place, Reaction, Report, Said, Source
 
@@ -27,6 +28,8 @@ LABELS = {
     "contacts": "👤", "order": "🛒", "interactive": "☑", "button": "☑",
 }  # fmt: skip
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # before it, no provider told a time
+# Characters; the columns hold no more.
+LONGEST_NAME, LONGEST_KEY, LONGEST_EMOJI, LONGEST_TYPE, LONGEST_PHONE = 200, 255, 64, 32, 32
 PREVIEW = 50  # characters of a message in the list of threads
 
 
@@ -59,7 +62,8 @@ def read(stored: Sequence[Stored]) -> Read:
             _add_report(found.reports, incoming, content)
         elif incoming.kind in {"edit", "revoke"} and content.about:
             body = incoming.text if incoming.kind == "edit" else None
-            found.changes.append(Change(incoming.channel, incoming.account, content.about, incoming.said_at, body))
+            about = indexable(content.about)
+            found.changes.append(Change(incoming.channel, incoming.account, about, incoming.said_at, body))
     found.said.sort(key=lambda said: (said.said_at, said.external_id))
     return found
 
@@ -74,8 +78,8 @@ def _said(message_id: int, incoming: Incoming, content: Content) -> Said:
         incoming.said_at,
         Source.HUMAN if incoming.from_us else Source.CUSTOMER,
         incoming.text,
-        content.type,
-        content.about,
+        content.type[:LONGEST_TYPE],
+        indexable(content.about),
         incoming.kind in PAST,
     )
 
@@ -83,18 +87,19 @@ def _said(message_id: int, incoming: Incoming, content: Content) -> Said:
 def customer_of(incoming: Incoming, content: Content) -> Customer:
     """The other side of a message. A group is one thread, whoever speaks in it."""
     if content.group:
-        return Customer((Known("chat", content.group),))
+        return Customer((Known("chat", indexable(content.group)),))
     person = content.person or Person()
-    known = [Known("user_id", value) for value in (person.user_id, person.parent_user_id) if value]
-    known += [Known("phone", person.phone)] if person.phone else []
-    known += [Known("lid", person.lid)] if person.lid else []
-    return Customer(tuple(known) or (Known("chat", incoming.chat),), person.name, person.username)
+    known = [Known("user_id", indexable(value)) for value in (person.user_id, person.parent_user_id) if value]
+    known += [Known("phone", person.phone)] if person.phone and len(person.phone) <= LONGEST_PHONE else []
+    known += [Known("lid", indexable(person.lid))] if person.lid else []
+    whole = tuple(known) or (Known("chat", incoming.chat),)
+    return Customer(whole, person.name[:LONGEST_NAME], person.username[:LONGEST_NAME])
 
 
 def _reaction(incoming: Incoming, content: Content) -> Reaction:
-    who = "" if incoming.from_us else incoming.sender.key
-    emoji = content.emoji or ""
-    return Reaction(incoming.channel, incoming.account, content.about, who, emoji, incoming.said_at)
+    who = "" if incoming.from_us else indexable(incoming.sender.key)
+    emoji = (content.emoji or "")[:LONGEST_EMOJI]
+    return Reaction(incoming.channel, incoming.account, indexable(content.about), who, emoji, incoming.said_at)
 
 
 def _add_report(reports: list[Report], incoming: Incoming, content: Content) -> None:
@@ -102,7 +107,7 @@ def _add_report(reports: list[Report], incoming: Incoming, content: Content) -> 
     if status is None or content.group:
         return
     reason = "; ".join(f"{fault.title} ({fault.code})" if fault.code else fault.title for fault in content.faults)
-    about = content.about or incoming.external_id
+    about = indexable(content.about or incoming.external_id)
     reports.append(Report(incoming.channel, incoming.account, about, status, incoming.said_at, content.ours, reason))
 
 
@@ -111,7 +116,8 @@ def thread_key(business_id: int, customer: Customer) -> str:
     if customer.phone:
         return f"phone:{business_id}:{customer.phone}"
     first = customer.known[0]
-    return f"{first.kind}:{business_id}:{first.value}"
+    key = f"{first.kind}:{business_id}:{first.value}"
+    return key if len(key) <= LONGEST_KEY else f"{first.kind}:{business_id}:of:{digest(first.value.encode()).hex()}"
 
 
 def lead_key(business_id: int, lead_id: int) -> str:

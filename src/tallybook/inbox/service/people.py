@@ -11,7 +11,7 @@ from tallybook.inbox.store import identities as store
 from tallybook.inbox.store.identities import Contact, NewContact
 from tallybook.inbox.types import Customer, Known
 
-from . import merging
+from . import contacts, merging
 
 Group = list[Customer]
 
@@ -40,6 +40,9 @@ async def resolve(conn: Conn, business: Business, customers: Sequence[Customer])
     lost = [number for number in made if number not in settled]
     if lost:
         await store.forget(conn, business.id, lost)
+    # Nobody re-keys or joins them from here on; who was joined with somebody meanwhile is who they are by now.
+    whose = await contacts.settled(conn, business.id, settled)
+    settled = [whose[number] for number in settled]
     await _tell(conn, business.id, groups, settled)
     about = await store.about(conn, business.id, sorted(set(settled)))
     return {customer: about[number] for group, number in zip(groups, settled, strict=True) for customer in group}
@@ -80,5 +83,6 @@ async def _tell(conn: Conn, business_id: int, groups: Sequence[Group], settled: 
         whole = rules.together(group)
         if whole.name or whole.username or whole.phone:
             told[number] = (whole.name or None, whole.username or None, whole.phone)
-    if told:
-        await store.tell(conn, business_id, told)
+    # Whoever came by an id alone is called by their phone once it is known, whichever came first.
+    for number in await store.tell(conn, business_id, told) if told else ():
+        await contacts.settle(conn, business_id, number)

@@ -43,6 +43,7 @@ class Conversation(msgspec.Struct, frozen=True):
     inbound: int
     previous_at: datetime | None
     number: str
+    lead_id: int | None
 
 
 IDS = """
@@ -80,7 +81,7 @@ on conflict {keys.CONVERSATION.target} do update set
     last_source = case when excluded.last_message_at >= coalesce(c.last_message_at, '-infinity')
         then excluded.last_source else c.last_source end,
     updated_at = now()
-returning c.id, c.canonical_key, c.last_seq, c.inbound, c.previous_message_at, c.customer_number
+returning c.id, c.canonical_key, c.last_seq, c.inbound, c.previous_message_at, c.customer_number, c.lead_id
 """
 
 
@@ -153,13 +154,13 @@ insert into whatsapp_message (business_id, conversation_id, to_number, direction
 select %(business_id)s::int, u.conversation_id, u.to_number,
     case when u.source = 'customer' then 'in' else 'out' end, u.body, u.type,
     case when u.source = 'customer' then 'received' else 'sent' end, u.provider, u.external,
-    case when u.past then least(u.said_at, now()) else clock_timestamp() end, u.source, nullif(u.quotes, ''), null,
+    case when u.past then least(u.said_at, now()) else clock_timestamp() end, u.source, nullif(u.quotes, ''), u.lead_id,
     u.seq, u.said_at, u.late, u.channel, u.account, u.message_id, u.source = 'customer' and not u.past
 from unnest(%(conversations)s::bigint[], %(numbers)s::text[], %(bodies)s::text[], %(types)s::text[],
     %(providers)s::text[], %(external)s::text[], %(past)s::bool[], %(sources)s::text[], %(quotes)s::text[],
     %(seqs)s::bigint[], %(said_at)s::timestamptz[], %(late)s::bool[], %(channels)s::text[], %(accounts)s::text[],
-    %(messages)s::bigint[]) as u (conversation_id, to_number, body, type, provider, external, past, source, quotes, seq,
-    said_at, late, channel, account, message_id)
+    %(messages)s::bigint[], %(leads)s::bigint[]) as u (conversation_id, to_number, body, type, provider,
+    external, past, source, quotes, seq, said_at, late, channel, account, message_id, lead_id)
 returning id, conversation_id, message_id
 """
 
@@ -188,6 +189,7 @@ async def save(conn: Conn, business_id: int, rows: Sequence[Row]) -> list[tuple[
             "said_at": arrays.times(one.said_at for one in said),
             "late": arrays.truths(row.late for row in rows),
             "messages": arrays.numbers(one.message_id for one in said),
+            "leads": arrays.numbers(row.conversation.lead_id for row in rows),
         },
     )
     return [(row[0], row[1], row[2]) for row in await cursor.fetchall()]

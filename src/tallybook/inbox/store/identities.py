@@ -124,13 +124,20 @@ from unnest(%(ids)s::bigint[], %(names)s::text[], %(usernames)s::text[], %(phone
 where c.business_id = {_HIDDEN} and c.id = u.id and c.id = any(%(ids)s::bigint[])
     and (c.profile_name is distinct from coalesce(u.name, c.profile_name)
         or c.username is distinct from coalesce(u.username, c.username) or c.phone is null and u.phone is not null)
+returning c.id, c.phone is not null and not starts_with(c.thread_key, 'phone:')
+    and not starts_with(c.thread_key, 'lead:')
 """
 
 
-async def tell(conn: Conn, business_id: int, told: Mapping[int, tuple[str | None, str | None, str | None]]) -> None:
-    """Keeps what contacts say of themselves now: profile name, user name, phone."""
+async def tell(
+    conn: Conn, business_id: int, told: Mapping[int, tuple[str | None, str | None, str | None]]
+) -> list[int]:
+    """Keeps what contacts say of themselves now: profile name, user name, phone.
+
+    Returns those whose thread is not called by the phone that is known of them.
+    """
     ids = sorted(told)
-    await conn.execute(
+    cursor = await conn.execute(
         TELL,
         {
             "business_id": business_id,
@@ -140,6 +147,7 @@ async def tell(conn: Conn, business_id: int, told: Mapping[int, tuple[str | None
             "phones": arrays.texts([told[one][2] for one in ids]),
         },
     )
+    return sorted(row[0] for row in await cursor.fetchall() if row[1])
 
 
 def _columns(known: Sequence[Known]) -> dict[str, str]:
