@@ -274,4 +274,4 @@ def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:
 
 def decode(raw: Raw | bytes | str, shape: type[T]) -> T:
     """Reads a part. Raises msgspec.ValidationError where it has another shape, msgspec.DecodeError for no JSON."""
-    return _decoder(shape).decode(raw)  # type: ignore[no-any-return, arg-type]
+    return _decoder(shape).decode(raw)  # type: ignore[no-any-return, arg-type]  # Raw is a buffer too
