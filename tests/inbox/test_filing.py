@@ -160,6 +160,32 @@ async def test_what_is_taken_back_says_nothing_and_waits_for_nobody(db: Database
     ]  # fmt: skip
 
 
+async def test_nobody_changes_what_somebody_else_said(db: Database, number: str) -> None:
+    edit = {"original_message_id": "wamid.0040", "message": {"type": "text", "text": {"body": "You get it for free"}}}
+    revoke = {"original_message_id": "wamid.0001"}
+    theirs = [bodies.message("edit", 50, edit=edit), bodies.message("revoke", 51, revoke=revoke)]
+    wrong = change(
+        "messages", *(one | {"from": OTHER} for one in theirs), contacts=[contact(OTHER, None, name="Thabo")]
+    )
+    await come(db, body(wrong))
+    await come(
+        db, said(text()), body(change("message_echoes", by_us("It costs 100", 40, NOON + 5))), body(wrong, time=1)
+    )
+    assert [row[3] for row in await rows(db, MESSAGES)] == ["Is it open today?", "It costs 100"]
+    assert [row[4] for row in await rows(db, THREADS)] == [1]
+
+
+async def test_of_whom_nothing_is_told_each_message_stands_alone(db: Database, number: str) -> None:
+    await come(db, body(change("messages", *(text(number=place) | {"from": ""} for place in (1, 2)))))
+    assert await rows(db, "select count(*)::int from whatsapp_conversation") == [(2,)]
+
+
+async def test_a_time_that_is_yet_to_come_holds_nothing_open(db: Database, number: str) -> None:
+    ahead = bodies.REACTION | {"timestamp": "99999999999"}
+    await come(db, said(text()), said(ahead))
+    assert await rows(db, "select at <= now() from message_reactions") == [(True,)]
+
+
 EVENTS = [
     change("messages", text(), contacts=[contact()]),
     change("messages", text("The second", 2, context={"id": "wamid.0001"}), contacts=[contact()]),

@@ -58,3 +58,9 @@ def test_nobody_asks_for_a_person(asked: str) -> None:
 def test_a_search_holds_words_alone(asked: str) -> None:
     query = responder.query_of(asked)
     assert all(part.removesuffix(":*").isalnum() for part in query.split(" | "))
+
+
+def test_thousands_of_lines_are_looked_through_once() -> None:
+    """From each line through all that follow would take minutes, in which nobody else is served."""
+    assert not responder.asks_for_person(".\n" * 60_000 + "\n" * 60_000)
+    assert responder.asks_for_person("Hello\n... a person please!")

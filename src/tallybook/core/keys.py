@@ -236,8 +236,8 @@ REACTION = Key(
 WAITING_CHANGE = Key(
     "waiting_changes",
     "waiting_changes_pkey",
-    ("business_id", "channel", "account", "about", "kind"),
-    "changes of one kind to one message",
+    ("business_id", "channel", "account", "about", "kind", "who"),
+    "changes of one kind to one message by one person",
 )
 CONTACT_MERGE = Key("contact_merges", "contact_merges_pkey", ("business_id", "id"), "joinings of one number")
 MERGED_MESSAGE = Key(
@@ -247,6 +247,12 @@ MERGED_MESSAGE = Key(
     "moves of one message by one joining",
 )
 INBOX_ANSWER = Key("inbox_answers", "inbox_answers_pkey", ("business_id", "id"), "answers of one number")
+INBOX_QUESTION = Key(
+    "inbox_answers",
+    "inbox_answers_question_key",
+    ("business_id", "language", "question"),
+    "answers to one question in one language",
+)
 REPLY_DECISION = Key(
     "reply_decisions",
     "reply_decisions_pkey",

@@ -64,7 +64,8 @@ RULES = (
     Rule("valid_imports", "given_at", timedelta(days=30), "state in ('given', 'ended')", ("business_id", "id")),
     Rule("register_checks", "ended_at", timedelta(days=365), key=("business_id", "run")),
     # No provider tells of a message after so long.
-    Rule("waiting_changes", "seen_at", timedelta(days=30), key=("business_id", "channel", "account", "about", "kind")),
+    Rule("waiting_changes", "seen_at", timedelta(days=30),
+         key=("business_id", "channel", "account", "about", "kind", "who")),
     Rule("waiting_reports", "seen_at", timedelta(days=30),
          key=("business_id", "channel", "account", "provider_message_id", "status")),
     Rule("sharepoint_runs", "ended_at", timedelta(days=365), key=("business_id", "id")),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from typing import TypeVar
 
 import msgspec
 
 from tallybook.core import content as contents
 from tallybook.core.content import Content, Person
 from tallybook.core.messages import Incoming, Stored
-from tallybook.core.updates import digest, indexable
+from tallybook.core.updates import LONGEST, digest, indexable
 
 from .types import Change, Customer, Delivery, Known, Number, Place, Reaction, Report, Said, Source
 
@@ -63,7 +63,10 @@ def read(stored: Sequence[Stored]) -> Read:
         elif incoming.kind in {"edit", "revoke"} and content.about:
             body = incoming.text if incoming.kind == "edit" else None
             about = indexable(content.about)
-            found.changes.append(Change(incoming.channel, incoming.account, about, incoming.said_at, body))
+            known = customer_of(incoming, content).known
+            found.changes.append(
+                Change(incoming.channel, incoming.account, about, incoming.said_at, body, incoming.from_us, known)
+            )
     found.said.sort(key=lambda said: (said.said_at, said.external_id))
     return found
 
@@ -92,12 +95,14 @@ def customer_of(incoming: Incoming, content: Content) -> Customer:
     known = [Known("user_id", indexable(value)) for value in (person.user_id, person.parent_user_id) if value]
     known += [Known("phone", person.phone)] if person.phone and len(person.phone) <= LONGEST_PHONE else []
     known += [Known("lid", indexable(person.lid))] if person.lid else []
-    whole = tuple(known) or (Known("chat", incoming.chat),)
+    # Of whom nothing at all is told, each message stands alone: they are many, and nobody knows whether one.
+    whole = tuple(known) or (Known("chat", incoming.chat or f"message:{incoming.external_id}"[:LONGEST]),)
     return Customer(whole, person.name[:LONGEST_NAME], person.username[:LONGEST_NAME])
 
 
 def _reaction(incoming: Incoming, content: Content) -> Reaction:
-    who = "" if incoming.from_us else indexable(incoming.sender.key)
+    # By the id that stays, where it is told: it may be put on under one name and taken off under another.
+    who = "" if incoming.from_us else indexable((content.person or Person()).user_id or incoming.sender.key)
     emoji = (content.emoji or "")[:LONGEST_EMOJI]
     return Reaction(incoming.channel, incoming.account, indexable(content.about), who, emoji, incoming.said_at)
 
@@ -124,17 +129,21 @@ def lead_key(business_id: int, lead_id: int) -> str:
     return f"lead:{business_id}:{lead_id}"
 
 
-@lru_cache(maxsize=4_096)
 def preview(body: str, kind: str) -> str:
     """What the list of threads shows of a message: its first words, and a sign for what is no text."""
-    words = " ".join(body.split())
+    words = " ".join(body[: 8 * PREVIEW].split())
     shown = words if len(words) <= PREVIEW else words[: PREVIEW - 1] + "…"
     return f"{LABELS[kind]} {shown}".strip() if kind in LABELS else shown
 
 
-def dated(said: Said, now: datetime) -> Said:
-    """A message with a time that a clock can be moved by: none told, or one that is yet to come, is the present."""
-    return said if EARLIEST < said.said_at <= now else msgspec.structs.replace(said, said_at=now)
+Timed = TypeVar("Timed", Said, Reaction, Report, Change)
+
+
+def dated(one: Timed, now: datetime) -> Timed:
+    """What is told, with a time by which a clock can be moved: none, or one that is yet to come, is the present."""
+    if isinstance(one, Said):
+        return one if EARLIEST < one.said_at <= now else msgspec.structs.replace(one, said_at=now)
+    return one if EARLIEST < one.at <= now else msgspec.structs.replace(one, at=now)
 
 
 def same_people(customers: Iterable[Customer]) -> list[list[Customer]]:
@@ -164,10 +173,14 @@ def together(group: Sequence[Customer]) -> Customer:
 
 
 def once(said: Iterable[Said]) -> list[Said]:
-    """Each message once, in the order in which they were said; of one told live and as history, the live one."""
+    """Each message once, in the order in which they were said; of one told live and as history, the live one.
+
+    ``said`` is in that order as far as it is known.
+    """
     found: dict[Place, Said] = {}
     for one in said:
         place = (one.channel, one.account, one.external_id)
         if place not in found or found[place].past:
             found[place] = one
-    return sorted(found.values(), key=lambda one: (one.said_at, one.external_id))
+    # They come in the order in which they were said; two of one moment keep it.
+    return sorted(found.values(), key=lambda one: one.said_at)

@@ -107,13 +107,18 @@ class Report(msgspec.Struct, frozen=True, gc=False):
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
-    """A message says something else now, or (``body`` None) is taken back."""
+    """A message says something else now, or (``body`` None) is taken back; by us, or by one of whom it says ``known``.
+
+    Only who said a message may change it: a gateway vouches for nobody.
+    """
 
     channel: str
     account: str
     about: str
     at: datetime
     body: str | None
+    by_us: bool
+    known: tuple[Known, ...]
 
 
 class Filed(msgspec.Struct, frozen=True):

@@ -212,17 +212,20 @@ create table waiting_reports (
     constraint waiting_reports_pkey primary key (business_id, channel, account, provider_message_id, status)
 );
 
--- What somebody changed about a message before the message was there: what it says now, or that it was taken back.
+-- What somebody changed about a message before the message was there: what it says now, or that it was taken back. ``who``
+-- is empty where it was us; else what they were surest known by, and ``known`` everything.
 create table waiting_changes (
     business_id int not null default only_business(),
     channel text not null,
     account text not null,
     about varchar(250) not null,
     kind text not null,
+    who varchar(300) not null,
+    known text[] not null,
     at timestamptz not null,
     body text not null default '',
     seen_at timestamptz not null default now(),
-    constraint waiting_changes_pkey primary key (business_id, channel, account, about, kind),
+    constraint waiting_changes_pkey primary key (business_id, channel, account, about, kind, who),
     constraint waiting_changes_kind_known check (kind in ('edit', 'revoke'))
 );
 
@@ -274,8 +277,10 @@ create table inbox_answers (
     language text not null default 'en',
     active boolean not null default true,
     constraint inbox_answers_pkey primary key (business_id, id),
+    constraint inbox_answers_question_key unique (business_id, language, question),
     constraint inbox_answers_language_known check (language in ('en', 'he')),
-    constraint inbox_answers_said check (length(question) between 1 and 1000 and length(answer) between 1 and 4096)
+    -- No longer question fits into an index surely, whatever its letters.
+    constraint inbox_answers_said check (length(question) between 1 and 500 and length(answer) between 1 and 4096)
 );
 -- The words as they are: PostgreSQL knows no Hebrew word forms.
 create index inbox_answers_words on inbox_answers using gin (to_tsvector('simple', question));

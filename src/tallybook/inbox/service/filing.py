@@ -59,8 +59,9 @@ class Inbox:
         for move in batch.moves:
             await moving.moved(conn, business, move.before, move.after, move.said_at)
         filed = await _file(conn, business, said) if said else []
-        await changes.apply(conn, business.id, told.changes, told.reactions)
-        await reports.apply(conn, business.id, told.reports)
+        reactions = [rules.dated(one, now) for one in told.reactions]
+        await changes.apply(conn, business.id, [rules.dated(one, now) for one in told.changes], reactions)
+        await reports.apply(conn, business.id, [rules.dated(one, now) for one in told.reports])
         return filed
 
 

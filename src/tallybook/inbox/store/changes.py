@@ -7,7 +7,7 @@ from typing import Any
 
 from tallybook.core import arrays, keys
 from tallybook.core.db import Conn
-from tallybook.inbox.types import Change, Place, Reaction
+from tallybook.inbox.types import Change, Known, Place, Reaction
 
 _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
 
@@ -38,6 +38,12 @@ async def react(conn: Conn, business_id: int, reactions: Sequence[Reaction]) -> 
     )
 
 
+# Only who said a message may change it: a gateway vouches for nobody. In a group that is anybody in it.
+_THEIR_OWN = f"""m.direction = case when %(by_us)s::bool then 'out' else 'in' end and (%(by_us)s::bool or exists (
+        select from whatsapp_conversation c
+        join contact_identities i on i.business_id = c.business_id and i.contact_id = c.contact_id
+        where c.business_id = {_HIDDEN} and c.id = m.conversation_id
+        and i.kind || ':' || i.value = any(%(known)s::text[])))"""
 # Of several edits the last one said holds; of two in one second the greater, so that no order of coming decides. What
 # was taken back says nothing any more.
 EDIT = f"""
@@ -47,7 +53,7 @@ update whatsapp_message m set edited_at = greatest(m.edited_at, %(at)s::timestam
         when m.edited_at = %(at)s::timestamptz then greatest(m.body, %(body)s::text)
         else %(body)s::text end
 where m.business_id = {_HIDDEN} and m.channel = %(channel)s and m.account = %(account)s
-    and m.provider_message_id = %(about)s
+    and m.provider_message_id = %(about)s and {_THEIR_OWN}
 """
 # The thread's row first, as everybody takes it; what is not there any more waits for nobody, so that the counters of
 # those who have not read so far stay exact.
@@ -62,12 +68,12 @@ for update
 TAKE_BACK = f"""
 update whatsapp_message m set status = 'deleted', body = ''
 where m.business_id = {_HIDDEN} and m.channel = %(channel)s and m.account = %(account)s
-    and m.provider_message_id = %(about)s and m.status <> 'deleted'
+    and m.provider_message_id = %(about)s and m.status <> 'deleted' and {_THEIR_OWN}
 returning m.conversation_id, m.seq, m.counted, m.id
 """
 THERE = f"""
 select from whatsapp_message m where m.business_id = {_HIDDEN} and m.channel = %(channel)s
-    and m.account = %(account)s and m.provider_message_id = %(about)s
+    and m.account = %(account)s and m.provider_message_id = %(about)s and {_THEIR_OWN}
 """
 # What lay before a joining in the other thread may have been read there, and lie behind what waits here.
 _READ_BEFORE = f"""exists (select from merged_messages b
@@ -115,8 +121,9 @@ async def take_back(conn: Conn, business_id: int, change: Change) -> bool:
 
 
 AWAIT = f"""
-insert into waiting_changes as w (business_id, channel, account, about, kind, at, body)
-values (%(business_id)s::int, %(channel)s, %(account)s, %(about)s, %(kind)s, %(at)s::timestamptz, %(body)s)
+insert into waiting_changes as w (business_id, channel, account, about, kind, who, known, at, body)
+values (%(business_id)s::int, %(channel)s, %(account)s, %(about)s, %(kind)s, %(who)s, %(known)s::text[],
+    %(at)s::timestamptz, %(body)s)
 on conflict {keys.WAITING_CHANGE.target} do update set at = excluded.at, body = excluded.body
 where (excluded.at, excluded.body) > (w.at, w.body)
 """
@@ -124,15 +131,16 @@ TAKE = f"""
 delete from waiting_changes w
 using unnest(%(channels)s::text[], %(accounts)s::text[], %(external)s::text[]) as u (channel, account, external)
 where w.business_id = {_HIDDEN} and w.channel = u.channel and w.account = u.account and w.about = u.external
-returning w.channel, w.account, w.about, w.at, case when w.kind = 'edit' then w.body end
+returning w.channel, w.account, w.about, w.at, case when w.kind = 'edit' then w.body end, w.who = '', w.known
 """
 
 
 async def wait(conn: Conn, business_id: int, change: Change) -> None:
     """Keeps a change until its message comes."""
     kind = "revoke" if change.body is None else "edit"
-    values = _named(business_id, change) | {"kind": kind, "at": change.at, "body": change.body or ""}
-    await conn.execute(AWAIT, values)
+    named = _named(business_id, change)
+    who = "" if change.by_us else named["known"][0]
+    await conn.execute(AWAIT, named | {"kind": kind, "who": who, "at": change.at, "body": change.body or ""})
 
 
 async def take(conn: Conn, business_id: int, places: Sequence[Place]) -> list[Change]:
@@ -143,10 +151,16 @@ async def take(conn: Conn, business_id: int, places: Sequence[Place]) -> list[Ch
         "external": arrays.texts([place[2] for place in places]),
     }
     rows = await (await conn.execute(TAKE, {"business_id": business_id, **values})).fetchall()
-    return [Change(*row) for row in rows]
+    return [Change(*row[:6], tuple(_known(one) for one in row[6])) for row in rows]
+
+
+def _known(told: str) -> Known:
+    kind, _, value = told.partition(":")
+    return Known(kind, value)
 
 
 def _named(business_id: int, change: Change) -> dict[str, Any]:
     return {
         "business_id": business_id, "channel": change.channel, "account": change.account, "about": change.about,
+        "by_us": change.by_us, "known": [f"{one.kind}:{one.value}" for one in change.known],
     }  # fmt: skip
