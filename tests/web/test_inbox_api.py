@@ -25,6 +25,7 @@ from tests.web.conftest import HERE
 THREADS = "/api/crm/threads"
 MARK = "/api/whatsapp/conversations/{}/mark_read"
 UNMARK = "/api/whatsapp/conversations/{}/mark_unread"
+LEAD = "/api/whatsapp/conversations/{}/lead"
 THREAD_FIELDS = {
     "id", "name", "lead_name", "push_name", "lead_id", "phone", "phone_e164", "lastMessage", "unread", "time",
     "is_closed", "has_media",
@@ -207,11 +208,28 @@ async def test_nothing_of_a_business_is_reached_from_another(
             await theirs.get(f"{THREADS}/{ref}/messages"),
             await theirs.post(MARK.format(ref)),
             await theirs.post(UNMARK.format(ref)),
+            await theirs.post(LEAD.format(ref), json={"name": "Ours"}),
         ):
             assert answer.status_code == 404, ref
     for query in ("", "?q=noa", "?q=Cohen", "?q=0820000011", "?q=0011", "?show=unread"):
         assert [one["id"] for one in await threads_of(theirs, query)] == ([own.key] if not query else [])
     assert (await threads_of(api))[0]["unread"] == 2, "nothing was marked"
+
+
+async def test_a_customer_is_made_a_lead_once_by_any_name_of_the_thread(
+    open_api: Open, api: httpx.AsyncClient, db: Database, root: office.Someone
+) -> None:
+    avi = await db.run("avi", lambda conn: world.customer(conn, root.caller.business, AVI, profile="Avi"))
+    reader = await open_api(root, Scope.READ)
+    assert (await reader.post(LEAD.format(avi.id))).status_code == 403
+    assert (await api.post(LEAD.format(avi.id), json={"name": "x" * 201})).status_code == 400
+    assert (await threads_of(api))[0]["lead_id"] is None
+    made = (await api.post(LEAD.format(quote(AVI)), json={"name": " Avi <b>Levi</b> "})).json()["data"]
+    assert (made["conversation_id"], made["lead_name"]) == (avi.id, "Avi <b>Levi</b>")
+    assert made["id"] == f"lead:{root.caller.business_id}:{made['lead_id']}"
+    for ref in (str(avi.id), quote(made["id"], safe=""), quote(AVI)):
+        assert (await api.post(LEAD.format(ref), json={"name": "Another"})).json()["data"] == made, ref
+        assert (await api.post(LEAD.format(ref))).json()["data"] == made, ref
 
 
 async def test_who_may_only_look_marks_nothing(
@@ -234,4 +252,5 @@ async def test_a_stranger_gets_nothing_and_a_page_s_post_needs_its_token(app: Ap
 async def test_openapi_describes_it(api: httpx.AsyncClient) -> None:
     paths = (await api.get("/schema/openapi.json")).json()["paths"]
     named = "{thread_id}"
-    assert {THREADS, f"{THREADS}/{named}/messages", MARK.format(named), UNMARK.format(named)} <= set(paths)
+    acts = {path.format(named) for path in (MARK, UNMARK, LEAD)}
+    assert {THREADS, f"{THREADS}/{named}/messages", *acts} <= set(paths)

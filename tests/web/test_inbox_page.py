@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,8 @@ from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
 from tallybook.core.db import Database
-from tallybook.web import inbox
+from tallybook.inbox.service import merging
+from tallybook.web import inbox, inbox_customer
 from tallybook.web.asgi import build
 from tests import world
 from tests.web import talks
@@ -24,7 +26,7 @@ THEIR_UNREAD = "select inbound - read_inbound from whatsapp_conversation"
 
 @pytest.fixture
 def asgi_app(app: App) -> Any:
-    return build(app, inbox.HANDLERS)
+    return build(app, [*inbox.HANDLERS, *inbox_customer.HANDLERS])
 
 
 @pytest.fixture
@@ -259,3 +261,112 @@ async def test_an_address_that_means_nothing_is_refused(browser: Browser, agent:
     await browser.log_in(agent)
     assert (await browser.get(f"/inbox?{query}")).status_code == 400
     assert (await browser.get("/inbox?show=nonsense")).status_code == 200
+
+
+SIPHO = "+27820000002"
+JOINING = re.compile(r'name="joining" value="(\d+)"')
+CONTACT = re.compile(r'name="contact" value="(\d+)"')
+LEADS = "select name from leads order by id"
+THREADS = "select id from whatsapp_conversation order by id"
+
+
+async def column(db: Database, statement: str) -> list[Any]:
+    async with db.transaction() as conn:
+        return [row[0] for row in await (await conn.execute(statement)).fetchall()]
+
+
+async def two(db: Database, business: Business) -> tuple[int, int]:
+    """The threads of two customers, Naledi's of one message and Sipho's of two."""
+    await say(db, business, words("One"), words("Two", SIPHO, name=HOSTILE), words("Three", SIPHO, name=HOSTILE))
+    return await first(db), await first(db, SIPHO)
+
+
+async def test_a_customer_is_made_a_lead_once_and_the_thread_stays(
+    browser: Browser, db: Database, business: Business, ana: world.Someone
+) -> None:
+    await say(db, business, words("One"))
+    await browser.log_in(ana)
+    number = await first(db)
+    assert f'action="/inbox/{number}/lead"' in (await browser.get(f"/inbox/{number}")).text
+    for name in (HOSTILE, "Another"):
+        made = await browser.post(f"/inbox/{number}/lead?show=unread", {"name": name})
+        assert (made.status_code, made.headers["location"]) == (303, f"/inbox/{number}?show=unread")
+    assert await column(db, LEADS) == [HOSTILE]
+    page = (await browser.get(f"/inbox/{number}")).text
+    assert "Sales lead" in page
+    assert f'action="/inbox/{number}/lead"' not in page
+    assert "<script>alert" not in page
+    assert (await browser.post(f"/inbox/{number}/lead", {"name": "x" * 201})).status_code == 400
+
+
+async def test_two_are_joined_after_a_look_at_what_moves_and_parted_again(
+    browser: Browser, db: Database, business: Business, ana: world.Someone
+) -> None:
+    naledi, sipho = await two(db, business)
+    await browser.log_in(ana)
+    looks = [
+        (await browser.post(f"/inbox/{at}/same", {"who": who})).text
+        for at, who in ((naledi, "082 000 0002"), (naledi, str(sipho)), (sipho, "+27 82 000 0001"))
+    ]
+    for look in looks:
+        assert "2 messages of the second move into the thread of the first" in look
+        assert f'action="/inbox/{naledi}/join"' in look
+        assert "<script>alert" not in look
+    for _ in range(2):
+        joined = await browser.post(f"/inbox/{naledi}/join", {"contact": CONTACT.findall(looks[0])[0]})
+        assert (joined.status_code, joined.headers["location"]) == (303, f"/inbox/{naledi}")
+    assert await column(db, THREADS) == [naledi]
+    await say(db, business, words("Four"))
+    page = (await browser.get(f"/inbox/{naledi}")).text
+    assert "Joined with" in page
+    assert "2 messages go back into a thread of their own." in page
+    assert "1 that came since stays here." in page
+    assert "<script>alert" not in page
+    for _ in range(2):
+        parted = await browser.post(f"/inbox/{naledi}/part", {"joining": JOINING.findall(page)[0]})
+        assert (parted.status_code, parted.headers["location"]) == (303, f"/inbox/{naledi}")
+    assert await column(db, THREADS) == [naledi, sipho]
+    assert "Joined with" not in (await browser.get(f"/inbox/{naledi}")).text
+
+
+@pytest.mark.parametrize("who", ["", "nobody", "082 000 0009", "\0", "x" * 101])
+async def test_nobody_else_is_found_by_what_no_thread_is_called(
+    browser: Browser, db: Database, business: Business, ana: world.Someone, who: str
+) -> None:
+    naledi, _ = await two(db, business)
+    await browser.log_in(ana)
+    assert "Who else is this?" in (await browser.get(f"/inbox/{naledi}/same")).text
+    answer = await browser.post(f"/inbox/{naledi}/same", {"who": who})
+    assert answer.status_code == 404
+    assert "There is no such conversation." in answer.text
+    assert (await browser.post(f"/inbox/{naledi}/same", {"who": str(naledi)})).status_code == 400
+
+
+async def test_only_who_may_lead_or_review_says_who_a_customer_is(
+    browser: Browser, db: Database, business: Business, agent: world.Someone
+) -> None:
+    naledi, sipho = await two(db, business)
+    await browser.log_in(agent)
+    assert 'class="tidy"' not in (await browser.get(f"/inbox/{naledi}")).text
+    assert (await browser.get(f"/inbox/{naledi}/same")).status_code == 403
+    for act in ("lead", "part", "same", "join"):
+        answer = await browser.post(f"/inbox/{naledi}/{act}", {"who": str(sipho), "joining": "1", "contact": "2"})
+        assert answer.status_code == 403, act
+    assert await column(db, THREADS) == [naledi, sipho]
+    assert await column(db, LEADS) == []
+
+
+async def test_who_a_customer_is_cannot_be_said_from_another_business(
+    browser: Browser, db: Database, business: Business, ana: world.Someone
+) -> None:
+    naledi, sipho = await two(db, business)
+    contacts = await column(db, "select id from contacts order by id")
+    joining = await db.run("join", lambda conn: merging.join(conn, business, contacts[0], contacts[1]))
+    caio = await db.run("add", world.caio)
+    await browser.log_in(caio)
+    asked = {"who": str(naledi), "joining": str(joining), "contact": str(contacts[0])}
+    for number in (naledi, sipho, 0, 99999999999999999999999):
+        for act in ("lead", "part", "same", "join"):
+            assert (await browser.post(f"/inbox/{number}/{act}", asked)).status_code == 404, (number, act)
+    assert await column(db, THREADS) == [naledi]
+    assert await column(db, LEADS) == []

@@ -17,7 +17,7 @@ from tallybook.core import people
 from tallybook.core.callers import Caller, Right, may, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound
-from tallybook.inbox.service import sending, threads
+from tallybook.inbox.service import customers, sending, threads
 from tallybook.inbox.service.threads import Filter, Thread
 from tallybook.inbox.store.threads import COUNTED
 
@@ -202,6 +202,8 @@ async def _thread(conn: Conn, asked: Look, conversation_id: int, *, reads: bool)
         "read": read,
         "assignee": await _assignee(conn, caller, thread),
         "composer": await _composer(conn, asked, thread),
+        "joining": await customers.joining(conn, caller, thread.id),
+        "may_tidy": may(caller, Right.REVIEW),
     }
 
 

@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from litestar import get, post
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from tallybook.core.callers import Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid
-from tallybook.inbox.service import threads
+from tallybook.inbox.service import customers, threads
 from tallybook.inbox.service.threads import Bubble, Filter, Thread
 
 from . import inbox_view
@@ -78,6 +78,12 @@ class MessagesPage(msgspec.Struct, frozen=True):
 
     messages: list[MessageRow]
     before: str | None
+
+
+class NewLead(msgspec.Struct, frozen=True):
+    """What to call a lead, in at most 200 characters; empty for what the customer is called already."""
+
+    name: str = ""
 
 
 @get(THREADS, tags=TAGS)
@@ -165,6 +171,24 @@ async def mark_unread(request: Asked, app: TheApp, thread_id: FromPath[str]) -> 
     return ok(row_of(await app.db.run("mark thread unread", work)))
 
 
+@post(f"{CONVERSATIONS}/{{thread_id:str}}/lead", tags=TAGS, status_code=200)
+async def make_lead(
+    request: Asked, app: TheApp, thread_id: FromPath[str], data: JSONBody[NewLead | None] = None
+) -> Ok[ThreadRow]:
+    """Makes the thread's customer a lead, by a name if one is given. ``conversation_id`` stays, ``id`` is the lead's.
+
+    The thread is named by its number, its canonical key, or a phone in any format. A repeat changes nothing, not the
+    name either. For who may lead or review. 404 outside the business.
+    """
+    require(request.user, Right.REVIEW)
+
+    async def work(conn: Conn) -> Thread:
+        thread = await threads.thread(conn, request.user, thread_id)
+        return await customers.make_lead(conn, request.user, thread.id, data.name if data else "")
+
+    return ok(row_of(await app.db.run("make lead", work)))
+
+
 def row_of(thread: Thread) -> ThreadRow:
     """A thread as programs are told of it."""
     return ThreadRow(
@@ -199,4 +223,4 @@ def message_of(bubble: Bubble, zone: ZoneInfo) -> MessageRow:
     )
 
 
-HANDLERS = [list_threads, list_messages, mark_read, mark_unread]
+HANDLERS = [list_threads, list_messages, mark_read, mark_unread, make_lead]

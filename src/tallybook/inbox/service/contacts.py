@@ -63,7 +63,7 @@ async def make_lead(conn: Conn, caller: Caller, contact_id: int, name: str = "")
 
     Raises NotFound where the caller's business has no such contact, Invalid for a name that is too long.
     """
-    if len(name) > LONGEST_NAME:
+    if len(name) > LONGEST_NAME or "\0" in name:
         raise Invalid(f"A name has at most {LONGEST_NAME} characters.")
     business_id = caller.business_id
     root = (await hold(conn, business_id, [contact_id])).get(contact_id)
