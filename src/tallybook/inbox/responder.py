@@ -24,6 +24,7 @@ APART = 0.1  # by how much the best must be better than one that says something 
 ALIKE = 0.5  # of two words' trigrams, from which they are one word spelt in two ways
 SHORTEST_STEM = 4
 LONGEST_ENDING = 3
+MOST_PREFIXES = 2  # letters before a Hebrew word; what is left of it is longer
 MOST_WORDS = 32
 
 OFF = "the bot is off"
@@ -158,9 +159,9 @@ def same(one: str, other: str) -> bool:
 def _forms(word: str) -> set[str]:
     """A Hebrew word with and without up to two letters that only say how it stands in the sentence."""
     forms = {word}
-    for count in (1, 2):
+    for count in range(1, MOST_PREFIXES + 1):
         rest = word[count:]
-        if _HEBREW.match(word) and len(rest) > 2 and all(letter in _PREFIXES for letter in word[:count]):  # noqa: PLR2004
+        if _HEBREW.match(word) and len(rest) > MOST_PREFIXES and all(letter in _PREFIXES for letter in word[:count]):
             forms.add(rest)
     return forms
 
