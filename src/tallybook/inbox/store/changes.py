@@ -151,7 +151,7 @@ async def take(conn: Conn, business_id: int, places: Sequence[Place]) -> list[Ch
         "external": arrays.texts([place[2] for place in places]),
     }
     rows = await (await conn.execute(TAKE, {"business_id": business_id, **values})).fetchall()
-    return [Change(*row[:6], known=tuple(_known(one) for one in row[6])) for row in rows]
+    return [Change(*row[:-1], *[tuple(_known(one) for one in row[-1])]) for row in rows]
 
 
 def _known(told: str) -> Known:
