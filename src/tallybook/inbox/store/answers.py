@@ -16,12 +16,10 @@ _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/00
 # What a thread ``c`` holds that nobody has decided on, and nobody has taken back.
 _UNDECIDED = f"""
 from whatsapp_message m
-where m.business_id = {_HIDDEN} and m.conversation_id = c.id and m.counted and m.status <> 'deleted'
-    and m.seq > coalesce((
-    select max(d.seq) from reply_decisions d where d.business_id = {_HIDDEN} and d.conversation_id = c.id), 0)
+where m.business_id = {_HIDDEN} and m.conversation_id = c.id and m.counted and not m.decided
+    and m.status <> 'deleted'
 """
-# A counter that moved without a message to decide on (two threads became one, or were parted) is due as well, so that
-# it is caught up with.
+# A counter that stands off without a message to decide on is due as well, so that it is caught up with.
 DUE = f"""
 select c.id from whatsapp_conversation c
 cross join lateral (select min(m.created_at) as first_at, max(m.created_at) as last_at {_UNDECIDED}) b
@@ -138,6 +136,11 @@ async def suppress(conn: Conn, business_id: int, conversations: Collection[int],
     return (await conn.execute(SUPPRESS, values)).rowcount
 
 
+# A fact of the message and not of its place: two threads that become one, or are parted, take it along.
+MARK = f"""
+update whatsapp_message m set decided = true
+where m.business_id = {_HIDDEN} and m.conversation_id = any(%(ids)s::bigint[]) and m.counted and not m.decided
+"""
 CATCH_UP = """
 update whatsapp_conversation set decided_inbound = inbound
 where business_id = %(business_id)s::int and id = any(%(ids)s::bigint[])
@@ -150,7 +153,9 @@ where business_id = %(business_id)s::int and id = %(id)s::bigint
 
 async def catch_up(conn: Conn, business_id: int, conversations: Collection[int]) -> None:
     """Nothing waits for a decision any more in these threads, which the caller holds."""
-    await conn.execute(CATCH_UP, {"business_id": business_id, "ids": arrays.numbers(conversations)})
+    values = {"business_id": business_id, "ids": arrays.numbers(conversations)}
+    await conn.execute(MARK, values)
+    await conn.execute(CATCH_UP, values)
 
 
 async def free_bot(conn: Conn, business_id: int, conversation_id: int) -> None:

@@ -83,7 +83,9 @@ UNCOUNT = f"""
 update whatsapp_conversation c set inbound = c.inbound - 1,
     read_inbound = least(c.inbound - 1, c.read_inbound - case
         when c.read_seq >= %(seq)s::bigint or {_READ_BEFORE} (j.gone -> 'thread' ->> 'read_seq')::bigint) then 1
-        else 0 end)
+        else 0 end),
+    decided_inbound = c.decided_inbound - (
+        select m.decided::int from whatsapp_message m where m.business_id = {_HIDDEN} and m.id = %(id)s::bigint)
 where c.business_id = {_HIDDEN} and c.id = %(conversation_id)s::bigint
 """
 UNCOUNT_READERS = f"""

@@ -153,6 +153,7 @@ where business_id = %(business_id)s::int and conversation_id = %(gone)s::bigint
 JOIN_THREADS = """
 update whatsapp_conversation k set
     last_seq = k.last_seq + g.last_seq, inbound = k.inbound + g.inbound, read_inbound = k.read_inbound + g.read_inbound,
+    decided_inbound = k.decided_inbound + g.decided_inbound,
     read_seq = case when k.read_inbound >= k.inbound and g.read_seq > 0 then k.last_seq + g.read_seq
         else k.read_seq end,
     last_read_at = case
@@ -189,6 +190,10 @@ cross join lateral (select
 where k.business_id = %(business_id)s::int and k.id = %(kept)s::bigint
     and g.business_id = k.business_id and g.id = %(gone)s::bigint
 """
+MOVE_DECISIONS = """
+update reply_decisions set conversation_id = %(kept)s::bigint, seq = seq + %(last_seq)s::bigint
+where business_id = %(business_id)s::int and conversation_id = %(gone)s::bigint
+"""
 JOIN_WINDOWS = f"""
 insert into conversation_windows as w (business_id, conversation_id, channel, account, last_inbound_at)
 select business_id, %(kept)s::bigint, channel, account, last_inbound_at from conversation_windows
@@ -221,7 +226,7 @@ async def move_thread(conn: Conn, business_id: int, merge_id: int, sides: tuple[
         "last_seq": kept["last_seq"], "inbound": kept["inbound"], "lead": lead,
     }  # fmt: skip
     moved = (await conn.execute(NOTE_MESSAGES, values)).rowcount
-    for statement in (MOVE_MESSAGES, JOIN_WINDOWS, JOIN_READS, JOIN_THREADS, DROP_THREAD):
+    for statement in (MOVE_MESSAGES, MOVE_DECISIONS, JOIN_WINDOWS, JOIN_READS, JOIN_THREADS, DROP_THREAD):
         await conn.execute(statement, values)
     return moved
 

@@ -120,6 +120,12 @@ from merged_messages mm
 where mm.business_id = %(business_id)s::int and mm.merge_id = %(merge_id)s::bigint
     and m.business_id = mm.business_id and m.id = mm.message_id and m.conversation_id = %(kept)s::bigint
 """
+# Each decision is at the place of the last message it was made on, and goes where that goes.
+RETURN_DECISIONS = """
+update reply_decisions set conversation_id = %(gone)s::bigint, seq = seq - %(before)s::bigint
+where business_id = %(business_id)s::int and conversation_id = %(kept)s::bigint
+    and seq > %(before)s::bigint and seq <= %(last_seq)s::bigint
+"""
 COUNTED = """
 select count(*) filter (where counted and status <> 'deleted')::int from whatsapp_message
 where business_id = %(business_id)s::int and conversation_id = %(gone)s::bigint
@@ -139,8 +145,10 @@ async def return_thread(conn: Conn, business_id: int, merge: Merge, threads: tup
     values = {"business_id": business_id, "merge_id": merge.id, "kept": joined["id"], "gone": gone["id"]}
     await conn.execute(RETURN_THREAD, values | {"row": Jsonb(gone)})
     went_back = (await conn.execute(RETURN_MESSAGES, values)).rowcount
+    places = {"before": joined["last_seq"] - gone["last_seq"], "last_seq": joined["last_seq"]}
+    await conn.execute(RETURN_DECISIONS, values | places)
     counted = await (await conn.execute(COUNTED, values)).fetchone()
-    stayed = await (await conn.execute(SINCE, values | {"last_seq": joined["last_seq"]})).fetchone()
+    stayed = await (await conn.execute(SINCE, values | places)).fetchone()
     assert counted is not None  # noqa: S101 - a count is one row
     assert stayed is not None  # noqa: S101 - as above
     return went_back, counted[0], stayed[0]
@@ -155,19 +163,14 @@ update whatsapp_conversation t set customer_number = r.customer_number, customer
     is_open = r.is_open, bot_active = r.bot_active, assigned_to = r.assigned_to, channel = r.channel,
     account = r.account, last_body = r.last_body, last_type = r.last_type, last_source = r.last_source,
     last_seq = r.last_seq, inbound = r.inbound, read_seq = r.read_seq, read_inbound = r.read_inbound,
-    decided_inbound = 0, updated_at = r.updated_at
+    decided_inbound = s.decided, updated_at = r.updated_at
 from jsonb_populate_record(null::whatsapp_conversation, %(row)s) r
 cross join lateral (
-    select max(m.said_at) as said_at, max(m.said_at) filter (where m.direction = 'in') as written_at
-    from whatsapp_message m where m.business_id = %(business_id)s::int and m.conversation_id = r.id
-        and m.seq > %(last_seq)s::bigint) s
+    select max(m.said_at) filter (where m.seq > %(last_seq)s::bigint) as said_at,
+        max(m.said_at) filter (where m.seq > %(last_seq)s::bigint and m.direction = 'in') as written_at,
+        count(*) filter (where m.counted and m.decided and m.status <> 'deleted') as decided
+    from whatsapp_message m where m.business_id = %(business_id)s::int and m.conversation_id = r.id) s
 where t.business_id = %(business_id)s::int and t.id = r.id
-"""
-# A decision on what is not in the thread any more would pass for one on what comes next.
-FORGET_DECISIONS = """
-delete from reply_decisions d using whatsapp_conversation t
-where t.business_id = %(business_id)s::int and t.id = %(id)s::bigint
-    and d.business_id = t.business_id and d.conversation_id = t.id and d.seq > t.last_seq
 """
 DROP_EMPTY = """
 delete from whatsapp_conversation t where t.business_id = %(business_id)s::int and t.id = %(id)s::bigint
@@ -178,7 +181,6 @@ delete from whatsapp_conversation t where t.business_id = %(business_id)s::int a
 async def restore_thread(conn: Conn, business_id: int, row: Row, last_seq: int) -> None:
     """Has a thread be as this row says; what came after ``last_seq`` moves its clocks on."""
     await conn.execute(RESTORE_THREAD, {"business_id": business_id, "row": Jsonb(row), "last_seq": last_seq})
-    await conn.execute(FORGET_DECISIONS, {"business_id": business_id, "id": row["id"]})
 
 
 async def drop_empty(conn: Conn, business_id: int, conversation_id: int) -> None:
