@@ -8,12 +8,13 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tallybook.app import whatsapp_sender
-from tallybook.core import audit, channel_accounts, outbox, people
+from tallybook.core import audit, channel_accounts, ingest, outbox, people
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Caller, Role
 from tallybook.core.channel_accounts import NewAccount
@@ -21,13 +22,14 @@ from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from tallybook.core.sending import Post, deliver
 from tallybook.inbox.service import outcomes, sending
+from tallybook.inbox.service.filing import Inbox
 from tallybook.inbox.service.sending import WindowClosed
 from tallybook.settings import Settings
 from tests import world
 from tests.channels.whatsapp.bodies import BSUID, CUSTOMER, NUMBER, OURS, body, change, contact, said, status, text
-from tests.channels.whatsapp.test_received import SEAL, come
+from tests.channels.whatsapp.test_received import HOOK, SEAL, come
 from tests.cloud_api.server import FakeCloudApi, Taken
-from tests.core.worked import rows
+from tests.core.worked import rows, until
 
 TOKEN = "a-token-of-the-tests"
 STOP = asyncio.Event()
@@ -426,6 +428,33 @@ async def test_our_own_message_told_back_as_an_echo_is_one_message(
     await come(db, body(change("message_echoes", echo, field="smb_message_echoes")))
     await report(db, taken, "delivered")
     assert await ours(db) == [("Until six.", "delivered", taken.id, None)]
+
+
+async def test_an_echo_that_is_being_filed_while_the_yes_is_recorded_undoes_nothing(
+    db: Database, business: Business, agent: Caller, thread: int, post: Post, api: FakeCloudApi
+) -> None:
+    await answer(db, agent, thread)
+    await answer(db, agent, thread, "On Sunday too.", "k2")
+    order = api.order("slow")
+    under_way = asyncio.create_task(deliver(db, business.id, post, STOP))
+    await asyncio.to_thread(order.held.wait, 20)
+    echo = written("Until six.", 40) | {"from": OURS, "to": CUSTOMER, "id": api.taken[0].id}
+    incomings = HOOK.parse(body(change("message_echoes", echo, field="smb_message_echoes")))
+    async with db.transaction() as conn:
+        await ingest.absorb(conn, business, incomings, Inbox())
+        order.let_go.set()
+        await until(partial(is_in_the_way, conn))
+    await under_way
+    first, second = api.taken
+    assert api.texts == ["Until six.", "On Sunday too."]
+    assert await ours(db) == [("Until six.", "sent", first.id, None), ("On Sunday too.", "sent", second.id, None)]
+    assert {row[0] for row in await rows(db, OUTBOX)} == {"sent"}
+
+
+async def is_in_the_way(conn: Conn) -> bool:
+    """Whether somebody waits for what this transaction writes."""
+    waiting = "select from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
+    return await (await conn.execute(waiting)).fetchone() is not None
 
 
 async def test_no_log_and_no_row_holds_the_token(
