@@ -87,3 +87,21 @@ class Decision(msgspec.Struct, frozen=True):
     reason: str
     body: str = ""
     frees_bot: bool = False
+
+
+class Line(msgspec.Struct, frozen=True):
+    """What somebody's list says is to be answered to a question, in ``en`` or ``he``."""
+
+    language: str
+    question: str
+    answer: str
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """An answer as it is kept. The bot gives only those that are ``active``."""
+
+    id: int
+    language: str
+    question: str
+    answer: str
+    active: bool

@@ -29,12 +29,13 @@ async def keep_deciding(
     async def work() -> None:
         told = await bot()
         for number, business in enumerate(await db.run("list businesses", businesses.every)):
-            mode = _mode(told, business, is_first=number == 0)
+            mode = mode_of(told, business, is_first=number == 0)
             await answering.decide_due(db, Turn(business, mode, datetime.now(UTC)))
         await either(stop, asyncio.Event(), APART_SECONDS)
 
     await again_and_again(db, Rhythm(stop, EVERY_SECONDS, wake), work, WAITS)
 
 
-def _mode(told: Bot, business: Business, *, is_first: bool) -> Mode:
+def mode_of(told: Bot, business: Business, *, is_first: bool) -> Mode:
+    """What the bot may do for a business; ``is_first`` where it is the installation's first."""
     return told.mode if told.business == business.name or (told.business is None and is_first) else Mode.OFF
