@@ -36,6 +36,8 @@ ARGUMENTS = {
     ("alerts", "test"): (), ("channel", "list"): (), ("channel", "reseal"): (),
     ("channel", "add", "whatsapp"): ("--phone-number-id", "106540352242922", "--token-file", "token"),
     ("channel", "add", "gateway"): ("--account", "27820000001"),
+    ("inbox", "answers", "list"): (), ("inbox", "answers", "import"): ("FILE", "--yes"),
+    ("inbox", "answers", "remove"): ("1", "--yes"), ("inbox", "answers", "try"): ("Are you open?",),
     ("spool", "replay"): (), ("user", "add"): ("ana",), ("user", "let-in"): ("ana",), ("token", "create"): ("reports",),
     ("business", "add"): ("Velo Fibre", "--timezone", "Africa/Johannesburg"),
 }  # fmt: skip
