@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 import pytest
 from psycopg import errors as pg
+from structlog.testing import capture_logs
 
 from tallybook.core import ingest
 from tallybook.core.businesses import Business
@@ -69,6 +73,74 @@ async def test_a_poison_message_is_parked_alone_and_leaves_nothing_behind(db: Da
     assert await read(db) == ["one", "three"]
     again = await absorb(db, business, clerk, said("2", "poison"), said("4", "four"))
     assert (again.new, again.known, again.parked) == (1, 1, 0), "it stays parked, and bothers nobody"
+
+
+@dataclass
+class Chokes:
+    """A module that cannot file the messages of these numbers, and keeps how large each batch was that it was given."""
+
+    poison: Collection[str]
+    sizes: list[int] = field(default_factory=list)
+
+    async def file(self, _: Conn, __: Business, stored: list[Stored]) -> list[str]:
+        self.sizes.append(len(stored))
+        if any(one.incoming.external_id in self.poison for one in stored):
+            raise ValueError("nobody can read it")
+        return [one.incoming.external_id for one in stored]
+
+
+THOUSAND = [f"{n:04}" for n in range(1000)]
+
+
+async def choke(db: Database, business: Business, poison: Collection[str], numbers: Sequence[str]) -> list[int]:
+    """Absorbs messages of which some are poisoned, and checks what became of each; how large each tried batch was."""
+    desk, batch = Chokes(poison), incomings(*(said(number) for number in reversed(numbers)))
+    absorbed = await db.run("absorb", lambda conn: ingest.absorb(conn, business, batch, Files(desk.file)))
+    parked = [number for number, _ in await rows(db, PARKED)]
+    assert parked == sorted(poison)
+    assert len(absorbed.refused) == absorbed.parked == len(parked)
+    assert absorbed.facts == [number for number in numbers if number not in poison], "neighbours keep their order"
+    assert (absorbed.new, absorbed.edited, absorbed.known) == (len(numbers) - len(parked), 0, 0)
+    assert await rows(db, "select count(*) from messages") == [(len(numbers),)]
+    return desk.sizes
+
+
+@pytest.mark.parametrize("number", ["0000", "0618", "0999"])
+async def test_one_poisoned_of_a_thousand_costs_its_neighbours_a_few_batches(
+    db: Database, business: Business, number: str
+) -> None:
+    with capture_logs() as lines:
+        sizes = await choke(db, business, {number}, THOUSAND)
+    assert len(sizes) <= 1 + 2 * math.ceil(math.log2(1000))
+    assert [line["log_level"] for line in lines] == ["warning"], "said once for the batch, not for each half"
+
+
+async def test_a_few_poisoned_cost_a_few_batches_each(db: Database, business: Business) -> None:
+    sizes = await choke(db, business, set(THOUSAND[7::100]), THOUSAND)
+    assert len(sizes) <= 10 * 2 * math.ceil(math.log2(1000))
+
+
+async def test_where_all_are_poisoned_all_are_parked_and_soon_tried_one_by_one(
+    db: Database, business: Business
+) -> None:
+    numbers = THOUSAND[:300]
+    with capture_logs() as lines:
+        sizes = await choke(db, business, set(numbers), numbers)
+    assert sizes.count(1) == 300, "each alone once"
+    assert len(sizes) < 300 * 1.2
+    assert sum(sizes) < 300 * 6
+    assert len(lines) == 1
+
+
+async def test_a_passing_fault_in_a_half_is_raised_and_parks_nothing(db: Database, business: Business) -> None:
+    async def handler(_: Conn, __: Business, stored: list[Stored]) -> list[str]:
+        raise ValueError if len(stored) > 2 else pg.DeadlockDetected
+
+    batch = incomings(*(said(str(n)) for n in range(8)))
+    with pytest.raises(pg.DeadlockDetected):
+        async with db.transaction() as conn:  # not retried
+            await ingest.absorb(conn, business, batch, Files(handler))
+    assert await rows(db, "select count(*) from messages") == [(0,)]
 
 
 async def test_a_second_bridge_that_hears_of_no_edits_sets_no_text_back(db: Database, business: Business) -> None:

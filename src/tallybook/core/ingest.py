@@ -1,7 +1,7 @@
 """From what came in to what it does: stored once, handed on once, in one transaction.
 
-The arbiter is the natural key of ``messages``. A batch is written set-wise; when a batch fails, each of its messages
-is tried alone behind a savepoint, and one that fails alone is parked with its reason while its neighbours go on.
+The arbiter is the natural key of ``messages``. A batch is written set-wise; one that fails is halved, each half behind
+a savepoint, and so on, until a message that fails alone is parked with its reason while its neighbours go on.
 Whoever commits tells of what was parked, by ``refusals.tell``.
 """
 
@@ -97,6 +97,11 @@ class Batch(list[Incoming]):
         """The messages as new rows of these numbers, one for each."""
         return [Stored(number, fresh=True, incoming=incoming) for number, incoming in zip(ids, self, strict=True)]
 
+    def parts(self, count: int) -> list[Batch]:
+        """The batch cut into so many parts of about one size, in key order."""
+        size = max(1, -(-len(self) // count))
+        return [Batch(self[start : start + size]) for start in range(0, len(self), size)]
+
 
 async def absorb(
     conn: Conn, business: Business, incomings: Sequence[Incoming], handler: Handler[Fact]
@@ -105,17 +110,22 @@ async def absorb(
 
     A passing fault (a deadlock, a lost connection) is raised, so that the whole transaction runs again.
     """
-    batch = incomings if isinstance(incomings, Batch) else Batch(incomings)
-    try:
-        async with conn.transaction():
-            return await _absorb_batch(conn, business, batch, handler)
-    except Exception as error:
-        if not is_the_messages(error) or conn.closed:
-            raise
-        log.warning("A batch could not be filed as one; its messages are tried one by one", error=type(error).__name__)
-    result = Absorbed[Fact]()
-    for incoming in batch:
-        _add(result, await _absorb_alone(conn, business, incoming, handler))
+    whole = incomings if isinstance(incomings, Batch) else Batch(incomings)
+    result, left = Absorbed[Fact](), [whole]
+    # One poisoned message takes log2 of the batch; where many are, halving costs more than it saves.
+    halvings = len(whole) // 8 + len(whole).bit_length()
+    while left:
+        batch = left.pop()
+        became = await _try(conn, business, batch, handler)
+        if isinstance(became, Absorbed):
+            _add(result, became)
+        elif len(batch) == 1 and batch is not whole:  # one that came alone is tried twice, as any other is
+            _add(result, await _put_aside(conn, business.id, batch[0], became))
+        else:
+            if batch is whole:
+                log.warning("A batch could not be filed as one; its parts are tried", error=type(became).__name__)
+            left += reversed(batch.parts(2 if halvings > 0 else len(batch)))
+            halvings -= 1
     return result
 
 
@@ -123,6 +133,17 @@ def count(channel: str, absorbed: Absorbed[Any]) -> None:
     """Counts a batch in the metrics, once its transaction has committed."""
     for became in ("new", "edited", "known", "parked"):
         arrived.labels(channel, became).inc(getattr(absorbed, became))
+
+
+async def _try(conn: Conn, business: Business, batch: Batch, handler: Handler[Fact]) -> Absorbed[Fact] | Exception:
+    """What a batch came to; or what is wrong with it, and then it left nothing behind. Raises any other fault."""
+    try:
+        async with conn.transaction():
+            return await _absorb_batch(conn, business, batch, handler)
+    except Exception as error:
+        if not is_the_messages(error) or conn.closed:
+            raise
+        return error
 
 
 async def _absorb_batch(conn: Conn, business: Business, batch: Batch, handler: Handler[Fact]) -> Absorbed[Fact]:
@@ -146,15 +167,8 @@ async def _both(one: Awaitable[First], other: Awaitable[Second]) -> tuple[First,
     return first, second
 
 
-async def _absorb_alone(conn: Conn, business: Business, incoming: Incoming, handler: Handler[Fact]) -> Absorbed[Fact]:
-    try:
-        async with conn.transaction():
-            return await _absorb_batch(conn, business, Batch([incoming]), handler)
-    except Exception as error:
-        if not is_the_messages(error) or conn.closed:
-            raise
-        refused = error
-    ids = await _park(conn, business.id, incoming, refused)
+async def _put_aside(conn: Conn, business_id: int, incoming: Incoming, refused: Exception) -> Absorbed[Any]:
+    ids = await _park(conn, business_id, incoming, refused)
     told = [Refusal(number, incoming.channel, refused) for number in ids]
     return Absorbed(parked=len(ids), known=1 - len(ids), refused=told)
 

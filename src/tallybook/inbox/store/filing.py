@@ -169,7 +169,7 @@ async def save(conn: Conn, business_id: int, rows: Sequence[Row]) -> list[tuple[
     """Writes messages into their threads: (its id, its thread's, core's row) of each.
 
     The caller holds their numbers and their threads. That one is there already cannot be: it is an error, which has
-    the batch filed one by one.
+    the batch filed in halves, at last one by one.
     """
     said = [row.said for row in rows]
     cursor = await conn.execute(
