@@ -268,6 +268,7 @@ JOINING = re.compile(r'name="joining" value="(\d+)"')
 CONTACT = re.compile(r'name="contact" value="(\d+)"')
 LEADS = "select name from leads order by id"
 THREADS = "select id from whatsapp_conversation order by id"
+SENT = "select body from whatsapp_message where direction = 'out' order by id"
 
 
 async def column(db: Database, statement: str) -> list[Any]:
@@ -369,4 +370,71 @@ async def test_who_a_customer_is_cannot_be_said_from_another_business(
         for act in ("lead", "part", "same", "join"):
             assert (await browser.post(f"/inbox/{number}/{act}", asked)).status_code == 404, (number, act)
     assert await column(db, THREADS) == [naledi]
+    assert await column(db, LEADS) == []
+
+
+async def test_the_number_of_an_address_is_never_taken_for_a_phone(
+    browser: Browser, db: Database, business: Business, agent: world.Someone
+) -> None:
+    await talks.connect(db, business)
+    await say(db, business, words("Is it open?"))
+    await browser.log_in(agent)
+    assert (await browser.get("/inbox/27820000001")).status_code == 404
+    for act in ("send", "mark-read", "mark-unread"):
+        answer = await browser.post(f"/inbox/27820000001/{act}", {"text": "Not for Naledi", "key": "k"})
+        assert answer.status_code == 404, act
+    assert await column(db, SENT) == []
+    assert await unread(db) == 1
+
+
+async def test_an_answer_to_a_thread_that_was_joined_meanwhile_goes_to_the_kept_one_once(
+    browser: Browser, db: Database, business: Business, agent: world.Someone
+) -> None:
+    await talks.connect(db, business)
+    naledi, sipho = await two(db, business)
+    contacts = await column(db, "select id from contacts order by id")
+    await browser.log_in(agent)
+    await browser.post(f"/inbox/{sipho}/send", {"text": "Before", "key": "k"})
+    await db.run("join", lambda conn: merging.join(conn, business, *contacts))
+    for text, key in (("Before", "k"), ("After", "k2"), ("After", "k2")):
+        sent = await browser.post(f"/inbox/{sipho}/send", {"text": text, "key": key})
+        assert (sent.status_code, sent.headers["location"]) == (303, f"/inbox/{naledi}")
+    assert await column(db, SENT) == ["Before", "After"]
+    assert await column(db, "select distinct conversation_id from whatsapp_message") == [naledi]
+    assert f'action="/inbox/{naledi}/send"' in (await browser.get(f"/inbox/{sipho}")).text
+
+
+async def test_who_was_joined_twice_is_found_by_the_first_address(
+    browser: Browser, db: Database, business: Business, agent: world.Someone
+) -> None:
+    await two(db, business)
+    await say(db, business, words("Four", "+27820000003"))
+    threads = await column(db, THREADS)
+    one, other, third = await column(db, "select id from contacts order by id")
+    await db.run("join", lambda conn: merging.join(conn, business, other, third))
+    await db.run("join", lambda conn: merging.join(conn, business, one, other))
+    await browser.log_in(agent)
+    for number in threads:
+        assert f'id="talk" data-id="{threads[0]}"' in (await browser.get(f"/inbox/{number}")).text
+
+
+async def test_what_was_typed_to_a_thread_that_is_not_there_is_still_shown(
+    browser: Browser, agent: world.Someone
+) -> None:
+    await browser.log_in(agent)
+    for headers in ({}, {"hx-request": "true", "x-part": "composer"}):
+        answer = await browser.post("/inbox/99/send", {"text": "Until </textarea>six", "key": "k"}, headers=headers)
+        assert answer.status_code == 404
+        assert "readonly>Until &lt;/textarea&gt;six</textarea>" in answer.text
+        assert "There is no such conversation." in answer.text
+
+
+async def test_a_number_in_an_address_is_not_taken_for_a_phone(
+    browser: Browser, db: Database, business: Business, ana: world.Someone
+) -> None:
+    await two(db, business)
+    await browser.log_in(ana)
+    for act in ("lead", "same", "join"):
+        answer = await browser.post(f"/inbox/{NALEDI[1:]}/{act}", {"who": SIPHO, "contact": "1"})
+        assert answer.status_code == 404, act
     assert await column(db, LEADS) == []

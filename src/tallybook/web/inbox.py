@@ -39,7 +39,7 @@ class Refused:
     """What was typed and not sent, and why."""
 
     typed: str
-    error: Conflict | Invalid
+    error: Conflict | Invalid | NotFound
 
 
 @dataclass(frozen=True)
@@ -113,13 +113,13 @@ async def send(request: Asked, app: TheApp, conversation_id: FromPath[int]) -> R
     text, key = str(form.get("text", "")), str(form.get("key", ""))
 
     async def work(conn: Conn) -> Thread:
-        thread = await threads.thread(conn, asked.caller, str(conversation_id))
-        await sending.send_text(conn, asked.caller, thread.id, text, key)
+        thread = await threads.by_number(conn, asked.caller, conversation_id)
+        await sending.send_text(conn, asked.caller, conversation_id, text, key)
         return thread
 
     try:
         thread = await app.db.run("send message", work)
-    except (Conflict, Invalid) as error:
+    except (Conflict, Invalid, NotFound) as error:
         return await _answer(request, app, replace(asked, refused=Refused(text, error)), conversation_id)
     return Redirect(asked.query.to(thread), status_code=303)
 
@@ -131,7 +131,7 @@ async def _turn(app: App, asked: Look, conversation_id: int, turn: Turn) -> Thre
     """Does one thing to a thread, which tells every open page. Raises NotFound."""
 
     async def work(conn: Conn) -> Thread:
-        thread = await threads.thread(conn, asked.caller, str(conversation_id))
+        thread = await threads.by_number(conn, asked.caller, conversation_id)
         return await turn(conn, asked.caller, thread.id)
 
     return await app.db.run("turn thread", work)
@@ -181,9 +181,9 @@ async def _list(conn: Conn, asked: Look) -> dict[str, Any]:
 async def _thread(conn: Conn, asked: Look, conversation_id: int, *, reads: bool) -> dict[str, Any]:
     caller = asked.caller
     try:
-        thread = await threads.thread(conn, caller, str(conversation_id))
+        thread = await threads.by_number(conn, caller, conversation_id)
     except NotFound as error:
-        return {"lost": asked.clock.words.gettext(error.message)}
+        return {"lost": asked.clock.words.gettext(error.message), "composer": _unsent(asked)}
     # Not where there is nothing to read: marking waits for the thread's row, behind whoever files in it.
     read = reads and bool(thread.unread or (asked.may_answer and thread.team_unread))
     if read:
@@ -215,6 +215,13 @@ async def _composer(conn: Conn, asked: Look, thread: Thread) -> inbox_view.Compo
     drawn = inbox_view.composer(thread, window, uuid4().hex, asked.clock)
     was = asked.refused
     return inbox_view.refused(drawn, was.typed, was.error, asked.clock) if was else drawn
+
+
+def _unsent(asked: Look) -> inbox_view.Composer | None:
+    """What was typed to a thread that is not there; None where nothing was."""
+    was = asked.refused
+    nowhere = inbox_view.Composer(uuid4().hex, "", "", soon=False)
+    return inbox_view.refused(nowhere, was.typed, was.error, asked.clock) if was else None
 
 
 async def _assignee(conn: Conn, caller: Caller, thread: Thread) -> str:

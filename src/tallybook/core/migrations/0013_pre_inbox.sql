@@ -256,6 +256,8 @@ create table contact_merges (
 );
 create index contact_merges_kept on contact_merges (business_id, kept_id, id);
 create index contact_merges_gone on contact_merges (business_id, gone_id, id);
+-- An address, or a page that is open, may hold the number of a thread that is gone.
+create index contact_merges_thread on contact_merges (business_id, ((gone #>> '{thread,id}')::bigint));
 
 -- Which messages a joining moved, and their place and lead before.
 create table merged_messages (

@@ -12,6 +12,7 @@ from tallybook.core.messages import Outgoing
 from tallybook.core.wakeups import wake_up
 from tallybook.inbox import rules, window
 from tallybook.inbox.store import sending as store
+from tallybook.inbox.store import threads as threads_store
 from tallybook.inbox.store.sending import Held, New
 from tallybook.inbox.window import Window
 
@@ -31,16 +32,16 @@ class WindowClosed(Conflict):
 async def send_text(conn: Conn, caller: Caller, conversation_id: int, text: str, key: str) -> int:
     """Leaves a text to be sent, in the caller's transaction; returns the message's id.
 
-    A repeat of ``key`` in the thread returns the same id and sends nothing. It leaves by the number to which the
-    customer last wrote. Raises NotAllowed, NotFound, Invalid for a text or key of no use, WindowClosed where only a
-    template may be sent, Conflict for a key that stood for another text or a number that cannot send.
+    A repeat of ``key`` in the thread returns the same id and sends nothing. What is for a thread that went into another
+    by a joining goes there, and a repeat of what it was given before the joining is a repeat still. It leaves by the
+    number to which the customer last wrote. Raises NotAllowed, NotFound, Invalid for a text or key of no use,
+    WindowClosed where only a template may be sent, Conflict for a key that stood for another text or a number that
+    cannot send.
     """
     require(caller, Right.ANSWER)
     text = _checked(text, key)
-    held = await store.hold(conn, caller.business_id, conversation_id)
-    if held is None:
-        raise NotFound("There is no such conversation.")
-    outgoing_key = f"inbox:{held.id}:{key}"
+    held = await _held(conn, caller.business_id, conversation_id)
+    outgoing_key = f"inbox:{conversation_id}:{key}"
     before = await store.put_before(conn, caller.business_id, outgoing_key)
     if before is not None:
         if before[1] != text:
@@ -79,6 +80,17 @@ def _checked(text: str, key: str) -> str:
     if "\0" in text or any("\ud800" <= one <= "\udfff" for one in text):
         raise Invalid("The message holds a character that cannot be sent.")
     return text
+
+
+async def _held(conn: Conn, business_id: int, conversation_id: int) -> Held:
+    """The thread, or the one into which it went; it may go while we wait for it. Raises NotFound."""
+    held = await store.hold(conn, business_id, conversation_id)
+    if held is None:
+        kept = await threads_store.kept(conn, business_id, conversation_id)
+        held = await store.hold(conn, business_id, kept) if kept is not None else None
+    if held is None:
+        raise NotFound("There is no such conversation.")
+    return held
 
 
 async def _address(conn: Conn, caller: Caller, held: Held) -> str:

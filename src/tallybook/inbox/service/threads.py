@@ -22,8 +22,8 @@ from tallybook.inbox.thread_types import Bubble, Filter, Place, Thread
 from .filing import TOPIC
 
 __all__ = [
-    "Bubble", "Filter", "Place", "Thread", "bubbles", "count", "mark_read", "mark_unread", "tell_read", "thread",
-    "threads",
+    "Bubble", "Filter", "Place", "Thread", "bubbles", "by_number", "count", "mark_read", "mark_unread", "tell_read",
+    "thread", "threads",
 ]  # fmt: skip
 
 log = structlog.get_logger()
@@ -58,6 +58,17 @@ async def thread(conn: Conn, caller: Caller, ref: str) -> Thread:
     if known is None and phone is not None:
         known = await store.by_phone(conn, caller.business_id, phone)
     return await _one(conn, caller, known)
+
+
+async def by_number(conn: Conn, caller: Caller, number: int) -> Thread:
+    """One thread of the caller's business by our number alone, or the one into which it went by a joining.
+
+    For the addresses of pages, where a number that is no thread's must not be taken for a phone. Raises NotFound.
+    """
+    if naming.number(str(number)) is None:
+        raise _no_thread()
+    found = await store.one(conn, caller, number)
+    return found or await _one(conn, caller, await store.kept(conn, caller.business_id, number))
 
 
 async def bubbles(

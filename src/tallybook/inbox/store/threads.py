@@ -133,6 +133,26 @@ async def one(conn: Conn, caller: Caller, conversation_id: int) -> Thread | None
     return _thread(row) if row else None
 
 
+# A thread that is gone by a joining stands in what was kept of that, and whose it was knows who they are now.
+KEPT = f"""
+with recursive up as (
+    select c.id, c.merged_into from contact_merges g
+    join contacts c on c.business_id = g.business_id and c.id = g.gone_id
+    where g.business_id = {_HIDDEN} and g.undone_at is null
+        and (g.gone #>> '{{thread,id}}')::bigint = %(id)s::bigint
+    union
+    select c.id, c.merged_into from up join contacts c on c.business_id = {_HIDDEN} and c.id = up.merged_into)
+select t.id from up join whatsapp_conversation t on t.business_id = {_HIDDEN} and t.contact_id = up.id
+where up.merged_into is null
+"""
+
+
+async def kept(conn: Conn, business_id: int, conversation_id: int) -> int | None:
+    """The number of the thread into which one went by joinings; None where it went into none."""
+    row = await (await conn.execute(KEPT, {"business_id": business_id, "id": conversation_id})).fetchone()
+    return row[0] if row else None
+
+
 async def by_key(conn: Conn, business_id: int, key: str) -> int | None:
     """The number of the thread of that canonical key."""
     row = await (await conn.execute(BY_KEY, {"business_id": business_id, "key": key})).fetchone()
