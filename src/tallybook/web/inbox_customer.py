@@ -11,9 +11,8 @@ from tallybook.core.callers import Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid, NotFound
 from tallybook.inbox import naming
-from tallybook.inbox.service import customers, threads
+from tallybook.inbox.service import customers
 from tallybook.inbox.service.customers import Pair
-from tallybook.inbox.service.threads import Thread
 
 from . import errors, inbox_view, pages
 from .inbox import Look, look
@@ -33,11 +32,9 @@ async def make_lead(request: Asked, app: TheApp, conversation_id: FromPath[int])
     asked = _tidier(request)
     name = str((await request.form()).get("name", ""))
 
-    async def work(conn: Conn) -> Thread:
-        thread = await threads.thread(conn, asked.caller, str(conversation_id))
-        return await customers.make_lead(conn, asked.caller, thread.id, name)
-
-    return Redirect(asked.query.to(await app.db.run("make lead", work)), status_code=303)
+    number = _in_range(conversation_id)
+    thread = await app.db.run("make lead", lambda conn: customers.make_lead(conn, asked.caller, number, name))
+    return Redirect(asked.query.to(thread), status_code=303)
 
 
 @post(PATH + "/{conversation_id:int}/part", include_in_schema=False)
@@ -65,17 +62,14 @@ async def look_same(request: Asked, app: TheApp, conversation_id: FromPath[int])
 
 
 async def _same(request: Asked, app: App, conversation_id: int, who: str | None) -> Response[str]:
-    asked = _tidier(request)
-
-    async def thread_of(conn: Conn) -> Thread:
-        return await threads.thread(conn, asked.caller, str(conversation_id))
+    asked, number = _tidier(request), _in_range(conversation_id)
 
     async def pair_of(conn: Conn) -> Pair:
         if not who or len(who) > MAX_SEARCH or "\0" in who:
             raise NotFound("There is no such conversation.")
-        return await customers.pair(conn, asked.caller, conversation_id, who)
+        return await customers.pair(conn, asked.caller, number, who)
 
-    thread = await app.db.run("show thread", thread_of)
+    thread = await app.db.run("show thread", lambda conn: customers.numbered(conn, asked.caller, number))
     found, trouble, status = None, "", 200
     if who is not None:
         try:
