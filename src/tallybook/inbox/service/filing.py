@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -145,15 +145,21 @@ def _newest_inbound(rows: Sequence[Row]) -> dict[tuple[int, str, str], datetime]
     return newest
 
 
-def tell(filed: Filed, say: Callable[[str], object] = log.info) -> None:
+def tell(filed: Filed) -> None:
     """Says what a committed batch did, in the words that people's own searches know."""
-    for one in filed.known[:TOLD_ONE_BY_ONE]:
-        say(f"[WA-DEDUPE] ⏭️ Skipping duplicate message_id={one}")
+    for line in lines_of(filed):
+        log.info(line)
+
+
+def lines_of(filed: Filed) -> list[str]:
+    """The words for what was done; of a large batch the numbers alone. Pure."""
+    lines = [f"[WA-DEDUPE] ⏭️ Skipping duplicate message_id={one}" for one in filed.known[:TOLD_ONE_BY_ONE]]
     if len(filed.saved) > TOLD_ONE_BY_ONE:
-        say(f"[WA-SAVE] ✅ {len(filed.saved)} messages saved in {len(filed.conversations)} conversations")
-        return
-    for conversation in filed.conversations:
-        say(f"[WA-SESSION] ✅ UPSERT completed: session_id={conversation}")
-        say(f"[WA-SESSION] ✅ Conversation tracked: conv_id={conversation}")
-    for message, conversation in filed.saved:
-        say(f"[WA-SAVE] ✅ Message saved: id={message}, conv_id={conversation} (NOT NULL)")
+        saved, conversations = len(filed.saved), len(filed.conversations)
+        return [*lines, f"[WA-SAVE] ✅ {saved} messages saved in {conversations} conversations"]
+    for one in filed.conversations:
+        lines += [
+            f"[WA-SESSION] ✅ UPSERT completed: session_id={one}",
+            f"[WA-SESSION] ✅ Conversation tracked: conv_id={one}",
+        ]
+    return lines + [f"[WA-SAVE] ✅ Message saved: id={one}, conv_id={of} (NOT NULL)" for one, of in filed.saved]
