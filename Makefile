@@ -38,8 +38,9 @@ test: lint ## Check the code, then run all tests
 	@echo "Running the tests"
 	@$(BIN)/pytest -n 2
 	@echo "Running those of the database again, on PostgreSQL 18"
-	@TALLYBOOK_TEST_POSTGRES=18 $(BIN)/pytest -n 2 --ignore=tests/core/test_hung.py tests/core tests/inbox/test_filing.py \
-		tests/monitor/test_filing.py tests/monitor/test_statistics.py tests/architecture/test_sql.py tests/architecture/test_keys.py
+	@TALLYBOOK_TEST_POSTGRES=18 $(BIN)/pytest -n 2 tests/architecture/test_sql.py tests/architecture/test_keys.py \
+		tests/core/test_db.py tests/core/test_ingest.py tests/core/test_work.py tests/core/test_backup.py \
+		tests/core/test_receive.py tests/core/test_sending.py tests/inbox/test_filing.py tests/monitor/test_filing.py
 
 lint: install ## Check style, types and who imports whom
 	@echo "Checking style, types and who imports whom"
@@ -55,6 +56,7 @@ bench: install ## Measure speed, as ratios within one run
 
 soak: install ## Run the long tests at full size
 	@$(BIN)/pytest -m soak --timeout 7200
+	@TALLYBOOK_TEST_POSTGRES=18 $(BIN)/pytest -n 2 tests/core tests/monitor tests/inbox
 
 clean: ## Remove what was installed and built; data stays
 	@rm -rf .venv node_modules dist build src/tallybook/web/static/dist
