@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import timedelta
 from typing import Any
@@ -133,6 +134,32 @@ async def test_a_step_is_marked_wrong_with_a_reason_by_keyboard_and_by_mouse(
     await tab.page.reload()
     await expect(tab.page.locator(".step").nth(1).locator(".why .field")).to_have_value("The ladder is in front")
     await expect(third.locator(".why .field")).to_have_value("Blurry")
+
+
+async def test_a_mark_made_while_an_earlier_one_is_drawn_is_neither_undone_nor_left_undrawn(
+    open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
+) -> None:
+    await post(db, home, "DR1752104")
+    tab = await open_tab(ana)
+    await open_review(tab, "DR1752104")
+    drawing, marked = asyncio.Event(), asyncio.Event()
+
+    async def drawn_late(route: Any) -> None:
+        answer = await route.fetch()
+        drawing.set()
+        await marked.wait()
+        await route.fulfill(response=answer)
+
+    await tab.page.route(re.compile(r"/wa-monitor/\d+"), drawn_late)
+    await tab.page.keyboard.press("Digit2")
+    await asyncio.wait_for(drawing.wait(), 10)
+    third = tab.page.locator(".step").nth(2)
+    await third.locator(".mark.wrong").click()
+    await third.get_by_role("button", name="Blurry").click()
+    marked.set()
+    await expect(tab.page.locator("#sheet .status")).to_have_text("1 wrong")
+    await expect(tab.page.locator("#sheet .bar i").nth(1)).to_have_class("right")
+    await expect(tab.page.locator("#saved")).to_have_text("Saved")
 
 
 async def test_a_save_that_fails_says_so_and_keeps_the_text(

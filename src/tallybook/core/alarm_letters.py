@@ -16,7 +16,8 @@ import msgspec
 
 from .alarms import Step
 from .businesses import Business
-from .health_words import N_, is_known, name_of, told
+from .health_words import is_known, name_of, told
+from .marking import N_
 from .messages import Outgoing
 
 MAIL, WEBHOOK = "mail", "webhook"

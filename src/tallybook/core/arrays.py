@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from typing import cast
 
 
 def texts(values: Sequence[str | None]) -> str:
     """A ``text[]`` literal; also for enums and UUIDs given as text."""
     if not values:
         return "{}"
-    given = values if None not in values else [value for value in values if value is not None]
-    joined = '","'.join(given)  # type: ignore[arg-type]  # there is no None left
+    whole = None not in values
+    given = cast("Sequence[str]", values) if whole else [value for value in values if value is not None]
+    joined = '","'.join(given)
     # The fast ways hold while nothing needs escaping: then the only quotes are the ones just put there.
     if "\\" in joined or joined.count('"') > 2 * max(len(given) - 1, 0):
         return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"
-    if given is values:
+    if whole:
         return '{"' + joined + '"}'
     return "{" + ",".join(["NULL" if value is None else f'"{value}"' for value in values]) + "}"
 

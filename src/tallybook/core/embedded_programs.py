@@ -124,9 +124,7 @@ def _unreachable(programs: Programs, reason: str) -> str:
 def _can_run(programs: Programs, account: Account) -> bool:
     command = [programs["postgres"], "--version"]
     try:
-        done = subprocess.run(  # noqa: S603 - our own program, no shell
-            command, check=False, capture_output=True, cwd="/", env=ENVIRONMENT, **account.options
-        )
+        done = subprocess.run(command, check=False, capture_output=True, cwd="/", env=ENVIRONMENT, **account.options)
     except OSError:
         return False
     return done.returncode == 0
@@ -201,7 +199,7 @@ def _initdb(building: Path, programs: Programs, account: Account) -> None:
         command = [programs["initdb"], "-D", f"{here}/data", "-U", SUPERUSER, f"--pwfile={here}/password"]
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=builtin"]
         command += ["--no-instructions", *(f"--set={name}={value}" for name, value in FIRST_SETTINGS.items())]
-        done = subprocess.run(  # noqa: S603 - our own program, no shell
+        done = subprocess.run(
             command,
             check=False,
             stdin=subprocess.DEVNULL,

@@ -105,9 +105,7 @@ def _workplace_asked(pid: int, account: Account) -> tuple[int, int] | None:
     if not account.options:
         return None
     command = ["/usr/bin/stat", "-L", "-c", "%d %i", f"/proc/{pid}/cwd"]
-    done = subprocess.run(  # noqa: S603 - a system program, no shell
-        command, check=False, capture_output=True, text=True, cwd="/", **account.options
-    )
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd="/", **account.options)
     device, _, inode = done.stdout.strip().partition(" ")
     return (int(device), int(inode)) if done.returncode == 0 else None
 
@@ -163,7 +161,7 @@ def _is_ours(folder: Path, account: Account) -> bool:
 
 def _can_enter(folder: Path, account: Account) -> bool:
     command = ["/usr/bin/test", "-w", f"{folder}/."]
-    done = subprocess.run(command, check=False, cwd="/", **account.options)  # noqa: S603 - a system program, no shell
+    done = subprocess.run(command, check=False, cwd="/", **account.options)
     return done.returncode == 0
 
 
@@ -174,7 +172,7 @@ def spawn(cluster: Path, programs: Programs, account: Account, socket_dir: Path,
     with descriptor(cluster) as opened, _appending(log_file) as output:
         command = [programs["postgres"], "-D", f"/proc/self/fd/{opened}"]
         command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        process = subprocess.Popen(  # noqa: S603 - our own program, no shell
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,

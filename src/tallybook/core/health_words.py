@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 from gettext import NullTranslations
 
-
-def N_(text: str) -> str:  # noqa: N802 - marks a text for translation where the language is not yet known
-    return text
-
+from .marking import N_
 
 # What core/health.py and its neighbours say; a number stands as {n}.
 HEALTH = (

@@ -9,7 +9,6 @@ message is claimed alone, so that a crash leaves only those unknown that were re
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ from .db import PROD, Conn, Database
 from .messages import Outgoing, Status
 from .outcomes import Became, Tell, tell_nobody
 from .rates import Limited, Limits, Line
-from .work import back_off, reason_of
+from .work import back_off, luck, reason_of
 
 log = structlog.get_logger(__name__)
 held = Counter(
@@ -304,8 +303,7 @@ class _Courier:
             limits = self.post.limits(claimed.outgoing.channel)
             if error.permanent or (limits is not None and faults >= limits.most_faults):
                 return Outcome(Status.PARKED, reason=str(error))
-            luck = random.random()  # noqa: S311 - spreads retries, guards nothing
-            delay = max(error.retry_after or 0.0, back_off(claimed.attempts, luck))
+            delay = max(error.retry_after or 0.0, back_off(claimed.attempts, luck()))
             return Outcome(Status.WAITING, None, str(error), delay, error.of_line, faults)
         except Exception as error:  # noqa: BLE001 - a sender's own fault may strike after the message has left
             log.warning("outcome unknown", outgoing=claimed.id, channel=claimed.outgoing.channel)

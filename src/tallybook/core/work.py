@@ -179,9 +179,14 @@ class _Batch(Generic[RowT]):
                 raise LeaseLost(f"a claim on {self.queue.table} was taken over by another worker")
 
 
+def luck() -> float:
+    """Between 0 and 1, another at each call, so that retries do not meet again."""
+    return random.random()  # noqa: S311 - spreads retries, guards nothing
+
+
 def verdict_now(error: Exception, row: Waiting, plan: Plan) -> Retry | str:
     """``verdict`` with the luck of the moment."""
-    return verdict(error, row.attempts, plan, random.random())  # noqa: S311 - spreads retries, guards nothing
+    return verdict(error, row.attempts, plan, luck())
 
 
 async def settle_failure(conn: Conn, queue: Queue[RowT], worker: UUID, row: Waiting, outcome: Retry | str) -> None:

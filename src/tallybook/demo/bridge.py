@@ -51,7 +51,7 @@ class Bridge:
 
     def __init__(self, file: BridgeFile) -> None:
         self._file = file
-        self._dice = random.Random(file.messages_path.stat().st_size)  # noqa: S311 - made up, no secret
+        self._dice = random.Random(file.messages_path.stat().st_size)
         self._count = self._turns = file.count(PREFIX)
         self._mistyped: Said | None = None
         self._last = MOHADIN.live_drop(0)

@@ -103,7 +103,7 @@ def unknown_drop(number: int) -> str:
 
 def _group_day(group: Group, of: date) -> Iterator[Said]:
     # A seed of text gives the same numbers on every machine and in every process.
-    dice = random.Random(f"{group.name} {of}")  # noqa: S311 - a made-up day, no secret
+    dice = random.Random(f"{group.name} {of}")
     count = group.week[of.weekday()]
     numbers = [group.drop(of, number) for number in range(count)]
     if group is MARKETING:  # a third of what marketing signs up is installed in Lawley the same day

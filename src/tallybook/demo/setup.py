@@ -119,7 +119,7 @@ async def _review_once(conn: Conn, app: App, business: Business) -> None:
 
 def judged(row: ReviewRow, now: datetime) -> Changes | None:
     """What a reviewer makes of a drop: most of the older ones are complete, of the last day's many are open. Pure."""
-    dice = random.Random(row.drop_number)  # noqa: S311 - made up, no secret
+    dice = random.Random(row.drop_number)
     recent = now - row.said_at < timedelta(days=1)
     luck = dice.random() + (0.4 if recent else 0.0)
     if luck > OPEN_YET:

@@ -17,10 +17,10 @@ from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import PROD
 from tallybook.core.environment_comparing import Line, Report
 from tallybook.core.environment_registers import Held
+from tallybook.core.marking import N_
 
 from . import i18n, pages
 from .needs import Asked, TheApp
-from .phrases import N_
 
 REGISTERS = {
     "qa_photo_reviews": N_("QA reviews"),

@@ -15,6 +15,7 @@ from litestar.types import ExceptionHandlersMap
 from prometheus_client import Counter
 
 from tallybook.core import errors as core
+from tallybook.core.marking import N_
 
 from . import i18n, pages
 from .answers import Fault, NotOk, wants_json
@@ -46,10 +47,6 @@ TOO_MANY, SERVER_ERROR, UNAVAILABLE = 429, 500, 503
 
 unforeseen = Counter("tallybook_unforeseen_errors_total", "Requests that failed in a way nobody foresaw.", ["route"])
 log = structlog.get_logger()
-
-
-def N_(text: str) -> str:  # noqa: N802 - marks a text for translation where the language is not yet known
-    return text
 
 
 HEADINGS = {

@@ -11,7 +11,7 @@ from tallybook.core.callers import Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid, NotFound
 from tallybook.inbox import naming
-from tallybook.inbox.service import customers
+from tallybook.inbox.service import customers, threads
 from tallybook.inbox.service.customers import Pair
 
 from . import errors, inbox_view, pages
@@ -69,7 +69,7 @@ async def _same(request: Asked, app: App, conversation_id: int, who: str | None)
             raise NotFound("There is no such conversation.")
         return await customers.pair(conn, asked.caller, number, who)
 
-    thread = await app.db.run("show thread", lambda conn: customers.numbered(conn, asked.caller, number))
+    thread = await app.db.run("show thread", lambda conn: threads.by_number(conn, asked.caller, number))
     found, trouble, status = None, "", 200
     if who is not None:
         try:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tallybook.core.marking import N_
 from tallybook.inbox.types import Delivery, Source
-
-from .phrases import N_
 
 SIGNS: Mapping[str, str] = {Source.BOT: "🤖", Source.AUTOMATION: "⚡", Source.HUMAN: "👤"}
 SOURCES: Mapping[str, str] = {

@@ -13,6 +13,7 @@ from tallybook.app import App
 from tallybook.core.callers import Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid
+from tallybook.core.marking import N_
 from tallybook.core.numbers import INT_DIGITS
 from tallybook.core.wakeups import wake_up
 from tallybook.monitor.jobs import TOPIC
@@ -23,7 +24,6 @@ from . import monitor, pages
 from .monitor import Look
 from .monitor_view import NOT_OURS, read_number
 from .needs import Asked, TheApp
-from .phrases import N_
 
 PATH = "/wa-monitor/bulk"
 TITLES = {

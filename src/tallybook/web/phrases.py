@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tallybook.core.health_words import CHECKS, HEALTH, N_
+from tallybook.core.health_words import CHECKS, HEALTH
+from tallybook.core.marking import N_
 
 __all__ = ["CHECKS", "HEALTH", "N_"]
 

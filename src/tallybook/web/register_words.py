@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
+from tallybook.core.marking import N_
 from tallybook.monitor.service.explain import Decision, Story
-
-
-def N_(text: str) -> str:  # noqa: N802 - marks a text for translation where the language is not yet known
-    return text
-
 
 # What was decided about a message: in a word, and why.
 DECISIONS = {

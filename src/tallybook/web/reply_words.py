@@ -7,13 +7,9 @@ from gettext import NullTranslations
 
 import msgspec
 
+from tallybook.core.marking import N_
 from tallybook.monitor.service.reply_board import SEEN_WITHIN
 from tallybook.monitor.store.replies import Sent
-
-
-def N_(text: str) -> str:  # noqa: N802 - marks a text for translation where the language is not yet known
-    return text
-
 
 PARTS = {
     "waiting": N_("Waiting"), "trouble": N_("Want a person"), "sent": N_("Sent"), "captured": N_("Captured"),

@@ -8,6 +8,7 @@ from datetime import datetime
 from gettext import NullTranslations
 from typing import Any
 
+from tallybook.core.marking import N_
 from tallybook.monitor.feedback import Feedback, Said
 from tallybook.monitor.history import ByHand
 from tallybook.monitor.photos import SHOWN_TYPES, How
@@ -15,7 +16,6 @@ from tallybook.monitor.service.photos import Photo
 from tallybook.monitor.types import STEPS, Change, Verdict
 
 from . import phrases
-from .phrases import N_
 
 LABELS = {step.column: step.label for step in STEPS}
 LONGEST = 120  # letters of a text in the record; the whole of it stands where it is edited

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from gettext import NullTranslations
 
+from tallybook.core.marking import N_
 from tallybook.monitor.store.importing import Kept
 from tallybook.monitor.store.offers import Line
-
-
-def N_(text: str) -> str:  # noqa: N802 - marks a text for translation where the language is not yet known
-    return text
-
 
 PARTS = {
     "offers": N_("May be accepted"), "held": N_("Held"), "rejected": N_("Refused"),

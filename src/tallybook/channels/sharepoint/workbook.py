@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,7 +23,7 @@ else:
 
 LONGEST_TEXT = 32_767  # characters in a cell
 WIDEST = 48
-MADE = datetime(2025, 1, 1)  # noqa: DTZ001 - fixed, so that the same sheets are the same bytes
+MADE = datetime(2025, 1, 1, tzinfo=UTC)  # fixed, so that the same sheets are the same bytes
 SAFE = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
 

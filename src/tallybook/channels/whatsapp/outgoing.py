@@ -19,6 +19,7 @@ LONGEST_WAIT = 3600.0  # seconds
 _NUMBER = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 DONE, FAILED, TOO_MANY = range(200, 300), range(500, 600), 429
+UNAVAILABLE = 503  # it works on nothing at that moment
 
 # Seconds to wait, by the limit that was met. 80007, 131048 and 133016 are counted over an hour and more.
 WAITS: Mapping[int, float] = {4: 300, 80007: 900, 130429: 2, 131048: 3600, 131057: 60, 133016: 3600}
@@ -161,7 +162,7 @@ def _of_status(status: int, headers: Mapping[str, str]) -> SendError | OutcomeUn
         return RateLimited("WhatsApp asks us to wait.", _seconds(headers.get("retry-after", "")))
     if status in {401, 403}:
         return OfNumber(OF_NUMBER[0])
-    if status == 503:  # noqa: PLR2004 - it does not work on anything at that moment
+    if status == UNAVAILABLE:
         return Unreachable("WhatsApp is in trouble.")
     if status in FAILED:
         return OutcomeUnknown("WhatsApp broke down over the message and does not say whether it was sent.")

@@ -16,7 +16,7 @@ from tallybook.inbox.thread_types import Thread
 from . import contacts, merging, threads
 from .filing import TOPIC
 
-__all__ = ["Joining", "Pair", "Side", "join", "joining", "make_lead", "numbered", "pair", "part"]
+__all__ = ["Joining", "Pair", "Side", "join", "joining", "make_lead", "pair", "part"]
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -34,13 +34,6 @@ class Pair(msgspec.Struct, frozen=True):
     gone: Side
 
 
-async def numbered(conn: Conn, caller: Caller, conversation_id: int) -> Thread:
-    """The thread of this number, which is never taken for a phone. Raises NotFound."""
-    if await store.has(conn, caller.business_id, conversation_id) is None:
-        raise NotFound("There is no such conversation.")
-    return await threads.thread(conn, caller, str(conversation_id))
-
-
 async def make_lead(conn: Conn, caller: Caller, conversation_id: int, name: str) -> Thread:
     """The customer of a thread is a lead; the thread keeps its number. A repeat changes nothing.
 
@@ -48,7 +41,7 @@ async def make_lead(conn: Conn, caller: Caller, conversation_id: int, name: str)
     """
     await contacts.make_lead_of(conn, caller, conversation_id, name)
     await wake_up(conn, TOPIC, caller.business_id)
-    return await threads.thread(conn, caller, str(conversation_id))
+    return await threads.by_number(conn, caller, conversation_id)
 
 
 async def joining(conn: Conn, caller: Caller, conversation_id: int) -> Joining | None:
@@ -61,7 +54,7 @@ async def pair(conn: Conn, caller: Caller, conversation_id: int, ref: str) -> Pa
 
     ``ref`` is a phone in any format, or a thread's number or key. Raises NotFound, Invalid for the same thread.
     """
-    ours = await numbered(conn, caller, conversation_id)
+    ours = await threads.by_number(conn, caller, conversation_id)
     theirs = await threads.thread(conn, caller, ref)
     if ours.id == theirs.id:
         raise Invalid("This is the thread that is open. Give the phone or the number of the other one.")

@@ -40,7 +40,7 @@ async def join(conn: Conn, business: Business, kept: int, gone: int, who: Caller
     if kept == gone:
         raise Invalid("A contact cannot be joined with itself.")
     roots = await contacts.hold(conn, business.id, [kept, gone])
-    if len(roots) < 2:  # noqa: PLR2004 - the two
+    if not {kept, gone} <= roots.keys():
         raise NotFound("There is no such contact.")
     if roots[kept] == roots[gone]:
         return await store.standing(conn, business.id, kept, gone)

@@ -153,7 +153,10 @@ async def take(conn: Conn, business_id: int, places: Sequence[Place]) -> list[Ch
         "external": arrays.texts([place[2] for place in places]),
     }
     rows = await (await conn.execute(TAKE, {"business_id": business_id, **values})).fetchall()
-    return [Change(*row[:-1], *[tuple(_known(one) for one in row[-1])]) for row in rows]
+    return [
+        Change(channel, account, about, at, body, by_us, tuple(_known(one) for one in known))
+        for channel, account, about, at, body, by_us, known in rows
+    ]
 
 
 def _known(told: str) -> Known:

@@ -130,9 +130,8 @@ async def add_lead(conn: Conn, business_id: int, contact_id: int, name: str) -> 
     made = await (await conn.execute(ADD_LEAD, values)).fetchone()
     if made is not None:
         return made[0], True
-    row = await (await conn.execute(LEAD_OF, values)).fetchone()
-    assert row is not None  # noqa: S101 - the key said that there is one, and the contact is held
-    return row[0], False
+    ((lead_id,),) = await (await conn.execute(LEAD_OF, values)).fetchall()
+    return lead_id, False
 
 
 async def mark_lead(conn: Conn, business_id: int, contact_id: int, lead_id: int) -> None:

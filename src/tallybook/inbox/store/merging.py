@@ -58,9 +58,8 @@ where c.business_id = %(business_id)s::int and c.id = %(id)s::bigint
 
 async def side(conn: Conn, business_id: int, contact_id: int) -> Side:
     """All that is known of a contact that the caller holds."""
-    row = await (await conn.execute(SIDE, {"business_id": business_id, "id": contact_id})).fetchone()
-    assert row is not None  # noqa: S101 - the caller holds it
-    contact, lead, thread, windows, reads, known = row
+    cursor = await conn.execute(SIDE, {"business_id": business_id, "id": contact_id})
+    ((contact, lead, thread, windows, reads, known),) = await cursor.fetchall()
     return Side(contact, lead, thread, windows, reads, [(kind, value) for kind, value in known])
 
 
@@ -96,9 +95,8 @@ async def begin(conn: Conn, business_id: int, who: str, sides: tuple[Side, Side]
         "business_id": business_id, "kept": kept.contact["id"], "gone": gone.contact["id"], "who": who[:100],
         "made": made, "before": Jsonb(msgspec.structs.asdict(kept)), "of_gone": Jsonb(msgspec.structs.asdict(gone)),
     }  # fmt: skip
-    row = await (await conn.execute(BEGIN, values)).fetchone()
-    assert row is not None  # noqa: S101 - an insert returns its row
-    return int(row[0])
+    ((number,),) = await (await conn.execute(BEGIN, values)).fetchall()
+    return int(number)
 
 
 async def end(conn: Conn, business_id: int, merge_id: int, joined: Side) -> None:
@@ -265,9 +263,9 @@ select exists (select from contact_merges
 
 async def standing(conn: Conn, business_id: int, one: int, other: int) -> int:
     """The joining that made one of two contacts, which are the same by now."""
-    row = await (await conn.execute(STANDING, {"business_id": business_id, "one": one, "other": other})).fetchone()
-    assert row is not None  # noqa: S101 - they are the same by a joining
-    return int(row[0])
+    cursor = await conn.execute(STANDING, {"business_id": business_id, "one": one, "other": other})
+    ((number,),) = await cursor.fetchall()
+    return int(number)
 
 
 async def parted(conn: Conn, business_id: int, one: int, other: int) -> bool:

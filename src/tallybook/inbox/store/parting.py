@@ -147,11 +147,9 @@ async def return_thread(conn: Conn, business_id: int, merge: Merge, threads: tup
     went_back = (await conn.execute(RETURN_MESSAGES, values)).rowcount
     places = {"before": joined["last_seq"] - gone["last_seq"], "last_seq": joined["last_seq"]}
     await conn.execute(RETURN_DECISIONS, values | places)
-    counted = await (await conn.execute(COUNTED, values)).fetchone()
-    stayed = await (await conn.execute(SINCE, values | places)).fetchone()
-    assert counted is not None  # noqa: S101 - a count is one row
-    assert stayed is not None  # noqa: S101 - as above
-    return went_back, counted[0], stayed[0]
+    ((counted,),) = await (await conn.execute(COUNTED, values)).fetchall()
+    ((stayed,),) = await (await conn.execute(SINCE, values | places)).fetchall()
+    return went_back, counted, stayed
 
 
 # The clocks of what came since are those of the kept one, whatever it was before.

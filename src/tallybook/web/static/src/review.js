@@ -9,6 +9,7 @@ let renewal = null;
 let touched = 0;
 let queue = Promise.resolve();
 let saving = 0;
+let saves = 0;
 let looking = false;
 
 const TYPED = "#sheet textarea, #sheet .why .field";
@@ -56,9 +57,11 @@ function failed(answer, retry) {
 export async function redraw(blocked = busy) {
   const id = sheet()?.dataset.id;
   if (!id) return;
+  const before = saves;
   const page = await fragment(`/wa-monitor/${id}${location.search}`, "review");
   const fresh = page && $("#sheet", page);
   if (!fresh || sheet()?.dataset.id !== id) return;
+  if (saves !== before) return; // drawn before what was marked meanwhile: that one's save draws it
   const changed = fresh.dataset.version !== words().version || fresh.dataset.posts !== words().posts;
   if (blocked()) {
     // Our own changes, from this page or another of ours, are no news.
@@ -125,6 +128,7 @@ function save(changes) {
   const posts = Number(shown); // as they were when the hand moved: a later one is not seen
   touched = Date.now();
   saving += 1;
+  saves += 1;
   $("#saved").textContent = words().saySaving;
   queue = queue.then(async () => {
     const answer = await call("PATCH", address(id), { ...changes, posts });
