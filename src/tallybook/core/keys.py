@@ -266,6 +266,46 @@ WAITING_REPORT = Key(
     "reports of one state of one message",
 )
 
+INBOX_TEAM = Key("inbox_teams", "inbox_teams_name_key", ("business_id", "folded"), "teams of one name")
+INBOX_TEAM_MEMBER = Key(
+    "inbox_team_members",
+    "inbox_team_members_pkey",
+    ("business_id", "team_id", "account_id"),
+    "memberships of one person in one team",
+)
+CONVERSATION_ASSIGNMENT = Key(
+    "conversation_assignments", "conversation_assignments_pkey", ("business_id", "id"), "assignments of one number"
+)
+INBOX_LABEL = Key("inbox_labels", "inbox_labels_name_key", ("business_id", "folded"), "labels of one name")
+CONVERSATION_LABEL = Key(
+    "conversation_labels",
+    "conversation_labels_pkey",
+    ("business_id", "conversation_id", "label_id"),
+    "one label on one thread",
+)
+CONVERSATION_NOTE = Key(
+    "conversation_notes",
+    "conversation_notes_written_key",
+    ("business_id", "account_id", "key"),
+    "writings of one note by one person",
+)
+NOTE_MENTION = Key(
+    "note_mentions",
+    "note_mentions_pkey",
+    ("business_id", "note_id", "account_id"),
+    "mentions of one person in one note",
+)
+CANNED_ANSWER = Key(
+    "canned_answers",
+    "canned_answers_shortcut_key",
+    ("business_id", "language", "folded"),
+    "canned answers of one shortcut in one language",
+)
+LEAD_STATUS = Key("lead_statuses", "lead_statuses_pkey", ("business_id", "status"), "statuses of one name")
+LEAD_CHANGE = Key(
+    "lead_changes", "lead_changes_asked_key", ("business_id", "lead_id", "key"), "requests for one change of one lead"
+)
+
 NATURAL_KEYS: tuple[Key, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Key))
 
 # Tables that belong to the installation, not to one business; a test holds this list against the catalogue.

@@ -76,6 +76,8 @@ KEPT = frozenset({
     "channel_accounts", "channel_arrivals",
     "contacts", "contact_identities", "leads", "whatsapp_conversation", "whatsapp_message", "conversation_windows",
     "conversation_reads", "message_reactions", "contact_merges", "merged_messages", "inbox_answers", "reply_decisions",
+    "inbox_teams", "inbox_team_members", "conversation_assignments", "inbox_labels", "conversation_labels",
+    "conversation_notes", "note_mentions", "canned_answers", "lead_statuses", "lead_changes",
     "alarms", "businesses", "accounts", "account_roles", "api_tokens", "schedules", "source_positions", "messages",
     "message_revisions", "audit_log", "sending_lines", "sending_stops", "monitor_replies",
     "monitor_projects", "drops", "qa_photo_reviews", "qa_submissions",
