@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallybook.monitor.photos import FILE, WITHIN, How, Spoken, Told, photos_of, type_of
+from tallybook.core.file_types import FILE, type_of
+from tallybook.monitor.photos import WITHIN, How, Spoken, Told, photos_of
 
 MORNING = datetime(2025, 12, 2, 8, tzinfo=UTC)
 DROPS = ("DR1000001", "DR1000002", "DR1000003")

@@ -15,9 +15,9 @@ from tallybook.core import jobs
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Conflict, NotFound
+from tallybook.core.kept_files import path_of
 from tallybook.core.messages import Incoming, Media
 from tallybook.monitor import photo_jobs
-from tallybook.monitor.photo_jobs import path_of
 from tallybook.monitor.photos import How
 from tallybook.monitor.service import photos, reviews
 from tallybook.monitor.service.photos import Photo, Said

@@ -19,9 +19,9 @@ from tallybook.core import ingest, wakeups
 from tallybook.core.businesses import Business
 from tallybook.core.channel import Refused, Settlement
 from tallybook.core.db import Conn, Database
+from tallybook.core.kept_files import path_of
 from tallybook.core.messages import Identity, Incoming, Media
 from tallybook.core.sending import Post, deliver
-from tallybook.monitor.photo_jobs import path_of
 from tallybook.monitor.service import feedback
 from tallybook.monitor.service.filing import Desk
 from tallybook.monitor.store import photos as photo_store

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
+from tallybook.core import kept_files
 from tallybook.core.db import Conn
+from tallybook.core.file_types import type_of
 from tallybook.core.jobs import Held
 from tallybook.core.wakeups import wake_up
 
-from .photos import MAX_BYTES, type_of
+from .photos import MAX_BYTES
 from .service.photos import FETCH
 from .store import photos as store
 from .store.photos import Kept, Wanted
 
-__all__ = ["FETCH", "Unfetched", "fetch", "path_of"]
+__all__ = ["FETCH", "Unfetched", "fetch"]
 
 TOPIC = "monitor"
 NO_HASH = "The bridge does not know what this file should hold, so it cannot be trusted."
@@ -40,12 +39,6 @@ class Files(Protocol):
     """Who has the files. ``fetch`` returns at most ``most`` bytes and one, and raises Unfetched."""
 
     async def fetch(self, external_id: str, chat: str, most: int) -> bytes: ...
-
-
-def path_of(folder: Path, sha256: bytes) -> Path:
-    """Where a file of this content stands below the folder of kept files."""
-    name = sha256.hex()
-    return folder / name[:2] / name[2:4] / name
 
 
 async def fetch(files: Files, folder: Path, held: Held) -> None:
@@ -86,23 +79,7 @@ async def _keep(files: Files, folder: Path, wanted: Wanted) -> Kept:
     if hashlib.sha256(content).digest() != wanted.sha256:
         raise Unfetched(ANOTHER)
     try:
-        await asyncio.to_thread(_write, path_of(folder, wanted.sha256), content)
+        await asyncio.to_thread(kept_files.write, kept_files.path_of(folder, wanted.sha256), content)
     except OSError as error:
         raise Unfetched(NO_ROOM) from error
     return Kept(wanted.sha256, type_of(content), len(content))
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all, and never run: a file for its owner to read."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, name = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise

@@ -1,4 +1,4 @@
-"""Which photos belong to which drop, and what a file really is. Pure: no database, no clock.
+"""Which photos belong to which drop. Pure: no database, no clock.
 
 A photo whose own words name the drop belongs to it. One without words is probable for the drops of the post of the same
 sender that is nearest to it in time, and for no other, until a person says what it is.
@@ -14,10 +14,6 @@ import msgspec
 
 WITHIN = timedelta(minutes=10)
 MAX_BYTES = 32 * 1024 * 1024
-FILE = "application/octet-stream"
-# Only these are shown as pictures; whatever else a sender calls its file is a file.
-SHOWN_TYPES = ("image/jpeg", "image/png", "image/webp")
-_WEBP_AT = 8
 
 
 class Spoken(msgspec.Struct, frozen=True):
@@ -73,18 +69,3 @@ def nearest_post(photo: Spoken, posts: Sequence[Spoken], within: timedelta) -> S
     """The sender's own post that is nearest to a photo, ``within`` at most; of two as near, the one before it."""
     near = [post for post in posts if post.sender == photo.sender and abs(post.said_at - photo.said_at) <= within]
     return min(near, key=lambda p: (abs(p.said_at - photo.said_at), p.said_at, p.message_id), default=None)
-
-
-def type_of(content: bytes) -> str:
-    """What a file is by its first bytes, whatever it is called; FILE for all that is not known."""
-    if content.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if content.startswith(b"RIFF") and content[_WEBP_AT : _WEBP_AT + 4] == b"WEBP":
-        return "image/webp"
-    if content.startswith(b"%PDF-"):
-        return "application/pdf"
-    if content[4:8] == b"ftyp":
-        return "video/mp4"
-    return "audio/ogg" if content.startswith(b"OggS") else FILE

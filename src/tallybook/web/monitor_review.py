@@ -18,10 +18,10 @@ from tallybook.app import App
 from tallybook.core.callers import Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound
+from tallybook.core.file_types import FILE, SHOWN_TYPES
+from tallybook.core.kept_files import path_of
 from tallybook.core.wakeups import wake_up
 from tallybook.monitor.jobs import TOPIC
-from tallybook.monitor.photo_jobs import path_of
-from tallybook.monitor.photos import FILE, SHOWN_TYPES
 from tallybook.monitor.service import assignment, feedback, photos, reviews
 from tallybook.monitor.service.assignment import Wanted
 from tallybook.monitor.service.feedback import Talk

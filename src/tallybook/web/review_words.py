@@ -8,10 +8,11 @@ from datetime import datetime
 from gettext import NullTranslations
 from typing import Any
 
+from tallybook.core.file_types import SHOWN_TYPES
 from tallybook.core.marking import N_
 from tallybook.monitor.feedback import Feedback, Said
 from tallybook.monitor.history import ByHand
-from tallybook.monitor.photos import SHOWN_TYPES, How
+from tallybook.monitor.photos import How
 from tallybook.monitor.service.photos import Photo
 from tallybook.monitor.types import STEPS, Change, Verdict
 
