@@ -259,6 +259,33 @@ REPLY_DECISION = Key(
     ("business_id", "conversation_id", "seq"),
     "decisions on one burst of messages",
 )
+CONVERSATION_SESSION = Key(
+    "conversation_sessions",
+    "conversation_sessions_number_key",
+    ("business_id", "conversation_id", "number"),
+    "runs of conversation of one number in one thread",
+)
+CONVERSATION_SESSION_PLACE = Key(
+    "conversation_sessions",
+    "conversation_sessions_place_key",
+    ("business_id", "conversation_id", "first_seq"),
+    "runs of conversation that begin at one place",
+)
+INBOX_HOURS = Key("inbox_hours", "inbox_hours_pkey", ("business_id",), "opening hours of one business")
+AUTOMATION_RULE = Key("automation_rules", "automation_rules_pkey", ("business_id", "id"), "rules of one number")
+AUTOMATION_CAUSE = Key(
+    "automation_causes", "automation_causes_pkey", ("business_id", "key", "rule_id"), "one cause for rules to fire"
+)
+AUTOMATION_RUN = Key(
+    "automation_runs", "automation_runs_pkey", ("business_id", "rule_id", "cause"), "runs of one rule for one cause"
+)
+SCHEDULED_MESSAGE = Key(
+    "scheduled_messages", "scheduled_messages_asked_key", ("business_id", "key"), "requests for one later message"
+)
+APPOINTMENT = Key("appointments", "appointments_asked_key", ("business_id", "key"), "requests for one appointment")
+INBOX_MODEL_DAY = Key(
+    "inbox_model_days", "inbox_model_days_pkey", ("business_id", "day"), "one business's use of the model on one day"
+)
 WAITING_REPORT = Key(
     "waiting_reports",
     "waiting_reports_pkey",

@@ -21,7 +21,7 @@ from psycopg import sql
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
-from .revisions import FOLDER, Stage, check_not_newer
+from .revisions import FOLDER, Stage, check_not_newer, known_revisions
 
 # Waits for whoever migrates this schema now. The lock is the session's, so it needs the direct connection.
 TAKE_TURNS = "select pg_advisory_lock(hashtext('tallybook migrate'), hashtext(%(schema)s))"
@@ -32,6 +32,11 @@ def run_file(name: str) -> None:
     """Runs one SQL file as it stands: Alembic's own text layer would trip over ``%`` and ``:name``."""
     raw = cast("psycopg.Connection", op.get_bind().connection.driver_connection)
     raw.execute((FOLDER / name).read_bytes())
+
+
+def before(revision: str) -> str | None:
+    """The revision whose file stands before this one's, for files that several people add at the same time."""
+    return max((one for one in known_revisions() if one < revision), default=None)
 
 
 def scripts() -> ScriptDirectory:

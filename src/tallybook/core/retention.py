@@ -68,14 +68,19 @@ RULES = (
          key=("business_id", "channel", "account", "about", "kind", "who")),
     Rule("waiting_reports", "seen_at", timedelta(days=30),
          key=("business_id", "channel", "account", "provider_message_id", "status")),
+    # A message that happens again after so long is too old to fire anything.
+    Rule("automation_runs", "at", timedelta(days=180), key=("business_id", "rule_id", "cause")),
     Rule("sharepoint_runs", "ended_at", timedelta(days=365), key=("business_id", "id")),
 )  # fmt: skip
 
 # Kept for as long as the business wants them: its records, its people, its history.
 KEPT = frozenset({
+    "inbox_model_days",
+    "inbox_hours", "automation_rules", "automation_causes", "scheduled_messages", "appointments",
     "channel_accounts", "channel_arrivals",
     "contacts", "contact_identities", "leads", "whatsapp_conversation", "whatsapp_message", "conversation_windows",
     "conversation_reads", "message_reactions", "contact_merges", "merged_messages", "inbox_answers", "reply_decisions",
+    "conversation_sessions",
     "inbox_teams", "inbox_team_members", "conversation_assignments", "inbox_labels", "conversation_labels",
     "conversation_notes", "note_mentions", "canned_answers", "lead_statuses", "lead_changes",
     "alarms", "businesses", "accounts", "account_roles", "api_tokens", "schedules", "source_positions", "messages",

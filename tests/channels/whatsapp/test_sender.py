@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tallybook.channels.whatsapp import answers
 from tallybook.channels.whatsapp import outgoing as wire
-from tallybook.channels.whatsapp.outgoing import OfNumber, PairLimited
+from tallybook.channels.whatsapp.answers import OfNumber, PairLimited
 from tallybook.channels.whatsapp.sender import LIMITS, MAX_ANSWER, WhatsAppSender
 from tallybook.core.channel import OutcomeUnknown, RateLimited, Refused, SendError, Settlement, Unreachable
 from tallybook.core.messages import Outgoing
@@ -201,7 +202,7 @@ def test_a_code_means_one_thing_whatever_the_status_and_is_told_in_our_own_words
 ) -> None:
     for status in (400, 401, 403, 429, 500):
         with pytest.raises(SendError) as raised:
-            wire.outcome_of(status, {}, says(code))
+            answers.outcome_of(status, {}, says(code))
         assert type(raised.value) is error
         assert (raised.value.of_line, raised.value.retry_after) == (of_line, wait)
         assert raised.value.permanent == (error is Refused)
@@ -210,12 +211,12 @@ def test_a_code_means_one_thing_whatever_the_status_and_is_told_in_our_own_words
 
 def test_after_a_day_the_person_is_told_that_a_template_is_needed() -> None:
     with pytest.raises(Refused, match="only a template"):
-        wire.outcome_of(400, {}, says(131047))
+        answers.outcome_of(400, {}, says(131047))
 
 
 def test_a_number_that_is_not_there_is_the_numbers_own_fault() -> None:
     with pytest.raises(OfNumber, match="does not know this number"):
-        wire.outcome_of(400, {}, says(100, error_subcode=33))
+        answers.outcome_of(400, {}, says(100, error_subcode=33))
 
 
 @pytest.mark.parametrize(
@@ -224,7 +225,7 @@ def test_a_number_that_is_not_there_is_the_numbers_own_fault() -> None:
 )
 def test_an_answer_without_a_code_means_what_its_status_says(status: int, error: type[Exception]) -> None:
     with pytest.raises(error) as raised:
-        wire.outcome_of(status, {"retry-after": "90"}, b"<html>")
+        answers.outcome_of(status, {"retry-after": "90"}, b"<html>")
     assert getattr(raised.value, "retry_after", None) == (90 if status == 429 else None)
 
 

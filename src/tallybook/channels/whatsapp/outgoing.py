@@ -1,75 +1,21 @@
-"""What is said to the Cloud API, and what its answers mean. Pure.
-
-An answer is judged by its error's code, never by its words: they change, and they may name people.
-"""
+"""What is said to the Cloud API: one request for each kind of thing that the outbox holds. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import Any, Literal
 
 import msgspec
 
-from tallybook.core.channel import OutcomeUnknown, RateLimited, Refused, SendError, Unreachable
+from tallybook.core.channel import Refused
 from tallybook.core.messages import Outgoing
 
 LONGEST_TEXT = 4096  # characters
 LONGEST_KEY = 512  # characters of what is given back with every report
-LONGEST_WAIT = 3600.0  # seconds
+LONGEST_CAPTION = 1024
 _NUMBER = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
-DONE, FAILED, TOO_MANY = range(200, 300), range(500, 600), 429
-UNAVAILABLE = 503  # it works on nothing at that moment
-
-# Seconds to wait, by the limit that was met. 80007, 131048 and 133016 are counted over an hour and more.
-WAITS: Mapping[int, float] = {4: 300, 80007: 900, 130429: 2, 131048: 3600, 131057: 60, 133016: 3600}
-PAIR_LIMIT = 131056
-PAIR_WAIT = 6.0  # seconds that the limit asks between two messages to one person
-NO_SUCH_NUMBER = 33
-# Nobody can be written to until somebody has mended it.
-OF_NUMBER: Mapping[int, str] = {
-    0: "WhatsApp does not take the number's access token: give the account a new one.",
-    3: "The access token may not send: give the account one that may.",
-    10: "The access token may not send by this number: give the account one that may.",
-    NO_SUCH_NUMBER: "WhatsApp does not know this number, or the access token may not use it.",
-    190: "The number's access token has expired: give the account a new one.",
-    368: "WhatsApp has blocked the business for a while, because of its rules.",
-    131005: "The access token may not send by this number: give the account one that may.",
-    131031: "WhatsApp has locked the business account.",
-    131042: "WhatsApp cannot bill the business account: look at its way of payment.",
-    131045: "The number is not registered with WhatsApp.",
-    133010: "The number is not registered with WhatsApp.",
-}
-PERMISSIONS = range(200, 300)
-REFUSALS: Mapping[int, str] = {
-    100: "WhatsApp refused the message: a part of it is not as it should be.",
-    130472: "WhatsApp chose not to deliver this message.",
-    130497: "WhatsApp does not let this business write to people of that country.",
-    131008: "WhatsApp refused the message: a part of it is missing.",
-    131009: "WhatsApp refused the message: a part of it is not as it should be.",
-    131021: "A number cannot write to itself.",
-    131026: "WhatsApp cannot deliver to this customer: perhaps they have no WhatsApp, or an old one.",
-    131047: "More than 24 hours have passed since the customer wrote: only a template can be sent.",
-    131049: "WhatsApp chose not to deliver this message, so that the customer gets fewer of its kind.",
-    131050: "The customer wants no more marketing messages.",
-    131051: "WhatsApp does not take messages of this type.",
-    131053: "WhatsApp could not take the file.",
-}
-TEMPLATES = range(132_000, 133_000)
-# The provider's own trouble. Of the first two it cannot be told whether the message is the cause.
-PASSING: Mapping[int, bool] = {1: False, 131000: False, 2: True, 131016: True}
-
-
-class PairLimited(RateLimited):
-    """One person was written to too fast; everybody else can be written to."""
-
-    of_line = False
-
-
-class OfNumber(SendError):
-    """The number cannot send until somebody mends it."""
-
-    of_line = True
+CAPTIONED = frozenset({"image", "video", "document"})
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -79,102 +25,109 @@ class Request(msgspec.Struct, frozen=True):
     body: dict[str, object]
 
 
-class Fault(msgspec.Struct, frozen=True):
-    """An error. Of an unknown number the code says only that something is wrong, and the subcode what."""
+class Media(msgspec.Struct, frozen=True):
+    """A file that the provider has (``id``) or can fetch (``link``)."""
 
-    code: int | None = None
-    error_subcode: int | None = None
-
-    @property
-    def meant(self) -> int | None:
-        return self.error_subcode if self.error_subcode == NO_SUCH_NUMBER else self.code
-
-
-class Accepted(msgspec.Struct, frozen=True):
+    kind: Literal["image", "video", "audio", "document", "sticker"]
     id: str = ""
+    link: str = ""
+    caption: str = ""
+    filename: str = ""
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What the API says; it has messages or an error."""
+class Reaction(msgspec.Struct, frozen=True):
+    """What is put on the message ``about``; the empty emoji takes it off."""
 
-    messages: list[Accepted] = []
-    error: Fault | None = None
+    about: str
+    emoji: str = ""
+
+
+class Read(msgspec.Struct, frozen=True):
+    """The message up to which the customer is shown that we read; ``typing``, and that somebody writes to them."""
+
+    about: str
+    typing: bool = False
+
+
+class Body(msgspec.Struct, frozen=True):
+    """What the outbox holds: one of these, perhaps a ``quote`` (the id of what it answers).
+
+    Beside a template or a question ``text`` is what the customer reads, for our own record. The two, and nothing else
+    here, are as the Cloud API takes them.
+    """
+
+    text: str = ""
+    quote: str | None = None
+    template: dict[str, Any] | None = None
+    media: Media | None = None
+    interactive: dict[str, Any] | None = None
+    reaction: Reaction | None = None
+    read: Read | None = None
 
 
 def request_of(outgoing: Outgoing) -> Request:
-    """The request for a message whose body has ``text`` and perhaps ``quote``, the id of the message it answers.
+    """The request for a message. ``to`` is a phone in E.164 with its plus, or else a user id.
 
-    ``to`` is a phone in E.164 with its plus, or else a user id. Raises Refused for what the API could not take.
+    Raises Refused for what the API could not take.
     """
-    text, quote = outgoing.body.get("text"), outgoing.body.get("quote")
-    if not isinstance(text, str) or not text.strip():
-        raise Refused("There is no text to send.")
-    if len(text) > LONGEST_TEXT:
-        raise Refused(f"WhatsApp takes {LONGEST_TEXT:,} characters at most.")
+    try:
+        body = msgspec.convert(outgoing.body, Body)
+    except msgspec.ValidationError as error:
+        raise Refused("This is nothing that can be sent by WhatsApp.") from error
     if not _NUMBER.fullmatch(outgoing.account):
         raise Refused("This is not the id of a number of ours.")
+    path = f"{outgoing.account}/messages"
+    if body.read is not None:
+        return Request(path, _read(body.read))
     if not outgoing.to or len(outgoing.dedup_key) > LONGEST_KEY:
         raise Refused("There is nobody to send to." if not outgoing.to else "The message's key is too long.")
     is_phone = _PHONE.fullmatch(outgoing.to) is not None
-    body: dict[str, object] = {
+    kind, said = _said(body)
+    request: dict[str, object] = {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
         "to" if is_phone else "recipient": outgoing.to.removeprefix("+") if is_phone else outgoing.to,
-        "type": "text",
-        "text": {"body": text},
+        "type": kind,
+        kind: said,
         "biz_opaque_callback_data": outgoing.dedup_key,
     }
-    if isinstance(quote, str) and quote:
-        body["context"] = {"message_id": quote}
-    return Request(f"{outgoing.account}/messages", body)
+    if body.quote:
+        request["context"] = {"message_id": body.quote}
+    return Request(path, request)
 
 
-def outcome_of(status: int, headers: Mapping[str, str], content: bytes) -> str:
-    """The message's id. Raises a SendError, or OutcomeUnknown where a yes is possible."""
-    answer = _answer(content)
-    code = answer.error.meant if answer and answer.error else None
-    if code is not None:
-        raise _of_code(code, headers)
-    if status in DONE:
-        if answer is not None and answer.messages and answer.messages[0].id:
-            return answer.messages[0].id
-        raise OutcomeUnknown("WhatsApp's answer says neither yes nor no.")
-    raise _of_status(status, headers)
+def is_repeatable(outgoing: Outgoing) -> bool:
+    """Whether it may be sent again with no harm: two receipts for one message are one."""
+    return "read" in outgoing.body
 
 
-def _of_code(code: int, headers: Mapping[str, str]) -> SendError:
-    if code == PAIR_LIMIT:
-        return PairLimited("WhatsApp asks us to write more slowly to this customer.", PAIR_WAIT)
-    if code in WAITS:
-        wait = max(WAITS[code], _seconds(headers.get("retry-after", "")) or 0.0)
-        return RateLimited("WhatsApp asks us to wait.", wait)
-    if code in PASSING:
-        return Unreachable("WhatsApp is in trouble.") if PASSING[code] else SendError("WhatsApp could not send it.")
-    if code in OF_NUMBER or code in PERMISSIONS:
-        return OfNumber(OF_NUMBER.get(code, OF_NUMBER[10]))
-    other = "template" if code in TEMPLATES else "message"
-    return Refused(REFUSALS.get(code, f"WhatsApp refused the {other} (error {code})."))
+def _read(read: Read) -> dict[str, object]:
+    said: dict[str, object] = {"messaging_product": "whatsapp", "status": "read", "message_id": read.about}
+    return said | ({"typing_indicator": {"type": "text"}} if read.typing else {})
 
 
-def _of_status(status: int, headers: Mapping[str, str]) -> SendError | OutcomeUnknown:
-    """What an answer without a code means: somebody in between gave it, or the API in great trouble."""
-    if status == TOO_MANY:
-        return RateLimited("WhatsApp asks us to wait.", _seconds(headers.get("retry-after", "")))
-    if status in {401, 403}:
-        return OfNumber(OF_NUMBER[0])
-    if status == UNAVAILABLE:
-        return Unreachable("WhatsApp is in trouble.")
-    if status in FAILED:
-        return OutcomeUnknown("WhatsApp broke down over the message and does not say whether it was sent.")
-    return Refused(f"WhatsApp's API refused the message (HTTP {status}): look at TALLYBOOK_WHATSAPP_API_URL.")
+def _said(body: Body) -> tuple[str, dict[str, Any]]:
+    """The type and what it says."""
+    if body.template is not None:
+        return "template", body.template
+    if body.interactive is not None:
+        return "interactive", body.interactive
+    if body.media is not None:
+        return body.media.kind, _file(body.media)
+    if body.reaction is not None:
+        return "reaction", {"message_id": body.reaction.about, "emoji": body.reaction.emoji}
+    if not body.text.strip():
+        raise Refused("There is no text to send.")
+    if len(body.text) > LONGEST_TEXT:
+        raise Refused(f"WhatsApp takes {LONGEST_TEXT:,} characters at most.")
+    return "text", {"body": body.text}
 
 
-def _answer(content: bytes) -> Answer | None:
-    try:
-        return msgspec.json.decode(content, type=Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-
-
-def _seconds(text: str) -> float | None:
-    return min(float(text), LONGEST_WAIT) if text.isascii() and text.isdigit() else None
+def _file(media: Media) -> dict[str, Any]:
+    if not media.id and not media.link:
+        raise Refused("The file is not at WhatsApp yet.")
+    if len(media.caption) > LONGEST_CAPTION:
+        raise Refused(f"WhatsApp takes {LONGEST_CAPTION:,} characters beside a file at most.")
+    said = {"id": media.id} if media.id else {"link": media.link}
+    said |= {"caption": media.caption} if media.caption and media.kind in CAPTIONED else {}
+    return said | ({"filename": media.filename} if media.filename and media.kind == "document" else {})

@@ -12,8 +12,9 @@ from tallybook.core.channel import OutcomeUnknown, Settlement, Unreachable
 from tallybook.core.messages import Outgoing
 from tallybook.core.rates import Limit, Limits
 
+from .answers import OfNumber, outcome_of
 from .around import CHANNEL
-from .outgoing import OfNumber, outcome_of, request_of
+from .outgoing import is_repeatable, request_of
 
 # What a number may send, and how long the API lets one wait for the same customer. What a person pressed for need not
 # cool down: a few in a row are borrowed from the future, and what is over is told by PairLimited.
@@ -51,6 +52,8 @@ class WhatsAppSender:
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             raise Unreachable("WhatsApp cannot be reached at the address that is set.") from error
         except httpx.HTTPError as error:
+            if is_repeatable(outgoing):
+                raise Unreachable("WhatsApp gave no answer.") from error
             raise OutcomeUnknown("WhatsApp took the message and gave no answer.") from error
         return outcome_of(answer.status_code, answer.headers, content)
 

@@ -15,28 +15,34 @@ import structlog
 from msgspec import structs
 from prometheus_client import Counter
 
-from tallybook.core import channel_accounts, outbox
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database, is_transient
 from tallybook.core.health import Check
-from tallybook.core.messages import Outgoing
 from tallybook.core.wakeups import wake_up
-from tallybook.inbox import responder, rules, window
+from tallybook.inbox import responder
 from tallybook.inbox.answer_types import Burst, Choice, Decision, Mode
+from tallybook.inbox.contents import Text
 from tallybook.inbox.store import answers as store
 from tallybook.inbox.store import sending
 from tallybook.inbox.store.answers import Due
-from tallybook.inbox.store.sending import Held, New
+from tallybook.inbox.store.sending import Held
 from tallybook.inbox.types import Source
 
 from .filing import TOPIC
-from .sending import ANSWERED
+from .leaving import Why, leave, may_leave
 
 AT_ONCE = 500  # threads of a look
 USEFUL = timedelta(minutes=15)  # an answer that could not leave so long is no longer sent
 LATE = timedelta(minutes=2)
 WRONG = timedelta(minutes=10)
 CANNOT_SEND = "the known answer fits, and cannot be sent: {why}"
+CANNOT = {
+    Why.CHANNEL: "not through a number of this kind",
+    Why.NOBODY: "nothing is known by which the customer could be written to",
+    Why.NO_NUMBER: "the number is not one of this business",
+    Why.NO_ACCESS: "the number has no access token",
+    Why.WINDOW: "only a template may be sent",
+}
 FAILED = "no answer could be made"
 
 log = structlog.get_logger()
@@ -137,13 +143,15 @@ async def settle(conn: Conn, turn: Turn, thought: Decision) -> Decision | None:
     burst = await _burst(conn, turn, thought.conversation_id) if held is not None else None
     if held is None or burst is None or burst.seq != thought.seq:
         return None
-    decision, outgoing = _still(thought, burst, turn), None
+    decision, content = _still(thought, burst, turn), None
     if decision.choice is Choice.ANSWERED:
-        decision, outgoing = await _ready(conn, turn, held, decision)
-    if not await store.decide(conn, business_id, decision, turn.now, outgoing.dedup_key if outgoing else None):
+        decision, content = await _ready(conn, turn, held, decision)
+    key = f"bot:{held.id}:{decision.seq}"
+    if not await store.decide(conn, business_id, decision, turn.now, key if content else None):
         return None
-    if outgoing is not None:
-        await _say(conn, turn, held, outgoing)
+    if content is not None:
+        until = turn.now + USEFUL
+        await leave(conn, business_id, held, content, source=Source.BOT, key=key, now=turn.now, until=until)
     if decision.frees_bot:
         await store.free_bot(conn, business_id, held.id)
     await store.catch_up(conn, business_id, [held.id])
@@ -159,33 +167,14 @@ def _still(thought: Decision, burst: Burst, turn: Turn) -> Decision:
     return Decision(thought.conversation_id, thought.seq, Choice.SUPPRESSED, reason)
 
 
-async def _ready(conn: Conn, turn: Turn, held: Held, decision: Decision) -> tuple[Decision, Outgoing | None]:
-    """The answer as the outbox takes it; where it cannot be sent the burst is a person's, with the reason."""
-    accounts = await channel_accounts.listed(conn, turn.business.id)
-    number = next((one for one in accounts if (one.channel, one.account) == (held.channel, held.account)), None)
-    last = await sending.last_inbound(conn, turn.business.id, held.id)
-    allowed = window.window_of(held.channel, last[1] if last else None, turn.now)
-    reasons = (
-        (held.channel not in ANSWERED, "not through a number of this kind"),
-        (held.to is None, "nothing is known by which the customer could be written to"),
-        (number is None, "the number is not one of this business"),
-        (number is not None and not number.has_token, "the number has no access token"),
-        (not allowed.open, "only a template may be sent"),
-    )
-    why = next((reason for holds, reason in reasons if holds), None)
-    if why is not None or held.to is None:
-        return structs.replace(decision, choice=Choice.HANDED_OVER, reason=CANNOT_SEND.format(why=why)), None
-    useful = turn.now + USEFUL
-    key, topic = f"bot:{held.id}:{decision.seq}", f"conversation:{held.id}"
-    until = min(useful, allowed.until or useful)
-    return decision, Outgoing(held.channel, held.account, held.to, key, {"text": decision.body}, topic, until)
-
-
-async def _say(conn: Conn, turn: Turn, held: Held, outgoing: Outgoing) -> None:
-    text = str(outgoing.body["text"])
-    new = New(held, text, rules.preview(text, "text"), outgoing.dedup_key, turn.now, source=Source.BOT)
-    await sending.add(conn, turn.business.id, new)
-    await outbox.put(conn, turn.business.id, outgoing)
+async def _ready(conn: Conn, turn: Turn, held: Held, decision: Decision) -> tuple[Decision, Text | None]:
+    """The answer that can be sent; where it cannot, the burst is a person's, with the reason."""
+    content = Text(decision.body)
+    why = await may_leave(conn, turn.business.id, held, content, turn.now)
+    if why is not None:
+        reason = CANNOT_SEND.format(why=CANNOT.get(why, why))
+        return structs.replace(decision, choice=Choice.HANDED_OVER, reason=reason), None
+    return decision, content
 
 
 async def checks(conn: Conn, business: Business, now: datetime) -> list[Check]:

@@ -76,7 +76,7 @@ async def last_inbound(conn: Conn, business_id: int, conversation_id: int) -> tu
 
 
 class New(msgspec.Struct, frozen=True):
-    """A message that somebody of ours wrote, or the bot."""
+    """A message that somebody of ours wrote, or the bot. ``quote`` is the provider's id of the message it answers."""
 
     conversation: Held
     text: str
@@ -85,6 +85,8 @@ class New(msgspec.Struct, frozen=True):
     at: datetime
     sent_by: int | None = None
     source: Source = Source.HUMAN
+    type: str = "text"
+    quote: str = ""
 
 
 # What we say moves no customer's clock and no counter of what waits to be read.
@@ -92,7 +94,7 @@ NEXT = """
 update whatsapp_conversation c set last_seq = c.last_seq + 1, previous_message_at = c.last_message_at,
     last_message_at = greatest(c.last_message_at, %(at)s::timestamptz), updated_at = now(),
     last_body = case when n.newest then %(preview)s::text else c.last_body end,
-    last_type = case when n.newest then 'text' else c.last_type end,
+    last_type = case when n.newest then %(type)s::text else c.last_type end,
     last_source = case when n.newest then %(source)s::text else c.last_source end
 from (
     select %(at)s::timestamptz >= coalesce(l.last_message_at, '-infinity') as newest from whatsapp_conversation l
@@ -102,10 +104,10 @@ returning c.last_seq, not n.newest
 """
 ADD = """
 insert into whatsapp_message (business_id, conversation_id, to_number, direction, body, message_type, status, provider,
-    source, seq, said_at, late, channel, account, outgoing_key, sent_by)
-values (%(business_id)s::int, %(id)s::bigint, %(number)s::text, 'out', %(text)s::text, 'text', 'queued',
+    source, seq, said_at, late, channel, account, outgoing_key, sent_by, quoted_message_stanza_id)
+values (%(business_id)s::int, %(id)s::bigint, %(number)s::text, 'out', %(text)s::text, %(type)s::text, 'queued',
     %(provider)s::text, %(source)s::text, %(seq)s::bigint, %(at)s::timestamptz, %(late)s::bool, %(channel)s::text,
-    %(account)s::text, %(key)s::text, %(sent_by)s::int)
+    %(account)s::text, %(key)s::text, %(sent_by)s::int, nullif(%(quote)s::text, ''))
 returning id
 """
 

@@ -1,7 +1,7 @@
-from tallybook.core.migrate import run_file
+from tallybook.core.migrate import before, run_file
 
 revision = "0020"
-down_revision = "0013"
+down_revision = before(revision)
 
 
 def upgrade() -> None:
