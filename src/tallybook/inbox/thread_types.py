@@ -13,7 +13,9 @@ MEDIA = frozenset({"image", "sticker", "video", "audio", "voice", "document", "m
 class Filter(enum.StrEnum):
     """Which threads are listed: every one, or those that wait for the caller, are his, nobody's, or closed.
 
-    UNREAD is by the caller's own counter. MINE are those assigned to him, UNASSIGNED the open ones that are nobody's.
+    UNREAD is by the caller's own counter. MINE are those assigned to him, and to a team of his but to nobody in it;
+    UNASSIGNED the open ones that are nobody's and no team's. MENTIONS have a note that names him. BLOCKED are those of
+    customers that somebody blocked, which no other one shows.
     """
 
     ALL = "all"
@@ -21,6 +23,15 @@ class Filter(enum.StrEnum):
     MINE = "mine"
     UNASSIGNED = "unassigned"
     CLOSED = "closed"
+    MENTIONS = "mentions"
+    BLOCKED = "blocked"
+
+
+class Narrow(msgspec.Struct, frozen=True):
+    """Threads of one team alone, or under one label, by its number; None for all of them."""
+
+    team: int | None = None
+    label: int | None = None
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -57,6 +68,8 @@ class Thread(msgspec.Struct, frozen=True):
     channel: str
     account: str
     bot_active: bool
+    team_id: int | None = None
+    is_blocked: bool = False
 
     @property
     def has_media(self) -> bool:

@@ -16,32 +16,36 @@ from tallybook.inbox.store import bubbles as bubbles_store
 from tallybook.inbox.store import marks
 from tallybook.inbox.store import threads as store
 from tallybook.inbox.store.marks import Mark
-from tallybook.inbox.store.threads import Sought
-from tallybook.inbox.thread_types import Bubble, Filter, Place, Thread
+from tallybook.inbox.store.threads import Shown, Sought
+from tallybook.inbox.thread_types import Bubble, Filter, Narrow, Place, Thread
 
 from .filing import TOPIC
 
 __all__ = [
-    "Bubble", "Filter", "Place", "Thread", "bubbles", "by_number", "count", "mark_read", "mark_unread", "tell_read",
-    "thread", "threads",
+    "Bubble", "Filter", "Narrow", "Place", "Shown", "Thread", "bubbles", "by_number", "count", "mark_read",
+    "mark_unread", "tell_read", "thread", "threads",
 ]  # fmt: skip
 
 log = structlog.get_logger()
 
 
 async def threads(
-    conn: Conn, caller: Caller, shown: Filter, search: str, after: Place | None, limit: int
+    conn: Conn, caller: Caller, shown: Filter | Shown, search: str, after: Place | None, limit: int
 ) -> list[Thread]:
     """At most ``limit`` threads, the newest first, or those after a place.
 
     ``search`` is a part of any name, or a phone or a part of one in any format; empty for all.
     """
-    return await store.page(conn, caller, shown, await _sought(conn, caller, search), after, limit)
+    return await store.page(conn, caller, _shown(shown), await _sought(conn, caller, search), after, limit)
 
 
-async def count(conn: Conn, caller: Caller, shown: Filter, search: str) -> int:
+async def count(conn: Conn, caller: Caller, shown: Filter | Shown, search: str) -> int:
     """How many threads fit; ``store.COUNTED`` at most."""
-    return await store.count(conn, caller, shown, await _sought(conn, caller, search))
+    return await store.count(conn, caller, _shown(shown), await _sought(conn, caller, search))
+
+
+def _shown(shown: Filter | Shown) -> Shown:
+    return Shown(shown) if isinstance(shown, Filter) else shown
 
 
 async def thread(conn: Conn, caller: Caller, ref: str) -> Thread:

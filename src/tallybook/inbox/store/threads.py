@@ -8,7 +8,7 @@ from typing import Any
 from tallybook.core.callers import Caller
 from tallybook.core.db import Conn
 from tallybook.inbox import naming
-from tallybook.inbox.thread_types import Filter, Place, Thread
+from tallybook.inbox.thread_types import Filter, Narrow, Place, Thread
 
 COUNTED = 1000  # threads; counting more takes longer than showing some of them
 LOOKED_THROUGH = 1000  # threads, in which those are sought that one person has not read
@@ -35,37 +35,71 @@ and (%(words)s::text is null or c.customer_name ilike %(words)s::text
 _FILTERS = f"""
 where c.business_id = {_HIDDEN}
 and (%(open)s::bool is null or c.is_open = %(open)s::bool)
-and (%(assigned)s::int is null or c.assigned_to = %(assigned)s::int)
-and (not %(nobodys)s::bool or c.assigned_to is null)
+and (not %(nobodys)s::bool or c.assigned_to is null and c.team_id is null)
 and (not %(waits)s::bool or c.inbound > c.read_inbound)
+and (%(team)s::bigint is null or c.team_id = %(team)s::bigint)
+and (%(blocked)s::bool or c.blocked_at is null) and (not %(blocked)s::bool or c.blocked_at is not null)
 """
 _BEFORE = """
 and (c.last_message_at, c.id) < (
     coalesce(%(at)s::timestamptz, 'infinity'), coalesce(%(id)s::bigint, 9223372036854775807))
 """
 _IN_ORDER = "order by c.last_message_at desc, c.id desc"
-_FOUND = f"select c.id, c.last_message_at from whatsapp_conversation c {_FILTERS} {_SEARCH} {_BEFORE} {_IN_ORDER}"
+_REST = f"{_FILTERS} {_SEARCH} {_BEFORE}"
+_FOUND = f"select c.id, c.last_message_at from whatsapp_conversation c {_REST} {_IN_ORDER}"
 # What waits for the team is in an index of its own, and most of what waits for one person waits for the team too. The
 # rest is what others have read and he has not; no index can know that of everybody. Both are sought in the newest, so
 # that it takes no longer where he has read everything.
 _FOUND_UNREAD = f"""
 select c.id, c.last_message_at from (
     (select c.id, c.last_message_at from (
-        select * from whatsapp_conversation c where c.business_id = {_HIDDEN} and c.inbound > c.read_inbound {_BEFORE}
+        select * from whatsapp_conversation c {_FILTERS} and c.inbound > c.read_inbound {_BEFORE}
         {_IN_ORDER} limit {LOOKED_THROUGH}) c
      where {_UNREAD} > 0 {_SEARCH} {_IN_ORDER} limit %(limit)s)
     union all
     (select c.id, c.last_message_at from (
-        select * from whatsapp_conversation c where c.business_id = {_HIDDEN} {_BEFORE}
+        select * from whatsapp_conversation c {_FILTERS} {_BEFORE}
         {_IN_ORDER} limit {LOOKED_THROUGH}) c
      where c.inbound <= c.read_inbound and {_UNREAD} > 0 {_SEARCH} {_IN_ORDER} limit %(limit)s)) c
+{_IN_ORDER}
+"""
+# What is mine, and what is of my teams and nobody's there: each team's own range of the index, never all of them.
+_MY_TEAMS = f"select m.team_id from inbox_team_members m where m.business_id = {_HIDDEN} and m.account_id = %(me)s::int"
+_FOUND_MINE = f"""
+select c.id, c.last_message_at from (
+    (select c.id, c.last_message_at from whatsapp_conversation c {_REST} and c.assigned_to = %(me)s::int
+     {_IN_ORDER} limit %(limit)s)
+    union all
+    (select f.id, f.last_message_at from ({_MY_TEAMS}) t
+     cross join lateral (
+        select c.id, c.last_message_at from whatsapp_conversation c {_REST}
+            and c.team_id = t.team_id and c.assigned_to is null {_IN_ORDER} limit %(limit)s) f)) c
+{_IN_ORDER}
+"""
+_MENTIONED = f"""
+select n.conversation_id from note_mentions m
+join conversation_notes n on n.business_id = m.business_id and n.id = m.note_id and n.removed_at is null
+where m.business_id = {_HIDDEN} and m.account_id = %(me)s::int
+"""
+_FOUND_MENTIONS = f"""
+select c.id, c.last_message_at from (select distinct f.conversation_id from ({_MENTIONED}) f) x
+join whatsapp_conversation c on c.id = x.conversation_id {_REST} {_IN_ORDER}
+"""
+_FOUND_LABEL = f"""
+select c.id, c.last_message_at from conversation_labels x
+join whatsapp_conversation c on c.business_id = x.business_id and c.id = x.conversation_id
+{_REST} and x.business_id = {_HIDDEN} and x.label_id = %(label)s::bigint
+and (not %(mine)s::bool or c.assigned_to = %(me)s::int or c.assigned_to is null and c.team_id in ({_MY_TEAMS}))
+and (not %(mentions)s::bool or c.id in ({_MENTIONED}))
+and (not %(own)s::bool or {_UNREAD} > 0)
 {_IN_ORDER}
 """
 # Outside of what is sorted, so that only the rows of the page are read whole.
 _COLUMNS = f"""
 c.id, c.canonical_key, coalesce(l.id, c.lead_id), nullif(l.name, ''), t.name, t.profile_name, t.username,
     c.customer_name, t.phone, c.last_body, c.last_type, c.last_source, c.last_message_at, greatest({_UNREAD}, 0),
-    greatest(c.inbound - c.read_inbound, 0), c.is_open, c.assigned_to, c.channel, c.account, c.bot_active
+    greatest(c.inbound - c.read_inbound, 0), c.is_open, c.assigned_to, c.channel, c.account, c.bot_active, c.team_id,
+    c.blocked_at is not null
 """
 _ABOUT = f"""
 left join lateral (
@@ -81,6 +115,9 @@ cross join lateral (
 
 PAGE = f"select {_COLUMNS} from ({_FOUND} limit %(limit)s) o {_WHOLE}"
 UNREAD_PAGE = f"select {_COLUMNS} from ({_FOUND_UNREAD} limit %(limit)s) o {_WHOLE}"
+MINE_PAGE = f"select {_COLUMNS} from ({_FOUND_MINE} limit %(limit)s) o {_WHOLE}"
+MENTIONS_PAGE = f"select {_COLUMNS} from ({_FOUND_MENTIONS} limit %(limit)s) o {_WHOLE}"
+LABEL_PAGE = f"select {_COLUMNS} from ({_FOUND_LABEL} limit %(limit)s) o {_WHOLE}"
 
 
 @dataclass(frozen=True)
@@ -92,25 +129,44 @@ class Sought:
     digits: str | None = None
 
 
+@dataclass(frozen=True)
+class Shown:
+    """Which threads are meant: those of a filter, of a team's or under a label alone where one is given."""
+
+    filter: Filter = Filter.ALL
+    narrow: Narrow = Narrow()  # noqa: RUF009 - it is frozen
+
+
 async def page(
-    conn: Conn, caller: Caller, shown: Filter, sought: Sought, after: Place | None, limit: int
+    conn: Conn, caller: Caller, shown: Shown, sought: Sought, after: Place | None, limit: int
 ) -> list[Thread]:
     """The newest threads that fit, or those that come after a place."""
     values = _parameters(caller, shown, sought) | {"at": after and after.at, "id": after and after.id, "limit": limit}
-    statement = UNREAD_PAGE if _is_personal(caller, shown) else PAGE
+    statement = _PAGES[_range(caller, shown)]
     return [_thread(row) for row in await (await conn.execute(statement, values)).fetchall()]
 
 
 COUNT = f"select count(*) from ({_FOUND} limit %(limit)s) o"
 UNREAD_COUNT = f"select count(*) from ({_FOUND_UNREAD} limit %(limit)s) o"
+MINE_COUNT = f"select count(*) from ({_FOUND_MINE} limit %(limit)s) o"
+MENTIONS_COUNT = f"select count(*) from ({_FOUND_MENTIONS} limit %(limit)s) o"
+LABEL_COUNT = f"select count(*) from ({_FOUND_LABEL} limit %(limit)s) o"
 
 
-async def count(conn: Conn, caller: Caller, shown: Filter, sought: Sought) -> int:
+async def count(conn: Conn, caller: Caller, shown: Shown, sought: Sought) -> int:
     """How many fit; COUNTED at most."""
     values = _parameters(caller, shown, sought) | {"at": None, "id": None, "limit": COUNTED}
-    statement = UNREAD_COUNT if _is_personal(caller, shown) else COUNT
+    statement = _COUNTS[_range(caller, shown)]
     row = await (await conn.execute(statement, values)).fetchone()
     return int(row[0]) if row else 0
+
+
+_PAGES = {
+    "all": PAGE, "unread": UNREAD_PAGE, "mine": MINE_PAGE, "mentions": MENTIONS_PAGE, "label": LABEL_PAGE,
+}  # fmt: skip
+_COUNTS = {
+    "all": COUNT, "unread": UNREAD_COUNT, "mine": MINE_COUNT, "mentions": MENTIONS_COUNT, "label": LABEL_COUNT,
+}  # fmt: skip
 
 
 ONE = (
@@ -177,19 +233,35 @@ async def contacts_of(conn: Conn, business_id: int, phone: str) -> tuple[int, ..
     return tuple(row[0] for row in await cursor.fetchall())
 
 
-def _is_personal(caller: Caller, shown: Filter) -> bool:
-    return shown is Filter.UNREAD and caller.account_id is not None
+def _range(caller: Caller, shown: Shown) -> str:
+    """From which index the threads come."""
+    if shown.narrow.label is not None:
+        return "label"
+    if shown.filter in {Filter.MINE, Filter.MENTIONS}:
+        return str(shown.filter)
+    return "unread" if _is_personal(caller, shown) else "all"
 
 
-def _parameters(caller: Caller, shown: Filter, sought: Sought) -> dict[str, Any]:
+def _is_personal(caller: Caller, shown: Shown) -> bool:
+    return shown.filter is Filter.UNREAD and caller.account_id is not None
+
+
+def _parameters(caller: Caller, shown: Shown, sought: Sought) -> dict[str, Any]:
     """What is asked for. Nobody's number is 0: it is what a caller who is no person has for his own."""
+    only = shown.filter
     return {
         "business_id": caller.business_id,
         "person": caller.account_id,
-        "open": {Filter.CLOSED: False, Filter.UNASSIGNED: True}.get(shown),
-        "assigned": (caller.account_id or 0) if shown is Filter.MINE else None,
-        "nobodys": shown is Filter.UNASSIGNED,
-        "waits": shown is Filter.UNREAD,
+        "me": caller.account_id or 0,
+        "open": {Filter.CLOSED: False, Filter.UNASSIGNED: True}.get(only),
+        "nobodys": only is Filter.UNASSIGNED,
+        "waits": only is Filter.UNREAD and not _is_personal(caller, shown),
+        "own": _is_personal(caller, shown),
+        "mine": only is Filter.MINE,
+        "mentions": only is Filter.MENTIONS,
+        "blocked": only is Filter.BLOCKED,
+        "team": shown.narrow.team,
+        "label": shown.narrow.label,
         "contacts": None if sought.contacts is None else list(sought.contacts),
         "words": sought.words,
         "digits": sought.digits,
