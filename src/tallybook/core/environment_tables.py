@@ -196,6 +196,8 @@ NEVER: Mapping[str, str] = {
             "contact_merges",
             "merged_messages",
             "inbox_answers",
+            "inbox_files",
+            "uploaded_files",
             "inbox_teams",
             "inbox_team_members",
             "conversation_assignments",

@@ -271,6 +271,16 @@ CONVERSATION_SESSION_PLACE = Key(
     ("business_id", "conversation_id", "first_seq"),
     "runs of conversation that begin at one place",
 )
+INBOX_FILE = Key("inbox_files", "inbox_files_pkey", ("business_id", "id"), "files of one number")
+INBOX_FILE_OF_MESSAGE = Key(
+    "inbox_files", "inbox_files_message_key", ("business_id", "message_id"), "files of one message in a thread"
+)
+UPLOADED_FILE = Key(
+    "uploaded_files",
+    "uploaded_files_pkey",
+    ("business_id", "channel", "account", "sha256", "type"),
+    "one file of ours at one number's provider",
+)
 INBOX_HOURS = Key("inbox_hours", "inbox_hours_pkey", ("business_id",), "opening hours of one business")
 AUTOMATION_RULE = Key("automation_rules", "automation_rules_pkey", ("business_id", "id"), "rules of one number")
 AUTOMATION_CAUSE = Key(

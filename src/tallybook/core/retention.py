@@ -70,6 +70,8 @@ RULES = (
          key=("business_id", "channel", "account", "provider_message_id", "status")),
     # A message that happens again after so long is too old to fire anything.
     Rule("automation_runs", "at", timedelta(days=180), key=("business_id", "rule_id", "cause")),
+    # The provider keeps a file for thirty days; one that is asked for again is given to it anew.
+    Rule("uploaded_files", "at", timedelta(days=28), key=("business_id", "channel", "account", "sha256", "type")),
     Rule("sharepoint_runs", "ended_at", timedelta(days=365), key=("business_id", "id")),
 )  # fmt: skip
 
@@ -80,6 +82,7 @@ KEPT = frozenset({
     "channel_accounts", "channel_arrivals",
     "contacts", "contact_identities", "leads", "whatsapp_conversation", "whatsapp_message", "conversation_windows",
     "conversation_reads", "message_reactions", "contact_merges", "merged_messages", "inbox_answers", "reply_decisions",
+    "inbox_files",
     "conversation_sessions",
     "inbox_teams", "inbox_team_members", "conversation_assignments", "inbox_labels", "conversation_labels",
     "conversation_notes", "note_mentions", "canned_answers", "lead_statuses", "lead_changes",

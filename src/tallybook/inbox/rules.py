@@ -13,7 +13,7 @@ from tallybook.core.content import Content, Person
 from tallybook.core.messages import Incoming, Stored
 from tallybook.core.updates import LONGEST, digest, indexable
 
-from .types import Change, Customer, Delivery, Known, Number, Place, Reaction, Report, Said, Source
+from .types import Attached, Change, Customer, Delivery, Known, Number, Place, Reaction, Report, Said, Source
 
 SAID = frozenset({"message", "echo", "history", "history_placeholder"})
 PAST = frozenset({"history", "history_placeholder"})
@@ -30,6 +30,8 @@ LABELS = {
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # before it, no provider told a time
 # Characters; the columns hold no more.
 LONGEST_NAME, LONGEST_KEY, LONGEST_EMOJI, LONGEST_TYPE, LONGEST_PHONE = 200, 255, 64, 32, 32
+LONGEST_KIND, LONGEST_FILENAME = 16, 250
+GIVES_FILES = frozenset({"whatsapp"})
 PREVIEW = 50  # characters of a message in the list of threads
 
 
@@ -84,7 +86,17 @@ def _said(message_id: int, incoming: Incoming, content: Content) -> Said:
         content.type[:LONGEST_TYPE],
         indexable(content.about),
         incoming.kind in PAST,
+        _file(incoming, content),
     )
+
+
+def _file(incoming: Incoming, content: Content) -> Attached | None:
+    """The file of a message, where it can be had: a gateway tells of files and gives none."""
+    file, media = content.file, incoming.media
+    if file is None or media is None or incoming.channel not in GIVES_FILES or not file.id:
+        return None
+    kind, name = media.type[:LONGEST_KIND], media.filename.replace("\0", "")[:LONGEST_FILENAME]
+    return Attached(kind, file.id[:LONGEST], file.mime[:LONGEST_NAME], media.sha256, name, file.voice)
 
 
 def customer_of(incoming: Incoming, content: Content) -> Customer:

@@ -56,6 +56,17 @@ class Customer(msgspec.Struct, frozen=True, gc=False):
         return next((one.value for one in self.known if one.kind == "phone"), None)
 
 
+class Attached(msgspec.Struct, frozen=True, gc=False):
+    """The file that a message brings, as the provider tells of it. By ``media_id`` it can be had for some days."""
+
+    kind: str
+    media_id: str
+    type: str = ""
+    sha256: bytes | None = None
+    filename: str = ""
+    voice: bool = False
+
+
 class Said(msgspec.Struct, frozen=True, gc=False):
     """A message to be filed in its thread. ``counts``: somebody waits for it to be read.
 
@@ -73,6 +84,7 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     type: str
     quotes: str = ""
     past: bool = False
+    file: Attached | None = None
 
     @property
     def inbound(self) -> bool:

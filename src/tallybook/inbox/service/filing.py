@@ -23,7 +23,7 @@ from tallybook.inbox.store.identities import Contact
 from tallybook.inbox.store.numbers import hold
 from tallybook.inbox.types import Customer, Filed, Place, Said
 
-from . import changes, moving, people, reports
+from . import changes, media, moving, people, reports
 
 TOPIC = "inbox"
 TOLD_ONE_BY_ONE = 100  # messages of a batch: of a large one only the numbers are logged
@@ -70,6 +70,7 @@ async def _file(conn: Conn, business: Business, said: list[Said]) -> list[Filed]
     known = [one for one in said if place_of(one) in there]
     if known:
         await store.enrich(conn, business.id, known)
+        await media.noted(conn, business.id, known)
         duplicates.labels(known[0].channel).inc(len(known))
     new = rules.once([one for one in said if place_of(one) not in there])
     skipped = [one.message_id for one in known]
@@ -81,6 +82,7 @@ async def _file(conn: Conn, business: Business, said: list[Said]) -> list[Filed]
     conversations, created = await store.track(conn, business.id, tracked)
     rows = [row for key, (_, messages) in threads.items() for row in _rows(conversations[key], messages)]
     saved = await store.save(conn, business.id, rows)
+    await media.noted(conn, business.id, new)
     await store.open_windows(conn, business.id, _newest_inbound(rows))
     places = [place_of(one) for one in new]
     await changes.catch_up(conn, business.id, places)
@@ -118,6 +120,7 @@ def _tracked(contact: Contact, messages: Sequence[Said]) -> Tracked:
         sum(one.counts for one in messages),
         last.said_at,
         newest.said_at if theirs else None,
+        max((one.said_at for one in messages if one.counts), default=None),
         newest.channel,
         newest.account,
         rules.preview(last.body, last.type),
