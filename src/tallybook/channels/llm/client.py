@@ -1,0 +1,122 @@
+"""Asks an endpoint that speaks OpenAI's chat completions, within a time and a size. Tries nothing twice.
+
+The key stands in the request's header alone, and no error of ours quotes what was sent or what came back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import openai
+from openai import AsyncOpenAI
+
+from .chat import Asked, Fault, ModelFault, Reply
+from .wire import body_of, read_reply
+
+MAX_ANSWER = 1_048_576  # bytes
+LONGEST_WAIT = 3600.0  # seconds; an endpoint that asks for more is believed no longer
+LONGEST_NUMBER = 8  # digits
+STATUSES = {401: Fault.KEY, 403: Fault.KEY, 408: Fault.AWAY, 429: Fault.BUSY}
+OWN_FAULT = 500  # from here the endpoint says that it is at fault itself
+NO_KEY = "none"  # else the client would look for one in the environment, which is not ours
+PLAIN = {"accept-encoding": "identity"}  # so that the size of what is read is the size of what was sent
+
+
+class _TooLarge(Exception):
+    """More came than an answer has."""
+
+
+class _Measured(httpx2.AsyncByteStream):
+    """A stream that ends with an error beyond its size."""
+
+    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
+        self._inner = inner
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        read = 0
+        async for part in self._inner:
+            read += len(part)
+            if read > MAX_ANSWER:
+                raise _TooLarge
+            yield part
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _Limited(httpx2.AsyncHTTPTransport):
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        answer = await super().handle_async_request(request)
+        if "content-encoding" in answer.headers or not isinstance(answer.stream, httpx2.AsyncByteStream):
+            await answer.aclose()
+            raise _TooLarge
+        answer.stream = _Measured(answer.stream)
+        return answer
+
+
+@dataclass
+class Endpoint:
+    """A language model's endpoint. It opens nothing until it is asked."""
+
+    address: str
+    key: str | None = field(default=None, repr=False)
+    _client: AsyncOpenAI | None = field(default=None, repr=False)
+
+    async def ask(self, asked: Asked) -> Reply:
+        """The model's answer. Raises ModelFault."""
+        try:
+            async with asyncio.timeout(asked.seconds):
+                raw = await self._connected().chat.completions.with_raw_response.create(**body_of(asked))
+                return read_reply(raw.content)
+        except Exception as error:
+            fault = fault_of(error)
+            if fault is None:
+                raise
+            raise fault from None
+
+    async def aclose(self) -> None:
+        """Closes the connections; a later question opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            http = httpx2.AsyncClient(transport=_Limited(), follow_redirects=False, headers=PLAIN)
+            self._client = AsyncOpenAI(
+                api_key=self.key or NO_KEY, base_url=self.address, max_retries=0, http_client=http,
+                default_headers=PLAIN,
+            )  # fmt: skip
+        return self._client
+
+
+def fault_of(error: Exception) -> ModelFault | None:
+    """What an error of the client's means; None for one that it does not know."""
+    if isinstance(error, ModelFault):
+        return error
+    if isinstance(error, openai.APIStatusError):
+        usual = Fault.AWAY if error.status_code >= OWN_FAULT else Fault.REFUSED
+        wait = _seconds(error.response.headers.get("retry-after", ""))
+        return ModelFault(STATUSES.get(error.status_code, usual), wait)
+    fault = next((fault for kinds, fault in _KINDS if isinstance(error, kinds)), None)
+    if isinstance(error.__cause__, _TooLarge):
+        fault = Fault.TOO_LARGE
+    return ModelFault(fault) if fault is not None else None
+
+
+# The first that fits.
+_KINDS: tuple[tuple[tuple[type[Exception], ...], Fault], ...] = (
+    ((_TooLarge,), Fault.TOO_LARGE),
+    ((TimeoutError, openai.APITimeoutError), Fault.SLOW),
+    ((openai.APIConnectionError, httpx2.HTTPError), Fault.AWAY),
+    ((openai.OpenAIError, ValueError), Fault.MALFORMED),
+)
+
+
+def _seconds(told: str) -> float | None:
+    """How long to wait; None where it is not told in seconds."""
+    return min(float(told), LONGEST_WAIT) if told.isascii() and told.isdigit() and len(told) <= LONGEST_NUMBER else None
