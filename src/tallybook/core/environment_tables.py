@@ -189,6 +189,9 @@ NEVER: Mapping[str, str] = {
             "whatsapp_conversation",
             "whatsapp_message",
             "conversation_windows",
+            "message_receipts",
+            "inbox_templates",
+            "template_syncs",
             "conversation_reads",
             "message_reactions",
             "waiting_reports",
@@ -220,6 +223,7 @@ NEVER: Mapping[str, str] = {
         ),
         "what customers wrote: production's alone, and personal",
     ),
+    **dict.fromkeys(("hooks", "hook_events"), "who is told by production: it would be told twice"),
     "drop_photos": "photos: production's alone, and personal",
     "message_files": "photos: production's alone, and personal",
 }

@@ -239,6 +239,18 @@ WAITING_CHANGE = Key(
     ("business_id", "channel", "account", "about", "kind", "who"),
     "changes of one kind to one message by one person",
 )
+TEMPLATE = Key(
+    "inbox_templates",
+    "inbox_templates_name_key",
+    ("business_id", "waba", "name", "language"),
+    "templates of one name in one language",
+)
+TEMPLATE_SYNC = Key(
+    "template_syncs", "template_syncs_pkey", ("business_id", "waba"), "readings of one business account's templates"
+)
+RECEIPT = Key(
+    "message_receipts", "message_receipts_pkey", ("business_id", "message_id"), "receipts shown for one message"
+)
 CONTACT_MERGE = Key("contact_merges", "contact_merges_pkey", ("business_id", "id"), "joinings of one number")
 MERGED_MESSAGE = Key(
     "merged_messages",
@@ -295,6 +307,10 @@ SCHEDULED_MESSAGE = Key(
 APPOINTMENT = Key("appointments", "appointments_asked_key", ("business_id", "key"), "requests for one appointment")
 INBOX_MODEL_DAY = Key(
     "inbox_model_days", "inbox_model_days_pkey", ("business_id", "day"), "one business's use of the model on one day"
+)
+HOOK = Key("hooks", "hooks_name_key", ("business_id", "name"), "webhooks of one name")
+HOOK_EVENT = Key(
+    "hook_events", "hook_events_event_key", ("business_id", "hook_id", "event_key"), "one event that one webhook is told"
 )
 WAITING_REPORT = Key(
     "waiting_reports",

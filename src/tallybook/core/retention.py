@@ -72,14 +72,16 @@ RULES = (
     Rule("automation_runs", "at", timedelta(days=180), key=("business_id", "rule_id", "cause")),
     # The provider keeps a file for thirty days; one that is asked for again is given to it anew.
     Rule("uploaded_files", "at", timedelta(days=28), key=("business_id", "channel", "account", "sha256", "type")),
+    Rule("hook_events", "done_at", timedelta(days=30), "state::text in ('delivered', 'captured')", ("business_id", "id")),
     Rule("sharepoint_runs", "ended_at", timedelta(days=365), key=("business_id", "id")),
 )  # fmt: skip
 
 # Kept for as long as the business wants them: its records, its people, its history.
 KEPT = frozenset({
     "inbox_model_days",
+    "inbox_templates", "template_syncs", "message_receipts",
     "inbox_hours", "automation_rules", "automation_causes", "scheduled_messages", "appointments",
-    "channel_accounts", "channel_arrivals",
+    "channel_accounts", "channel_arrivals", "hooks",
     "contacts", "contact_identities", "leads", "whatsapp_conversation", "whatsapp_message", "conversation_windows",
     "conversation_reads", "message_reactions", "contact_merges", "merged_messages", "inbox_answers", "reply_decisions",
     "inbox_files",
