@@ -15,7 +15,10 @@ _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/00
 
 
 class Tracked(msgspec.Struct, frozen=True):
-    """What a batch does to one thread: how many messages it adds, and what the newest of them says."""
+    """What a batch does to one thread: how many messages it adds, and what the newest of them says.
+
+    ``wrote_at`` is when the customer last wrote in it live, None where they did not.
+    """
 
     key: str
     contact_id: int
@@ -27,6 +30,7 @@ class Tracked(msgspec.Struct, frozen=True):
     inbound: int
     last_at: datetime
     last_customer_at: datetime | None
+    wrote_at: datetime | None
     channel: str
     account: str
     body: str
@@ -50,24 +54,42 @@ IDS = """
 select nextval((select pg_get_serial_sequence('whatsapp_conversation', 'id')::regclass))
 from generate_series(1, %(count)s::int)
 """
+# A customer wrote live after the thread was put away, or, where it was not, after all they wrote before. What was said
+# earlier is late or a repeat, and like history and what we say ourselves it reopens nothing.
+_ANEW = """coalesce(excluded.wrote_at >= greatest(c.closed_at, c.snoozed_at), excluded.wrote_at > c.wrote_at,
+        excluded.inbound > 0)"""
+_BEGINS = f"(not c.session_open and {_ANEW})"
 # The one statement by which a thread is found or made. Clocks only move on, each for what it is about: what we say
-# moves no customer's clock, and a late retry reopens nothing. What the list shows is the newest that was said.
+# moves no customer's clock. What the list shows is the newest that was said. Where a run of conversation begins,
+# ``started_at`` is its; what was never read stays unread to whoever counts by that and by ``last_read_at``.
 TRACK = f"""
 insert into whatsapp_conversation as c (business_id, id, canonical_key, contact_id, customer_number, customer_name,
     customer_wa_id, lead_id, last_seq, inbound, last_message_at, last_customer_message_at, channel, account, last_body,
-    last_type, last_source, provider)
-select %(business_id)s::int, u.* from unnest(%(ids)s::bigint[], %(keys)s::text[], %(contacts)s::bigint[],
+    last_type, last_source, provider, wrote_at, session_number, session_open)
+select %(business_id)s::int, u.*, (u.inbound > 0)::int, u.inbound > 0
+from unnest(%(ids)s::bigint[], %(keys)s::text[], %(contacts)s::bigint[],
     %(numbers)s::text[], %(names)s::text[], %(wa_ids)s::text[], %(leads)s::bigint[], %(messages)s::bigint[],
     %(inbound)s::bigint[], %(last_at)s::timestamptz[], %(last_customer_at)s::timestamptz[], %(channels)s::text[],
-    %(accounts)s::text[], %(bodies)s::text[], %(types)s::text[], %(sources)s::text[], %(providers)s::text[]) as u
+    %(accounts)s::text[], %(bodies)s::text[], %(types)s::text[], %(sources)s::text[], %(providers)s::text[],
+    %(wrote_at)s::timestamptz[]) as u (id, key, contact_id, number, name, wa_id, lead_id, messages, inbound)
 on conflict {keys.CONVERSATION.target} do update set
     last_seq = c.last_seq + excluded.last_seq, inbound = c.inbound + excluded.inbound,
     previous_message_at = c.last_message_at,
     last_message_at = greatest(c.last_message_at, excluded.last_message_at),
     last_customer_message_at = greatest(c.last_customer_message_at, excluded.last_customer_message_at),
     customer_name = coalesce(excluded.customer_name, c.customer_name),
-    is_open = c.is_open or excluded.inbound > 0
-        and excluded.last_customer_message_at > coalesce(c.last_customer_message_at, '-infinity'),
+    wrote_at = greatest(c.wrote_at, excluded.wrote_at),
+    is_open = c.is_open or {_ANEW},
+    back_at = case when (not c.is_open or c.snoozed_at is not null) and {_ANEW} then now() else c.back_at end,
+    closed_at = case when {_ANEW} then null else c.closed_at end,
+    snoozed_at = case when {_ANEW} then null else c.snoozed_at end,
+    snoozed_until = case when {_ANEW} then null else c.snoozed_until end,
+    session_open = c.session_open or {_ANEW},
+    session_number = c.session_number + {_BEGINS}::int,
+    started_at = case when {_BEGINS} then now() else c.started_at end,
+    last_read_at = case when {_BEGINS} then coalesce(c.last_read_at, c.started_at - interval '1 microsecond')
+        else c.last_read_at end,
+    summary_created = c.summary_created and not {_BEGINS},
     channel = case when excluded.last_customer_message_at >= coalesce(c.last_customer_message_at, '-infinity')
         then excluded.channel else c.channel end,
     account = case when excluded.last_customer_message_at >= coalesce(c.last_customer_message_at, '-infinity')
@@ -109,6 +131,7 @@ def _tracked_columns(tracked: Sequence[Tracked]) -> dict[str, object]:
         "inbound": arrays.numbers(one.inbound for one in tracked),
         "last_at": arrays.times(one.last_at for one in tracked),
         "last_customer_at": [one.last_customer_at for one in tracked],
+        "wrote_at": [one.wrote_at for one in tracked],
         "channels": arrays.texts([one.channel for one in tracked]),
         "accounts": arrays.texts([one.account for one in tracked]),
         "bodies": arrays.texts([one.body for one in tracked]),
