@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import resource
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -15,7 +16,10 @@ from contextlib import asynccontextmanager
 
 from tallybook.core.errors import WrongSetup
 
-BACKLOG = 128
+BACKLOG = 1024  # connections that wait to be taken
+# Every open page holds one, and every program that keeps its connection: too few, and nobody else is answered.
+CONNECTIONS = 4096
+FILES = CONNECTIONS + 512  # of one process, with what the database, the log and the spool take
 # A product that was told to stop, or whose parent was killed, gives its port back within moments.
 PATIENCE_SECONDS = 5.0
 AGAIN_SECONDS = 0.1
@@ -38,6 +42,14 @@ async def listening(host: str, port: int, patience: float = PATIENCE_SECONDS) ->
             await asyncio.sleep(AGAIN_SECONDS)
     with found:
         yield found
+
+
+def make_room() -> None:
+    """Lets this process hold that many files open, as far as whoever started it allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _bound(host: str, port: int) -> socket.socket:

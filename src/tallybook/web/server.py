@@ -37,7 +37,7 @@ from . import (
     replies,
 )
 from .asgi import build
-from .listening import listening
+from .listening import BACKLOG, CONNECTIONS, listening, make_room
 from .on_ours import OnOurs
 from .security import Guard
 from .webhooks import in_front_of
@@ -91,6 +91,7 @@ async def serve(app: App, stop: asyncio.Event, ours: socket.socket | None = None
 async def _serve(app: App, stop: asyncio.Event, ours: socket.socket) -> None:
     channels = {name: entry.webhook for name, entry in app.channels.items()}
     logging.getLogger("_granian").addFilter(is_news)
+    make_room()
     async with watching(app, stop), in_front_of(application(app, stop), channels, app) as whole:
         server = OnOurs(
             whole,
@@ -100,6 +101,8 @@ async def _serve(app: App, stop: asyncio.Event, ours: socket.socket) -> None:
             interface=Interfaces.ASGI,
             log_dictconfig=log.GRANIAN,
             websockets=False,
+            backlog=BACKLOG,
+            backpressure=CONNECTIONS,
         )
         serving = asyncio.create_task(server.serve())
         told = asyncio.create_task(stop.wait())
