@@ -10,7 +10,8 @@ from functools import partial
 
 from .channels.bridge.reader import BridgeSource
 from .channels.bridge.sender import Addresses, BridgeSender
-from .channels.whatsapp.sender import WhatsAppSender
+from .channels.whatsapp.media import WhatsAppFiles
+from .channels.whatsapp.sender import TokenOf, WhatsAppSender
 from .core import businesses, channel_accounts, rates
 from .core.businesses import Business
 from .core.channel import Sender
@@ -20,6 +21,7 @@ from .core.errors import TallybookError, WrongSetup
 from .core.login_limits import Limits
 from .core.passwords import Passwords
 from .core.sealing import Seal
+from .customer_files import CustomerFiles
 from .monitor import rules
 from .monitor.jobs import Watch
 from .monitor.service.filing import Desk
@@ -77,6 +79,16 @@ def bridge_sender(settings: Settings) -> BridgeSender:
 
 def whatsapp_sender(settings: Settings, db: Database, seal: Seal) -> WhatsAppSender:
     """What answers customers, each by the number to which they wrote, with the token that its business gave."""
+    files = whatsapp_files(settings, db, seal)
+    return WhatsAppSender(settings.whatsapp_api_url, files.whatsapp.token_of, files.given)
+
+
+def whatsapp_files(settings: Settings, db: Database, seal: Seal) -> CustomerFiles:
+    """The files of customers and those that they are sent, by the same tokens."""
+    return CustomerFiles(settings, db, WhatsAppFiles(settings.whatsapp_api_url, _token_of(db, seal)))
+
+
+def _token_of(db: Database, seal: Seal) -> TokenOf:
 
     async def look_up(account: str, conn: Conn) -> str | None:
         owner = (await channel_accounts.owners(conn, [account], WhatsAppSender.name)).get(account)
@@ -85,7 +97,7 @@ def whatsapp_sender(settings: Settings, db: Database, seal: Seal) -> WhatsAppSen
     async def token_of(account: str) -> str | None:
         return await db.run("look up an access token", partial(look_up, account))
 
-    return WhatsAppSender(settings.whatsapp_api_url, token_of)
+    return token_of
 
 
 @dataclass

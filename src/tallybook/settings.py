@@ -130,6 +130,12 @@ class Settings:
         shown="none: the bridge answers without a mention",
     )
     bridge_token: str | None = _setting("The token that the bridge and its sender ask for, if they do.", secret=True)
+    inbox_file_mb: int = _setting(
+        "The largest file of a customer that is fetched from WhatsApp, in MB.", 100, read.number(1, 100)
+    )
+    inbox_upload_mb: int = _setting(
+        "The largest file that may be sent to a customer from the inbox, in MB.", 16, read.number(1, 100)
+    )
     llm_api_url: str | None = _setting(
         "Where a language model's API is.", None, read.address, shown="none: answers come from the business's own FAQ"
     )

@@ -13,7 +13,7 @@ from tallybook.core.messages import Outgoing
 LONGEST_TEXT = 4096  # characters
 LONGEST_KEY = 512  # characters of what is given back with every report
 LONGEST_CAPTION = 1024
-_NUMBER = re.compile(r"[0-9A-Za-z_-]{1,64}")
+NUMBER = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 CAPTIONED = frozenset({"image", "video", "document"})
 
@@ -74,7 +74,7 @@ def request_of(outgoing: Outgoing) -> Request:
         body = msgspec.convert(outgoing.body, Body)
     except msgspec.ValidationError as error:
         raise Refused("This is nothing that can be sent by WhatsApp.") from error
-    if not _NUMBER.fullmatch(outgoing.account):
+    if not NUMBER.fullmatch(outgoing.account):
         raise Refused("This is not the id of a number of ours.")
     path = f"{outgoing.account}/messages"
     if body.read is not None:

@@ -22,6 +22,25 @@ LIMITS = Limits((Limit(80, 1),), cooldown=6)
 MAX_ANSWER = 65_536
 # The access token of an account, None where none was given. May raise anything.
 TokenOf: TypeAlias = Callable[[str], Awaitable[str | None]]
+# Gives the provider the file of a message, if it needs one; the message, naming it. Raises a SendError.
+WithFile: TypeAlias = Callable[[Outgoing], Awaitable[Outgoing]]
+
+
+async def as_it_is(outgoing: Outgoing) -> Outgoing:
+    return outgoing
+
+
+async def token_for(token_of: TokenOf, account: str) -> str:
+    """The access token of a number, fit to stand in a header. Raises a SendError."""
+    try:
+        token = await token_of(account)
+    except Exception as error:  # whatever it was, nothing has left, and the outbox must know that
+        raise Unreachable("The number's access token could not be looked up.") from error
+    if not token:
+        raise OfNumber("The number has no access token: give the account one.")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise OfNumber("The number's access token cannot be one: give the account another.")
+    return token
 
 
 @dataclass
@@ -34,6 +53,7 @@ class WhatsAppSender:
 
     address: str
     token_of: TokenOf = field(repr=False)
+    with_file: WithFile = field(default=as_it_is, repr=False)
     limits: Limits = LIMITS
     connect_timeout: float = 5.0
     answer_timeout: float = 20.0
@@ -43,12 +63,12 @@ class WhatsAppSender:
 
     async def send(self, outgoing: Outgoing) -> str:
         """Posts one message and returns its id. Raises as core/channel.py says."""
-        request = request_of(outgoing)
-        headers = {"authorization": f"Bearer {await self._token(outgoing.account)}"}
+        request = request_of(await self.with_file(outgoing))
+        headers = {"authorization": f"Bearer {await token_for(self.token_of, outgoing.account)}"}
         try:
             address = f"{self.address}/{request.path}"
             async with self._connected().stream("POST", address, json=request.body, headers=headers) as answer:
-                content = await _at_most(answer)
+                content = await at_most(answer)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             raise Unreachable("WhatsApp cannot be reached at the address that is set.") from error
         except httpx.HTTPError as error:
@@ -62,17 +82,6 @@ class WhatsAppSender:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
-
-    async def _token(self, account: str) -> str:
-        try:
-            token = await self.token_of(account)
-        except Exception as error:  # whatever it was, nothing has left, and the outbox must know that
-            raise Unreachable("The number's access token could not be looked up.") from error
-        if not token:
-            raise OfNumber("The number has no access token: give the account one.")
-        if not token.isascii() or not token.isprintable() or " " in token:
-            raise OfNumber("The number's access token cannot be one: give the account another.")
-        return token
 
     def _connected(self) -> httpx.AsyncClient:
         """Made at the first send: most processes never send. No proxy, no redirect: the address is the address."""
@@ -88,7 +97,7 @@ class WhatsAppSender:
         return self._client
 
 
-async def _at_most(answer: httpx.Response) -> bytes:
+async def at_most(answer: httpx.Response) -> bytes:
     """The body, as far as any answer of the API goes; of a longer one the rest is not read."""
     content = bytearray()
     async for part in answer.aiter_bytes():

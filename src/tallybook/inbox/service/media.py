@@ -31,6 +31,7 @@ from tallybook.inbox.types import Said
 
 TOPIC = "inbox"
 FETCH, SWEEP = "inbox.file", "inbox.files sweep"
+WAKE = "inbox files"  # fetched by runners of their own: a long file holds nothing else up
 # Seconds before each further try; after the last it is given up, and a person may ask again.
 WAITS = (10, 30, 120, 600, 3600, 4 * 3600, 12 * 3600)
 LEFT_ALONE = 86_400.0  # seconds in which a file is not swept, whoever refers to it
@@ -85,6 +86,7 @@ async def _ask(
     ]
     if new:
         await jobs.enqueue(conn, new)
+        await wake_up(conn, WAKE)
 
 
 async def again(conn: Conn, business_id: int, file_id: int) -> bool:

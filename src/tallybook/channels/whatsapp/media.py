@@ -1,0 +1,205 @@
+"""Files at the Cloud API: one that a customer sent is had by its id, one of ours is given to it before it is sent.
+
+A file is had in two steps: its id is asked for an address that holds for some minutes, and the address for the bytes.
+Both need the number's access token, so that the address must be the provider's own: any other, which a false answer
+could name, would get the token, or would have us read this machine's own network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from tallybook.core.channel import OutcomeUnknown, RateLimited, SendError, Unreachable
+from tallybook.core.messages import Outgoing
+
+from .answers import DONE, OfNumber, outcome_of
+from .outgoing import NUMBER
+from .sender import TokenOf, at_most, token_for
+
+# Where Meta keeps files. Whoever is asked for one gets the number's access token.
+HOSTS = ("facebook.com", "fbsbx.com", "fbcdn.net", "whatsapp.net")
+PART = 65_536  # bytes
+LONGEST_ID = 250
+NOT_FOUND, ASKED_WRONGLY, NO_OBJECT, NO_PARAMETER = 404, 400, 33, 100
+EXPIRED = "WhatsApp does not have this file any more: it keeps files for some days only."
+AWAY = "WhatsApp cannot be reached for the file."
+ELSEWHERE = "WhatsApp named an address for the file that is none of its own."
+T = TypeVar("T")
+Take = Callable[[bytes], Awaitable[None]]
+
+
+class NotThere(Exception):
+    """The file cannot be had; the text says why. ``passing``: perhaps later, after ``wait`` seconds or more."""
+
+    def __init__(self, reason: str, *, passing: bool = False, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.passing, self.wait = passing, wait
+
+
+class Place(msgspec.Struct, frozen=True):
+    url: str = ""
+
+
+class Fault(msgspec.Struct, frozen=True):
+    code: int | None = None
+    error_subcode: int | None = None
+
+
+class Given(msgspec.Struct, frozen=True):
+    id: str = ""
+    error: Fault | None = None
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file of ours that is to be sent: kept here under its hash in hex."""
+
+    kind: str
+    sha256: str = ""
+    mime: str = ""
+    filename: str = ""
+    id: str = ""
+    link: str = ""
+
+
+def file_of(outgoing: Outgoing) -> File | None:
+    """The file that must be given to the provider before this message is sent. Pure."""
+    told = outgoing.body.get("media")
+    if told is None:
+        return None
+    file = msgspec.json.decode(told, type=File) if isinstance(told, msgspec.Raw) else msgspec.convert(told, File)
+    return file if file.sha256 and not file.id and not file.link else None
+
+
+def with_id(outgoing: Outgoing, media_id: str) -> Outgoing:
+    """The message, naming its file by the provider's id. Pure."""
+    told: Any = outgoing.body["media"]
+    parts = msgspec.json.decode(told) if isinstance(told, msgspec.Raw) else told
+    return msgspec.structs.replace(outgoing, body=outgoing.body | {"media": parts | {"id": media_id}})
+
+
+def is_ours_to_ask(url: str, address: str) -> bool:
+    """Whether a file's address may be asked, with the token: the provider's, or where the set ``address`` leads. Pure."""
+    try:
+        told, known = urlsplit(url), urlsplit(address)
+        same = (told.scheme, told.hostname, told.port) == (known.scheme, known.hostname, known.port)
+        usual = told.port in {None, 443}
+    except ValueError:
+        return False
+    if told.username is not None or told.password is not None or not url.isascii() or not url.isprintable():
+        return False
+    if same:
+        return True
+    host = (told.hostname or "").rstrip(".")
+    return told.scheme == "https" and usual and any(host == one or host.endswith(f".{one}") for one in HOSTS)
+
+
+@dataclass
+class WhatsAppFiles:
+    """The files of a business's numbers. Times in seconds: for an answer, and for all of one file."""
+
+    address: str
+    token_of: TokenOf = field(repr=False)
+    timeout: float = 20.0
+    longest: float = 900.0
+
+    async def fetch(self, account: str, media_id: str, take: Take) -> None:
+        """Hands the bytes of a customer's file to ``take`` as they come. Raises NotThere, or what ``take`` raises."""
+        if not NUMBER.fullmatch(account) or not NUMBER.fullmatch(media_id):
+            raise NotThere(EXPIRED)
+        try:
+            headers = {"authorization": f"Bearer {await token_for(self.token_of, account)}"}
+        except SendError as error:
+            raise NotThere(str(error), passing=True) from error
+        try:
+            async with asyncio.timeout(self.longest), self._client(headers) as client:
+                url = await self._address_of(client, account, media_id)
+                async with client.stream("GET", url) as answer:
+                    if answer.status_code not in DONE:
+                        raise NotThere(AWAY, passing=True)
+                    async for part in answer.aiter_bytes(PART):
+                        await take(part)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            raise NotThere(AWAY, passing=True) from error
+
+    async def _address_of(self, client: httpx.AsyncClient, account: str, media_id: str) -> str:
+        asked = f"{self.address}/{media_id}"
+        async with client.stream("GET", asked, params={"phone_number_id": account}) as answer:
+            content = await at_most(answer)
+        if answer.status_code in DONE:
+            place = _read(content, Place)
+            if place is None or not place.url:
+                raise NotThere(AWAY, passing=True)
+            if not is_ours_to_ask(place.url, self.address):
+                raise NotThere(ELSEWHERE)
+            return place.url
+        given = _read(content, Given)
+        fault = given.error if given else None
+        if answer.status_code == NOT_FOUND or (
+            fault is not None and (fault.code, fault.error_subcode) == (NO_PARAMETER, NO_OBJECT)
+        ):
+            raise NotThere(EXPIRED)
+        try:
+            outcome_of(answer.status_code, answer.headers, content)
+        except OfNumber as error:
+            raise NotThere(str(error), passing=True) from error
+        except (SendError, OutcomeUnknown) as error:
+            wait = error.retry_after if isinstance(error, RateLimited) else None
+            raise NotThere(AWAY, passing=True, wait=wait or 0.0) from error
+        raise NotThere(AWAY, passing=True)
+
+    async def upload(self, account: str, path: Path, file: File) -> str:
+        """Gives the provider a file; returns its id there. Raises a SendError: nothing is sent by that."""
+        headers = {"authorization": f"Bearer {await token_for(self.token_of, account)}"}
+        told = {"messaging_product": "whatsapp", "type": file.mime}
+        # The name is for the customer, who is told it with the message.
+        name = f"file{Path(file.filename).suffix[:8]}" if file.filename.isascii() else "file"
+        try:
+            async with self._client(headers) as client:
+                with path.open("rb") as opened:
+                    files = {"file": (name, opened, file.mime)}
+                    address = f"{self.address}/{account}/media"
+                    async with client.stream("POST", address, data=told, files=files) as answer:
+                        content = await at_most(answer)
+        except OSError as error:
+            raise Unreachable("The file that is to be sent cannot be read on this machine.") from error
+        except httpx.HTTPError as error:
+            raise Unreachable("WhatsApp cannot be reached with the file.") from error
+        return _id_in(answer, content)
+
+    @asynccontextmanager
+    async def _client(self, headers: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
+        """No proxy, no redirect: the address is the address. No compression: what comes is as long as it is."""
+        async with httpx.AsyncClient(
+            headers=headers | {"accept-encoding": "identity"},
+            timeout=self.timeout,
+            follow_redirects=False,
+            trust_env=False,
+        ) as client:
+            yield client
+
+
+def _id_in(answer: httpx.Response, content: bytes) -> str:
+    given = _read(content, Given)
+    if answer.status_code in DONE and given is not None and 0 < len(given.id) <= LONGEST_ID:
+        return given.id
+    try:
+        outcome_of(answer.status_code, answer.headers, content)
+    except OutcomeUnknown as error:
+        raise Unreachable("WhatsApp did not say that it took the file.") from error
+    raise Unreachable("WhatsApp did not say that it took the file.")
+
+
+def _read(content: bytes, kind: type[T]) -> T | None:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

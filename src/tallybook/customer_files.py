@@ -1,0 +1,101 @@
+"""The files of customers and those that they are sent, between WhatsApp, the disk and the inbox."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from .channels.whatsapp.media import File, NotThere, WhatsAppFiles, file_of, with_id
+from .channels.whatsapp.sender import WhatsAppSender
+from .core import channel_accounts, kept_files
+from .core.channel import Refused, SendError, Unreachable
+from .core.db import Conn, Database
+from .core.jobs import Held
+from .core.messages import Outgoing
+from .core.updates import hash_in_hex
+from .inbox.service import media
+from .inbox.service.media import Shelf, Take, Unfetched
+from .inbox.store import media as store
+from .inbox.store.media import Copy
+from .settings import Settings
+
+UPLOADED_FOR = timedelta(days=28)  # of the thirty for which WhatsApp keeps a file
+PATIENCE = 15.0  # seconds of a send that may pass until a file is at WhatsApp
+ON_ITS_WAY = "The file is still on its way to WhatsApp."
+
+
+def folder(settings: Settings) -> Path:
+    """Where the environment's files are kept, each under the hash of what it holds."""
+    return settings.data_dir / "inbox" / settings.env
+
+
+def shelf(settings: Settings) -> Shelf:
+    """The same, with the bytes that one may have."""
+    return Shelf(folder(settings), settings.inbox_file_mb * 1024 * 1024)
+
+
+@dataclass
+class CustomerFiles:
+    """Fetches what customers send, and gives WhatsApp what they are sent, each file once for a number."""
+
+    settings: Settings
+    db: Database
+    whatsapp: WhatsAppFiles
+    under_way: dict[Copy, asyncio.Task[str]] = field(default_factory=dict, repr=False)
+
+    async def fetch(self, account: str, media_id: str, take: Take) -> None:
+        """A customer's file. Raises Unfetched, or what ``take`` raises."""
+        try:
+            await self.whatsapp.fetch(account, media_id, take)
+        except NotThere as error:
+            raise Unfetched(str(error), passing=error.passing, wait=error.wait) from error
+
+    async def run_job(self, held: Held) -> None:
+        """Fetches the file of one message."""
+        await media.fetch(self, shelf(self.settings), held)
+
+    async def given(self, outgoing: Outgoing) -> Outgoing:
+        """The message, whose file WhatsApp has by now. Raises a SendError: nothing was sent."""
+        try:
+            file = file_of(outgoing)
+            return outgoing if file is None else with_id(outgoing, await self._id_of(outgoing.account, file))
+        except SendError:
+            raise
+        except Exception as error:  # whatever it was, nothing has left, and the outbox must know that
+            raise Unreachable("The file that is to be sent could not be looked up.") from error
+
+    async def _id_of(self, account: str, file: File) -> str:
+        sha256 = hash_in_hex(file.sha256)
+        if sha256 is None:
+            raise Refused("There is no file to send.")
+        copy = Copy(account, sha256, file.mime)
+        owner, known = await self.db.run("look up an upload", partial(self._known, copy))
+        if known is not None:
+            return known
+        if copy not in self.under_way:
+            self.under_way[copy] = asyncio.create_task(self._upload(owner, copy, file))
+        task = self.under_way[copy]
+        done, _ = await asyncio.wait({task}, timeout=PATIENCE)
+        if not done:
+            raise Unreachable(ON_ITS_WAY, PATIENCE)
+        if self.under_way.get(copy) is task:
+            del self.under_way[copy]
+        return task.result()
+
+    async def _known(self, copy: Copy, conn: Conn) -> tuple[int, str | None]:
+        owners = await channel_accounts.owners(conn, [copy.account], WhatsAppSender.name)
+        business = owners.get(copy.account)
+        if business is None:
+            raise Refused("The number is not one of a business any more.")
+        return business.id, await store.uploaded(conn, business.id, copy, datetime.now(UTC) - UPLOADED_FOR)
+
+    async def _upload(self, business_id: int, copy: Copy, file: File) -> str:
+        path = kept_files.path_of(folder(self.settings), copy.sha256)
+        if not await asyncio.to_thread(path.is_file):
+            raise Refused("The file that is to be sent is not on this machine any more.")
+        media_id = await self.whatsapp.upload(copy.account, path, file)
+        await self.db.run("note an upload", lambda conn: store.upload(conn, business_id, copy, media_id))
+        return media_id
