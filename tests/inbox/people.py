@@ -34,6 +34,9 @@ TABLES = {
     "messages": "select to_jsonb(x) from whatsapp_message x order by id",
     "windows": "select to_jsonb(x) from conversation_windows x order by conversation_id, channel, account",
     "reads": "select to_jsonb(x) from conversation_reads x order by conversation_id, account_id",
+    "labels": "select to_jsonb(x) from conversation_labels x order by conversation_id, label_id",
+    "notes": "select to_jsonb(x) from conversation_notes x order by id",
+    "assignments": "select to_jsonb(x) from conversation_assignments x order by id",
 }
 
 

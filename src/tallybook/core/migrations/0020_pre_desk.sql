@@ -64,7 +64,6 @@ create table conversation_labels (
     business_id int not null default only_business(),
     conversation_id bigint not null,
     label_id bigint not null,
-    put_at timestamptz not null default now(),
     constraint conversation_labels_pkey primary key (business_id, conversation_id, label_id),
     constraint conversation_labels_conversation_fkey
         foreign key (business_id, conversation_id) references whatsapp_conversation on delete cascade,
@@ -147,3 +146,7 @@ create table lead_changes (
 create index lead_changes_lead on lead_changes (business_id, lead_id, id);
 create index leads_newest on leads (business_id, status_entered_at desc, id desc);
 create index leads_status on leads (business_id, status, status_entered_at desc, id desc);
+
+-- What hung on the two threads before a joining, so that a parting gives it back: the labels of both, the numbers of the
+-- notes and assignments of the one that went.
+alter table contact_merges add column hung jsonb not null default '{}';

@@ -12,7 +12,7 @@ from tallybook.core.errors import Conflict, Invalid, NotFound
 from tallybook.inbox import rules_identity
 from tallybook.inbox.rules_identity import Reading, Row
 from tallybook.inbox.store import contacts as contact_store
-from tallybook.inbox.store import identities, parting
+from tallybook.inbox.store import following, identities, parting
 from tallybook.inbox.store import merging as store
 from tallybook.inbox.store.contacts import Held
 from tallybook.inbox.store.merging import Side
@@ -74,6 +74,7 @@ async def _move(conn: Conn, business_id: int, merge_id: int, sides: tuple[Side, 
         await store.take_lead(conn, business_id, kept.contact["id"], lead)
     if kept.thread is not None and gone.thread is not None:
         threads = (kept.thread, gone.thread)
+        await following.join(conn, business_id, merge_id, kept.thread["id"], gone.thread["id"])
         moved = await store.move_thread(conn, business_id, merge_id, threads, lead)
     await store.move_person(conn, business_id, kept.contact["id"], gone.contact["id"])
     return moved
@@ -136,13 +137,16 @@ async def _part(conn: Conn, business_id: int, merge: Merge) -> tuple[int, int]:
     kept, gone, joined = merge.kept.thread, merge.gone.thread, merge.joined.thread
     if kept is None or gone is None or joined is None or now.thread is None:
         return (0, 0)
+    await following.forget_teams(conn, business_id, [kept, gone, now.thread])
     went_back, counted, stayed = await parting.return_thread(conn, business_id, merge, (joined, gone))
+    await following.part(conn, business_id, merge.id, kept["id"], gone["id"])
     one, other = _threads(merge, now.thread, counted)
     await parting.restore_thread(conn, business_id, one, joined["last_seq"])
     await parting.restore_thread(conn, business_id, other, gone["last_seq"])
     await parting.return_windows(conn, business_id, merge)
     await parting.return_reads(conn, business_id, kept["id"], _reads(merge, now, (one, other)))
     if merge.made_thread:
+        await following.hand_over(conn, business_id, kept["id"], gone["id"])
         await parting.drop_empty(conn, business_id, kept["id"])
     return went_back, stayed
 

@@ -36,8 +36,8 @@ update inbox_labels set name = %(name)s, folded = %(folded)s, colour = %(colour)
 where business_id = %(business_id)s::int and id = %(id)s::bigint
 """
 MOVE = f"""
-insert into conversation_labels (business_id, conversation_id, label_id, put_at)
-select x.business_id, x.conversation_id, %(into)s::bigint, x.put_at from conversation_labels x
+insert into conversation_labels (business_id, conversation_id, label_id)
+select x.business_id, x.conversation_id, %(into)s::bigint from conversation_labels x
 where x.business_id = %(business_id)s::int and x.label_id = %(id)s::bigint
 order by x.conversation_id
 on conflict {keys.CONVERSATION_LABEL.target} do nothing

@@ -158,7 +158,8 @@ update whatsapp_conversation t set customer_number = r.customer_number, customer
     provider = r.provider, customer_wa_id = r.customer_wa_id, lead_id = r.lead_id, started_at = r.started_at,
     last_message_at = greatest(r.last_message_at, s.said_at), previous_message_at = r.previous_message_at,
     last_customer_message_at = greatest(r.last_customer_message_at, s.written_at), last_read_at = r.last_read_at,
-    is_open = r.is_open, bot_active = r.bot_active, assigned_to = r.assigned_to, channel = r.channel,
+    is_open = r.is_open, bot_active = r.bot_active, assigned_to = r.assigned_to, team_id = r.team_id,
+    blocked_at = r.blocked_at, blocked_by = r.blocked_by, blocked_reason = r.blocked_reason, channel = r.channel,
     account = r.account, last_body = r.last_body, last_type = r.last_type, last_source = r.last_source,
     last_seq = r.last_seq, inbound = r.inbound, read_seq = r.read_seq, read_inbound = r.read_inbound,
     decided_inbound = s.decided, updated_at = r.updated_at
