@@ -19,7 +19,7 @@ from .core.businesses import Business
 from .core.db import Conn, is_transient
 from .core.health import DATABASE_WAIT, UNSEEN, Check, HealthReport
 from .core.spool import SpoolStatus
-from .inbox.service import answering
+from .inbox.service import answering, hooks, scheduled
 from .monitor.service import counts, registers, reply_board, rhythm, sharepoint_nights, validity_board
 
 Look: TypeAlias = Callable[[Conn, Business, datetime], Awaitable[list[Check]]]
@@ -33,6 +33,8 @@ LOOKS: Mapping[tuple[str, ...], Look] = {
     ("validity",): validity_board.checks,
     ("whatsapp", "gateway"): arrivals.checks,
     ("decisions",): answering.checks,
+    ("hooks",): hooks.checks,
+    ("scheduled",): scheduled.checks,
 }
 SPOOL = ("spool", "spool-damaged")
 

@@ -19,6 +19,7 @@ from prometheus_client import start_http_server
 from . import photo_link, report_link, sharepoint_link
 from .alerting import Alerting
 from .app import App, Watching
+from .channels.webhook_out.calls import Caller
 from .core import businesses, deliveries, jobs, outbox, receive, retention, schedules, wakeups
 from .core.businesses import Business
 from .core.db import Conn
@@ -28,10 +29,11 @@ from .core.jobs import Held
 from .core.outcomes import Became
 from .core.schedules import Schedule
 from .core.sending import Post
+from .inbox import hook_jobs
 from .inbox import jobs as inbox_jobs
 from .inbox.answer_types import Bot
 from .inbox.service import filing as inbox_filing
-from .inbox.service import outcomes
+from .inbox.service import hooks, outcomes
 from .monitor import jobs as monitor_jobs
 from .monitor import register_jobs, statistics_jobs, validity_jobs
 from .monitor.reply_types import Manner
@@ -40,6 +42,7 @@ from .monitor.service.importing import DECIDE
 from .projects_file import MonitorEntry, read_projects_file
 
 RETENTION = "core.retention"
+TOPICS = (jobs.TOPIC, receive.TOPIC, outbox.TOPIC, inbox_filing.TOPIC, hooks.TOPIC)
 BEAT_SECONDS = 5.0
 AGAIN_SECONDS = 2.0
 LOOK_SECONDS = 10.0
@@ -49,7 +52,7 @@ log = structlog.get_logger()
 
 async def work(app: App, stop: asyncio.Event) -> None:
     """Works until ``stop`` is set. Starts and goes on while the database is away; no fault of one task ends another."""
-    wake = {topic: asyncio.Event() for topic in (jobs.TOPIC, receive.TOPIC, outbox.TOPIC, inbox_filing.TOPIC)}
+    wake = {topic: asyncio.Event() for topic in TOPICS}
     handlers: dict[str, jobs.Handler] = {
         RETENTION: partial(_sweep, stop),
         monitor_jobs.RECONCILE: partial(_reconcile, app, stop),
@@ -67,6 +70,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         "deliveries": lambda: deliveries.process_loop(app.db, app.channels, stop, wake[receive.TOPIC]),
         "outbox": lambda: outbox.run_outbox(app.db, Post(app.senders, tell=_hear), stop, wake[outbox.TOPIC]),
         "decisions": lambda: inbox_jobs.keep_deciding(app.db, partial(_bot, app), stop, wake[inbox_filing.TOPIC]),
+        "hooks": lambda: hook_jobs.Teller(app.db, app.seal, Caller()).run(stop, wake[hooks.TOPIC]),
         "schedules": lambda: calendar.run(stop),
         "wake-ups": lambda: wakeups.listen(app.db, app.settings.direct_database_url, wakeups.waking(wake), stop),
         "heartbeat": lambda: _beat(app, stop),

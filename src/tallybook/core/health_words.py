@@ -43,6 +43,9 @@ HEALTH = (
     N_("Connected to nothing yet: no webhook has come for it. Is it subscribed at the provider?"),
     N_("Connected; what comes is kept."),
     N_("On everything that customers wrote it is decided what to answer."),
+    N_("What other programs are told arrives."),
+    N_("{n} webhook was switched off: it only failed."), N_("{n} webhooks were switched off: they only failed."),
+    N_("{n} webhook has failed for an hour."), N_("{n} webhooks have failed for an hour."),
     N_("{n} customer waits for a decision."), N_("{n} customers wait for a decision."),
     N_("This cannot be looked at."),
     N_("In order."), N_("It is behind. An admin sees how far."),
@@ -100,6 +103,7 @@ CHECKS = {
     "whatsapp": N_("WhatsApp number"),
     "gateway": N_("Gateway number"),
     "decisions": N_("Customers wait for a decision"),
+    "hooks": N_("Webhooks to other programs"),
     "installation-waiting": N_("Waiting for all businesses"),
     "installation-parked": N_("Parked for all businesses"),
 }

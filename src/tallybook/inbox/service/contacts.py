@@ -15,6 +15,8 @@ from tallybook.inbox.store import contacts as store
 from tallybook.inbox.store.contacts import Held
 from tallybook.inbox.types import Customer, Known
 
+from . import hooks
+
 LONGEST_NAME = 200
 PRODUCT = "Tallybook"  # who the record says it was, where nobody did it
 
@@ -75,6 +77,7 @@ async def make_lead(conn: Conn, caller: Caller, contact_id: int, name: str = "")
         await store.mark_lead(conn, business_id, root, lead_id)
         who = (caller.name, caller.account_id)
         await audit.record(conn, business_id, *who, "lead.made", "lead", str(lead_id), None, {"contact": root})
+        await hooks.contact_changed(conn, business_id, [root], "lead")
     return lead_id
 
 

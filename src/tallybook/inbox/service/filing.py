@@ -23,7 +23,7 @@ from tallybook.inbox.store.identities import Contact
 from tallybook.inbox.store.numbers import hold
 from tallybook.inbox.types import Customer, Filed, Place, Said
 
-from . import changes, media, moving, people, reports
+from . import automation_causes, changes, hooks, media, moving, people, reports
 
 TOPIC = "inbox"
 TOLD_ONE_BY_ONE = 100  # messages of a batch: of a large one only the numbers are logged
@@ -87,6 +87,9 @@ async def _file(conn: Conn, business: Business, said: list[Said]) -> list[Filed]
     places = [place_of(one) for one in new]
     await changes.catch_up(conn, business.id, places)
     await reports.catch_up(conn, business.id, [place_of(one) for one in new if not one.inbound])
+    heard = {row.said.message_id: row.said.type for row in rows if row.said.counts}
+    await automation_causes.heard(conn, business.id, [(one[0], heard[one[2]]) for one in saved if one[2] in heard])
+    await hooks.filed(conn, business.id, created, saved, new)
     ids = sorted(one.id for one in conversations.values())
     return [Filed(ids, sorted(created), [one[:2] for one in saved], skipped)]
 

@@ -11,15 +11,17 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound
 from tallybook.inbox import rules_identity
 from tallybook.inbox.rules_identity import Reading, Row
+from tallybook.inbox.store import automation_following as automation
 from tallybook.inbox.store import contacts as contact_store
 from tallybook.inbox.store import following, identities, parting
+from tallybook.inbox.store import hooks as hooks_store
 from tallybook.inbox.store import merging as store
 from tallybook.inbox.store.contacts import Held
 from tallybook.inbox.store.merging import Side
 from tallybook.inbox.store.parting import Merge
 from tallybook.inbox.types import Customer
 
-from . import contacts
+from . import contacts, hooks
 
 
 class Undone(msgspec.Struct, frozen=True):
@@ -62,6 +64,7 @@ async def _join(conn: Conn, business_id: int, kept: int, gone: int, who: Caller 
     told = {"gone": gone, "joining": merge_id, "messages": moved}
     account = who.account_id if who else None
     await audit.record(conn, business_id, name, account, "contact.joined", "contact", str(kept), None, told)
+    await hooks.contact_changed(conn, business_id, [kept], "joined")
     return merge_id
 
 
@@ -75,7 +78,10 @@ async def _move(conn: Conn, business_id: int, merge_id: int, sides: tuple[Side, 
     if kept.thread is not None and gone.thread is not None:
         threads = (kept.thread, gone.thread)
         await following.join(conn, business_id, merge_id, kept.thread["id"], gone.thread["id"])
+        await automation.join_threads(conn, business_id, kept.thread["id"], gone.thread["id"])
         moved = await store.move_thread(conn, business_id, merge_id, threads, lead)
+        await hooks_store.follow(conn, business_id, merge_id, kept.thread["id"], gone.thread["id"])
+    await automation.join_contacts(conn, business_id, kept.contact["id"], gone.contact["id"])
     await store.move_person(conn, business_id, kept.contact["id"], gone.contact["id"])
     return moved
 
@@ -127,6 +133,7 @@ async def undo(conn: Conn, caller: Caller, merge_id: int) -> Undone:
     told = {"gone": merge.gone_id, "joining": merge_id, "messages": counts[0], "stayed": counts[1]}
     who = (caller.name, caller.account_id)
     await audit.record(conn, business_id, *who, "contact.parted", "contact", str(merge.kept_id), None, told)
+    await hooks.contact_changed(conn, business_id, pair, "parted")
     return Undone(merge.kept_id, merge.gone_id, *counts)
 
 
@@ -134,6 +141,7 @@ async def _part(conn: Conn, business_id: int, merge: Merge) -> tuple[int, int]:
     """How many messages went back, and how many came since."""
     now = await store.side(conn, business_id, merge.kept_id)
     await parting.return_person(conn, business_id, merge, _contact(business_id, merge, now))
+    await automation.part_contacts(conn, business_id, merge.kept_id, merge.gone_id)
     kept, gone, joined = merge.kept.thread, merge.gone.thread, merge.joined.thread
     if kept is None or gone is None or joined is None or now.thread is None:
         return (0, 0)
@@ -144,6 +152,8 @@ async def _part(conn: Conn, business_id: int, merge: Merge) -> tuple[int, int]:
     await parting.restore_thread(conn, business_id, one, joined["last_seq"])
     await parting.restore_thread(conn, business_id, other, gone["last_seq"])
     await parting.return_windows(conn, business_id, merge)
+    await automation.part_threads(conn, business_id, kept["id"], gone["id"], made=merge.made_thread)
+    await hooks_store.go_back(conn, business_id, merge.id, kept["id"], gone["id"])
     await parting.return_reads(conn, business_id, kept["id"], _reads(merge, now, (one, other)))
     if merge.made_thread:
         await following.hand_over(conn, business_id, kept["id"], gone["id"])

@@ -17,7 +17,7 @@ from tallybook.inbox.store import identities
 from tallybook.inbox.store.identities import NewContact
 from tallybook.inbox.types import Customer, Known
 
-from . import contacts, merging
+from . import contacts, hooks, merging
 
 
 async def moved(conn: Conn, business: Business, before: Person, after: Person, said_at: datetime) -> int | None:
@@ -48,6 +48,7 @@ async def moved(conn: Conn, business: Business, before: Person, after: Person, s
         kinds = sorted({one.kind for one in claimed})
         told = ("contact.known_otherwise", "contact", str(contact_id), None, {"by": kinds})
         await audit.record(conn, business.id, contacts.PRODUCT, None, *told)
+        await hooks.contact_changed(conn, business.id, [contact_id], "known_otherwise")
     return contact_id
 
 

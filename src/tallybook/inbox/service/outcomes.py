@@ -15,6 +15,8 @@ from tallybook.inbox.store import reports
 from tallybook.inbox.store import sending as store
 from tallybook.inbox.types import CHANNELS
 
+from . import hooks
+
 TOPIC = "inbox"
 
 
@@ -28,4 +30,5 @@ async def told(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
     early = await reports.take(conn, business_id, places) if places else []
     if early:
         await reports.raise_to(conn, business_id, early)
+    await hooks.heard(conn, business_id, keys)
     await wake_up(conn, TOPIC, business_id)

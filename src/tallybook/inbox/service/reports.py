@@ -11,7 +11,7 @@ from tallybook.core.outbox import Report as Settled
 from tallybook.inbox.store import reports as store
 from tallybook.inbox.types import Delivery, Place, Report
 
-from . import outcomes
+from . import hooks, outcomes
 
 STATES = {
     Delivery.SENT: Status.SENT, Delivery.DELIVERED: Status.DELIVERED, Delivery.READ: Status.READ,
@@ -29,6 +29,7 @@ async def apply(conn: Conn, business_id: int, reports: Sequence[Report]) -> None
     for one in (one for one in reports if one.status in STATES):
         await _settle(conn, business_id, one)
     found = await store.raise_to(conn, business_id, reports)
+    await hooks.raised(conn, business_id, found)
     early = [one for one in reports if (one.channel, one.account, one.about) not in found]
     if early:
         await store.wait(conn, business_id, early)
@@ -50,4 +51,4 @@ async def catch_up(conn: Conn, business_id: int, places: Sequence[Place]) -> Non
     """Applies what was told of messages before they were written. The caller holds their numbers."""
     early = await store.take(conn, business_id, places) if places else []
     if early:
-        await store.raise_to(conn, business_id, early)
+        await hooks.raised(conn, business_id, await store.raise_to(conn, business_id, early))

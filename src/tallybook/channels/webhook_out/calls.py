@@ -1,0 +1,112 @@
+"""One call of a web address of somebody's choice: signed, to the address that was checked, with no redirect followed.
+
+Whatever the answer is, it is an answer: who calls judges it. Only that there is none is an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+import httpx
+import msgspec
+
+from tallybook.core.channel import Unreachable
+
+from .addresses import Resolve, checked, resolved
+from .signing import DELIVERY, SIGNATURE, TIMESTAMP, signature
+
+PORTS = {"https": 443, "http": 80}
+FIRST_BYTES = 300
+SECONDS = 15.0
+LONGEST_WAIT = 6  # digits
+
+
+class Call(msgspec.Struct, frozen=True):
+    """What is posted where. ``secrets``: one, or two while one is being changed; each signs.
+
+    ``url`` may hold a token, so that it is shown nowhere.
+    """
+
+    url: str
+    secrets: Sequence[str]
+    delivery: str
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Call({self.delivery})"
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer's status, its first bytes as text, and after how many seconds to ask again, where it says so."""
+
+    status: int
+    says: str = ""
+    wait: float | None = None
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Posts. ``internal`` lets addresses be those of the own network."""
+
+    tls: ssl.SSLContext | bool = True
+    resolve: Resolve = resolved
+    seconds: float = SECONDS
+    internal: bool = False
+
+    async def post(self, call: Call) -> Answer:
+        """Raises Unreachable where nobody could be asked, Refused for an internal address, TimeoutError, OSError."""
+        parts = urlsplit(call.url)
+        port = parts.port or PORTS[parts.scheme]
+        address = await checked(parts.hostname or "", port, self.resolve, internal=self.internal)
+        now = int(time.time())
+        headers = {
+            "Host": parts.netloc.rpartition("@")[2], "Content-Type": "application/json", "User-Agent": "Tallybook",
+            TIMESTAMP: str(now), DELIVERY: call.delivery,
+            SIGNATURE: ", ".join(signature(secret, now, call.body) for secret in call.secrets),
+        }  # fmt: skip
+        # Each read has a limit of its own; one that drips must come to an end too.
+        async with asyncio.timeout(self.seconds):
+            return await self._posted(parts, at_number(parts, address, port), headers, call.body)
+
+    async def _posted(self, parts: SplitResult, url: str, headers: dict[str, str], body: bytes) -> Answer:
+        # Connected to the address that was checked, while the certificate is held against the name.
+        named = {"sni_hostname": parts.hostname} if parts.scheme == "https" else {}
+        client = httpx.AsyncClient(verify=self.tls, trust_env=False, follow_redirects=False, timeout=self.seconds)
+        try:
+            async with (
+                client,
+                client.stream("POST", url, headers=headers, content=body, extensions=named) as answer,
+            ):
+                return Answer(answer.status_code, await _first(answer), _seconds(answer.headers.get("retry-after")))
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Unreachable("nobody answers at this address") from error
+        except httpx.HTTPError as error:
+            raise ConnectionError(f"the line broke ({type(error).__name__})") from error
+
+
+async def _first(answer: httpx.Response) -> str:
+    """The first bytes of an answer as text; no more of it is read. One that says nothing is well all the same."""
+    said = b""
+    try:
+        async for part in answer.aiter_raw(FIRST_BYTES):
+            said += part
+            if len(said) >= FIRST_BYTES:
+                break
+    except httpx.HTTPError:
+        pass
+    return said[:FIRST_BYTES].decode("utf-8", "replace")
+
+
+def at_number(parts: SplitResult, address: str, port: int) -> str:
+    """The same address of the web, by number. Pure."""
+    host = f"[{address}]" if ":" in address else address
+    return parts._replace(netloc=f"{host}:{port}", fragment="").geturl()
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text and text.isdecimal() and len(text) <= LONGEST_WAIT else None
