@@ -53,6 +53,8 @@ def test_every_setting_may_come_from_a_file_and_an_unreadable_one_is_a_mistake(n
         "PORT": "81",
         "WORKER_METRICS_PORT": "82",
         "SPOOL_LIMIT_MB": "3",
+        "INBOX_FILE_MB": "4",
+        "INBOX_UPLOAD_MB": "5",
         "LOG_FORMAT": "json",
         "LOG_LEVEL": "debug",
     }

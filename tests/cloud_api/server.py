@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 
+from tests.cloud_api.media import FakeFiles
 from tests.cloud_api.rules import PAIR_BURST, PAIR_SECONDS, WINDOW, NotTaken, checked
 
 PATIENCE = 30.0  # seconds
@@ -69,6 +70,7 @@ class FakeCloudApi:
     paths: list[str] = field(default_factory=list)
     heard: dict[tuple[str, str], float] = field(default_factory=dict)
     shift: float = 0.0
+    files: FakeFiles = field(default_factory=FakeFiles)
     pairs: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -151,6 +153,8 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.rfile.read(int(self.headers.get("content-length") or 0))
         self.fake.heads.append({name.lower(): value for name, value in self.headers.items()})
         self.fake.paths.append(self.path)
+        if self.path.endswith("/media"):
+            return self.fake.files.answer_post(self, content, self.fake.tokens)
         order = self.fake.next_order()
         if order is not None and order.kind == "says":
             error = {"code": order.code, "message": f"to {self.path}", "error_data": {"details": "27820000001"}}
@@ -170,7 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._say(200, order.text if order is not None and order.kind == "garbled" else answer)
 
     def do_GET(self) -> None:
-        self._say(400, {"error": {"code": 100, "message": "Unsupported get request."}})
+        self.fake.files.answer_get(self, self.fake.address, self.fake.tokens)
 
     def _drop(self) -> None:
         self.close_connection = True
