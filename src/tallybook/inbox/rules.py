@@ -87,6 +87,7 @@ def _said(message_id: int, incoming: Incoming, content: Content) -> Said:
         indexable(content.about),
         incoming.kind in PAST,
         _file(incoming, content),
+        content.referred,
     )
 
 

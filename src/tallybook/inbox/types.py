@@ -71,6 +71,7 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     """A message to be filed in its thread. ``counts``: somebody waits for it to be read.
 
     ``external_id`` is the provider's id; ``quotes`` that of the message it answers. ``past``: from before we listened.
+    ``referred``: the customer came by an advertisement.
     """
 
     message_id: int
@@ -85,6 +86,7 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     quotes: str = ""
     past: bool = False
     file: Attached | None = None
+    referred: bool = False
 
     @property
     def inbound(self) -> bool:

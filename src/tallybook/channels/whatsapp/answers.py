@@ -50,6 +50,19 @@ REFUSALS: Mapping[int, str] = {
     131053: "WhatsApp could not take the file.",
 }
 TEMPLATES = range(132_000, 133_000)
+OF_TEMPLATE: Mapping[int, str] = {
+    132000: "The template has another number of values than it asks for: read the templates again.",
+    132001: "WhatsApp has no such template in this language, or has not approved it: read the templates again.",
+    132005: "The template is too long with these values.",
+    132007: "WhatsApp refused the template, because of its rules.",
+    132008: "A value of the template is not of the kind that it asks for.",
+    132012: "A value of the template is not of the kind that it asks for.",
+    132015: "WhatsApp has paused the template, since customers were not happy with it.",
+    132016: "WhatsApp has stopped the template for good, since customers were not happy with it.",
+    132018: "A value of the template holds what cannot be sent: lines, tabs, or too many spaces.",
+    132068: "WhatsApp has blocked the form of this template.",
+    132069: "WhatsApp holds back the form of this template for a while.",
+}
 # The provider's own trouble. Of the first two it cannot be told whether the message is the cause.
 PASSING: Mapping[int, bool] = {1: False, 131000: False, 2: True, 131016: True}
 
@@ -91,17 +104,24 @@ class Answer(msgspec.Struct, frozen=True):
 
 def outcome_of(status: int, headers: Mapping[str, str], content: bytes) -> str:
     """The message's id, empty where what was done has none. Raises a SendError, or OutcomeUnknown."""
+    wrong = failure_of(status, headers, content)
+    if wrong is not None:
+        raise wrong
+    answer = _answer(content)
+    if answer is not None and answer.messages and answer.messages[0].id:
+        return answer.messages[0].id
+    if answer is not None and answer.success:
+        return ""
+    raise OutcomeUnknown("WhatsApp's answer says neither yes nor no.")
+
+
+def failure_of(status: int, headers: Mapping[str, str], content: bytes) -> SendError | OutcomeUnknown | None:
+    """What an answer says that is no yes; None for one that may be."""
     answer = _answer(content)
     code = answer.error.meant if answer and answer.error else None
     if code is not None:
-        raise _of_code(code, headers)
-    if status in DONE:
-        if answer is not None and answer.messages and answer.messages[0].id:
-            return answer.messages[0].id
-        if answer is not None and answer.success:
-            return ""
-        raise OutcomeUnknown("WhatsApp's answer says neither yes nor no.")
-    raise _of_status(status, headers)
+        return _of_code(code, headers)
+    return None if status in DONE else _of_status(status, headers)
 
 
 def _of_code(code: int, headers: Mapping[str, str]) -> SendError:
@@ -115,7 +135,8 @@ def _of_code(code: int, headers: Mapping[str, str]) -> SendError:
     if code in OF_NUMBER or code in PERMISSIONS:
         return OfNumber(OF_NUMBER.get(code, OF_NUMBER[10]))
     other = "template" if code in TEMPLATES else "message"
-    return Refused(REFUSALS.get(code, f"WhatsApp refused the {other} (error {code})."))
+    known = OF_TEMPLATE.get(code) or REFUSALS.get(code)
+    return Refused(known or f"WhatsApp refused the {other} (error {code}).")
 
 
 def _of_status(status: int, headers: Mapping[str, str]) -> SendError | OutcomeUnknown:

@@ -108,6 +108,7 @@ def _said(read: Message, raw: Raw, person: Person, *, whole: bool) -> Said:
         changed_to=_changed_to(read.system) if read.system else None,
         faults=faults(read.errors),
         half_read=not whole,
+        referred=bytes(read.referral) not in {b"null", b"{}"},
     )
     hash_of = (kind.encode(), about.encode(), details)
     return Said(content, hash_of, text, media_of(kind, ref) if ref else None)

@@ -196,6 +196,7 @@ class Message(Base):
     system: System | None = None
     edit: Changed | None = None
     revoke: Changed | None = None
+    referral: Raw = Raw(b"null")
 
 
 class Status(Wire):

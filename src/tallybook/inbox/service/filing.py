@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,16 +14,19 @@ from tallybook.core.arrivals import Arrived
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.messages import Stored
-from tallybook.inbox import rules
+from tallybook.inbox import rules, template_rules
+from tallybook.inbox.hook_events import Event, Kind
 from tallybook.inbox.rules import Read
 from tallybook.inbox.rules_identity import Move, moves
+from tallybook.inbox.store import entries
 from tallybook.inbox.store import filing as store
 from tallybook.inbox.store.filing import Conversation, Row, Tracked
 from tallybook.inbox.store.identities import Contact
 from tallybook.inbox.store.numbers import hold
+from tallybook.inbox.template_types import News
 from tallybook.inbox.types import Customer, Filed, Place, Said
 
-from . import automation_causes, changes, hooks, media, moving, people, reports
+from . import automation_causes, changes, hooks, media, moving, people, reports, template_news
 
 TOPIC = "inbox"
 TOLD_ONE_BY_ONE = 100  # messages of a batch: of a large one only the numbers are logged
@@ -39,6 +42,7 @@ class Batch:
     said: Read
     moves: list[Move]
     arrived: list[Arrived]
+    news: list[News]
 
 
 class Inbox:
@@ -46,7 +50,7 @@ class Inbox:
 
     def read(self, stored: Sequence[Stored]) -> Batch:
         """What these messages say. Pure."""
-        return Batch(rules.read(stored), moves(stored), arrivals.arrived(stored))
+        return Batch(rules.read(stored), moves(stored), arrivals.arrived(stored), template_rules.news(stored))
 
     async def file(self, conn: Conn, business: Business, batch: Batch) -> list[Filed]:
         """Files a batch in the caller's transaction. What is in a thread already does nothing again."""
@@ -62,6 +66,7 @@ class Inbox:
         reactions = [rules.dated(one, now) for one in told.reactions]
         await changes.apply(conn, business.id, [rules.dated(one, now) for one in told.changes], reactions)
         await reports.apply(conn, business.id, [rules.dated(one, now) for one in told.reports])
+        await template_news.hear(conn, business.id, batch.news, now)
         return filed
 
 
@@ -84,14 +89,26 @@ async def _file(conn: Conn, business: Business, said: list[Said]) -> list[Filed]
     saved = await store.save(conn, business.id, rows)
     await media.noted(conn, business.id, new)
     await store.open_windows(conn, business.id, _newest_inbound(rows))
+    referred = [row for row in rows if row.said.referred]
+    if referred:
+        await entries.refer(conn, business.id, _newest_inbound(referred))
     places = [place_of(one) for one in new]
     await changes.catch_up(conn, business.id, places)
     await reports.catch_up(conn, business.id, [place_of(one) for one in new if not one.inbound])
     heard = {row.said.message_id: row.said.type for row in rows if row.said.counts}
     await automation_causes.heard(conn, business.id, [(one[0], heard[one[2]]) for one in saved if one[2] in heard])
     await hooks.filed(conn, business.id, created, saved, new)
+    await _tell_back(conn, business.id, conversations.values())
     ids = sorted(one.id for one in conversations.values())
     return [Filed(ids, sorted(created), [one[:2] for one in saved], skipped)]
+
+
+async def _tell_back(conn: Conn, business_id: int, conversations: Iterable[Conversation]) -> None:
+    """Tells other programs of threads that a customer brought back."""
+    now, why = datetime.now(UTC), {"why": "customer"}
+    back = sorted(one.id for one in conversations if one.is_back)
+    if back:
+        await hooks.tell(conn, business_id, [Event(Kind.CONVERSATION_REOPENED, now, one, details=why) for one in back])
 
 
 def place_of(said: Said) -> Place:

@@ -18,7 +18,7 @@ from tallybook.inbox.contents import Content
 from tallybook.inbox.store import sending as store
 from tallybook.inbox.store.sending import Held, New
 from tallybook.inbox.types import Source
-from tallybook.inbox.window import Window
+from tallybook.inbox.window import Times, Window
 
 from .filing import TOPIC
 
@@ -63,8 +63,8 @@ async def may_leave(conn: Conn, business_id: int, held: Held, content: Content, 
 
 async def window_of(conn: Conn, business_id: int, held: Held, now: datetime) -> Window:
     """Whether the thread's customer may be written to freely."""
-    found = await store.last_inbound(conn, business_id, held.id)
-    return window.window_of(held.channel, found[1] if found else None, now)
+    found = await store.times(conn, business_id, held.id)
+    return window.window_of(held.channel, found[1] if found else Times(), now)
 
 
 async def leave(

@@ -18,7 +18,7 @@ from tallybook.inbox.window import Window
 
 from .leaving import ANSWERED, WindowClosed, leave, may_leave, refuse
 
-__all__ = ["ANSWERED", "LONGEST_TEXT", "WindowClosed", "send", "send_text", "window_of"]
+__all__ = ["ANSWERED", "LONGEST_TEXT", "WindowClosed", "hold", "key_of", "send", "send_text", "window_of"]
 
 LONGEST_KEY = 200  # characters
 
@@ -42,7 +42,7 @@ async def send(conn: Conn, caller: Caller, conversation_id: int, content: Conten
         raise Invalid(f"A message needs a key of 1 to {LONGEST_KEY} letters, digits or signs.")
     content = content.checked()
     held = await hold(conn, caller.business_id, conversation_id)
-    outgoing_key = f"inbox:{conversation_id}:{key}"
+    outgoing_key = key_of(conversation_id, key)
     now = datetime.now(UTC)
     before = await store.put_before(conn, caller.business_id, outgoing_key)
     why = await may_leave(conn, caller.business_id, held, content, now) if before is None else None
@@ -61,10 +61,15 @@ async def send(conn: Conn, caller: Caller, conversation_id: int, content: Conten
     return message_id
 
 
+def key_of(conversation_id: int, key: str) -> str:
+    """Under which key the outbox holds what a person sends."""
+    return f"inbox:{conversation_id}:{key}"
+
+
 async def window_of(conn: Conn, caller: Caller, conversation_id: int) -> Window:
     """Whether the thread may be answered freely now, and until when. Raises NotAllowed and NotFound."""
     require(caller, Right.SEE)
-    found = await store.last_inbound(conn, caller.business_id, conversation_id)
+    found = await store.times(conn, caller.business_id, conversation_id)
     if found is None:
         raise NotFound("There is no such conversation.")
     return window.window_of(*found, datetime.now(UTC))

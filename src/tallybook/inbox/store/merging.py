@@ -197,11 +197,12 @@ update reply_decisions set conversation_id = %(kept)s::bigint, seq = seq + %(las
 where business_id = %(business_id)s::int and conversation_id = %(gone)s::bigint
 """
 JOIN_WINDOWS = f"""
-insert into conversation_windows as w (business_id, conversation_id, channel, account, last_inbound_at)
-select business_id, %(kept)s::bigint, channel, account, last_inbound_at from conversation_windows
+insert into conversation_windows as w (business_id, conversation_id, channel, account, last_inbound_at, referred_at)
+select business_id, %(kept)s::bigint, channel, account, last_inbound_at, referred_at from conversation_windows
 where business_id = %(business_id)s::int and conversation_id = %(gone)s::bigint
 on conflict {keys.CONVERSATION_WINDOW.target} do update set
-    last_inbound_at = greatest(w.last_inbound_at, excluded.last_inbound_at)
+    last_inbound_at = greatest(w.last_inbound_at, excluded.last_inbound_at),
+    referred_at = greatest(w.referred_at, excluded.referred_at)
 """
 # Who read one of the two only has the other's unread still; the place moves on only over what was read whole.
 JOIN_READS = f"""

@@ -194,11 +194,12 @@ where w.business_id = %(business_id)s::int and w.conversation_id = j.conversatio
 """
 # One that was opened further since is there still.
 RETURN_WINDOWS = f"""
-insert into conversation_windows as w (business_id, conversation_id, channel, account, last_inbound_at)
-select %(business_id)s::int, r.conversation_id, r.channel, r.account, r.last_inbound_at
+insert into conversation_windows as w (business_id, conversation_id, channel, account, last_inbound_at, referred_at)
+select %(business_id)s::int, r.conversation_id, r.channel, r.account, r.last_inbound_at, r.referred_at
 from jsonb_populate_recordset(null::conversation_windows, %(rows)s) r
 on conflict {keys.CONVERSATION_WINDOW.target} do update set
-    last_inbound_at = greatest(w.last_inbound_at, excluded.last_inbound_at)
+    last_inbound_at = greatest(w.last_inbound_at, excluded.last_inbound_at),
+    referred_at = greatest(w.referred_at, excluded.referred_at)
 """
 
 

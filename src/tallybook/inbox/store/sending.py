@@ -12,6 +12,7 @@ from psycopg.errors import UniqueViolation
 from tallybook.core import arrays, keys, violations
 from tallybook.core.db import Conn
 from tallybook.inbox.types import PROVIDERS, Source
+from tallybook.inbox.window import Times
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -61,18 +62,24 @@ async def put_before(conn: Conn, business_id: int, key: str) -> tuple[int, str] 
     return (row[0], row[1]) if row else None
 
 
-LAST_INBOUND = """
-select c.channel, w.last_inbound_at from whatsapp_conversation c
+# An answer is what was sent, by whom ever; looked for only where somebody came by an advertisement.
+TIMES = """
+select c.channel, w.last_inbound_at, w.referred_at, case when w.referred_at is not null then (
+    select min(m.said_at) from whatsapp_message m
+    where m.business_id = c.business_id and m.conversation_id = c.id and m.channel = c.channel
+        and m.account = c.account and m.direction = 'out' and m.said_at >= w.referred_at
+        and m.status in ('sent', 'delivered', 'read')) end
+from whatsapp_conversation c
 left join conversation_windows w on w.business_id = c.business_id and w.conversation_id = c.id
     and w.channel = c.channel and w.account = c.account
 where c.business_id = %(business_id)s::int and c.id = %(id)s::bigint
 """
 
 
-async def last_inbound(conn: Conn, business_id: int, conversation_id: int) -> tuple[str, datetime | None] | None:
-    """The channel by which the thread is answered, and when the customer last wrote to that number."""
-    row = await (await conn.execute(LAST_INBOUND, {"business_id": business_id, "id": conversation_id})).fetchone()
-    return (row[0], row[1]) if row else None
+async def times(conn: Conn, business_id: int, conversation_id: int) -> tuple[str, Times] | None:
+    """The channel by which the thread is answered, and what its window is reckoned from."""
+    row = await (await conn.execute(TIMES, {"business_id": business_id, "id": conversation_id})).fetchone()
+    return (row[0], Times(*row[1:])) if row else None
 
 
 class New(msgspec.Struct, frozen=True):
