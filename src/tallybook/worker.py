@@ -16,9 +16,9 @@ import psycopg
 import structlog
 from prometheus_client import start_http_server
 
-from . import photo_link, report_link, sharepoint_link
+from . import customer_files, photo_link, report_link, sharepoint_link
 from .alerting import Alerting
-from .app import App, Watching
+from .app import App, Watching, whatsapp_files
 from .channels.webhook_out.calls import Caller
 from .core import businesses, deliveries, jobs, outbox, receive, retention, schedules, wakeups
 from .core.businesses import Business
@@ -33,7 +33,7 @@ from .inbox import hook_jobs
 from .inbox import jobs as inbox_jobs
 from .inbox.answer_types import Bot
 from .inbox.service import filing as inbox_filing
-from .inbox.service import hooks, outcomes
+from .inbox.service import hooks, media, outcomes
 from .monitor import jobs as monitor_jobs
 from .monitor import register_jobs, statistics_jobs, validity_jobs
 from .monitor.reply_types import Manner
@@ -42,7 +42,7 @@ from .monitor.service.importing import DECIDE
 from .projects_file import MonitorEntry, read_projects_file
 
 RETENTION = "core.retention"
-TOPICS = (jobs.TOPIC, receive.TOPIC, outbox.TOPIC, inbox_filing.TOPIC, hooks.TOPIC)
+TOPICS = (jobs.TOPIC, receive.TOPIC, outbox.TOPIC, inbox_filing.TOPIC, hooks.TOPIC, media.WAKE)
 BEAT_SECONDS = 5.0
 AGAIN_SECONDS = 2.0
 LOOK_SECONDS = 10.0
@@ -62,11 +62,14 @@ async def work(app: App, stop: asyncio.Event) -> None:
         photo_link.FETCH: partial(photo_link.run_job, app),
         sharepoint_link.SYNC: partial(sharepoint_link.run_job, app),
         report_link.SEND: partial(report_link.run_job, app),
+        media.SWEEP: partial(_sweep_files, app, stop),
     }
+    files = whatsapp_files(app.settings, app.db, app.seal)
     calendar = Calendar(app)
     tasks: dict[str, Callable[[], Awaitable[None]]] = {
         "bridge": lambda: monitor_jobs.Keeper(app.db, Watching(app).current).run(stop),
         "jobs": lambda: jobs.run_jobs(app.db, handlers, stop, wake[jobs.TOPIC]),
+        "files": lambda: jobs.run_jobs(app.db, {media.FETCH: files.run_job}, stop, wake[media.WAKE]),
         "deliveries": lambda: deliveries.process_loop(app.db, app.channels, stop, wake[receive.TOPIC]),
         "outbox": lambda: outbox.run_outbox(app.db, Post(app.senders, tell=_hear), stop, wake[outbox.TOPIC]),
         "decisions": lambda: inbox_jobs.keep_deciding(app.db, partial(_bot, app), stop, wake[inbox_filing.TOPIC]),
@@ -166,6 +169,7 @@ def known_schedules(monitor_zone: str, first_zone: str) -> list[Schedule]:
         *statistics_jobs.schedules(monitor_zone),
         *validity_jobs.schedules(),
         Schedule("core.retention nightly", RETENTION, first_zone, daily_at=time(3, 10)),
+        Schedule("inbox.files nightly", media.SWEEP, first_zone, daily_at=time(3, 40)),
     ]
 
 
@@ -193,6 +197,11 @@ async def _hear(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
 async def _sweep(stop: asyncio.Event, held: Held) -> None:
     await retention.sweep(held.db, datetime.now(UTC), stop)
     await held.db.run("finish retention", held.finish)
+
+
+async def _sweep_files(app: App, stop: asyncio.Event, held: Held) -> None:
+    await media.sweep(held.db, customer_files.folder(app.settings), stop)
+    await held.db.run("finish the sweep of files", held.finish)
 
 
 async def _reconcile(app: App, stop: asyncio.Event, held: Held) -> None:
