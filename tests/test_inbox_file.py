@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tallybook.core.errors import WrongSetup
-from tallybook.inbox.answer_types import Bot, Mode
+from tallybook.inbox.answer_types import Bot, Mode, ModelTerms
 from tallybook.projects_file import read_projects_file
 
 
@@ -38,4 +38,39 @@ def test_it_answers_for_the_business_that_is_named(tmp_path: Path) -> None:
 def test_a_mistake_is_told_with_its_line(tmp_path: Path, line: str, says: str) -> None:
     with pytest.raises(WrongSetup) as refused:
         bot(tmp_path, f"[inbox]\n{line}\n")
+    assert refused.value.message.endswith(says)
+
+
+def test_a_model_is_named_with_its_limits(tmp_path: Path) -> None:
+    text = """
+[inbox]
+business = "Fibre"
+[inbox.bot]
+mode = "draft"
+per_hour = 5
+model = "small"
+persona = "You are Noa."
+seconds = 10
+cost_per_day = 2
+price_in = 0.5
+"""
+    terms = ModelTerms("small", "You are Noa.", seconds=10.0, cost_per_day=2.0, price_in=0.5)
+    assert bot(tmp_path, text) == Bot(Mode.DRAFT, "Fibre", 5, terms)
+    assert bot(tmp_path, '[inbox.bot]\nmode = "auto"\n') == Bot(Mode.AUTO)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ('mode = "on"', 'line 2: mode must be "off", "draft" or "auto".'),
+        ("per_hour = 0", "line 2: per_hour must be a whole number from 1 to 1,000."),
+        ('mode = "auto"\npersona = "x"', "line 3: persona is for a model, and none is named: model is missing."),
+        ('model = "m"\ncost_per_day = 1', "line 3: cost_per_day needs price_in and price_out beside it."),
+        ('model = "m"\nseconds = nan', "line 3: seconds must be a number."),
+        ('model = "m"\ntoken_per_day = 3', "line 3: token_per_day is not known here; the nearest is tokens_per_day."),
+    ],
+)
+def test_a_mistake_about_the_model_is_told_with_its_line(tmp_path: Path, lines: str, says: str) -> None:
+    with pytest.raises(WrongSetup) as refused:
+        bot(tmp_path, f"[inbox.bot]\n{lines}\n")
     assert refused.value.message.endswith(says)

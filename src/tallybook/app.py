@@ -10,6 +10,7 @@ from functools import partial
 
 from .channels.bridge.reader import BridgeSource
 from .channels.bridge.sender import Addresses, BridgeSender
+from .channels.llm.client import Endpoint
 from .channels.whatsapp.media import WhatsAppFiles
 from .channels.whatsapp.sender import TokenOf, WhatsAppSender
 from .core import businesses, channel_accounts, rates
@@ -36,7 +37,8 @@ from .told_channels import told_channels
 class App:
     """What the entry points stand on: made once per process by ``open_app``.
 
-    ``channels`` are those that are told by webhooks, ``senders`` those that we send by; each by its name.
+    ``channels`` are those that are told by webhooks, ``senders`` those that we send by; each by its name. ``model``
+    is a language model's endpoint, None where no address of one is set.
     """
 
     settings: Settings
@@ -46,6 +48,7 @@ class App:
     passwords: Passwords = field(default_factory=Passwords)
     channels: Mapping[str, ChannelEntry] = field(default_factory=dict)
     senders: Mapping[str, Sender] = field(default_factory=dict)
+    model: Endpoint | None = None
 
     @property
     def seal(self) -> Seal:
@@ -65,9 +68,13 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
     async with open_database(settings.database_url, settings.env) as db:
         groups, customers = bridge_sender(settings), whatsapp_sender(settings, db, Seal(keys))
         senders: dict[str, Sender] = {groups.name: groups, customers.name: customers}
+        model = Endpoint(settings.llm_api_url, settings.llm_api_key) if settings.llm_api_url else None
+        told = told_channels(settings)
         try:
-            yield App(settings, db, keys, Limits(keys[0]), channels=told_channels(settings), senders=senders)
+            yield App(settings, db, keys, Limits(keys[0]), channels=told, senders=senders, model=model)
         finally:
+            if model is not None:
+                await model.aclose()
             await groups.aclose()
             await customers.aclose()
 

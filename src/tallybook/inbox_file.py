@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from .inbox.answer_types import Bot, Mode
+from .inbox.answer_types import Bot, Mode, ModelTerms
 from .toml_tables import Check, Tables
 
-INBOX = "inbox"
+INBOX, BOT = "inbox", "inbox.bot"
+LONGEST_NAME = 200  # characters
+LONGEST_PERSONA = 4_000
 
 
 def _mode(value: Any) -> Mode:
@@ -17,16 +20,78 @@ def _mode(value: Any) -> Mode:
     return Mode(value)
 
 
+def _mode_or_table(value: Any) -> Any:
+    """A mode, or a table whose keys are checked for themselves."""
+    return value if isinstance(value, dict) else _mode(value)
+
+
+def _text(longest: int) -> Check:
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or not value.strip() or len(value) > longest:
+            raise ValueError(f"must be a text of at most {longest:,} characters")
+        return value.strip()
+
+    return check
+
+
 def _business(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("must be a text")
     return value.strip()
 
 
-_INBOX: Mapping[str, Check] = {"bot": _mode, "business": _business}
+def _whole(least: int, most: int) -> Check:
+    def check(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise ValueError(f"must be a whole number from {least:,} to {most:,}")
+        return value
+
+    return check
+
+
+def _amount(most: float, *, least: float = 0.0) -> Check:
+    def check(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ValueError("must be a number")
+        if not least <= value <= most:
+            raise ValueError(f"must be a number from {least:,g} to {most:,g}")
+        return float(value)
+
+    return check
+
+
+_INBOX: Mapping[str, Check] = {"bot": _mode_or_table, "business": _business}
+_MODEL: Mapping[str, Check] = {
+    "persona": _text(LONGEST_PERSONA),
+    "history": _whole(1, 50),
+    "max_tokens": _whole(50, 4_000),
+    "seconds": _amount(90, least=1),
+    "tokens_per_day": _whole(0, 1_000_000_000),
+    "cost_per_day": _amount(1_000_000),
+    "price_in": _amount(1_000_000),
+    "price_out": _amount(1_000_000),
+}
+_BOT: Mapping[str, Check] = {
+    "mode": _mode,
+    "per_hour": _whole(1, 1_000),
+    "model": _text(LONGEST_NAME),
+    **_MODEL,
+}
 
 
 def bot(reader: Tables, parts: dict[str, Any]) -> Bot:
     """What the file says of the bot, which is off where it says nothing; mistakes are gathered in ``reader``."""
     told = reader.table(parts, INBOX, _INBOX)
-    return Bot(told.get("bot", Mode.OFF), told.get("business"))
+    given = told.get("bot", Mode.OFF)
+    if isinstance(given, Mode):
+        return Bot(given, told.get("business"))
+    table = reader.checked(given, _BOT, BOT, 0)
+    plain = Bot(table.get("mode", Mode.OFF), told.get("business"), table.get("per_hour", Bot().per_hour))
+    terms = {name: value for name, value in table.items() if name in _MODEL}
+    if "model" not in table:
+        for name in terms:
+            reader.mistake(f"{name} is for a model, and none is named: model is missing.", (BOT, 0, name))
+        return plain
+    if terms.get("cost_per_day") and not (terms.get("price_in") or terms.get("price_out")):
+        reader.mistake("cost_per_day needs price_in and price_out beside it.", (BOT, 0, "cost_per_day"))
+    return Bot(plain.mode, plain.business, plain.per_hour, ModelTerms(table["model"], **terms))

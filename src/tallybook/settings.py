@@ -137,8 +137,12 @@ class Settings:
         "The largest file that may be sent to a customer from the inbox, in MB.", 16, read.number(1, 100)
     )
     llm_api_url: str | None = _setting(
-        "Where a language model's API is.", None, read.address, shown="none: answers come from the business's own FAQ"
+        "Where a language model's API is, with its version; it takes /chat/completions.",
+        None,
+        read.address,
+        shown="none: answers come from the business's own FAQ",
     )
+    llm_api_key: str | None = _setting("The key that the language model's API asks for, if it does.", secret=True)
 
     smtp_url: str | None = _setting(
         "The mail server for alarms: smtp://user:password@host:587 (STARTTLS) or smtps://…:465.",

@@ -29,11 +29,11 @@ from .core.jobs import Held
 from .core.outcomes import Became
 from .core.schedules import Schedule
 from .core.sending import Post
-from .inbox import hook_jobs
+from .inbox import automation_jobs, hook_jobs
 from .inbox import jobs as inbox_jobs
 from .inbox.answer_types import Bot
+from .inbox.service import automation_causes, hooks, media, outcomes, withdrawing
 from .inbox.service import filing as inbox_filing
-from .inbox.service import hooks, media, outcomes
 from .monitor import jobs as monitor_jobs
 from .monitor import register_jobs, statistics_jobs, validity_jobs
 from .monitor.reply_types import Manner
@@ -42,7 +42,7 @@ from .monitor.service.importing import DECIDE
 from .projects_file import MonitorEntry, read_projects_file
 
 RETENTION = "core.retention"
-TOPICS = (jobs.TOPIC, receive.TOPIC, outbox.TOPIC, inbox_filing.TOPIC, hooks.TOPIC, media.WAKE)
+TOPICS = (jobs.TOPIC, receive.TOPIC, outbox.TOPIC, inbox_filing.TOPIC, hooks.TOPIC, media.WAKE, automation_causes.TOPIC)
 BEAT_SECONDS = 5.0
 AGAIN_SECONDS = 2.0
 LOOK_SECONDS = 10.0
@@ -66,13 +66,17 @@ async def work(app: App, stop: asyncio.Event) -> None:
     }
     files = whatsapp_files(app.settings, app.db, app.seal)
     calendar = Calendar(app)
+    post = Post(app.senders, tell=_hear, stands=withdrawing.stands)
     tasks: dict[str, Callable[[], Awaitable[None]]] = {
         "bridge": lambda: monitor_jobs.Keeper(app.db, Watching(app).current).run(stop),
         "jobs": lambda: jobs.run_jobs(app.db, handlers, stop, wake[jobs.TOPIC]),
         "files": lambda: jobs.run_jobs(app.db, {media.FETCH: files.run_job}, stop, wake[media.WAKE]),
         "deliveries": lambda: deliveries.process_loop(app.db, app.channels, stop, wake[receive.TOPIC]),
-        "outbox": lambda: outbox.run_outbox(app.db, Post(app.senders, tell=_hear), stop, wake[outbox.TOPIC]),
-        "decisions": lambda: inbox_jobs.keep_deciding(app.db, partial(_bot, app), stop, wake[inbox_filing.TOPIC]),
+        "outbox": lambda: outbox.run_outbox(app.db, post, stop, wake[outbox.TOPIC]),
+        "decisions": lambda: inbox_jobs.keep_deciding(
+            app.db, partial(_bot, app), stop, wake[inbox_filing.TOPIC], app.model
+        ),
+        "automation": lambda: automation_jobs.keep_firing(app.db, stop, wake[automation_causes.TOPIC]),
         "hooks": lambda: hook_jobs.Teller(app.db, app.seal, Caller()).run(stop, wake[hooks.TOPIC]),
         "schedules": lambda: calendar.run(stop),
         "wake-ups": lambda: wakeups.listen(app.db, app.settings.direct_database_url, wakeups.waking(wake), stop),

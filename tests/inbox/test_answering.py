@@ -58,7 +58,7 @@ def written(words: str, number: int = 1, seconds: float = 0, **more: Any) -> dic
 
 def turn(shop: Business, mode: Mode = Mode.AUTO, *, after: float = 10) -> Turn:
     """As it is decided so many seconds from now."""
-    return Turn(shop, mode, datetime.now(UTC) + timedelta(seconds=after))
+    return Turn(shop, Bot(mode), datetime.now(UTC) + timedelta(seconds=after))
 
 
 async def only_thread(db: Database) -> int:

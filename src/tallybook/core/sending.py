@@ -12,7 +12,6 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 from uuid import UUID, uuid4
@@ -27,6 +26,7 @@ from .db import PROD, Conn, Database
 from .messages import Outgoing, Status
 from .outcomes import Became, Tell, tell_nobody
 from .rates import Limited, Limits, Line
+from .withdrawing import Claimed, Stands, stands_always, withdraw
 from .work import back_off, luck, reason_of
 
 log = structlog.get_logger(__name__)
@@ -50,6 +50,7 @@ class Post:
     Outside prod only a recipient in ``allowed`` is sent to. A send that takes over ``timeout`` is unknown; ``lease``
     must be longer. ``unknown_after`` is how long a report of it, or its coming back, is awaited. ``begun`` is when this
     process began to send, by its monotonic clock. ``tell`` hears of every outcome, in the transaction that records it.
+    ``stands`` is asked of each message before it leaves.
     """
 
     senders: Mapping[str, Sender]
@@ -60,6 +61,7 @@ class Post:
     unknown_after: float = 600.0
     begun: float = field(default_factory=time.monotonic)
     tell: Tell = tell_nobody
+    stands: Stands = stands_always
 
     def sends_again(self, channel: str) -> bool:
         """Whether a message without an answer may be sent once more: we would have been told, had it been sent."""
@@ -76,20 +78,6 @@ class Post:
         """Whether this process has been there for as long as the channel's grace asks."""
         limits = self.limits(channel)
         return limits is None or time.monotonic() - self.begun >= limits.grace
-
-
-class Claimed(msgspec.Struct, frozen=True):
-    """A message in hand. ``resent``: an earlier send had no answer, and this is the one time that it is sent again.
-
-    ``faults``: how often it failed before, by no fault of its line. ``tried_at``: when it was last tried before.
-    """
-
-    id: int
-    attempts: int
-    resent: bool
-    faults: int
-    tried_at: datetime | None
-    outgoing: Outgoing
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -246,14 +234,19 @@ class _Courier:
                 claimed = await self.db.run("claim outgoing", partial(self._claim, worker))
             if claimed is None:
                 break
+            if isinstance(claimed, Became):
+                continue
             outcome = await self._outcome(claimed)
             await self.db.run("record outgoing", partial(self._record, worker, claimed, outcome))
             became.labels(claimed.outgoing.channel, outcome.state).inc()
             count += 1
         return count
 
-    async def _claim(self, worker: UUID, conn: Conn) -> Claimed | None:
-        """The next message that may be sent now; what is over a limit is passed by."""
+    async def _claim(self, worker: UUID, conn: Conn) -> Claimed | Became | None:
+        """The next message that may be sent now; what is over a limit is passed by.
+
+        Or what became of one that was taken back: the transaction ends with it, so that no two threads are ever held.
+        """
         while True:
             row = await (await conn.execute(CLAIM, self.terms | {"worker": worker})).fetchone()
             if row is None:
@@ -261,10 +254,20 @@ class _Courier:
             claimed = Claimed(row[0], row[1], row[2], row[3], row[4], Outgoing(*row[5:]))
             wait = await self._wait(conn, claimed)
             if wait is None:
-                return claimed
+                return await self._taken_back(worker, claimed, conn) or claimed
             held.labels(claimed.outgoing.channel, "number" if wait.line_until else "topic").inc()
             back = {"id": claimed.id, "worker": worker, "business_id": self.business_id, "until": wait.topic_until}
             await conn.execute(PUT_BACK, back | {"tried_at": claimed.tried_at})
+
+    async def _taken_back(self, worker: UUID, claimed: Claimed, conn: Conn) -> Became | None:
+        reason = await self.post.stands(conn, self.business_id, claimed)
+        if reason is None:
+            return None
+        told = await withdraw(conn, self.business_id, worker, claimed, reason)
+        await self.post.tell(conn, self.business_id, [told])
+        if self.post.limits(claimed.outgoing.channel):
+            await rates.give_back(conn, self._asked(claimed), closed_for=None)
+        return told
 
     async def _wait(self, conn: Conn, claimed: Claimed) -> rates.Wait | None:
         """Why it may not be sent now, None if it may."""

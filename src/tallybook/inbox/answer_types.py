@@ -7,6 +7,8 @@ from datetime import datetime
 
 import msgspec
 
+FAQ, MODEL = "faq", "model"  # who thinks out an answer
+
 
 class Mode(enum.StrEnum):
     """What the bot may do: nothing, write drafts for a person, or answer."""
@@ -16,21 +18,48 @@ class Mode(enum.StrEnum):
     AUTO = "auto"
 
 
+class ModelTerms(msgspec.Struct, frozen=True):
+    """How a language model answers for a business, and within what. ``persona`` is who it is, in the business's words.
+
+    ``history``: how many messages of a thread it is shown. ``seconds`` for all that it thinks about one answer. Prices
+    are for a million tokens, ``cost_per_day`` is in their currency; 0 sets no limit.
+    """
+
+    name: str
+    persona: str = ""
+    history: int = 20
+    max_tokens: int = 500
+    seconds: float = 25.0
+    tokens_per_day: int = 500_000
+    cost_per_day: float = 0.0
+    price_in: float = 0.0
+    price_out: float = 0.0
+
+
 class Bot(msgspec.Struct, frozen=True):
-    """What the bot may do for one business; for every other it is off. ``business`` None means the first."""
+    """What the bot may do for one business; for every other it is off. ``business`` None means the first.
+
+    ``model`` None means that it knows the business's own answers alone.
+    """
 
     mode: Mode = Mode.OFF
     business: str | None = None
+    per_hour: int = 20  # answers to one thread
+    model: ModelTerms | None = None
 
 
 class Choice(enum.StrEnum):
-    """How a burst of messages ended. WAITING is for who answers slowly and says so first."""
+    """How a burst of messages ended. WAITING is for who answers slowly and says so first.
+
+    WITHDRAWN: an answer was taken back before it left, and the burst is decided on anew.
+    """
 
     ANSWERED = "answered"
     DRAFTED = "drafted"
     HANDED_OVER = "handed_over"
     SUPPRESSED = "suppressed"
     WAITING = "waiting"
+    WITHDRAWN = "withdrawn"
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -48,7 +77,8 @@ class Burst(msgspec.Struct, frozen=True):
     """All that a customer wrote since the last decision, in the order of arrival; never empty.
 
     ``spoken_after``: somebody of ours wrote after the last of it. ``human_at`` is when a person of ours last wrote,
-    where that is not long ago.
+    where that is not long ago and nobody called the bot back since. ``bot_said``: how often the bot answered here
+    within the hour. ``withdrawn``: how many answers to it were taken back.
     """
 
     conversation_id: int
@@ -57,10 +87,17 @@ class Burst(msgspec.Struct, frozen=True):
     messages: list[Heard]
     spoken_after: bool
     human_at: datetime | None
+    bot_said: int = 0
+    withdrawn: int = 0
 
     @property
     def seq(self) -> int:
         return self.messages[-1].seq
+
+    @property
+    def asked_at(self) -> datetime:
+        """When we saw the first of it."""
+        return min(one.seen_at for one in self.messages)
 
     @property
     def text(self) -> str:
@@ -78,7 +115,8 @@ class Answer(msgspec.Struct, frozen=True):
 class Decision(msgspec.Struct, frozen=True):
     """How the burst that ends with ``seq`` was decided, and why, in words that quote nobody.
 
-    ``body`` is what is said, or drafted. ``frees_bot``: a person was asked for, and the bot leaves the thread.
+    ``body`` is what is said, or drafted, thought out by ``responder``. ``silences_bot``: a person was asked for, and
+    the bot says no more in the thread until somebody calls it back.
     """
 
     conversation_id: int
@@ -86,7 +124,8 @@ class Decision(msgspec.Struct, frozen=True):
     choice: Choice
     reason: str
     body: str = ""
-    frees_bot: bool = False
+    silences_bot: bool = False
+    responder: str = FAQ
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
+from tallybook.channels.llm.chat import Model
 from tallybook.core import businesses
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
@@ -15,6 +16,7 @@ from tallybook.core.wakeups import either
 from .answer_types import Bot, Mode
 from .service import answering
 from .service.answering import Turn
+from .service.model_answers import Brain, Rest
 
 EVERY_SECONDS = 5.0
 APART_SECONDS = 1.0  # between two looks: a burst ends by the clock, and no wake-up makes it end sooner
@@ -22,20 +24,34 @@ WAITS = "What customers wrote waits to be decided on"
 
 
 async def keep_deciding(
-    db: Database, bot: Callable[[], Awaitable[Bot]], stop: asyncio.Event, wake: asyncio.Event
+    db: Database,
+    bot: Callable[[], Awaitable[Bot]],
+    stop: asyncio.Event,
+    wake: asyncio.Event,
+    model: Model | None = None,
 ) -> None:
-    """Decides for every business until ``stop`` is set, at each ``wake`` and every five seconds."""
+    """Decides for every business until ``stop`` is set, at each ``wake`` and every five seconds.
+
+    ``model`` is asked where the bot is told of one; without it the bot knows the business's own answers.
+    """
+    rest = Rest()
 
     async def work() -> None:
         told = await bot()
         for number, business in enumerate(await db.run("list businesses", businesses.every)):
-            mode = mode_of(told, business, is_first=number == 0)
-            await answering.decide_due(db, Turn(business, mode, datetime.now(UTC)))
+            its = bot_of(told, business, is_first=number == 0)
+            brain = Brain(model, its.model, rest) if model is not None and its.model is not None else None
+            await answering.decide_due(db, Turn(business, its, datetime.now(UTC), brain))
         await either(stop, asyncio.Event(), APART_SECONDS)
 
     await again_and_again(db, Rhythm(stop, EVERY_SECONDS, wake), work, WAITS)
 
 
+def bot_of(told: Bot, business: Business, *, is_first: bool) -> Bot:
+    """The bot of a business, which is off where it is another's; ``is_first`` where it is the installation's first."""
+    return told if told.business == business.name or (told.business is None and is_first) else Bot()
+
+
 def mode_of(told: Bot, business: Business, *, is_first: bool) -> Mode:
     """What the bot may do for a business; ``is_first`` where it is the installation's first."""
-    return told.mode if told.business == business.name or (told.business is None and is_first) else Mode.OFF
+    return bot_of(told, business, is_first=is_first).mode

@@ -11,11 +11,12 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from .answer_types import Answer, Burst, Choice, Decision, Mode
+from .answer_types import Answer, Bot, Burst, Choice, Decision, Mode
 
 # A burst ends when nothing more has come for so long, or so long after it began.
 QUIET = timedelta(seconds=8)
 LONGEST = timedelta(seconds=60)
+HOUR = timedelta(hours=1)  # in which the bot's answers to one thread are counted
 OLD = timedelta(hours=24)
 DELAYED = timedelta(minutes=2)  # on its way: less may be the difference of two clocks
 PERSON_STAYS = timedelta(hours=1)  # after a person's last words the thread is theirs
@@ -36,6 +37,7 @@ NOT_TEXT = "it is not only text"
 OLD_NEWS = "it was said more than 24 hours ago"
 CAME_LATE = "it came late: what was said after it was there before"
 ASKED_FOR_PERSON = "the customer asked for a person"
+OFTEN = "the bot has answered here often enough within an hour"
 NOT_SURE = "no known answer fits surely enough"
 FITS = "the known answer {id} fits"
 
@@ -80,22 +82,30 @@ def why_not(burst: Burst, mode: Mode, now: datetime) -> str | None:
     return next((reason for holds, reason in reasons if holds), None)
 
 
-def decide(burst: Burst, mode: Mode, known: Sequence[Answer], now: datetime) -> Decision:
+def decide(burst: Burst, bot: Bot, known: Sequence[Answer], now: datetime) -> Decision:
     """How a burst ends. ``known`` are the answers that come into question."""
 
-    def ends(choice: Choice, reason: str, body: str = "", *, frees_bot: bool = False) -> Decision:
-        return Decision(burst.conversation_id, burst.seq, choice, reason, body, frees_bot)
+    def ends(choice: Choice, reason: str, body: str = "", *, silences_bot: bool = False) -> Decision:
+        return Decision(burst.conversation_id, burst.seq, choice, reason, body, silences_bot)
 
-    reason = why_not(burst, mode, now)
+    reason = why_not(burst, bot.mode, now)
     if reason is not None:
         return ends(Choice.SUPPRESSED, reason)
     if asks_for_person(burst.text):
-        return ends(Choice.HANDED_OVER, ASKED_FOR_PERSON, frees_bot=True)
+        return ends(Choice.HANDED_OVER, ASKED_FOR_PERSON, silences_bot=True)
+    if burst.bot_said >= bot.per_hour:
+        return ends(Choice.HANDED_OVER, OFTEN)
     found = surest(burst.text, known)
     if found is None:
         return ends(Choice.HANDED_OVER, NOT_SURE)
-    choice = Choice.ANSWERED if mode is Mode.AUTO else Choice.DRAFTED
+    choice = Choice.ANSWERED if bot.mode is Mode.AUTO else Choice.DRAFTED
     return ends(choice, FITS.format(id=found.id), found.answer)
+
+
+def key_of(burst: Burst) -> str:
+    """The key under which an answer to a burst leaves: another one for each time that one was taken back."""
+    again = f":{burst.withdrawn}" if burst.withdrawn else ""
+    return f"bot:{burst.conversation_id}:{burst.seq}{again}"
 
 
 def language_of(text: str) -> str:

@@ -6,6 +6,7 @@ was thought of still answers the latest message and the bot still may speak; els
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter as Tally
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -20,22 +21,24 @@ from tallybook.core.db import Conn, Database, is_transient
 from tallybook.core.health import Check
 from tallybook.core.wakeups import wake_up
 from tallybook.inbox import responder
-from tallybook.inbox.answer_types import Burst, Choice, Decision, Mode
+from tallybook.inbox.answer_types import Bot, Burst, Choice, Decision, Mode
 from tallybook.inbox.contents import Text
 from tallybook.inbox.store import answers as store
 from tallybook.inbox.store import sending
-from tallybook.inbox.store.answers import Due
+from tallybook.inbox.store.answers import Due, Made
 from tallybook.inbox.store.sending import Held
 from tallybook.inbox.types import Source
 
 from .filing import TOPIC
 from .leaving import Why, leave, may_leave
+from .model_answers import Brain, reconsider
 
 AT_ONCE = 500  # threads of a look
+SIDE_BY_SIDE = 6  # of those whose answers a model thinks out, so that a slow one keeps few waiting
 USEFUL = timedelta(minutes=15)  # an answer that could not leave so long is no longer sent
 LATE = timedelta(minutes=2)
 WRONG = timedelta(minutes=10)
-CANNOT_SEND = "the known answer fits, and cannot be sent: {why}"
+CANNOT_SEND = "there is an answer, and it cannot be sent: {why}"
 CANNOT = {
     Why.CHANNEL: "not through a number of this kind",
     Why.NOBODY: "nothing is known by which the customer could be written to",
@@ -51,11 +54,12 @@ decided = Counter("tallybook_reply_decisions_total", "Bursts of customers' messa
 
 @dataclass(frozen=True)
 class Turn:
-    """For whom is decided, what the bot may do there, and by what clock."""
+    """For whom is decided, what the bot may do there, by what clock, and with what besides the known answers."""
 
     business: Business
-    mode: Mode
+    bot: Bot
     now: datetime
+    brain: Brain | None = None
 
 
 async def decide_due(db: Database, turn: Turn) -> dict[Choice, int]:
@@ -67,16 +71,31 @@ async def decide_due(db: Database, turn: Turn) -> dict[Choice, int]:
     asked = Due(turn.now - responder.QUIET, turn.now - responder.LONGEST, 0, AT_ONCE)
     while True:
         found = await db.run("find bursts", partial(store.due, business_id=turn.business.id, asked=asked))
-        if turn.mode is Mode.OFF:
+        if turn.bot.mode is Mode.OFF:
             made[Choice.SUPPRESSED] += await db.run("suppress", partial(_suppress, turn=turn, conversations=found))
         else:
-            made.update([one.choice for id_ in found if (one := await decide_one(db, turn, id_)) is not None])
+            made.update(one.choice for one in await _decide_all(db, turn, found))
         if len(found) < asked.limit:
             break
         asked = replace(asked, after=found[-1])
     for choice, count in made.items():
         decided.labels(choice).inc(count)
     return {choice: count for choice, count in made.items() if count}
+
+
+async def _decide_all(db: Database, turn: Turn, conversations: list[int]) -> list[Decision]:
+    """Every one comes to its end before a fault is raised."""
+    places = asyncio.Semaphore(SIDE_BY_SIDE if turn.brain else 1)
+
+    async def decide(conversation_id: int) -> Decision | None:
+        async with places:
+            return await decide_one(db, turn, conversation_id)
+
+    ends = await asyncio.gather(*map(decide, conversations), return_exceptions=True)
+    for end in ends:
+        if isinstance(end, BaseException):
+            raise end
+    return [end for end in ends if isinstance(end, Decision)]
 
 
 async def _suppress(conn: Conn, turn: Turn, conversations: list[int]) -> int:
@@ -93,6 +112,8 @@ async def decide_one(db: Database, turn: Turn, conversation_id: int) -> Decision
     for think in (think_out, give_up):
         try:
             thought = await db.run("think", partial(think, turn=turn, conversation_id=conversation_id))
+            if thought is not None and turn.brain is not None and think is think_out:
+                thought = await reconsider(db, turn.business, turn.brain, thought, drafts=turn.bot.mode is Mode.DRAFT)
             work = (
                 partial(settle, turn=turn, thought=thought)
                 if thought
@@ -107,7 +128,8 @@ async def decide_one(db: Database, turn: Turn, conversation_id: int) -> Decision
 
 
 async def _burst(conn: Conn, turn: Turn, conversation_id: int) -> Burst | None:
-    return await store.burst(conn, turn.business.id, conversation_id, turn.now - responder.PERSON_STAYS)
+    person, hour = turn.now - responder.PERSON_STAYS, turn.now - responder.HOUR
+    return await store.burst(conn, turn.business.id, conversation_id, person, hour)
 
 
 async def think_out(conn: Conn, turn: Turn, conversation_id: int) -> Decision | None:
@@ -115,10 +137,10 @@ async def think_out(conn: Conn, turn: Turn, conversation_id: int) -> Decision | 
     burst = await _burst(conn, turn, conversation_id)
     if burst is None:
         return None
-    query = responder.query_of(burst.text) if responder.why_not(burst, turn.mode, turn.now) is None else ""
+    query = responder.query_of(burst.text) if responder.why_not(burst, turn.bot.mode, turn.now) is None else ""
     language = responder.language_of(burst.text)
     known = await store.known(conn, turn.business.id, language, query) if query else []
-    return responder.decide(burst, turn.mode, known, turn.now)
+    return responder.decide(burst, turn.bot, known, turn.now)
 
 
 async def give_up(conn: Conn, turn: Turn, conversation_id: int) -> Decision | None:
@@ -146,14 +168,14 @@ async def settle(conn: Conn, turn: Turn, thought: Decision) -> Decision | None:
     decision, content = _still(thought, burst, turn), None
     if decision.choice is Choice.ANSWERED:
         decision, content = await _ready(conn, turn, held, decision)
-    key = f"bot:{held.id}:{decision.seq}"
-    if not await store.decide(conn, business_id, decision, turn.now, key if content else None):
+    key = responder.key_of(burst)
+    if not await store.decide(conn, business_id, decision, Made(turn.now, burst.asked_at, key if content else None)):
         return None
     if content is not None:
         until = turn.now + USEFUL
         await leave(conn, business_id, held, content, source=Source.BOT, key=key, now=turn.now, until=until)
-    if decision.frees_bot:
-        await store.free_bot(conn, business_id, held.id)
+    if decision.silences_bot:
+        await store.silence_bot(conn, business_id, held.id)
     await store.catch_up(conn, business_id, [held.id])
     await wake_up(conn, TOPIC, business_id)
     return decision
@@ -161,7 +183,7 @@ async def settle(conn: Conn, turn: Turn, thought: Decision) -> Decision | None:
 
 def _still(thought: Decision, burst: Burst, turn: Turn) -> Decision:
     """The decision as it stands now that the thread is held: somebody may have spoken, or have sent the bot away."""
-    reason = responder.why_not(burst, turn.mode, turn.now)
+    reason = responder.why_not(burst, turn.bot.mode, turn.now)
     if reason is None:
         return thought
     return Decision(thought.conversation_id, thought.seq, Choice.SUPPRESSED, reason)

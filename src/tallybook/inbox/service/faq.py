@@ -12,7 +12,7 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.errors import NotFound
 from tallybook.inbox import responder
-from tallybook.inbox.answer_types import Answer, Burst, Choice, Heard, Kept, Line, Mode
+from tallybook.inbox.answer_types import Answer, Bot, Burst, Choice, Heard, Kept, Line, Mode
 from tallybook.inbox.store import answers
 from tallybook.inbox.store import faq as store
 
@@ -121,7 +121,7 @@ async def tried(conn: Conn, business: Business, text: str, now: datetime) -> Tri
     query = responder.query_of(text)
     language = responder.language_of(text)
     known = await answers.known(conn, business.id, language, query) if query else []
-    decision = responder.decide(burst, Mode.AUTO, known, now)
+    decision = responder.decide(burst, Bot(Mode.AUTO), known, now)
     found = responder.surest(text, known) if decision.choice is Choice.ANSWERED else None
     asked = responder.words_of(text)
     near = [Near(one.id, one.question, responder.likeness(asked, responder.words_of(one.question))) for one in known]

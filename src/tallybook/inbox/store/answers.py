@@ -63,10 +63,15 @@ async def hold(conn: Conn, business_id: int, conversations: Collection[int]) -> 
 THREAD = f"""
 select c.canonical_key, c.bot_active,
     exists (select from whatsapp_message m where m.business_id = {_HIDDEN} and m.conversation_id = c.id
-        and m.direction = 'out' and m.seq > (select max(m.seq) {_UNDECIDED})),
+        and m.direction = 'out' and m.seq > u.seq and not (m.source = 'bot' and m.status = 'failed')),
     (select max(m.said_at) from whatsapp_message m where m.business_id = {_HIDDEN} and m.conversation_id = c.id
-        and m.said_at > %(since)s::timestamptz and m.source = 'human')
-from whatsapp_conversation c where c.business_id = %(business_id)s::int and c.id = %(id)s::bigint
+        and m.said_at > greatest(%(since)s::timestamptz, c.bot_called_at) and m.source = 'human'),
+    (select count(*) from whatsapp_message m where m.business_id = {_HIDDEN} and m.conversation_id = c.id
+        and m.said_at > %(hour)s::timestamptz and m.source = 'bot' and m.status <> 'failed'),
+    (select coalesce(max(d.withdrawn), 0) from reply_decisions d
+        where d.business_id = {_HIDDEN} and d.conversation_id = c.id and d.seq = u.seq)
+from whatsapp_conversation c cross join lateral (select max(m.seq) as seq {_UNDECIDED}) u
+where c.business_id = %(business_id)s::int and c.id = %(id)s::bigint
 """
 HEARD = f"""
 select m.seq, m.body, m.message_type, m.said_at, m.created_at, m.late {_UNDECIDED.replace("c.id", "%(id)s::bigint")}
@@ -74,15 +79,17 @@ order by m.seq
 """
 
 
-async def burst(conn: Conn, business_id: int, conversation_id: int, since: datetime) -> Burst | None:
-    """What waits for a decision in a thread; None where nothing does. People's own words are sought after ``since``."""
-    values = {"business_id": business_id, "id": conversation_id, "since": since}
+async def burst(conn: Conn, business_id: int, conversation_id: int, since: datetime, hour: datetime) -> Burst | None:
+    """What waits for a decision in a thread; None where nothing does.
+
+    People's own words are sought after ``since``, and the bot's are counted after ``hour``.
+    """
+    values = {"business_id": business_id, "id": conversation_id, "since": since, "hour": hour}
     heard = [Heard(*row) for row in await (await conn.execute(HEARD, values)).fetchall()]
     thread = await (await conn.execute(THREAD, values)).fetchone()
     if not heard or thread is None:
         return None
-    key, bot_active, spoken_after, human_at = thread
-    return Burst(conversation_id, key, bot_active, heard, spoken_after, human_at)
+    return Burst(conversation_id, thread[0], thread[1], heard, *thread[2:])
 
 
 KNOWN = f"""
@@ -100,30 +107,45 @@ async def known(conn: Conn, business_id: int, language: str, query: str) -> list
 
 
 DECIDE = f"""
-insert into reply_decisions (business_id, conversation_id, seq, decision, reason, body, outgoing_key, decided_at)
+insert into reply_decisions as d (business_id, conversation_id, seq, decision, reason, body, outgoing_key, decided_at,
+    asked_at, responder)
 values (%(business_id)s::int, %(id)s::bigint, %(seq)s::bigint, %(choice)s::text, %(reason)s::text, %(body)s::text,
-    %(outgoing_key)s::text, %(now)s::timestamptz)
-on conflict {keys.REPLY_DECISION.target} do nothing
+    %(outgoing_key)s::text, %(now)s::timestamptz, %(asked_at)s::timestamptz, %(responder)s::text)
+on conflict {keys.REPLY_DECISION.target} do update set decision = excluded.decision, reason = excluded.reason,
+    body = excluded.body, outgoing_key = excluded.outgoing_key, decided_at = excluded.decided_at,
+    responder = excluded.responder
+where d.decision = 'withdrawn'
 """
 
 
-async def decide(
-    conn: Conn, business_id: int, decision: Decision, now: datetime, outgoing_key: str | None = None
-) -> bool:
+@dataclass(frozen=True)
+class Made:
+    """When a decision was made, on what was seen first when, and under which key its answer leaves, if one does."""
+
+    now: datetime
+    asked_at: datetime
+    outgoing_key: str | None = None
+
+
+async def decide(conn: Conn, business_id: int, decision: Decision, made: Made) -> bool:
     """Writes a decision down; False where the burst had one, which stands."""
     values = {
         "business_id": business_id, "id": decision.conversation_id, "seq": decision.seq, "choice": decision.choice,
-        "reason": decision.reason, "body": decision.body, "outgoing_key": outgoing_key, "now": now,
+        "reason": decision.reason, "body": decision.body, "outgoing_key": made.outgoing_key, "now": made.now,
+        "asked_at": made.asked_at, "responder": decision.responder,
     }  # fmt: skip
     return (await conn.execute(DECIDE, values)).rowcount == 1
 
 
 SUPPRESS = f"""
-insert into reply_decisions (business_id, conversation_id, seq, decision, reason, decided_at)
-select %(business_id)s::int, c.id, b.seq, %(choice)s::text, %(reason)s::text, %(now)s::timestamptz
-from whatsapp_conversation c cross join lateral (select max(m.seq) as seq {_UNDECIDED}) b
+insert into reply_decisions as d (business_id, conversation_id, seq, decision, reason, decided_at, asked_at)
+select %(business_id)s::int, c.id, b.seq, %(choice)s::text, %(reason)s::text, %(now)s::timestamptz, b.seen_at
+from whatsapp_conversation c
+cross join lateral (select max(m.seq) as seq, min(m.created_at) as seen_at {_UNDECIDED}) b
 where c.business_id = %(business_id)s::int and c.id = any(%(ids)s::bigint[]) and b.seq is not null
-on conflict {keys.REPLY_DECISION.target} do nothing
+on conflict {keys.REPLY_DECISION.target} do update set decision = excluded.decision, reason = excluded.reason,
+    decided_at = excluded.decided_at
+where d.decision = 'withdrawn'
 """
 
 
@@ -145,7 +167,7 @@ CATCH_UP = """
 update whatsapp_conversation set decided_inbound = inbound
 where business_id = %(business_id)s::int and id = any(%(ids)s::bigint[])
 """
-FREE_BOT = """
+SILENCE_BOT = """
 update whatsapp_conversation set bot_active = false, updated_at = now()
 where business_id = %(business_id)s::int and id = %(id)s::bigint
 """
@@ -158,9 +180,9 @@ async def catch_up(conn: Conn, business_id: int, conversations: Collection[int])
     await conn.execute(CATCH_UP, values)
 
 
-async def free_bot(conn: Conn, business_id: int, conversation_id: int) -> None:
-    """The bot leaves the thread until somebody calls it back."""
-    await conn.execute(FREE_BOT, {"business_id": business_id, "id": conversation_id})
+async def silence_bot(conn: Conn, business_id: int, conversation_id: int) -> None:
+    """The bot says no more in the thread until somebody calls it back."""
+    await conn.execute(SILENCE_BOT, {"business_id": business_id, "id": conversation_id})
 
 
 WAITING = f"""
