@@ -46,6 +46,9 @@ HEALTH = (
     N_("What other programs are told arrives."),
     N_("{n} webhook was switched off: it only failed."), N_("{n} webhooks were switched off: they only failed."),
     N_("{n} webhook has failed for an hour."), N_("{n} webhooks have failed for an hour."),
+    N_("What was to be said later was sent at its time."),
+    N_("{n} message for later was not sent. Open its thread."),
+    N_("{n} messages for later were not sent. Open their threads."),
     N_("{n} customer waits for a decision."), N_("{n} customers wait for a decision."),
     N_("This cannot be looked at."),
     N_("In order."), N_("It is behind. An admin sees how far."),
@@ -104,6 +107,7 @@ CHECKS = {
     "gateway": N_("Gateway number"),
     "decisions": N_("Customers wait for a decision"),
     "hooks": N_("Webhooks to other programs"),
+    "scheduled": N_("Messages for later"),
     "installation-waiting": N_("Waiting for all businesses"),
     "installation-parked": N_("Parked for all businesses"),
 }

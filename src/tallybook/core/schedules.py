@@ -49,12 +49,12 @@ def next_run(schedule: Schedule, after: datetime) -> datetime:
         raise ValueError(f"the schedule {schedule.name} has no rhythm")
     zone = ZoneInfo(schedule.time_zone)
     day = after.astimezone(zone).date() - timedelta(days=1)
-    while (due := _instant(datetime.combine(day, schedule.daily_at), zone)) <= after:
+    while (due := instant(datetime.combine(day, schedule.daily_at), zone)) <= after:
         day += timedelta(days=1)
     return due
 
 
-def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
+def instant(wall: datetime, zone: ZoneInfo) -> datetime:
     """When the clocks of ``zone`` show ``wall`` for the first time, or when they jump over it."""
     first = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if first.astimezone(zone).replace(tzinfo=None, fold=0) == wall:
