@@ -18,7 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 
 from tests.cloud_api.media import FakeFiles
-from tests.cloud_api.rules import PAIR_BURST, PAIR_SECONDS, WINDOW, NotTaken, checked
+from tests.cloud_api.rules import ENTRY, PAIR_BURST, PAIR_SECONDS, WINDOW, NotTaken, checked
+from tests.cloud_api.templates import FakeTemplates
 
 PATIENCE = 30.0  # seconds
 
@@ -53,13 +54,15 @@ class Taken:
     key: str
     quotes: str | None
     at: float
+    body: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass
 class FakeCloudApi:
     """Serves until the block ends. ``tokens`` are those of the numbers; ``orders`` are obeyed once each, in turn.
 
-    Whoever was not heard of within 24 hours (``hear``) may not be written to. ``now`` is the server's clock.
+    Whoever was not heard of within 24 hours (``hear``) may not be written to but by a template; who came by an
+    advertisement and was answered, for 72. ``reads`` are the receipts. ``now`` is the server's clock.
     """
 
     tokens: dict[str, str]
@@ -69,6 +72,10 @@ class FakeCloudApi:
     heads: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     heard: dict[tuple[str, str], float] = field(default_factory=dict)
+    referred: dict[tuple[str, str], float] = field(default_factory=dict)
+    entered: dict[tuple[str, str], float] = field(default_factory=dict)
+    templates: FakeTemplates = field(default_factory=FakeTemplates)
+    reads: list[tuple[str, str, bool]] = field(default_factory=list)
     shift: float = 0.0
     files: FakeFiles = field(default_factory=FakeFiles)
     pairs: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
@@ -101,9 +108,11 @@ class FakeCloudApi:
     def now(self) -> float:
         return time.time() + self.shift
 
-    def hear(self, number: str, customer: str) -> None:
+    def hear(self, number: str, customer: str, *, referred: bool = False) -> None:
         """A customer writes to a number of ours: it may answer freely for a day."""
         self.heard[number, customer] = self.now()
+        if referred:
+            self.referred[number, customer] = self.now()
 
     def order(self, kind: Literal["says", "drop", "slow", "garbled"], **more: Any) -> Order:
         self.given.append(Order(kind, **more))
@@ -123,19 +132,27 @@ class FakeCloudApi:
             if token != f"Bearer {self.tokens[number]}":
                 raise NotTaken(190, 401)
             body = checked(content)
-            who = body.get("to") or body["recipient"]
-            self._check_limits((number, who))
+            if "status" in body:
+                self.reads.append((number, body["message_id"], "typing_indicator" in body))
+                return {"success": True}
+            who, kind = body.get("to") or body["recipient"], body["type"]
+            if kind == "template":
+                self.templates.check(number, body["template"])
+            self._check_limits((number, who), free=kind != "template")
             wamid = f"wamid.OURS{len(self.taken) + 1:06}"
             quotes = body.get("context", {}).get("message_id")
             key = body.get("biz_opaque_callback_data", "")
-            self.taken.append(Taken(wamid, number, who, body["text"]["body"], key, quotes, self.now()))
+            text = body[kind].get("body", "") if kind == "text" else ""
+            self.taken.append(Taken(wamid, number, who, text, key, quotes, self.now(), body))
             return {
                 "messaging_product": "whatsapp", "contacts": [{"input": who, "wa_id": who}],
                 "messages": [{"id": wamid, "message_status": "accepted"}],
             }  # fmt: skip
 
-    def _check_limits(self, pair: tuple[str, str]) -> None:
-        if self.now() - self.heard.get(pair, float("-inf")) > WINDOW:
+    def _check_limits(self, pair: tuple[str, str], *, free: bool) -> None:
+        never = float("-inf")
+        is_open = self.now() - self.heard.get(pair, never) <= WINDOW
+        if free and not is_open and self.now() - self.entered.get(pair, never) > ENTRY:
             raise NotTaken(131047, 400)
         sent = self.pairs.setdefault(pair, deque())
         while sent and self.now() - sent[0] > PAIR_BURST * PAIR_SECONDS:
@@ -143,6 +160,8 @@ class FakeCloudApi:
         if len(sent) >= PAIR_BURST:
             raise NotTaken(131056, 400)
         sent.append(self.now())
+        if self.now() - self.referred.get(pair, never) <= WINDOW:
+            self.entered.setdefault(pair, self.now())
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -174,7 +193,13 @@ class _Handler(BaseHTTPRequestHandler):
         return self._say(200, order.text if order is not None and order.kind == "garbled" else answer)
 
     def do_GET(self) -> None:
-        self.fake.files.answer_get(self, self.fake.address, self.fake.tokens)
+        try:
+            told = self.fake.templates.answer(self.path, self.headers.get("authorization", ""), self.fake.tokens)
+        except NotTaken as no:
+            return self._say(no.status, {"error": no.words})
+        if told is not None:
+            return self._say(200, told)
+        return self.fake.files.answer_get(self, self.fake.address, self.fake.tokens)
 
     def _drop(self) -> None:
         self.close_connection = True

@@ -165,7 +165,7 @@ async def test_the_fake_is_as_strict_as_the_api(api: FakeCloudApi) -> None:
         assert await code_of(good, authorization="Bearer another") == 190
         assert await code_of(good, number="2") == 100
         assert await code_of(good | {"messaging_product": "x"}) == 100
-        assert await code_of(good | {"type": "image"}) == 131051
+        assert await code_of(good | {"type": "carousel"}) == 131051
         assert await code_of(good | {"text": {"body": "a" * 4097}}) == 100
         assert await code_of(good | {"to": f"+{CUSTOMER}"}) == 131009
         assert await code_of(good | {"to": "27820000002"}) == 131047

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import msgspec
+
 from tallybook.core import jobs
 from tallybook.core.db import Conn
 from tallybook.core.jobs import NewJob
@@ -17,7 +19,8 @@ SYNC = "inbox.templates"
 async def hear(conn: Conn, business_id: int, news: Sequence[News], now: datetime) -> None:
     """Has templates be as WhatsApp tells; what it does not tell (their words) is read soon."""
     for one in news:
-        await store.hear(conn, business_id, one)
+        at = min(one.at, now)  # a moment that is yet to come would hold off all that is told until then
+        await store.hear(conn, business_id, msgspec.structs.replace(one, at=at))
     if news:
         await ask(conn, business_id, now)
 
