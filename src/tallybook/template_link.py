@@ -8,7 +8,7 @@ from .core import businesses
 from .core.jobs import Held
 from .inbox.service import templates
 
-SYNC = templates.SYNC
+SYNC, schedules = templates.SYNC, templates.schedules
 
 
 async def run_job(app: App, held: Held) -> None:

@@ -16,7 +16,7 @@ import psycopg
 import structlog
 from prometheus_client import start_http_server
 
-from . import customer_files, photo_link, report_link, sharepoint_link
+from . import customer_files, photo_link, report_link, sharepoint_link, template_link
 from .alerting import Alerting
 from .app import App, Watching, whatsapp_files
 from .channels.webhook_out.calls import Caller
@@ -29,7 +29,7 @@ from .core.jobs import Held
 from .core.outcomes import Became
 from .core.schedules import Schedule
 from .core.sending import Post
-from .inbox import automation_jobs, hook_jobs
+from .inbox import automation_jobs, hook_jobs, search_jobs
 from .inbox import jobs as inbox_jobs
 from .inbox.answer_types import Bot
 from .inbox.service import automation_causes, hooks, media, outcomes, withdrawing
@@ -62,6 +62,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         photo_link.FETCH: partial(photo_link.run_job, app),
         sharepoint_link.SYNC: partial(sharepoint_link.run_job, app),
         report_link.SEND: partial(report_link.run_job, app),
+        template_link.SYNC: partial(template_link.run_job, app),
         media.SWEEP: partial(_sweep_files, app, stop),
     }
     files = whatsapp_files(app.settings, app.db, app.seal)
@@ -78,6 +79,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         ),
         "automation": lambda: automation_jobs.keep_firing(app.db, stop, wake[automation_causes.TOPIC]),
         "hooks": lambda: hook_jobs.Teller(app.db, app.seal, Caller()).run(stop, wake[hooks.TOPIC]),
+        "search": lambda: search_jobs.keep_reading(app.db, stop, wake[inbox_filing.TOPIC]),
         "schedules": lambda: calendar.run(stop),
         "wake-ups": lambda: wakeups.listen(app.db, app.settings.direct_database_url, wakeups.waking(wake), stop),
         "heartbeat": lambda: _beat(app, stop),
@@ -172,6 +174,7 @@ def known_schedules(monitor_zone: str, first_zone: str) -> list[Schedule]:
         *register_jobs.schedules(monitor_zone),
         *statistics_jobs.schedules(monitor_zone),
         *validity_jobs.schedules(),
+        *template_link.schedules(),
         Schedule("core.retention nightly", RETENTION, first_zone, daily_at=time(3, 10)),
         Schedule("inbox.files nightly", media.SWEEP, first_zone, daily_at=time(3, 40)),
     ]
