@@ -13,6 +13,7 @@ from tallybook.core.db import Database
 from tallybook.core.errors import Conflict, Invalid, NotFound
 from tallybook.inbox.service import leaving, merging, scheduled
 from tallybook.inbox.service.scheduled import Later, Said, Wanted
+from tallybook.inbox.store import scheduled as store
 from tests import world
 from tests.channels.whatsapp import bodies
 from tests.channels.whatsapp.bodies import body, change, said
@@ -67,7 +68,7 @@ async def test_who_is_killed_before_the_commit_has_sent_nothing(
     async def die(*_: Any) -> None:
         raise Killed
 
-    monkeypatch.setattr(scheduled.store, "end", die)
+    monkeypatch.setattr(store, "end", die)
     with pytest.raises(Killed):
         await work(db, shop, 12)
     monkeypatch.undo()

@@ -13,7 +13,7 @@ from tallybook.inbox import desk_rules
 from tallybook.inbox.desk_types import Doer, Label, doer
 from tallybook.inbox.store import labels as store
 
-from . import threads
+from . import automation_causes, threads
 from .filing import TOPIC
 
 AT_ONCE = 200  # threads of one request
@@ -110,6 +110,8 @@ async def mark(conn: Conn, who: Doer, conversations: Sequence[int], number: int,
         told = {"label": number}
         await audit.record_all(conn, who.business_id, who.name, who.account_id, action, *subjects, told)
         await wake_up(conn, TOPIC, who.business_id)
+        if not off:
+            await automation_causes.labelled(conn, who.business_id, number, changed)
     return changed
 
 
