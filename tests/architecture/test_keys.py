@@ -20,6 +20,16 @@ select c.conrelid::regclass::text, c.conname, c.confrelid::regclass::text,
         select a.attname::text from unnest(c.conkey) k join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k)
 from pg_constraint c where c.contype = 'f' and c.connamespace = current_schema()::regnamespace
 """
+# What is pointed at in tables that grow with every message: the columns, their types, and the index of the key.
+POINTED_AT = """
+select distinct t.relname::text, i.relname::text, array_agg(a.attname::text order by k.n),
+    array_agg(format_type(a.atttypid, null) order by k.n)
+from pg_constraint c join pg_class i on i.oid = c.conindid join pg_class t on t.oid = c.confrelid,
+    unnest(c.confkey) with ordinality k (attnum, n) join pg_attribute a on a.attnum = k.attnum
+where c.contype = 'f' and c.connamespace = current_schema()::regnamespace and a.attrelid = c.confrelid
+    and t.relname in ('whatsapp_conversation', 'whatsapp_message')
+group by c.oid, t.relname, i.relname
+"""
 TRIGGERS = "select tgrelid::regclass::text, tgname from pg_trigger where not tgisinternal"
 CONSTRAINT_NAMES = "select conrelid::regclass::text, conname from pg_constraint"
 # People's own SQL truncates and refills these, so nothing may point at them.
@@ -76,6 +86,22 @@ async def test_a_foreign_key_between_tenant_tables_stays_within_the_business(con
 async def test_nothing_points_at_a_table_that_people_truncate(conn: Conn) -> None:
     pointed = {target for _, _, target, _ in await rows(conn, FOREIGN_KEYS)}
     assert pointed & SEED_TABLES == set()
+
+
+async def test_a_foreign_key_is_looked_up_by_its_own_key_also_where_the_planner_takes_the_table_for_empty(
+    conn: Conn,
+) -> None:
+    """Else a new business's first messages are each held against all the others."""
+    await conn.execute("set local plan_cache_mode = force_generic_plan")
+    pointed = await rows(conn, POINTED_AT)
+    assert pointed != []
+    for table, key, columns, types in pointed:
+        which = " and ".join(f"{column} = ${place}" for place, column in enumerate(columns, 1))
+        look = f"select 1 from only {table} where {which} for key share"
+        await conn.execute(f"prepare look ({', '.join(types)}) as {look}")
+        plan = await rows(conn, f"explain execute look ({', '.join(['null'] * len(types))})")
+        await conn.execute("deallocate look")
+        assert any(f"using {key} on {table}" in line for (line,) in plan), (table, key, plan)
 
 
 async def test_there_is_one_trigger_and_it_is_the_listed_one(conn: Conn) -> None:

@@ -94,7 +94,6 @@ create table whatsapp_conversation (
     assigned_to int,
     bot_active boolean not null default true,
     decided_inbound bigint not null default 0,
-    constraint whatsapp_conversation_pkey primary key (business_id, id),
     constraint uq_wa_conv_business_canonical unique (business_id, canonical_key),
     constraint whatsapp_conversation_contact_key unique (business_id, contact_id),
     constraint whatsapp_conversation_read_no_further check (read_seq <= last_seq and read_inbound <= inbound),
@@ -112,6 +111,9 @@ create index whatsapp_conversation_closed on whatsapp_conversation (business_id,
     where not is_open;
 create index whatsapp_conversation_undecided on whatsapp_conversation (business_id, id)
     where inbound <> decided_inbound;
+-- Last of its indexes, as it is of messages below: a planner that takes a table for empty finds any index as good for
+-- looking one row up, and of equal ones it takes the newest. By another, each foreign key is checked against all there is.
+alter table whatsapp_conversation add constraint whatsapp_conversation_pkey primary key (business_id, id);
 
 -- The first columns are those that people's own queries know. ``seq`` is the place in the order of arrival, by which is
 -- read and paged; ``said_at`` the provider's time, by which is shown; ``created_at`` when we saw it, of what was
@@ -150,7 +152,6 @@ create table whatsapp_message (
     sent_by int,
     counted boolean not null default false,
     decided boolean not null default false,
-    constraint whatsapp_message_pkey primary key (business_id, id),
     constraint whatsapp_message_provider_key unique (business_id, channel, account, provider_message_id),
     constraint whatsapp_message_outgoing_key unique (business_id, outgoing_key),
     constraint whatsapp_message_seq_key unique (business_id, conversation_id, seq),
@@ -165,6 +166,7 @@ create table whatsapp_message (
 create index whatsapp_message_shown on whatsapp_message (business_id, conversation_id, said_at, seq);
 create index whatsapp_message_undecided on whatsapp_message (business_id, conversation_id, seq)
     where counted and not decided;
+alter table whatsapp_message add constraint whatsapp_message_pkey primary key (business_id, id);
 
 -- When a customer last wrote to one of our numbers, by which it may be answered freely; ``entry_until`` is the longer
 -- time that an advertisement gives.
