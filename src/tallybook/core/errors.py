@@ -72,6 +72,12 @@ class Unavailable(TallybookError):
     code = "UNAVAILABLE"
 
 
+class TimedOut(TallybookError):
+    """Somebody else did not answer in time; what was asked for may still be done."""
+
+    code = "TIMED_OUT"
+
+
 class WrongSetup(TallybookError):
     """A setting, a file or a database is not what the product needs; nothing was started."""
 

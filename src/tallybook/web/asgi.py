@@ -35,7 +35,9 @@ def build(app: App, handlers: Sequence[ControllerRouterHandler] = (), lifespan: 
     """
     settings = app.settings
     served = litestar(app, handlers, lifespan)
-    return Guard(served, https=settings.cookies_are_secure, trusted=settings.trusted_proxies)
+    guard = Guard(served, https=settings.cookies_are_secure, trusted=settings.trusted_proxies)
+    guard.max_file = (settings.inbox_upload_mb + 1) * 1024 * 1024
+    return guard
 
 
 def litestar(app: App, handlers: Sequence[ControllerRouterHandler] = (), lifespan: Sequence[Lifespan] = ()) -> Litestar:

@@ -28,6 +28,7 @@ STATUS: dict[type[core.TallybookError], int] = {
     core.Conflict: 409,
     core.TooLarge: 413,
     core.TooMany: 429,
+    core.TimedOut: 504,
     core.Unavailable: 503,
     core.SourceUnreadable: 503,
     core.WrongSetup: 503,
@@ -60,6 +61,7 @@ HEADINGS = {
     429: N_("Too many tries"),
     500: N_("Something went wrong on our side"),
     503: N_("The database is away"),
+    504: N_("That takes longer than usual"),
 }
 MESSAGES = {
     400: N_("The request cannot be understood."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -24,10 +25,12 @@ from .proxies import Network, origin
 MAX_BODY = 1_000_000  # bytes
 LENGTH_DIGITS = 18  # of an announced length that is read at all: int() of a long text has a cost
 MAX_UPLOAD = 5_100_000  # bytes: a spreadsheet and the form around it
+MAX_FILE = 105_000_000  # bytes: the largest file that WhatsApp takes and the form around it
+FILES = re.compile(r"/inbox/[0-9]{1,18}/file|/api/crm/threads/[^/]{1,300}/message")
 UPLOADS = frozenset({"/wa-monitor/reconcile", "/wa-monitor/validation/imports"})
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
+    "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
@@ -49,6 +52,8 @@ log = structlog.get_logger()
 class Guard:
     """The outermost layer: headers on every answer, a limit on every body, a line in the log for every request."""
 
+    max_file = MAX_UPLOAD  # bytes of a request with a file to a customer
+
     def __init__(self, app: ASGIApp, *, https: bool, trusted: Sequence[Network] = (), max_body: int = MAX_BODY) -> None:
         self.app = app
         self.headers = HEADERS | ({"strict-transport-security": HSTS} if https else {})
@@ -63,8 +68,7 @@ class Guard:
         peer = scope["client"][0] if scope["client"] else ""
         if (https := origin(peer, scope["headers"], self.trusted).https) is not None:
             scope["scheme"] = "https" if https else "http"
-        most = max(self.max_body, MAX_UPLOAD) if scope["path"] in UPLOADS else self.max_body
-        receive = limited(scope, receive, most)
+        receive = limited(scope, receive, self._most(scope["path"]))
         method = str(scope["method"])
         if method == "HEAD":
             scope["method"] = HttpMethod.GET
@@ -73,6 +77,12 @@ class Guard:
             await self.app(scope, receive, answer)
         finally:
             _note(str(scope.get("path_template") or "(none)"), method, answer.status, time.perf_counter() - began)
+
+    def _most(self, path: str) -> int:
+        """How long a body may be."""
+        if FILES.fullmatch(path):
+            return max(self.max_body, self.max_file)
+        return max(self.max_body, MAX_UPLOAD) if path in UPLOADS else self.max_body
 
 
 class Answer:

@@ -62,7 +62,7 @@ class Found(msgspec.Struct, frozen=True):
     """A file that may be handed out, with the name under which its sender knows it."""
 
     id: int
-    message_id: int
+    conversation_id: int
     state: str
     filename: str
     sha256: bytes | None
@@ -71,7 +71,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 ONE = """
-select f.id, f.message_id, f.state, f.filename, f.sha256, f.type, f.size from inbox_files f
+select f.id, m.conversation_id, f.state, f.filename, f.sha256, f.type, f.size from inbox_files f
 join whatsapp_message m on m.business_id = f.business_id and m.id = f.message_id
 where f.business_id = %(business_id)s::int and f.id = %(id)s::bigint and m.status <> 'deleted'
 """
@@ -132,3 +132,14 @@ async def add(conn: Conn, business_id: int, message_id: int, ours: Ours) -> bool
     await conn.execute(ADD, values)
     row = await (await conn.execute(SAME, values)).fetchone()
     return bool(row and row[0])
+
+
+STATE = """
+select status, failed_reason from whatsapp_message where business_id = %(business_id)s::int and id = %(id)s::bigint
+"""
+
+
+async def state(conn: Conn, business_id: int, message_id: int) -> tuple[str, str | None]:
+    """How far a message of ours came, and why not further."""
+    ((status, reason),) = await (await conn.execute(STATE, {"business_id": business_id, "id": message_id})).fetchall()
+    return status, reason
