@@ -13,7 +13,6 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from tallybook.app import App
-from tallybook.core import people
 from tallybook.core.callers import Caller, Right, may, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound
@@ -21,7 +20,7 @@ from tallybook.inbox.service import customers, sending, threads
 from tallybook.inbox.service.threads import Filter, Thread
 from tallybook.inbox.store.threads import COUNTED
 
-from . import errors, inbox_view, pages
+from . import errors, inbox_desk, inbox_view, pages
 from .inbox_view import BUBBLES, PAGE_SIZE, PATH, Query
 from .needs import Asked, TheApp
 from .times import Clock
@@ -170,11 +169,12 @@ async def _answer(request: Asked, app: App, asked: Look, conversation_id: int | 
 async def _list(conn: Conn, asked: Look) -> dict[str, Any]:
     query = asked.query
     after = inbox_view.read_after(asked.after)
-    rows = await threads.threads(conn, asked.caller, query.shown, query.search, after, PAGE_SIZE + 1)
-    context = {"rows": rows[:PAGE_SIZE], "older": inbox_view.after(query, rows)}
+    rows = await threads.threads(conn, asked.caller, query.asked, query.search, after, PAGE_SIZE + 1)
+    context: dict[str, Any] = {"rows": rows[:PAGE_SIZE], "older": inbox_view.after(query, rows)}
+    context |= await inbox_desk.of_list(conn, asked.caller, rows[:PAGE_SIZE])
     if asked.part == "rows":
         return context
-    total = await threads.count(conn, asked.caller, query.shown, query.search)
+    total = await threads.count(conn, asked.caller, query.asked, query.search)
     return context | {"total": total, "counted": COUNTED}
 
 
@@ -200,7 +200,7 @@ async def _thread(conn: Conn, asked: Look, conversation_id: int, *, reads: bool)
         "earlier": earlier,
         "before": asked.before,
         "read": read,
-        "assignee": await _assignee(conn, caller, thread),
+        **await inbox_desk.of_thread(conn, asked, thread, shown, before and before[0]),
         "composer": await _composer(conn, asked, thread),
         "joining": await customers.joining(conn, caller, thread.id),
         "may_tidy": may(caller, Right.REVIEW),
@@ -222,16 +222,6 @@ def _unsent(asked: Look) -> inbox_view.Composer | None:
     was = asked.refused
     nowhere = inbox_view.Composer(uuid4().hex, "", "", soon=False)
     return inbox_view.refused(nowhere, was.typed, was.error, asked.clock) if was else None
-
-
-async def _assignee(conn: Conn, caller: Caller, thread: Thread) -> str:
-    """Whose thread it is, by name; empty for nobody's."""
-    if thread.assigned_to is None:
-        return ""
-    if thread.assigned_to == caller.account_id:
-        return caller.name
-    members = await people.people(conn, caller.business_id)
-    return next((one.name for one in members if one.account_id == thread.assigned_to), "")
 
 
 HANDLERS = [inbox_page, thread_page, mark_read, mark_unread, send]

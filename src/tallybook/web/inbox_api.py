@@ -90,24 +90,28 @@ class NewLead(msgspec.Struct, frozen=True):
 async def list_threads(
     request: Asked,
     app: TheApp,
+    *,
     show: FromQuery[str | None] = None,
     q: FromQuery[str | None] = None,
     after: FromQuery[str | None] = None,
+    team: FromQuery[int | None] = None,
+    label: FromQuery[int | None] = None,
 ) -> Ok[ThreadsPage]:
     """The threads, the newest first, one for each customer.
 
-    ``show`` is ``all``, ``unread``, ``mine``, ``unassigned`` or ``closed``; ``q`` is a part of a name, or a phone or a
-    part of one in any format. A page holds 50; give its ``after`` to get the next. 400 for what means nothing.
+    ``show`` is ``all``, ``unread``, ``mine``, ``unassigned``, ``closed``, ``mentions`` or ``blocked``; ``q`` is a part
+    of a name, or a phone or a part of one in any format; ``team`` and ``label`` are numbers of them. A page holds 50;
+    give its ``after`` to get the next. 400 for what means nothing.
     """
     require(request.user, Right.SEE)
     if show and show not in set(Filter):
         raise Invalid("There is no such filter.", filters=list(Filter))
-    query = inbox_view.read_query({"q": q or "", "show": show or ""})
+    query = inbox_view.read_query({"q": q or "", "show": show or "", "team": str(team), "label": str(label)})
     place = inbox_view.read_after(after or "")
 
     async def work(conn: Conn) -> list[Thread]:
         more = inbox_view.PAGE_SIZE + 1
-        return await threads.threads(conn, request.user, query.shown, query.search, place, more)
+        return await threads.threads(conn, request.user, query.asked, query.search, place, more)
 
     found = await app.db.run("list threads", work)
     rows = found[: inbox_view.PAGE_SIZE]

@@ -11,8 +11,9 @@ from urllib.parse import urlencode
 from babel import dates
 
 from tallybook.core.errors import Invalid, TallybookError
+from tallybook.inbox import naming
 from tallybook.inbox.service.sending import ANSWERED
-from tallybook.inbox.service.threads import Bubble, Filter, Place, Thread
+from tallybook.inbox.service.threads import Bubble, Filter, Narrow, Place, Shown, Thread
 from tallybook.inbox.types import Delivery, Source
 from tallybook.inbox.window import Window
 
@@ -35,14 +36,22 @@ class Query:
 
     shown: Filter = Filter.ALL
     search: str = ""
+    team: int | None = None
+    label: int | None = None
 
     @property
     def narrowed(self) -> bool:
-        return self.shown is not Filter.ALL or bool(self.search)
+        return self != Query()
+
+    @property
+    def asked(self) -> Shown:
+        """Which threads it means."""
+        return Shown(self.shown, Narrow(self.team, self.label))
 
     def link(self, path: str = PATH, **more: str) -> str:
         """The address of this view, without what is the default."""
-        parts = {"show": self.shown if self.shown is not Filter.ALL else "", "q": self.search} | more
+        narrow = {"team": str(self.team or ""), "label": str(self.label or "")}
+        parts = {"show": self.shown if self.shown is not Filter.ALL else "", "q": self.search} | narrow | more
         kept = {name: str(value) for name, value in parts.items() if value}
         return f"{path}?{urlencode(kept)}" if kept else path
 
@@ -57,7 +66,8 @@ def read_query(parameters: Mapping[str, str]) -> Query:
     if len(search) > MAX_SEARCH or "\0" in search:
         raise Invalid("A search may be at most 100 characters long.")
     shown = parameters.get("show", "")
-    return Query(Filter(shown) if shown in set(Filter) else Filter.ALL, search)
+    team, label = (naming.number(parameters.get(name, "")) for name in ("team", "label"))
+    return Query(Filter(shown) if shown in set(Filter) else Filter.ALL, search, team, label)
 
 
 def write_place(at: datetime, number: int) -> str:

@@ -24,6 +24,7 @@ __all__ = ["OFFERED", "Delivery", "Hook", "Made", "New", "Shown"]
 PREFIX = "tbh_"
 BOTH_VALID = timedelta(days=1)
 LAST = 2**63 - 1
+NOWHERE = "There is no such webhook."
 
 
 class New(msgspec.Struct, frozen=True):
@@ -67,16 +68,17 @@ async def shown(
     """One hook, with those of its events that are in these states, or with None all. Raises NotFound."""
     require(caller, Right.ADMINISTER)
     hook = await one(conn, caller, hook_id)
-    found = await store.events(conn, caller.business_id, hook_id, (states, before or LAST, limit + 1))
+    below = before if before and 0 < before <= LAST else LAST
+    found = await store.events(conn, caller.business_id, hook_id, (states, below, limit + 1))
     following = found[limit - 1].id if len(found) > limit else None
     return Shown(hook, found[:limit], following)
 
 
 async def one(conn: Conn, caller: Caller, hook_id: int) -> Hook:
     """Raises NotFound."""
-    found = await store.listed(conn, caller.business_id, hook_id)
+    found = await store.listed(conn, caller.business_id, _number(hook_id))
     if not found:
-        raise NotFound("There is no such webhook.")
+        raise NotFound(NOWHERE)
     return found[0]
 
 
@@ -121,9 +123,9 @@ async def switch(conn: Conn, caller: Caller, hook_id: int, *, on: bool) -> None:
 async def remove(conn: Conn, caller: Caller, hook_id: int) -> None:
     """Takes a hook away, with all that it was told and would be told. Raises NotFound."""
     require(caller, Right.ADMINISTER)
-    name = await store.remove(conn, caller.business_id, hook_id)
+    name = await store.remove(conn, caller.business_id, _number(hook_id))
     if name is None:
-        raise NotFound("There is no such webhook.")
+        raise NotFound(NOWHERE)
     await _note(conn, caller, "hook.removed", hook_id, {"name": name})
 
 
@@ -141,7 +143,7 @@ async def again(conn: Conn, caller: Caller, hook_id: int, event_id: int | None) 
     """Tells one event again, or with None all that were given up; how many. Raises NotFound."""
     require(caller, Right.ADMINISTER)
     await _held(conn, caller, hook_id)
-    count = await store.again(conn, caller.business_id, hook_id, event_id)
+    count = await store.again(conn, caller.business_id, hook_id, None if event_id is None else _number(event_id))
     if count:
         await _note(conn, caller, "hook.told_again", hook_id, {"events": count})
         await wake_up(conn, TOPIC, caller.business_id)
@@ -149,10 +151,17 @@ async def again(conn: Conn, caller: Caller, hook_id: int, event_id: int | None) 
 
 
 async def _held(conn: Conn, caller: Caller, hook_id: int) -> str:
-    held = await store.hold(conn, caller.business_id, hook_id)
+    held = await store.hold(conn, caller.business_id, _number(hook_id))
     if held is None:
-        raise NotFound("There is no such webhook.")
+        raise NotFound(NOWHERE)
     return held[1]
+
+
+def _number(number: int) -> int:
+    """Raises NotFound for what nothing can be numbered."""
+    if not 0 < number <= LAST:
+        raise NotFound(NOWHERE)
+    return number
 
 
 async def _note(conn: Conn, caller: Caller, action: str, hook_id: int, after: dict[str, object]) -> None:

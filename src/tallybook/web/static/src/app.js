@@ -1,6 +1,8 @@
 // What every page does. Each part is a file of its own; none of them needs `eval`, a style attribute or a foreign host.
 import "htmx.org";
+import { startCanned } from "./canned.js";
 import { startComposer } from "./composer.js";
+import { startDesk } from "./desk.js";
 import { startFrame } from "./frame.js";
 import { startInbox } from "./inbox.js";
 import { startKeys } from "./keys.js";
@@ -22,5 +24,7 @@ if (document.getElementById("list")) {
 if (document.getElementById("threads")) {
   startInbox();
   startComposer();
+  startDesk();
+  startCanned();
 }
 startLive();

@@ -3,6 +3,7 @@ import htmx from "htmx.org";
 import { Idiomorph } from "idiomorph/dist/idiomorph.esm.js";
 import { $, $$, fragment } from "./dom.js";
 import { meant, walk } from "./keys.js";
+import { DESK_KEYS } from "./unfold.js";
 
 const AT_END = 80; // pixels from the end of a thread that still count as its end
 let waiting = null; // a list that was drawn anew and waits under the pill
@@ -190,6 +191,7 @@ const KEYS = {
   "?": () => $("#keys").showModal(),
   u: () => $("#turn")?.requestSubmit(),
   r: () => $("#text")?.focus(),
+  ...DESK_KEYS,
 };
 
 function startInboxKeys() {
