@@ -20,6 +20,7 @@ from tallybook.inbox.store.sending import Held, New
 from tallybook.inbox.types import Source
 from tallybook.inbox.window import Times, Window
 
+from . import hooks
 from .filing import TOPIC
 
 ANSWERED = frozenset({"whatsapp"})  # the channels by which somebody can be answered
@@ -103,5 +104,6 @@ async def leave(
         pressed,
     )  # fmt: skip
     await outbox.put(conn, business_id, outgoing)
+    await hooks.sent(conn, business_id, message_id, held.id)
     await wake_up(conn, TOPIC, business_id)
     return message_id
