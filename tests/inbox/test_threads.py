@@ -18,6 +18,7 @@ from tallybook.core.regions import region_of
 from tallybook.inbox import naming
 from tallybook.inbox.service import threads
 from tallybook.inbox.service.threads import Filter, Place
+from tallybook.inbox.store import threads as thread_store
 from tests import world as office
 from tests.inbox import world
 from tests.inbox.world import AVI, LIOR, NOA, NOON
@@ -108,6 +109,36 @@ async def test_what_others_have_read_waits_for_him_who_has_not(conn: Conn, busin
     await threads.mark_unread(conn, other, noa.id)
     assert await listed(conn, bia, Filter.UNREAD) == ["Avi"], "for her it is read"
     assert await listed(conn, token, Filter.UNREAD) == ["Avi", "Noa"]
+
+
+async def test_what_waits_for_one_person_is_found_however_old_a_page_at_a_time_and_each_once(
+    conn: Conn, business: Business, bia: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_FOUND_UNREAD", "UNREAD_PAGE", "END"):
+        statement = getattr(thread_store, name)
+        fewer = statement.replace("limit 1000", "limit 2").replace("offset 999", "offset 1")
+        monkeypatch.setattr(thread_store, name, fewer)
+    monkeypatch.setitem(thread_store._PAGES, "unread", thread_store.UNREAD_PAGE)
+    for number in range(20):
+        who = await world.customer(
+            conn, business, f"+278200000{number:02}", profile=f"C{number}", at=NOON + timedelta(minutes=number // 3)
+        )
+        await world.says(conn, who, said_at=NOON)
+        if number not in {0, 1, 9, 19}:
+            await threads.mark_read(conn, bia, who.id)
+    names: list[str] = []
+    sizes: list[int] = []
+    page = await threads.listing(conn, bia, Filter.UNREAD, "", None, 2)
+    while True:
+        names += [one.name for one in page.threads]
+        sizes.append(len(page.threads))
+        if page.after is None:
+            break
+        page = await threads.listing(conn, bia, Filter.UNREAD, "", page.after, 2)
+    assert names == ["C19", "C9", "C1", "C0"]
+    assert 0 in sizes[:-1] or 1 in sizes[:-1], "a page that is short is not the last"
+    assert not await threads.is_whole(conn, bia, Filter.UNREAD)
+    assert await threads.is_whole(conn, person(business, None, None), Filter.UNREAD)
 
 
 @pytest.mark.parametrize(

@@ -358,6 +358,26 @@ LEAD_STATUS = Key("lead_statuses", "lead_statuses_pkey", ("business_id", "status
 LEAD_CHANGE = Key(
     "lead_changes", "lead_changes_asked_key", ("business_id", "lead_id", "key"), "requests for one change of one lead"
 )
+MESSAGE_WORDS = Key("message_words", "message_words_pkey", ("business_id", "message_id"), "words of one message")
+MESSAGE_WORDS_DUE = Key(
+    "message_words_due",
+    "message_words_due_pkey",
+    ("business_id", "message_id"),
+    "requests to read one message again for searches",
+)
+SEARCH_MARK = Key(
+    "message_words_marks",
+    "message_words_marks_pkey",
+    ("business_id",),
+    "marks of how far one business's messages are read for searches",
+)
+ERASURE = Key("erasures", "erasures_pkey", ("business_id", "id"), "erasures of one number")
+FORGOTTEN_MESSAGE = Key(
+    "forgotten_messages",
+    "forgotten_messages_pkey",
+    ("business_id", "key_sha256"),
+    "one message that must not come back",
+)
 
 NATURAL_KEYS: tuple[Key, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Key))
 

@@ -73,11 +73,14 @@ RULES = (
     # The provider keeps a file for thirty days; one that is asked for again is given to it anew.
     Rule("uploaded_files", "at", timedelta(days=28), key=("business_id", "channel", "account", "sha256", "type")),
     Rule("hook_events", "done_at", timedelta(days=30), "state::text in ('delivered', 'captured')", ("business_id", "id")),
+    # No provider tells a message again after so long.
+    Rule("forgotten_messages", "forgotten_at", timedelta(days=60), key=("business_id", "key_sha256")),
     Rule("sharepoint_runs", "ended_at", timedelta(days=365), key=("business_id", "id")),
 )  # fmt: skip
 
 # Kept for as long as the business wants them: its records, its people, its history.
 KEPT = frozenset({
+    "message_words", "message_words_due", "message_words_marks", "erasures",
     "inbox_model_days",
     "inbox_templates", "template_syncs", "message_receipts",
     "inbox_hours", "automation_rules", "automation_causes", "scheduled_messages", "appointments",

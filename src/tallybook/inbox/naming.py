@@ -68,16 +68,7 @@ def _digits(text: str) -> str:
     return "".join(one for one in text if one.isdecimal() and one.isascii())
 
 
-def words_pattern(search: str) -> str:
-    """A pattern for names that contain it."""
-    return f"%{_escaped(search)}%"
-
-
-def digits_pattern(search: str) -> str | None:
-    """A pattern for phones that contain it, where it is a part of one; a local number's zeros are not in E.164."""
+def digits_of(search: str) -> str:
+    """The digits of a part of a phone; empty where it is none. A local number's zeros are not in E.164."""
     digits = _digits(search) if _PART.fullmatch(search) else ""
-    return f"%{digits.lstrip('0') or digits}%" if len(digits) >= FEW else None
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
+    return (digits.lstrip("0") or digits) if len(digits) >= FEW else ""

@@ -14,7 +14,8 @@ class Filter(enum.StrEnum):
     """Which threads are listed: every one, or those that wait for the caller, are his, nobody's, or closed.
 
     UNREAD is by the caller's own counter. MINE are those assigned to him, and to a team of his but to nobody in it;
-    UNASSIGNED the open ones that are nobody's and no team's. MENTIONS have a note that names him. BLOCKED are those of
+    UNASSIGNED the open ones that are nobody's and no team's. SNOOZED wait for a moment or for their customer;
+    MINE and UNASSIGNED are without them. MENTIONS have a note that names him. BLOCKED are those of
     customers that somebody blocked, which no other one shows.
     """
 
@@ -23,6 +24,7 @@ class Filter(enum.StrEnum):
     MINE = "mine"
     UNASSIGNED = "unassigned"
     CLOSED = "closed"
+    SNOOZED = "snoozed"
     MENTIONS = "mentions"
     BLOCKED = "blocked"
 
@@ -70,6 +72,15 @@ class Thread(msgspec.Struct, frozen=True):
     bot_active: bool
     team_id: int | None = None
     is_blocked: bool = False
+    snoozed_until: datetime | None = None
+    back_at: datetime | None = None
+
+    @property
+    def is_back(self) -> bool:
+        """Whether it came back by itself, and nobody of ours has written in it since."""
+        if self.back_at is None:
+            return False
+        return self.last_source != "human" or self.last_message_at is None or self.last_message_at < self.back_at
 
     @property
     def has_media(self) -> bool:

@@ -15,12 +15,12 @@ from litestar.response import Redirect
 from tallybook.app import App
 from tallybook.core.callers import Caller, Right, may, require
 from tallybook.core.db import Conn
-from tallybook.core.errors import Conflict, Invalid, NotFound
+from tallybook.core.errors import Conflict, Invalid, NotFound, TooLarge
 from tallybook.inbox.service import customers, sending, threads
 from tallybook.inbox.service.threads import Filter, Thread
 from tallybook.inbox.store.threads import COUNTED
 
-from . import errors, inbox_desk, inbox_view, pages
+from . import errors, inbox_brought, inbox_desk, inbox_view, pages
 from .inbox_view import BUBBLES, PAGE_SIZE, PATH, Query
 from .needs import Asked, TheApp
 from .times import Clock
@@ -38,7 +38,7 @@ class Refused:
     """What was typed and not sent, and why."""
 
     typed: str
-    error: Conflict | Invalid | NotFound
+    error: Conflict | Invalid | NotFound | TooLarge
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ async def send(request: Asked, app: TheApp, conversation_id: FromPath[int]) -> R
     try:
         thread = await app.db.run("send message", work)
     except (Conflict, Invalid, NotFound) as error:
-        return await _answer(request, app, replace(asked, refused=Refused(text, error)), conversation_id)
+        return await answer(request, app, replace(asked, refused=Refused(text, error)), conversation_id)
     return Redirect(asked.query.to(thread), status_code=303)
 
 
@@ -138,15 +138,16 @@ async def _turn(app: App, asked: Look, conversation_id: int, turn: Turn) -> Thre
 
 async def show(request: Asked, app: App, conversation_id: int | None) -> Response[str]:
     """The page, or the part of it that was asked for."""
-    return await _answer(request, app, look(request), conversation_id)
+    return await answer(request, app, look(request), conversation_id)
 
 
-async def _answer(request: Asked, app: App, asked: Look, conversation_id: int | None) -> Response[str]:
+async def answer(request: Asked, app: App, asked: Look, conversation_id: int | None) -> Response[str]:
     """What opening reads is read before the list is."""
     reads = asked.part in READS and not request.headers.get("sec-purpose", "").startswith("prefetch")
 
     async def work(conn: Conn) -> dict[str, Any]:
         context: dict[str, Any] = {"query": asked.query, "view": inbox_view, "open": None, "lost": None, "read": False}
+        context["upload_mb"] = app.settings.inbox_upload_mb
         if conversation_id is not None:
             context |= await _thread(conn, asked, conversation_id, reads=reads)
         if asked.part not in {"older", "thread", "composer"}:
@@ -160,22 +161,23 @@ async def _answer(request: Asked, app: App, asked: Look, conversation_id: int | 
     status = 404 if context["lost"] and asked.part is None else 200
     if asked.refused:
         status = errors.status_of(asked.refused.error)
-    answer = pages.page(request, f"inbox/{PARTS[asked.part]}.html", context, status)
+    drawn = pages.page(request, f"inbox/{PARTS[asked.part]}.html", context, status)
     if asked.part == "threads":
-        answer.headers["hx-push-url"] = asked.query.link()
-    return answer
+        drawn.headers["hx-push-url"] = asked.query.link()
+    return drawn
 
 
 async def _list(conn: Conn, asked: Look) -> dict[str, Any]:
     query = asked.query
     after = inbox_view.read_after(asked.after)
-    rows = await threads.threads(conn, asked.caller, query.asked, query.search, after, PAGE_SIZE + 1)
-    context: dict[str, Any] = {"rows": rows[:PAGE_SIZE], "older": inbox_view.after(query, rows)}
-    context |= await inbox_desk.of_list(conn, asked.caller, rows[:PAGE_SIZE])
+    page = await threads.listing(conn, asked.caller, query.asked, query.search, after, PAGE_SIZE)
+    context: dict[str, Any] = {"rows": page.threads, "older": inbox_view.after(query, page)}
+    context |= await inbox_desk.of_list(conn, asked.caller, page.threads)
     if asked.part == "rows":
         return context
     total = await threads.count(conn, asked.caller, query.asked, query.search)
-    return context | {"total": total, "counted": COUNTED}
+    whole = total < COUNTED and await threads.is_whole(conn, asked.caller, query.asked)
+    return context | {"total": total, "whole": whole}
 
 
 async def _thread(conn: Conn, asked: Look, conversation_id: int, *, reads: bool) -> dict[str, Any]:
@@ -197,6 +199,7 @@ async def _thread(conn: Conn, asked: Look, conversation_id: int, *, reads: bool)
     return {
         "open": thread,
         "lines": inbox_view.lines(shown, asked.clock),
+        "brings": await inbox_brought.brought(conn, caller, shown, asked.clock),
         "earlier": earlier,
         "before": asked.before,
         "read": read,

@@ -13,7 +13,7 @@ from tallybook.core.callers import Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid
 from tallybook.inbox.service import customers, threads
-from tallybook.inbox.service.threads import Bubble, Filter, Thread
+from tallybook.inbox.service.threads import Bubble, Filter, Listed, Thread
 
 from . import inbox_view
 from .answers import Ok, ok
@@ -50,7 +50,11 @@ class ThreadRow(msgspec.Struct, frozen=True):
 
 
 class ThreadsPage(msgspec.Struct, frozen=True):
-    """A page of threads, the newest first. ``after`` leads to the next one; it is null on the last."""
+    """A page of threads, the newest first. ``after`` leads to the next one; it is null on the last.
+
+    A page of one person's unread may be short, or even empty, and have an ``after``: as many threads as one answer
+    bears were looked through.
+    """
 
     threads: list[ThreadRow]
     after: str | None
@@ -109,15 +113,12 @@ async def list_threads(
     query = inbox_view.read_query({"q": q or "", "show": show or "", "team": str(team), "label": str(label)})
     place = inbox_view.read_after(after or "")
 
-    async def work(conn: Conn) -> list[Thread]:
-        more = inbox_view.PAGE_SIZE + 1
-        return await threads.threads(conn, request.user, query.asked, query.search, place, more)
+    async def work(conn: Conn) -> Listed:
+        return await threads.listing(conn, request.user, query.asked, query.search, place, inbox_view.PAGE_SIZE)
 
-    found = await app.db.run("list threads", work)
-    rows = found[: inbox_view.PAGE_SIZE]
-    last = rows[-1] if len(found) > len(rows) else None
-    following = inbox_view.write_place(last.last_message_at, last.id) if last and last.last_message_at else None
-    return ok(ThreadsPage([row_of(one) for one in rows], following))
+    page = await app.db.run("list threads", work)
+    following = inbox_view.write_place(page.after.at, page.after.id) if page.after else None
+    return ok(ThreadsPage([row_of(one) for one in page.threads], following))
 
 
 @get(f"{THREADS}/{{thread_id:str}}/messages", tags=TAGS)

@@ -13,7 +13,7 @@ from babel import dates
 from tallybook.core.errors import Invalid, TallybookError
 from tallybook.inbox import naming
 from tallybook.inbox.service.sending import ANSWERED
-from tallybook.inbox.service.threads import Bubble, Filter, Narrow, Place, Shown, Thread
+from tallybook.inbox.service.threads import Bubble, Filter, Listed, Narrow, Place, Shown, Thread
 from tallybook.inbox.types import Delivery, Source
 from tallybook.inbox.window import Window
 
@@ -95,12 +95,9 @@ def read_after(text: str) -> Place | None:
     return None if place is None else Place(*place)
 
 
-def after(query: Query, rows: Sequence[Thread]) -> str | None:
-    """The link to what comes after a page of threads; None after the last, or where a page holds all there is."""
-    last = rows[PAGE_SIZE - 1] if len(rows) > PAGE_SIZE else None
-    if last is None or last.last_message_at is None:
-        return None
-    return query.link(after=write_place(last.last_message_at, last.id))
+def after(query: Query, page: Listed) -> str | None:
+    """The link to what comes after a page of threads; None after the last."""
+    return query.link(after=write_place(page.after.at, page.after.id)) if page.after else None
 
 
 def name_of(thread: Thread, clock: Clock) -> str:

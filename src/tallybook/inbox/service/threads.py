@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
 import structlog
 
 from tallybook.core.callers import Caller, Right, may
@@ -11,7 +12,7 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import NotFound
 from tallybook.core.regions import region_of
 from tallybook.core.wakeups import wake_up
-from tallybook.inbox import naming
+from tallybook.inbox import naming, search_rules
 from tallybook.inbox.store import bubbles as bubbles_store
 from tallybook.inbox.store import marks
 from tallybook.inbox.store import threads as store
@@ -22,9 +23,11 @@ from tallybook.inbox.thread_types import Bubble, Filter, Narrow, Place, Thread
 from .filing import TOPIC
 
 __all__ = [
-    "Bubble", "Filter", "Narrow", "Place", "Shown", "Thread", "bubbles", "by_number", "count", "mark_read",
-    "mark_unread", "tell_read", "thread", "threads",
+    "Bubble", "Filter", "Listed", "Narrow", "Place", "Shown", "Thread", "bubbles", "by_number", "count", "is_whole",
+    "listing", "mark_read", "mark_unread", "tell_read", "thread", "threads",
 ]  # fmt: skip
+
+LOOKS = 3  # times so many threads, for one page of what waits for one person
 
 log = structlog.get_logger()
 
@@ -36,12 +39,44 @@ async def threads(
 
     ``search`` is a part of any name, or a phone or a part of one in any format; empty for all.
     """
-    return await store.page(conn, caller, _shown(shown), await _sought(conn, caller, search), after, limit)
+    return (await listing(conn, caller, shown, search, after, limit)).threads
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A page of threads. ``after`` is where the next one begins, None on the last.
+
+    A page may be short, even empty, and not the last: what waits for one person is sought in so many threads at a time.
+    """
+
+    threads: list[Thread]
+    after: Place | None
+
+
+async def listing(
+    conn: Conn, caller: Caller, shown: Filter | Shown, search: str, after: Place | None, limit: int
+) -> Listed:
+    """As ``threads``, with where to go on."""
+    what, sought = _shown(shown), await _sought(conn, caller, search)
+    found: list[Thread] = []
+    for _ in range(LOOKS):
+        found += await store.page(conn, caller, what, sought, after, limit + 1 - len(found))
+        if len(found) > limit:
+            last = found[limit - 1]
+            return Listed(found[:limit], Place(last.last_message_at, last.id) if last.last_message_at else None)
+        after = await store.looked_to(conn, caller, what, after)
+        if after is None:
+            break
+    return Listed(found, after)
 
 
 async def count(conn: Conn, caller: Caller, shown: Filter | Shown, search: str) -> int:
-    """How many threads fit; ``store.COUNTED`` at most."""
+    """How many threads fit; ``store.COUNTED`` at most, and for what waits for one person of the newest thousand."""
     return await store.count(conn, caller, _shown(shown), await _sought(conn, caller, search))
+
+
+async def is_whole(conn: Conn, caller: Caller, shown: Filter | Shown) -> bool:
+    """Whether ``count`` looked through all of them."""
+    return await store.looked_to(conn, caller, _shown(shown), None) is None
 
 
 def _shown(shown: Filter | Shown) -> Shown:
@@ -152,4 +187,5 @@ async def _sought(conn: Conn, caller: Caller, search: str) -> Sought:
     contacts = await store.contacts_of(conn, caller.business_id, phone) if phone else ()
     if contacts:
         return Sought(contacts)
-    return Sought(None, naming.words_pattern(text), naming.digits_pattern(text))
+    words = search_rules.names_query(caller.business_id, text, naming.digits_of(text))
+    return Sought(None, words) if words else Sought(())

@@ -9,6 +9,8 @@ from tallybook.core import arrays, keys
 from tallybook.core.db import Conn
 from tallybook.inbox.types import Change, Known, Place, Reaction
 
+from .searching import said_anew
+
 _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
 
 # The last one holds, whichever comes first. It needs no message: one that comes before its message waits as a row.
@@ -104,7 +106,10 @@ where r.business_id = {_HIDDEN} and r.conversation_id = %(conversation_id)s::big
 async def edit(conn: Conn, business_id: int, change: Change) -> bool:
     """Has a message say something else, unless it says something newer. False: it is not there."""
     values = _named(business_id, change) | {"body": change.body, "at": change.at}
-    return (await conn.execute(EDIT, values)).rowcount == 1
+    if (await conn.execute(EDIT, values)).rowcount != 1:
+        return False
+    await said_anew(conn, business_id, (change.channel, change.account), [change.about])
+    return True
 
 
 async def take_back(conn: Conn, business_id: int, change: Change) -> bool:
@@ -115,6 +120,7 @@ async def take_back(conn: Conn, business_id: int, change: Change) -> bool:
     if row is None:
         return (await conn.execute(THERE, values)).rowcount == 1
     conversation_id, seq, counted, number = row
+    await said_anew(conn, business_id, (change.channel, change.account), [change.about])
     if counted:
         counts = {"business_id": business_id, "conversation_id": conversation_id, "seq": seq, "id": number}
         await conn.execute(UNCOUNT, counts)

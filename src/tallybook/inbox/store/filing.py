@@ -11,6 +11,8 @@ from tallybook.core import arrays, keys
 from tallybook.core.db import Conn
 from tallybook.inbox.types import PROVIDERS, Place, Said
 
+from .searching import said_anew
+
 _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
 
 
@@ -39,7 +41,10 @@ class Tracked(msgspec.Struct, frozen=True):
 
 
 class Conversation(msgspec.Struct, frozen=True):
-    """A thread once it is written, locked until the transaction ends. ``previous_at`` is its clock before this."""
+    """A thread once it is written, locked until the transaction ends. ``previous_at`` is its clock before this.
+
+    ``is_back``: it was closed or snoozed until now.
+    """
 
     id: int
     key: str
@@ -48,6 +53,7 @@ class Conversation(msgspec.Struct, frozen=True):
     previous_at: datetime | None
     number: str
     lead_id: int | None
+    is_back: bool
 
 
 IDS = """
@@ -103,7 +109,8 @@ on conflict {keys.CONVERSATION.target} do update set
     last_source = case when excluded.last_message_at >= coalesce(c.last_message_at, '-infinity')
         then excluded.last_source else c.last_source end,
     updated_at = now()
-returning c.id, c.canonical_key, c.last_seq, c.inbound, c.previous_message_at, c.customer_number, c.lead_id
+returning c.id, c.canonical_key, c.last_seq, c.inbound, c.previous_message_at, c.customer_number, c.lead_id,
+    c.back_at is not distinct from now()
 """
 
 
@@ -263,7 +270,10 @@ async def enrich(conn: Conn, business_id: int, said: Sequence[Said]) -> None:
         "types": arrays.texts([one.type for one in said]),
         "messages": arrays.numbers(one.message_id for one in said),
     }
-    await conn.execute(ENRICH, {"business_id": business_id, **_place_columns(said), **values})
+    changed = await conn.execute(ENRICH, {"business_id": business_id, **_place_columns(said), **values})
+    for number in sorted({(one.channel, one.account) for one in said} if changed.rowcount else ()):
+        external = [one.external_id for one in said if (one.channel, one.account) == number]
+        await said_anew(conn, business_id, number, external)
 
 
 def _place_columns(said: Iterable[Said]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from tallybook.inbox import naming
 from tallybook.inbox.thread_types import Filter, Narrow, Place, Thread
 
 COUNTED = 1000  # threads; counting more takes longer than showing some of them
-LOOKED_THROUGH = 1000  # threads, in which those are sought that one person has not read
+LOOKED_THROUGH = 1000  # threads at a time, in which those are sought that one person has not read
 _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
 
 # Of a person by his own pointer, else the team's. A sub-select stays a look-up by key, however many threads there are.
@@ -19,16 +19,16 @@ _UNREAD = f"""case when %(person)s::int is null then c.inbound - c.read_inbound
     else c.inbound - coalesce((
         select r.inbound from conversation_reads r where r.business_id = {_HIDDEN} and r.conversation_id = c.id
         and r.account_id = %(person)s::int), 0) end"""
-# Words are sought where names stand; digits in phones alone, so that nobody is found by a LID.
+# By two indexes of words, of which each holds a business's own: docs/decisions/0032. No LID is among the words.
 _SEARCH = f"""
 and (%(contacts)s::bigint[] is null or c.contact_id = any(%(contacts)s::bigint[]))
-and (%(words)s::text is null or c.customer_name ilike %(words)s::text
-    or exists (
-        select from contacts t where t.business_id = {_HIDDEN} and t.id = c.contact_id and (t.name ilike %(words)s::text
-        or t.profile_name ilike %(words)s::text or t.username ilike %(words)s::text or t.phone like %(digits)s::text))
-    or exists (
-        select from leads l where l.business_id = {_HIDDEN} and l.contact_id = c.contact_id
-        and l.name ilike %(words)s::text))
+and (%(words)s::text is null or c.contact_id in (
+    select t.id from contacts t where t.business_id = {_HIDDEN}
+        and called_words(t.business_id, t.name, t.profile_name, t.username, t.phone)
+            @@ to_tsquery('simple', %(words)s::text)
+    union all
+    select l.contact_id from leads l where l.business_id = {_HIDDEN}
+        and called_words(l.business_id, l.name, null, null, null) @@ to_tsquery('simple', %(words)s::text)))
 """
 # Each is off when its parameter is null or false. Nothing is prepared on the server, so that the planner knows which
 # those are, and takes the index that holds just what is asked for.
@@ -37,6 +37,7 @@ where c.business_id = {_HIDDEN}
 and (%(open)s::bool is null or c.is_open = %(open)s::bool)
 and (not %(nobodys)s::bool or c.assigned_to is null and c.team_id is null)
 and (not %(waits)s::bool or c.inbound > c.read_inbound)
+and (%(snoozed)s::bool is null or (c.snoozed_until is not null) = %(snoozed)s::bool)
 and (%(team)s::bigint is null or c.team_id = %(team)s::bigint)
 and (%(blocked)s::bool or c.blocked_at is null) and (not %(blocked)s::bool or c.blocked_at is not null)
 """
@@ -47,21 +48,16 @@ and (c.last_message_at, c.id) < (
 _IN_ORDER = "order by c.last_message_at desc, c.id desc"
 _REST = f"{_FILTERS} {_SEARCH} {_BEFORE}"
 _FOUND = f"select c.id, c.last_message_at from whatsapp_conversation c {_REST} {_IN_ORDER}"
-# What waits for the team is in an index of its own, and most of what waits for one person waits for the team too. The
-# rest is what others have read and he has not; no index can know that of everybody. Both are sought in the newest, so
-# that it takes no longer where he has read everything.
+# What waits for one person no index can know: it is sought in the newest after a place, so that it takes no longer
+# where he has read everything, and how far was looked is the place from which to go on.
 _FOUND_UNREAD = f"""
 select c.id, c.last_message_at from (
-    (select c.id, c.last_message_at from (
-        select * from whatsapp_conversation c {_FILTERS} and c.inbound > c.read_inbound {_BEFORE}
-        {_IN_ORDER} limit {LOOKED_THROUGH}) c
-     where {_UNREAD} > 0 {_SEARCH} {_IN_ORDER} limit %(limit)s)
-    union all
-    (select c.id, c.last_message_at from (
-        select * from whatsapp_conversation c {_FILTERS} {_BEFORE}
-        {_IN_ORDER} limit {LOOKED_THROUGH}) c
-     where c.inbound <= c.read_inbound and {_UNREAD} > 0 {_SEARCH} {_IN_ORDER} limit %(limit)s)) c
-{_IN_ORDER}
+    select * from whatsapp_conversation c {_FILTERS} {_BEFORE} {_IN_ORDER} limit {LOOKED_THROUGH}) c
+where {_UNREAD} > 0 {_SEARCH} {_IN_ORDER}
+"""
+END = f"""
+select c.last_message_at, c.id from whatsapp_conversation c {_FILTERS} {_BEFORE} {_IN_ORDER}
+offset {LOOKED_THROUGH - 1} limit 1
 """
 # What is mine, and what is of my teams and nobody's there: each team's own range of the index, never all of them.
 _MY_TEAMS = f"select m.team_id from inbox_team_members m where m.business_id = {_HIDDEN} and m.account_id = %(me)s::int"
@@ -99,7 +95,7 @@ _COLUMNS = f"""
 c.id, c.canonical_key, coalesce(l.id, c.lead_id), nullif(l.name, ''), t.name, t.profile_name, t.username,
     c.customer_name, t.phone, c.last_body, c.last_type, c.last_source, c.last_message_at, greatest({_UNREAD}, 0),
     greatest(c.inbound - c.read_inbound, 0), c.is_open, c.assigned_to, c.channel, c.account, c.bot_active, c.team_id,
-    c.blocked_at is not null
+    c.blocked_at is not null, c.snoozed_until, c.back_at
 """
 _ABOUT = f"""
 left join lateral (
@@ -122,11 +118,10 @@ LABEL_PAGE = f"select {_COLUMNS} from ({_FOUND_LABEL} limit %(limit)s) o {_WHOLE
 
 @dataclass(frozen=True)
 class Sought:
-    """Whose threads are sought: of these contacts, or by patterns for names and phones; all where it is empty."""
+    """Whose threads are sought: of these contacts, or by words as search_rules has them; all where it is empty."""
 
     contacts: tuple[int, ...] | None = None
     words: str | None = None
-    digits: str | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +141,15 @@ async def page(
     return [_thread(row) for row in await (await conn.execute(statement, values)).fetchall()]
 
 
+async def looked_to(conn: Conn, caller: Caller, shown: Shown, after: Place | None) -> Place | None:
+    """How far a page was looked for, where that was not to the end: only of what waits for one person."""
+    if _range(caller, shown) != "unread":
+        return None
+    values = _parameters(caller, shown, Sought()) | {"at": after and after.at, "id": after and after.id}
+    row = await (await conn.execute(END, values)).fetchone()
+    return Place(*row) if row else None
+
+
 COUNT = f"select count(*) from ({_FOUND} limit %(limit)s) o"
 UNREAD_COUNT = f"select count(*) from ({_FOUND_UNREAD} limit %(limit)s) o"
 MINE_COUNT = f"select count(*) from ({_FOUND_MINE} limit %(limit)s) o"
@@ -154,7 +158,7 @@ LABEL_COUNT = f"select count(*) from ({_FOUND_LABEL} limit %(limit)s) o"
 
 
 async def count(conn: Conn, caller: Caller, shown: Shown, sought: Sought) -> int:
-    """How many fit; COUNTED at most."""
+    """How many fit; COUNTED at most, and for one person's unread those among the newest LOOKED_THROUGH."""
     values = _parameters(caller, shown, sought) | {"at": None, "id": None, "limit": COUNTED}
     statement = _COUNTS[_range(caller, shown)]
     row = await (await conn.execute(statement, values)).fetchone()
@@ -254,6 +258,7 @@ def _parameters(caller: Caller, shown: Shown, sought: Sought) -> dict[str, Any]:
         "person": caller.account_id,
         "me": caller.account_id or 0,
         "open": {Filter.CLOSED: False, Filter.UNASSIGNED: True}.get(only),
+        "snoozed": {Filter.SNOOZED: True, Filter.MINE: False, Filter.UNASSIGNED: False}.get(only),
         "nobodys": only is Filter.UNASSIGNED,
         "waits": only is Filter.UNREAD and not _is_personal(caller, shown),
         "own": _is_personal(caller, shown),
@@ -264,7 +269,6 @@ def _parameters(caller: Caller, shown: Shown, sought: Sought) -> dict[str, Any]:
         "label": shown.narrow.label,
         "contacts": None if sought.contacts is None else list(sought.contacts),
         "words": sought.words,
-        "digits": sought.digits,
     }
 
 
