@@ -33,6 +33,7 @@ TABLES = {
     "threads": "select to_jsonb(x) from whatsapp_conversation x order by id",
     "messages": "select to_jsonb(x) from whatsapp_message x order by id",
     "windows": "select to_jsonb(x) from conversation_windows x order by conversation_id, channel, account",
+    "sessions": "select to_jsonb(x) from conversation_sessions x order by id",
     "reads": "select to_jsonb(x) from conversation_reads x order by conversation_id, account_id",
     "labels": "select to_jsonb(x) from conversation_labels x order by conversation_id, label_id",
     "notes": "select to_jsonb(x) from conversation_notes x order by id",

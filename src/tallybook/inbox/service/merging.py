@@ -13,7 +13,7 @@ from tallybook.inbox import rules_identity
 from tallybook.inbox.rules_identity import Reading, Row
 from tallybook.inbox.store import automation_following as automation
 from tallybook.inbox.store import contacts as contact_store
-from tallybook.inbox.store import following, identities, parting
+from tallybook.inbox.store import following, identities, parting, session_following
 from tallybook.inbox.store import hooks as hooks_store
 from tallybook.inbox.store import merging as store
 from tallybook.inbox.store.contacts import Held
@@ -21,7 +21,7 @@ from tallybook.inbox.store.merging import Side
 from tallybook.inbox.store.parting import Merge
 from tallybook.inbox.types import Customer
 
-from . import contacts, hooks
+from . import contacts, hooks, session_ends
 
 
 class Undone(msgspec.Struct, frozen=True):
@@ -79,6 +79,8 @@ async def _move(conn: Conn, business_id: int, merge_id: int, sides: tuple[Side, 
         threads = (kept.thread, gone.thread)
         await following.join(conn, business_id, merge_id, kept.thread["id"], gone.thread["id"])
         await automation.join_threads(conn, business_id, kept.thread["id"], gone.thread["id"])
+        await session_ends.end_joined(conn, business_id, kept.thread["id"])
+        await session_following.join(conn, business_id, *threads)
         moved = await store.move_thread(conn, business_id, merge_id, threads, lead)
         await hooks_store.follow(conn, business_id, merge_id, kept.thread["id"], gone.thread["id"])
     await automation.join_contacts(conn, business_id, kept.contact["id"], gone.contact["id"])
@@ -151,6 +153,7 @@ async def _part(conn: Conn, business_id: int, merge: Merge) -> tuple[int, int]:
     one, other = _threads(merge, now.thread, counted)
     await parting.restore_thread(conn, business_id, one, joined["last_seq"])
     await parting.restore_thread(conn, business_id, other, gone["last_seq"])
+    await session_following.part(conn, business_id, (kept, gone), joined, now.thread)
     await parting.return_windows(conn, business_id, merge)
     await automation.part_threads(conn, business_id, kept["id"], gone["id"], made=merge.made_thread)
     await hooks_store.go_back(conn, business_id, merge.id, kept["id"], gone["id"])
