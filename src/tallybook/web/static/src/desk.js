@@ -42,7 +42,7 @@ async function quietly(form, button) {
   form.removeAttribute("aria-busy");
   if (answer?.type !== "opaqueredirect") {
     const said = await answer?.json().catch(() => null);
-    trouble(form, said?.error?.message ?? $("#content").dataset.away ?? "…");
+    trouble(form, said?.error?.code === "TAKEN" ? form.dataset.taken : form.dataset.away);
     return;
   }
   $(".trouble", form)?.remove();
