@@ -49,3 +49,6 @@ create table message_receipts (
     constraint message_receipts_message_fkey
         foreign key (business_id, message_id) references whatsapp_message on delete cascade
 );
+
+-- Of a reaction of ours: under which key it leaves, and what the customer sees as long as it has not left.
+alter table message_reactions add column outgoing_key text, add column shown_before varchar(64);

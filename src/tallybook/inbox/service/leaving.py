@@ -24,6 +24,7 @@ from . import hooks
 from .filing import TOPIC
 
 ANSWERED = frozenset({"whatsapp"})  # the channels by which somebody can be answered
+CHANNELS_WITH_RECEIPTS = frozenset({"whatsapp"})
 
 
 class Why(enum.StrEnum):

@@ -15,7 +15,7 @@ from tallybook.inbox.store import reports
 from tallybook.inbox.store import sending as store
 from tallybook.inbox.types import CHANNELS
 
-from . import hooks
+from . import hooks, signs
 
 TOPIC = "inbox"
 
@@ -24,6 +24,8 @@ async def told(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
     """Hears from the outbox what became of messages; of the same yes any number of times. See core/outcomes.py."""
     keys = sorted({one.dedup_key for one in became if one.channel in CHANNELS})
     heard = await store.hear(conn, business_id, keys) if keys else []
+    if await signs.heard(conn, business_id, became):
+        await wake_up(conn, TOPIC, business_id)
     if not heard:
         return
     places = [(channel, account, external) for channel, account, external in heard if external is not None]

@@ -12,6 +12,7 @@ from tallybook.inbox.store import reports as store
 from tallybook.inbox.types import Delivery, Place, Report
 
 from . import hooks, outcomes
+from .signs import REACTION
 
 STATES = {
     Delivery.SENT: Status.SENT, Delivery.DELIVERED: Status.DELIVERED, Delivery.READ: Status.READ,
@@ -30,7 +31,9 @@ async def apply(conn: Conn, business_id: int, reports: Sequence[Report]) -> None
         await _settle(conn, business_id, one)
     found = await store.raise_to(conn, business_id, reports)
     await hooks.raised(conn, business_id, found)
-    early = [one for one in reports if (one.channel, one.account, one.about) not in found]
+    # A reaction is no message: none will come for its report.
+    messages = [one for one in reports if not one.ours.startswith(REACTION)]
+    early = [one for one in messages if (one.channel, one.account, one.about) not in found]
     if early:
         await store.wait(conn, business_id, early)
 

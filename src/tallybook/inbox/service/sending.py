@@ -38,8 +38,7 @@ async def send(conn: Conn, caller: Caller, conversation_id: int, content: Conten
     cannot send.
     """
     require(caller, Right.ANSWER)
-    if not 1 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
-        raise Invalid(f"A message needs a key of 1 to {LONGEST_KEY} letters, digits or signs.")
+    checked_key(key)
     content = content.checked()
     held = await hold(conn, caller.business_id, conversation_id)
     outgoing_key = key_of(conversation_id, key)
@@ -59,6 +58,13 @@ async def send(conn: Conn, caller: Caller, conversation_id: int, content: Conten
             after,
         )  # fmt: skip
     return message_id
+
+
+def checked_key(key: str) -> str:
+    """The key by which a press is known again. Raises Invalid."""
+    if not 1 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
+        raise Invalid(f"A message needs a key of 1 to {LONGEST_KEY} letters, digits or signs.")
+    return key
 
 
 def key_of(conversation_id: int, key: str) -> str:
