@@ -1,6 +1,7 @@
 // What every page does. Each part is a file of its own; none of them needs `eval`, a style attribute or a foreign host.
 import "htmx.org";
 import { startCanned } from "./canned.js";
+import { startAttach } from "./attach.js";
 import { startComposer } from "./composer.js";
 import { startDesk } from "./desk.js";
 import { startFrame } from "./frame.js";
@@ -24,6 +25,7 @@ if (document.getElementById("list")) {
 if (document.getElementById("threads")) {
   startInbox();
   startComposer();
+  startAttach();
   startDesk();
   startCanned();
 }

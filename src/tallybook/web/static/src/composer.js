@@ -7,9 +7,9 @@ let underWay = false;
 
 const form = () => $("#composer");
 const thread = () => $("#talk")?.dataset.id;
-const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+export const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
-function note(kind, words) {
+export function note(kind, words) {
   const line = $("#note");
   line.className = `note ${kind}`;
   line.setAttribute("role", kind === "wrong" ? "alert" : "status");
@@ -21,7 +21,7 @@ function adopt(fresh) {
   const drawn = $("#composer", fresh);
   if (!drawn || !form()) return;
   $("#note").replaceWith(document.importNode($("#note", drawn), true));
-  for (const name of ["#text", "button"]) $(name, form()).disabled = $(name, drawn).disabled;
+  for (const name of ["#text", "button.first", "#file"]) $(name, form()).disabled = $(name, drawn).disabled;
 }
 
 async function send() {
@@ -30,7 +30,7 @@ async function send() {
   if (underWay || !text.value.trim()) return;
   underWay = true;
   text.readOnly = true;
-  $("button", form()).setAttribute("aria-busy", "true");
+  $("button.first", form()).setAttribute("aria-busy", "true");
   let answer = null;
   try {
     const headers = { "HX-Request": "true", "X-Part": "composer", Accept: "text/html" };
@@ -43,7 +43,7 @@ async function send() {
   if (!told) drafts.delete(id);
   if (thread() !== id) return;
   text.readOnly = false;
-  $("button", form()).removeAttribute("aria-busy");
+  $("button.first", form()).removeAttribute("aria-busy");
   if (told) {
     // The same key as long as nobody knows what became of it: if it was sent, pressing again sends nothing.
     if ($("#composer", told)) form().elements.key.value = $("#composer", told).elements.key.value;
