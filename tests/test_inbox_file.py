@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ def test_it_answers_for_the_business_that_is_named(tmp_path: Path) -> None:
         ("bot = true", 'line 2: bot must be "off", "draft" or "auto".'),
         ('bot = "on"', 'line 2: bot must be "off", "draft" or "auto".'),
         ('business = " "', "line 2: business must be a text."),
+        ("silence_hours = 0", "line 2: silence_hours must be a number from 0.1 to 8,760."),
         ('boot = "off"', "line 2: boot is not known here; the nearest is bot."),
     ],
 )
@@ -39,6 +41,15 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, line: str, says: str) -
     with pytest.raises(WrongSetup) as refused:
         bot(tmp_path, f"[inbox]\n{line}\n")
     assert refused.value.message.endswith(says)
+
+
+@pytest.mark.parametrize(("text", "hours"), [("", 24), ("[inbox]\nsilence_hours = 0.5\n", 0.5)])
+def test_a_conversation_is_over_after_a_day_of_silence_or_what_the_file_says(
+    tmp_path: Path, text: str, hours: float
+) -> None:
+    path = tmp_path / "tallybook.toml"
+    path.write_text(text, encoding="utf-8")
+    assert read_projects_file(path).silence == timedelta(hours=hours)
 
 
 def test_a_model_is_named_with_its_limits(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from .inbox.answer_types import Bot, Mode, ModelTerms
-from .toml_tables import Check, Tables
+from .inbox.session_rules import SILENCE
+from .toml_tables import Check, Tables, yes_or_no
 
 INBOX, BOT = "inbox", "inbox.bot"
 LONGEST_NAME = 200  # characters
@@ -60,7 +62,13 @@ def _amount(most: float, *, least: float = 0.0) -> Check:
     return check
 
 
-_INBOX: Mapping[str, Check] = {"bot": _mode_or_table, "business": _business}
+LONGEST_SILENCE = 8_760  # hours: a year
+_INBOX: Mapping[str, Check] = {
+    "bot": _mode_or_table,
+    "business": _business,
+    "silence_hours": _amount(LONGEST_SILENCE, least=0.1),
+    "read_receipts": yes_or_no,
+}
 _MODEL: Mapping[str, Check] = {
     "persona": _text(LONGEST_PERSONA),
     "history": _whole(1, 50),
@@ -77,6 +85,19 @@ _BOT: Mapping[str, Check] = {
     "model": _text(LONGEST_NAME),
     **_MODEL,
 }
+
+
+def silence(parts: dict[str, Any]) -> timedelta:
+    """After what silence of its customer a conversation is over; of a file without mistakes, as ``bot`` checks it."""
+    told = parts.get(INBOX)
+    hours = told.get("silence_hours") if isinstance(told, dict) else None
+    return timedelta(hours=hours) if isinstance(hours, int | float) else SILENCE
+
+
+def shows_reading(parts: dict[str, Any]) -> bool:
+    """Whether customers are shown that they were read; of a file without mistakes, as ``bot`` checks it."""
+    told = parts.get(INBOX)
+    return isinstance(told, dict) and told.get("read_receipts") is True
 
 
 def bot(reader: Tables, parts: dict[str, Any]) -> Bot:

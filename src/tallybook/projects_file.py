@@ -6,6 +6,7 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,6 +18,7 @@ from .alerts_file import AlertsEntry
 from .core.environment_names import is_plain, is_reserved
 from .core.errors import WrongSetup
 from .inbox.answer_types import Bot
+from .inbox.session_rules import SILENCE
 from .replies_file import RepliesEntry
 from .report_file import ReportEntry
 from .sharepoint_file import SharePointEntry
@@ -71,13 +73,19 @@ class MonitorEntry(msgspec.Struct, frozen=True):
 
 
 class ProjectsFile(msgspec.Struct, frozen=True):
-    """The whole file. ``bridge`` None means that no bridge is read."""
+    """The whole file. ``bridge`` None means that no bridge is read.
+
+    ``silence``: how long a customer says nothing until a conversation is over. ``shows_reading``: customers are shown
+    that somebody read what they wrote.
+    """
 
     path: Path
     bridge: BridgeEntry | None = None
     monitor: MonitorEntry = MonitorEntry()
     alerts: AlertsEntry = AlertsEntry()
     bot: Bot = Bot()
+    silence: timedelta = SILENCE
+    shows_reading: bool = False
 
 
 def read_projects_file(path: Path) -> ProjectsFile:
@@ -237,6 +245,8 @@ class _Reader(Tables):
             ),
             alerts=alerts,
             bot=bot,
+            silence=inbox_file.silence(parts),
+            shows_reading=inbox_file.shows_reading(parts),
         )
 
     def _projects(self, tables: Any) -> list[dict[str, Any]]:

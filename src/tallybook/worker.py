@@ -16,7 +16,7 @@ import psycopg
 import structlog
 from prometheus_client import start_http_server
 
-from . import customer_files, photo_link, report_link, sharepoint_link, template_link
+from . import customer_files, photo_link, report_link, sharepoint_link, summary_link, template_link
 from .alerting import Alerting
 from .app import App, Watching, whatsapp_files
 from .channels.webhook_out.calls import Caller
@@ -29,7 +29,7 @@ from .core.jobs import Held
 from .core.outcomes import Became
 from .core.schedules import Schedule
 from .core.sending import Post
-from .inbox import automation_jobs, hook_jobs, search_jobs
+from .inbox import automation_jobs, hook_jobs, search_jobs, session_jobs
 from .inbox import jobs as inbox_jobs
 from .inbox.answer_types import Bot
 from .inbox.service import automation_causes, hooks, media, outcomes, withdrawing
@@ -62,6 +62,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         photo_link.FETCH: partial(photo_link.run_job, app),
         sharepoint_link.SYNC: partial(sharepoint_link.run_job, app),
         report_link.SEND: partial(report_link.run_job, app),
+        session_jobs.SUMMARISE: session_jobs.handler(partial(summary_link.summarise, app)),
         template_link.SYNC: partial(template_link.run_job, app),
         media.SWEEP: partial(_sweep_files, app, stop),
     }
@@ -80,6 +81,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         "automation": lambda: automation_jobs.keep_firing(app.db, stop, wake[automation_causes.TOPIC]),
         "hooks": lambda: hook_jobs.Teller(app.db, app.seal, Caller()).run(stop, wake[hooks.TOPIC]),
         "search": lambda: search_jobs.keep_reading(app.db, stop, wake[inbox_filing.TOPIC]),
+        "conversations": lambda: session_jobs.keep_ending(app.db, partial(summary_link.manner, app), stop),
         "schedules": lambda: calendar.run(stop),
         "wake-ups": lambda: wakeups.listen(app.db, app.settings.direct_database_url, wakeups.waking(wake), stop),
         "heartbeat": lambda: _beat(app, stop),

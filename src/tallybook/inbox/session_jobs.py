@@ -15,10 +15,10 @@ from tallybook.core.jobs import Handler
 from tallybook.core.standing import Rhythm, again_and_again
 
 from .service import closing, sessions, summaries
+from .session_rules import SILENCE
 from .session_types import Summarise
 
 EVERY_SECONDS = 10.0
-SILENCE = timedelta(hours=24)  # as long as a customer may be answered freely
 WAITS = "Snoozed threads and conversations that are over wait"
 SUMMARISE = summaries.KIND
 

@@ -11,6 +11,7 @@ from .session_types import Ended, Facts
 
 # Stands for “until the customer writes”: later than anybody waits, and a date that every program can read.
 SOMEDAY = datetime(9999, 1, 1, tzinfo=UTC)
+SILENCE = timedelta(hours=24)  # as long as a customer may be answered freely
 LONGEST_SNOOZE = timedelta(days=366)
 MORNING = time(9)
 LONGEST_SUMMARY = 4000  # characters
