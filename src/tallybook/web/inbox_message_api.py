@@ -113,7 +113,7 @@ async def _given(request: Asked) -> Given:
     if request.headers.get("content-type", "").startswith(FORM):
         length = request.headers.get("content-length", "")
         if length.isascii() and length.isdigit() and len(length) < LONGEST_LENGTH and int(length) > MOST + ROUND_IT:
-            raise FileTooLarge("The file is larger than 10 MB.", limit=MOST)
+            raise FileTooLarge("The file is too large to be sent from here.", limit=MOST)
         form = await request.form()
         words, named = str(form.get("text", "") or form.get("caption", "")), str(form.get("key", ""))
         has_file = "file" in form or not words.strip()

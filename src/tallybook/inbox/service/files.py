@@ -73,7 +73,7 @@ async def attach(shelf: Shelf, parts: AsyncIterator[bytes], filename: str, told:
         return await _whole(draft, plain_name(filename), told)
     except TooLong as error:
         await asyncio.to_thread(draft.drop)
-        raise FileTooLarge(f"The file is larger than {shelf.most // MEGA} MB.", limit=shelf.most) from error
+        raise FileTooLarge("The file is too large to be sent from here.", limit=shelf.most) from error
     except BaseException:
         await asyncio.to_thread(draft.drop)
         raise
