@@ -128,6 +128,36 @@ class Decision(msgspec.Struct, frozen=True):
     responder: str = FAQ
 
 
+class Draft(msgspec.Struct, frozen=True):
+    """What the bot would say, and a person may send. ``stale``: the customer wrote again after what it answers."""
+
+    seq: int
+    body: str
+    at: datetime
+    responder: str
+    stale: bool
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A decision as people see it. ``draft_state`` is what ``draft_by`` did with a draft: sent or discarded."""
+
+    seq: int
+    decision: str
+    reason: str
+    at: datetime
+    responder: str
+    draft_state: str | None
+    draft_by: str | None
+
+
+class Speaks(msgspec.Struct, frozen=True):
+    """Whether the bot speaks in a thread: the business's mode, its switch there, and until when a person keeps it quiet."""
+
+    mode: Mode
+    active: bool
+    paused_until: datetime | None
+
+
 class Line(msgspec.Struct, frozen=True):
     """What somebody's list says is to be answered to a question, in ``en`` or ``he``."""
 

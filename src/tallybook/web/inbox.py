@@ -20,7 +20,7 @@ from tallybook.inbox.service import customers, sending, threads
 from tallybook.inbox.service.threads import Filter, Thread
 from tallybook.inbox.store.threads import COUNTED
 
-from . import errors, inbox_brought, inbox_desk, inbox_view, pages
+from . import errors, inbox_bot_view, inbox_brought, inbox_desk, inbox_view, pages
 from .inbox_view import BUBBLES, PAGE_SIZE, PATH, Query
 from .needs import Asked, TheApp
 from .times import Clock
@@ -52,6 +52,7 @@ class Look:
     after: str = ""
     before: str = ""
     refused: Refused | None = None
+    typed: str = ""
 
     @property
     def may_answer(self) -> bool:
@@ -150,6 +151,8 @@ async def answer(request: Asked, app: App, asked: Look, conversation_id: int | N
         context["upload_mb"] = app.settings.inbox_upload_mb
         if conversation_id is not None:
             context |= await _thread(conn, asked, conversation_id, reads=reads)
+        if context["open"] is not None:
+            context |= await inbox_bot_view.of_thread(conn, app, asked, context["open"].id, context["lines"])
         if asked.part not in {"older", "thread", "composer"}:
             context |= await _list(conn, asked)
         context["threads_waiting"] = await threads.count(conn, asked.caller, Filter.UNREAD, "")
@@ -215,7 +218,7 @@ async def _composer(conn: Conn, asked: Look, thread: Thread) -> inbox_view.Compo
     if not asked.may_answer:
         return None
     window = await sending.window_of(conn, asked.caller, thread.id)
-    drawn = inbox_view.composer(thread, window, uuid4().hex, asked.clock)
+    drawn = replace(inbox_view.composer(thread, window, uuid4().hex, asked.clock), typed=asked.typed)
     was = asked.refused
     return inbox_view.refused(drawn, was.typed, was.error, asked.clock) if was else drawn
 

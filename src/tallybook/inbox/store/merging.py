@@ -169,6 +169,7 @@ update whatsapp_conversation k set
     customer_name = coalesce(k.customer_name, g.customer_name),
     customer_wa_id = coalesce(k.customer_wa_id, g.customer_wa_id),
     is_open = k.is_open or g.is_open, bot_active = k.bot_active and g.bot_active,
+    bot_called_at = least(k.bot_called_at, g.bot_called_at),
     assigned_to = coalesce(k.assigned_to, g.assigned_to),
     team_id = case when k.assigned_to is null and k.team_id is null then g.team_id else k.team_id end,
     blocked_at = coalesce(k.blocked_at, g.blocked_at),

@@ -4,6 +4,7 @@ import { startCanned } from "./canned.js";
 import { startAttach } from "./attach.js";
 import { startComposer } from "./composer.js";
 import { startDesk } from "./desk.js";
+import { startDraft } from "./draft.js";
 import { startFrame } from "./frame.js";
 import { startInbox } from "./inbox.js";
 import { startKeys } from "./keys.js";
@@ -25,6 +26,7 @@ if (document.getElementById("list")) {
 if (document.getElementById("threads")) {
   startInbox();
   startComposer();
+  startDraft();
   startAttach();
   startDesk();
   startCanned();
