@@ -76,8 +76,9 @@ async def between(
 
 async def see(conn: Conn, caller: Caller, conversation_id: int) -> None:
     """The caller looks at a thread, and so at every note there that names them."""
-    if caller.account_id is not None:
-        await store.see(conn, caller.business_id, conversation_id, caller.account_id)
+    me = caller.account_id
+    if me is not None and await store.see(conn, caller.business_id, conversation_id, me):
+        await wake_up(conn, TOPIC, caller.business_id)
 
 
 async def unseen(conn: Conn, caller: Caller) -> set[int]:

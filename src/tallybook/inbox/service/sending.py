@@ -8,7 +8,7 @@ from tallybook.core import audit
 from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid, NotFound
-from tallybook.inbox import window
+from tallybook.inbox import canned_rules, window
 from tallybook.inbox.contents import LONGEST_TEXT, Content, Template, Text
 from tallybook.inbox.store import sending as store
 from tallybook.inbox.store import threads as threads_store
@@ -34,12 +34,14 @@ async def send(conn: Conn, caller: Caller, conversation_id: int, content: Conten
     A repeat of ``key`` in the thread returns the same id and sends nothing. What is for a thread that went into another
     by a joining goes there, and a repeat of what it was given before the joining is a repeat still. It leaves by the
     number to which the customer last wrote. Raises NotAllowed, NotFound, Invalid for a content or key of no use,
-    WindowClosed where only a template may be sent, Conflict for a key that stood for another text or a number that
-    cannot send.
+    WindowClosed where only a template may be sent, Conflict for a key that stood for another text, a number that
+    cannot send, or a place for a name that nobody filled.
     """
     require(caller, Right.ANSWER)
     checked_key(key)
     content = content.checked()
+    if not isinstance(content, Template):
+        canned_rules.require_filled(content.words)
     held = await hold(conn, caller.business_id, conversation_id)
     outgoing_key = key_of(conversation_id, key)
     now = datetime.now(UTC)

@@ -128,9 +128,9 @@ async def name(conn: Conn, business_id: int, note_id: int, accounts: Sequence[in
     await conn.execute(NAME, values)
 
 
-async def see(conn: Conn, business_id: int, conversation_id: int, me: int) -> None:
-    """Somebody looks at a thread, and sees every note in it that names them."""
-    await conn.execute(SEE, {"business_id": business_id, "id": conversation_id, "me": me})
+async def see(conn: Conn, business_id: int, conversation_id: int, me: int) -> bool:
+    """Somebody looks at a thread, and sees every note in it that names them; whether one of those is new to them."""
+    return (await conn.execute(SEE, {"business_id": business_id, "id": conversation_id, "me": me})).rowcount > 0
 
 
 async def unseen(conn: Conn, business_id: int, me: int) -> set[int]:

@@ -5,6 +5,8 @@ const PLACE = /\{[^{}\n]{1,40}\}/u;
 let shown = [];
 let at = 0;
 let asked = 0;
+let underWay = false;
+let meant = false; // Enter was pressed before the list was there
 
 const text = () => $("#text");
 const list = () => $("#canned");
@@ -12,6 +14,7 @@ const sought = () => (/^\/[^\n]{0,60}$/.test(text()?.value ?? "") ? text().value
 
 function close() {
   shown = [];
+  meant = false;
   if (list()) list().hidden = true;
   text()?.removeAttribute("aria-activedescendant");
 }
@@ -51,12 +54,17 @@ async function seek() {
   const words = sought();
   if (words === null || text().readOnly) return close();
   const turn = ++asked;
+  underWay = true;
   const answer = await call("GET", `/api/crm/threads/${$("#talk").dataset.id}/canned?q=${encodeURIComponent(words)}`);
   // Somebody who types on asks again, and an older answer must not take the newer one's place.
-  if (turn !== asked || sought() === null || !answer.ok) return;
+  if (turn !== asked) return;
+  underWay = false;
+  if (sought() === null || !answer.ok) return close();
   shown = answer.data;
   at = 0;
-  draw();
+  if (meant && shown.length) put(shown[0]);
+  else draw();
+  meant = false;
 }
 
 function put(one) {
@@ -82,8 +90,11 @@ export function startCanned() {
   });
   // Before the composer hears of it, to which Enter means something else.
   document.addEventListener("keydown", (event) => {
-    if (event.target.id !== "text" || !list() || list().hidden || event.isComposing) return;
-    if (event.key === "Escape") close();
+    if (event.target.id !== "text" || !list() || event.isComposing) return;
+    const early = event.key === "Enter" && underWay && sought() !== null;
+    if (list().hidden && !early) return;
+    if (early) meant = true;
+    else if (event.key === "Escape") close();
     else if (KEYS[event.key] && shown.length) KEYS[event.key]();
     else return;
     event.preventDefault();

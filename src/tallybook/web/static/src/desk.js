@@ -17,6 +17,15 @@ function adopt(fresh) {
   });
 }
 
+/** How many threads name the reader: beside the filters, which are never drawn anew. */
+function count(fresh) {
+  const drawn = $("#mentions-count", fresh.parentElement ?? fresh);
+  const badge = $("#mentions-count");
+  if (!drawn || !badge) return;
+  badge.textContent = drawn.textContent;
+  badge.hidden = drawn.hidden;
+}
+
 function trouble(form, words) {
   let line = $(".trouble", form);
   if (!line) {
@@ -70,7 +79,10 @@ export function startDesk() {
     event.preventDefault();
     quietly(event.target, event.submitter);
   });
-  document.addEventListener("thread-drawn", (event) => adopt(event.detail));
+  document.addEventListener("thread-drawn", (event) => {
+    adopt(event.detail);
+    count(event.detail);
+  });
   document.addEventListener("keydown", (event) => {
     walk(event);
     if (event.target.id === "note-text" && event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("#noting").requestSubmit();
