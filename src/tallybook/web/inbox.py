@@ -20,7 +20,7 @@ from tallybook.inbox.service import customers, sending, threads
 from tallybook.inbox.service.threads import Filter, Thread
 from tallybook.inbox.store.threads import COUNTED
 
-from . import errors, inbox_bot_view, inbox_brought, inbox_desk, inbox_view, pages
+from . import errors, inbox_bot_view, inbox_brought, inbox_desk, inbox_scheduled_view, inbox_view, pages
 from .inbox_view import BUBBLES, PAGE_SIZE, PATH, Query
 from .needs import Asked, TheApp
 from .times import Clock
@@ -206,6 +206,7 @@ async def _thread(conn: Conn, asked: Look, conversation_id: int, *, reads: bool)
         "earlier": earlier,
         "before": asked.before,
         "read": read,
+        **await inbox_scheduled_view.of_thread(conn, caller, thread.id),
         **await inbox_desk.of_thread(conn, asked, thread, shown, before and before[0]),
         "composer": await _composer(conn, asked, thread),
         "joining": await customers.joining(conn, caller, thread.id),

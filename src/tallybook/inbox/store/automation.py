@@ -189,6 +189,20 @@ async def runs(conn: Conn, business_id: int, sought: Sought) -> list[Run]:
     ]
 
 
+STATUSES = """
+select x.status, coalesce(max(x.name), x.status) from (
+    select s.status, s.name, s.place from lead_statuses s where s.business_id = %(business_id)s::int
+    union all select distinct l.status, null, 1000 from leads l where l.business_id = %(business_id)s::int) x
+group by x.status order by min(x.place), x.status
+"""
+
+
+async def statuses(conn: Conn, business_id: int) -> list[tuple[str, str]]:
+    """The statuses that leads of the business can have, or have, with their names."""
+    rows = await (await conn.execute(STATUSES, {"business_id": business_id})).fetchall()
+    return [(row[0], row[1]) for row in rows] or [("new", "new")]
+
+
 HOURS = "select country, week, dates from inbox_hours where business_id = %(business_id)s::int"
 SET_HOURS = f"""
 insert into inbox_hours (business_id, country, week, dates)

@@ -55,13 +55,15 @@ async function send() {
   $("#note").classList.remove("wrong");
   text.value = "";
   form().elements.key.value = newKey();
+  if (form().elements.quote) form().elements.quote.value = "";
+  if ($("#quoting")) $("#quoting").hidden = true;
   await refreshInbox();
   toEnd();
 }
 
 export function startComposer() {
   document.addEventListener("submit", (event) => {
-    if (event.target.id !== "composer") return;
+    if (event.target.id !== "composer" || event.submitter?.hasAttribute("formaction")) return;
     event.preventDefault();
     send();
   });
