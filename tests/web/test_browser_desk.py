@@ -60,7 +60,7 @@ async def test_a_thread_is_taken_labelled_noted_and_answered_from_what_is_ready_
     await page.keyboard.press("Enter")
     await expect(page.locator("#assign summary")).to_contain_text("Duma Nkosi")
     await expect(page.locator(".done-line").last).to_contain_text("Duma Nkosi took it")
-    await page.locator("#talk-%s a" % number).focus()
+    await page.locator(f"#talk-{number} a").focus()
     await page.keyboard.press("l")
     await page.keyboard.press("Enter")
     await expect(page.locator(".customer .mark-label")).to_have_text("VIP")

@@ -1,0 +1,133 @@
+"""The desk's pages and programs' ways to the same: they work without a script, and nobody does what they may not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tallybook.app import App
+from tallybook.core.businesses import Business
+from tallybook.core.callers import Role
+from tallybook.core.db import Database
+from tallybook.web import server
+from tests import world
+from tests.core.worked import rows
+from tests.web.conftest import Browser
+from tests.web.talks import NALEDI, first, say, words
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def asgi_app(app: App) -> Any:
+    return server.application(app)
+
+
+@pytest.fixture
+async def bia(db: Database, business: Business) -> world.Someone:
+    return await db.run("add", lambda conn: world.bia(conn, business))
+
+
+@pytest.fixture
+async def duma(db: Database, business: Business) -> world.Someone:
+    changes = {"login": "duma", "name": "Duma Nkosi", "role": Role.AGENT}
+    return await db.run("add", lambda conn: world.someone(conn, business, **changes))
+
+
+async def test_everything_at_the_desk_works_without_a_script(
+    browser: Browser, db: Database, business: Business, bia: world.Someone, duma: world.Someone
+) -> None:
+    await say(db, business, words("Hello"))
+    number = await first(db)
+    await browser.log_in(bia)
+    for path, empty in (("labels", "no labels yet"), ("teams", "no teams yet"), ("canned", "no canned answers yet")):
+        assert empty in (await browser.get(f"/inbox/{path}")).text
+    assert (await browser.post("/inbox/labels", {"name": HOSTILE, "colour": "red"})).status_code == 303
+    again = await browser.post("/inbox/labels", {"name": HOSTILE.upper(), "colour": "red"})
+    assert (again.status_code, "There is a label of this name already." in again.text) == (409, True)
+    assert (await browser.post("/inbox/teams", {"name": "Sales", "member": [duma.account_id]})).status_code == 303
+    for text, status in (("Hello {first name}", 303), ("Hello {nobody}", 400)):
+        form = {"shortcut": f"hi {status}", "language": "en", "text": text}
+        assert (await browser.post("/inbox/canned", form)).status_code == status
+    done = [
+        ("labels", {"label": "1"}), ("assign", {"to": "team:1"}), ("notes", {"note": HOSTILE, "key": "k"}),
+    ]  # fmt: skip
+    for path, form in done:
+        answer = await browser.post(f"/inbox/{number}/{path}", form)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/inbox/{number}")
+    page = (await browser.get(f"/inbox/{number}?team=1&label=1")).text
+    assert HOSTILE not in page
+    assert page.count("&lt;script&gt;") >= 3
+    assert "Bia Dlamini gave it to Sales" in page
+    assert "1 thread" in page
+    table = (await browser.get("/inbox/canned.csv")).content
+    files = {"file": ("answers.csv", table, "text/csv")}
+    token = {"_csrf_token": await browser.token()}
+    taken = await browser.client.post("/inbox/canned/import", data=token, files=files, headers=browser.headers)
+    assert "Taken in: 0 new, 0 changed, 1 as they were." in taken.text
+    assert (await browser.post(f"/inbox/{number}/notes/1", {"note": "Better"})).status_code == 303
+    assert "Better" in (await browser.get(f"/inbox/{number}/notes/1")).text
+    assert (await browser.post(f"/inbox/{number}/notes/1", {"remove": "1"})).status_code == 303
+    assert (await browser.post("/inbox/labels/1/remove")).status_code == 303
+    assert (await browser.post("/inbox/teams/1/remove")).status_code == 303
+    assert await rows(db, "select team_id from whatsapp_conversation") == [(None,)]
+    for path in ("labels/1/remove", "teams/1/remove", "canned/9/remove", "99/assign", "99/notes", f"{number}/labels"):
+        form = {"to": "", "note": "x", "key": "x", "label": "1"}
+        assert (await browser.post(f"/inbox/{path}", form)).status_code == 404
+
+
+async def test_programs_do_the_same(
+    browser: Browser, db: Database, business: Business, bia: world.Someone, duma: world.Someone
+) -> None:
+    await say(db, business, words("Hello"))
+    await browser.log_in(bia)
+    headers = {"x-csrftoken": await browser.token(), "accept": "application/json"}
+    thread = f"/api/crm/threads/{NALEDI}"
+
+    async def ask(method: str, path: str, status: int = 200, **body: Any) -> Any:
+        answer = await browser.client.request(method, path, json=body or None, headers=headers)
+        assert answer.status_code == status, answer.text
+        return answer.json().get("data") if answer.content else None
+
+    team = (await ask("POST", "/api/crm/teams", 201, name="Sales", members=[duma.account_id]))["id"]
+    given = await ask("POST", f"{thread}/assign", team=team)
+    assert (given["person"], given["team"]) == (None, team)
+    assert (await ask("POST", f"{thread}/assign", person=duma.account_id))["team"] == team
+    await ask("POST", f"{thread}/assign", 409, only_if_nobodys=True)
+    assert [one["person"] for one in await ask("GET", f"{thread}/assignments")] == [None, duma.name]
+    label = (await ask("POST", "/api/crm/labels", 201, name="VIP", colour="amber"))["id"]
+    assert await ask("POST", f"/api/crm/labels/{label}/threads", threads=[NALEDI]) == {"threads": 1}
+    assert (await ask("GET", f"/api/crm/threads?label={label}&team={team}"))["threads"][0]["phone"] == NALEDI
+    assert (await ask("GET", "/api/crm/threads?label=99"))["threads"] == []
+    other = (await ask("POST", "/api/crm/labels", 201, name="Big"))["id"]
+    assert await ask("POST", f"/api/crm/labels/{label}/merge", into=other) == {"threads": 1}
+    assert [one["name"] for one in await ask("GET", f"{thread}/labels")] == ["Big"]
+    assert (await ask("PUT", f"/api/crm/labels/{other}", name="Bigger", colour="red"))["threads"] == 1
+    note = await ask("POST", f"{thread}/notes", text="For @duma", key="k")
+    assert note == await ask("POST", f"{thread}/notes", text="For @duma", key="k")
+    assert note["mentions"] == [duma.account_id]
+    assert (await ask("PUT", f"/api/crm/notes/{note['id']}", text="Nobody"))["mentions"] == []
+    await ask("DELETE", f"/api/crm/notes/{note['id']}", 204)
+    assert await ask("GET", f"{thread}/notes") == []
+    answer = (await ask("POST", "/api/crm/canned", 201, language="en", shortcut="hi", text="Hi {first name}"))["id"]
+    (filled,) = await ask("GET", f"{thread}/canned?q=h")
+    assert (filled["text"], filled["missing"]) == ("Hi Naledi", [])
+    await ask("PUT", f"/api/crm/canned/{answer}", language="en", shortcut="hi", text="Hi")
+    await ask("DELETE", f"/api/crm/canned/{answer}", 204)
+    assert await ask("DELETE", f"/api/crm/labels/{other}") == {"threads": 1}
+    assert await ask("DELETE", f"/api/crm/teams/{team}") == {"threads": 1}
+    for path in ("labels/99", "teams/99", "notes/99", "canned/99", f"labels/{2**70}"):
+        await ask("DELETE", f"/api/crm/{path}", 404)
+
+
+async def test_who_only_looks_changes_nothing(browser: Browser, db: Database, business: Business, ana: Any) -> None:
+    await say(db, business, words("Hello"))
+    number = await first(db)
+    await browser.log_in(ana)
+    page = (await browser.get(f"/inbox/{number}")).text
+    assert 'id="assign"' not in page
+    assert 'id="note-pad"' not in page
+    form = {"to": "", "note": "x", "key": "x", "label": "1", "name": "x", "colour": "red"}
+    for path in (f"{number}/assign", f"{number}/notes", f"{number}/labels", "labels", "teams"):
+        assert (await browser.post(f"/inbox/{path}", form)).status_code == 403
