@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -20,7 +21,18 @@ from tallybook.inbox.service import customers, sending, threads
 from tallybook.inbox.service.threads import Filter, Thread
 from tallybook.inbox.store.threads import COUNTED
 
-from . import errors, inbox_bot_view, inbox_brought, inbox_desk, inbox_scheduled_view, inbox_view, pages
+from . import (
+    errors,
+    inbox_bot_view,
+    inbox_brought,
+    inbox_desk,
+    inbox_receipts,
+    inbox_scheduled_view,
+    inbox_signs,
+    inbox_states_view,
+    inbox_view,
+    pages,
+)
 from .inbox_view import BUBBLES, PAGE_SIZE, PATH, Query
 from .needs import Asked, TheApp
 from .times import Clock
@@ -92,7 +104,7 @@ async def thread_page(request: Asked, app: TheApp, conversation_id: FromPath[int
 async def mark_read(request: Asked, app: TheApp, conversation_id: FromPath[int]) -> Redirect:
     """Takes the badge away, and shows the thread."""
     asked = look(request)
-    thread = await _turn(app, asked, conversation_id, threads.mark_read)
+    thread = await _turn(app, asked, conversation_id, partial(inbox_receipts.mark_read, app))
     threads.tell_read(asked.caller, thread.id)
     return Redirect(asked.query.to(thread), status_code=303)
 
@@ -110,17 +122,18 @@ async def send(request: Asked, app: TheApp, conversation_id: FromPath[int]) -> R
     """Leaves what was typed to be sent. What cannot be sent is shown as it was typed, with why."""
     asked = look(request)
     form = await request.form()
-    text, key = str(form.get("text", "")), str(form.get("key", ""))
 
     async def work(conn: Conn) -> Thread:
         thread = await threads.by_number(conn, asked.caller, conversation_id)
-        await sending.send_text(conn, asked.caller, conversation_id, text, key)
+        await inbox_signs.send(conn, asked.caller, conversation_id, form)
         return thread
 
     try:
         thread = await app.db.run("send message", work)
     except (Conflict, Invalid, NotFound) as error:
-        return await answer(request, app, replace(asked, refused=Refused(text, error)), conversation_id)
+        return await answer(
+            request, app, replace(asked, refused=Refused(str(form.get("text", "")), error)), conversation_id
+        )
     return Redirect(asked.query.to(thread), status_code=303)
 
 
@@ -148,11 +161,15 @@ async def answer(request: Asked, app: App, asked: Look, conversation_id: int | N
 
     async def work(conn: Conn) -> dict[str, Any]:
         context: dict[str, Any] = {"query": asked.query, "view": inbox_view, "open": None, "lost": None, "read": False}
+        context |= {"states": inbox_states_view, "may_put": asked.may_answer}
         context["upload_mb"] = app.settings.inbox_upload_mb
         if conversation_id is not None:
             context |= await _thread(conn, asked, conversation_id, reads=reads)
         if context["open"] is not None:
             context |= await inbox_bot_view.of_thread(conn, app, asked, context["open"].id, context["lines"])
+            context |= await inbox_signs.of_thread(conn, app, request, asked, context["open"])
+        if context["read"]:
+            await inbox_receipts.show(conn, app, asked.caller, context["open"].id)
         if asked.part not in {"older", "thread", "composer"}:
             context |= await _list(conn, asked)
         context["threads_waiting"] = await threads.count(conn, asked.caller, Filter.UNREAD, "")
@@ -211,6 +228,7 @@ async def _thread(conn: Conn, asked: Look, conversation_id: int, *, reads: bool)
         "composer": await _composer(conn, asked, thread),
         "joining": await customers.joining(conn, caller, thread.id),
         "may_tidy": may(caller, Right.REVIEW),
+        **await inbox_states_view.of_thread(conn, caller, thread),
     }
 
 

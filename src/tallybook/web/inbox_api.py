@@ -15,7 +15,7 @@ from tallybook.core.errors import Invalid
 from tallybook.inbox.service import customers, threads
 from tallybook.inbox.service.threads import Bubble, Filter, Listed, Thread
 
-from . import inbox_view
+from . import inbox_receipts, inbox_view
 from .answers import Ok, ok
 from .needs import Asked, TheApp
 
@@ -103,9 +103,9 @@ async def list_threads(
 ) -> Ok[ThreadsPage]:
     """The threads, the newest first, one for each customer.
 
-    ``show`` is ``all``, ``unread``, ``mine``, ``unassigned``, ``closed``, ``mentions`` or ``blocked``; ``q`` is a part
-    of a name, or a phone or a part of one in any format; ``team`` and ``label`` are numbers of them. A page holds 50;
-    give its ``after`` to get the next. 400 for what means nothing.
+    ``show`` is ``all``, ``unread``, ``mine``, ``unassigned``, ``closed``, ``snoozed``, ``mentions`` or ``blocked``;
+    ``q`` is a part of a name, or a phone or a part of one in any format; ``team`` and ``label`` are numbers of them. A
+    page holds 50; give its ``after`` to get the next. 400 for what means nothing.
     """
     require(request.user, Right.SEE)
     if show and show not in set(Filter):
@@ -154,7 +154,7 @@ async def mark_read(request: Asked, app: TheApp, thread_id: FromPath[str]) -> Ok
 
     async def work(conn: Conn) -> Thread:
         thread = await threads.thread(conn, request.user, thread_id)
-        return await threads.mark_read(conn, request.user, thread.id)
+        return await inbox_receipts.mark_read(app, conn, request.user, thread.id)
 
     thread = await app.db.run("mark thread read", work)
     threads.tell_read(request.user, thread.id)

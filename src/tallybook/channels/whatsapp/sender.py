@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import httpx
 
@@ -76,6 +76,11 @@ class WhatsAppSender:
                 raise Unreachable("WhatsApp gave no answer.") from error
             raise OutcomeUnknown("WhatsApp took the message and gave no answer.") from error
         return outcome_of(answer.status_code, answer.headers, content)
+
+    async def show_typing(self, account: str, about: str) -> None:
+        """Shows a customer for some seconds that somebody answers ``about``, which marks it as read. Raises as send."""
+        body: Any = {"read": {"about": about, "typing": True}}  # as it is when it comes from the outbox
+        await self.send(Outgoing(self.name, account, "", "", body))
 
     async def aclose(self) -> None:
         """Closes the connections; a later send opens new ones."""

@@ -11,6 +11,7 @@ import { startKeys } from "./keys.js";
 import { startList } from "./list.js";
 import { startLive } from "./live.js";
 import { startBeside } from "./beside.js";
+import { startSigns } from "./signs.js";
 import { startReview } from "./review.js";
 import { startTimes } from "./times.js";
 
@@ -28,6 +29,7 @@ if (document.getElementById("threads")) {
   startComposer();
   startDraft();
   startAttach();
+  startSigns();
   startDesk();
   startCanned();
 }
