@@ -104,8 +104,8 @@ def sentence(rule: Rule | Draft, names: Names, words: NullTranslations, locale: 
     """A rule as people say it: when, and if, then. Pure."""
     parts = [_when(rule, names, words, locale), *_and(rule.conditions, names, words)]
     say = words.gettext
-    when = say("When {what}").replace("{what}", say(" and ").join(parts))
-    then = say("then {what}").replace("{what}", say(" and ").join(_then(rule, names, words)))
+    when = say(N_("When {what}")).replace("{what}", say(N_(" and ")).join(parts))
+    then = say(N_("then {what}")).replace("{what}", say(N_(" and ")).join(_then(rule, names, words)))
     return f"{when}, {then}."
 
 
@@ -116,15 +116,15 @@ def _when(rule: Rule | Draft, names: Names, words: NullTranslations, locale: str
             kinds = {AnyMessage: "any", FirstMessage: "first", InsideHours: "open", OutsideHours: "closed"}
             return say(STARTS[kinds[type(rule.trigger)]])
         case Keyword(words=wanted):
-            return say("a customer writes {words}").replace("{words}", _any(wanted, words))
+            return say(N_("a customer writes {words}")).replace("{words}", _any(wanted, words))
         case Daily(at=at, weekdays=days):
-            text = say("it is {time} on {days}").replace("{time}", at)
+            text = say(N_("it is {time} on {days}")).replace("{time}", at)
             return text.replace("{days}", weekdays(days, locale))
         case LabelPut(label=label):
-            return say("the label {label} is put on").replace("{label}", f"“{names.labels.get(label, '?')}”")
+            return say(N_("the label {label} is put on")).replace("{label}", f"“{names.labels.get(label, '?')}”")
         case StatusEntered(status=status):
             told = f"“{names.statuses.get(status, status)}”"
-            return say("a lead comes to {status}").replace("{status}", told)
+            return say(N_("a lead comes to {status}")).replace("{status}", told)
         case _:
             return _when_time(rule.trigger, words)
 
@@ -132,15 +132,15 @@ def _when(rule: Rule | Draft, names: Names, words: NullTranslations, locale: str
 def _when_time(trigger: Silence | Reminder, words: NullTranslations) -> str:
     say = words.gettext
     if isinstance(trigger, Silence):
-        text = say("nobody answered the customer for {time}") if trigger.of == "us" else say(
-            "the customer has not answered for {time}")  # fmt: skip
+        us, them = N_("nobody answered the customer for {time}"), N_("the customer has not answered for {time}")
+        text = say(us if trigger.of == "us" else them)
         return text.replace("{time}", span(trigger.hours * HOUR, words))
-    spans = say(" and ").join(span(one, words) for one in sorted(set(trigger.minutes), reverse=True))
-    return say("an appointment is {time} away").replace("{time}", spans)
+    spans = say(N_(" and ")).join(span(one, words) for one in sorted(set(trigger.minutes), reverse=True))
+    return say(N_("an appointment is {time} away")).replace("{time}", spans)
 
 
 def _any(wanted: Sequence[str], words: NullTranslations) -> str:
-    return words.gettext(" or ").join(f"“{one}”" for one in wanted)
+    return words.gettext(N_(" or ")).join(f"“{one}”" for one in wanted)
 
 
 def _and(conditions: Conditions, names: Names, words: NullTranslations) -> list[str]:
@@ -148,17 +148,17 @@ def _and(conditions: Conditions, names: Names, words: NullTranslations) -> list[
     found = []
     if conditions.labels:
         told = _any([names.labels.get(one, "?") for one in conditions.labels], words)
-        found.append(say("the thread has the label {label}").replace("{label}", told))
+        found.append(say(N_("the thread has the label {label}")).replace("{label}", told))
     if conditions.without:
         told = _any([names.labels.get(one, "?") for one in conditions.without], words)
-        found.append(say("it has not the label {label}").replace("{label}", told))
+        found.append(say(N_("it has not the label {label}")).replace("{label}", told))
     if conditions.statuses:
         told = _any([names.statuses.get(one, one) for one in conditions.statuses], words)
-        found.append(say("the lead is at {status}").replace("{status}", told))
+        found.append(say(N_("the lead is at {status}")).replace("{status}", told))
     if conditions.accounts:
-        found.append(say("it came to {number}").replace("{number}", _any(conditions.accounts, words)))
+        found.append(say(N_("it came to {number}")).replace("{number}", _any(conditions.accounts, words)))
     if conditions.hours:
-        found.append(say("we are open") if conditions.hours == "open" else say("we are closed"))
+        found.append(say(N_("we are open")) if conditions.hours == "open" else say(N_("we are closed")))
     return found
 
 
@@ -166,18 +166,18 @@ def _then(rule: Rule | Draft, names: Names, words: NullTranslations) -> list[str
     say, actions = words.gettext, rule.actions
     found = []
     if actions.text:
-        found.append(say("send {text}").replace("{text}", f"“{actions.text}”"))
+        found.append(say(N_("send {text}")).replace("{text}", f"“{actions.text}”"))
     if actions.template:
-        told = say("send the template {name} where a text may not be sent") if actions.text else say(
-            "send the template {name}")  # fmt: skip
+        alone, instead = N_("send the template {name}"), N_("send the template {name} where a text may not be sent")
+        told = say(instead if actions.text else alone)
         found.append(told.replace("{name}", f"“{actions.template.name}”"))
     if actions.label is not None:
         told = f"“{names.labels.get(actions.label, '?')}”"
-        found.append(say("put the label {label} on it").replace("{label}", told))
+        found.append(say(N_("put the label {label} on it")).replace("{label}", told))
     if actions.assign_to is not None:
-        found.append(say("give it to {name}").replace("{name}", names.people.get(actions.assign_to, "?")))
+        found.append(say(N_("give it to {name}")).replace("{name}", names.people.get(actions.assign_to, "?")))
     if actions.hand_over:
-        found.append(say("hand it over to a person"))
+        found.append(say(N_("hand it over to a person")))
     if actions.webhook:
-        found.append(say("tell other programs"))
+        found.append(say(N_("tell other programs")))
     return found
