@@ -93,10 +93,12 @@ async def post_message(
     404 outside the business, 409 where the customer may not be written to.
     """
     require(request.user, Right.ANSWER)
+    if not 0 <= wait <= LONGEST_WAIT:
+        raise Invalid("The wait is a number of seconds from 0 to 30.")
     given = await _given(request)
     thread = await app.db.run("find thread", lambda conn: threads.thread(conn, request.user, thread_id))
     message_id = await _send(request, app, thread.id, given)
-    status, reason = await _came(app, request.user.business_id, message_id, min(max(wait, 0.0), LONGEST_WAIT))
+    status, reason = await _came(app, request.user.business_id, message_id, wait)
     if status == Delivery.FAILED:
         raise ProviderError(reason or "The message was not sent.", id=message_id, key=given.key)
     if status in NOT_YET and wait > 0:
