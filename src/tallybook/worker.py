@@ -29,10 +29,11 @@ from .core.jobs import Held
 from .core.outcomes import Became
 from .core.schedules import Schedule
 from .core.sending import Post
-from .inbox import automation_jobs, hook_jobs, search_jobs, session_jobs
+from .core.withdrawing import Claimed
+from .inbox import automation_jobs, broadcast_jobs, hook_jobs, search_jobs, session_jobs
 from .inbox import jobs as inbox_jobs
 from .inbox.answer_types import Bot
-from .inbox.service import automation_causes, hooks, media, outcomes, withdrawing
+from .inbox.service import automation_causes, broadcasts, consent, hooks, media, outcomes, withdrawing
 from .inbox.service import filing as inbox_filing
 from .monitor import jobs as monitor_jobs
 from .monitor import register_jobs, statistics_jobs, validity_jobs
@@ -42,7 +43,10 @@ from .monitor.service.importing import DECIDE
 from .projects_file import MonitorEntry, read_projects_file
 
 RETENTION = "core.retention"
-TOPICS = (jobs.TOPIC, receive.TOPIC, outbox.TOPIC, inbox_filing.TOPIC, hooks.TOPIC, media.WAKE, automation_causes.TOPIC)
+TOPICS = (
+    jobs.TOPIC, receive.TOPIC, outbox.TOPIC, inbox_filing.TOPIC, hooks.TOPIC,
+    broadcasts.TOPIC, media.WAKE, automation_causes.TOPIC,
+)  # fmt: skip
 BEAT_SECONDS = 5.0
 AGAIN_SECONDS = 2.0
 LOOK_SECONDS = 10.0
@@ -68,7 +72,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
     }
     files = whatsapp_files(app.settings, app.db, app.seal)
     calendar = Calendar(app)
-    post = Post(app.senders, tell=_hear, stands=withdrawing.stands)
+    post = Post(app.senders, tell=_hear, stands=_stands)
     tasks: dict[str, Callable[[], Awaitable[None]]] = {
         "bridge": lambda: monitor_jobs.Keeper(app.db, Watching(app).current).run(stop),
         "jobs": lambda: jobs.run_jobs(app.db, handlers, stop, wake[jobs.TOPIC]),
@@ -79,6 +83,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
             app.db, partial(_bot, app), stop, wake[inbox_filing.TOPIC], app.model
         ),
         "automation": lambda: automation_jobs.keep_firing(app.db, stop, wake[automation_causes.TOPIC]),
+        "broadcasts": lambda: broadcast_jobs.keep_broadcasting(app.db, stop, wake[broadcasts.TOPIC]),
         "hooks": lambda: hook_jobs.Teller(app.db, app.seal, Caller()).run(stop, wake[hooks.TOPIC]),
         "search": lambda: search_jobs.keep_reading(app.db, stop, wake[inbox_filing.TOPIC]),
         "conversations": lambda: session_jobs.keep_ending(app.db, partial(summary_link.manner, app), stop),
@@ -201,6 +206,11 @@ async def _hear(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
     """Each module hears what became of what it sent, and knows its own."""
     await feedback.told(conn, business_id, became)
     await outcomes.told(conn, business_id, became)
+
+
+async def _stands(conn: Conn, business_id: int, claimed: Claimed) -> str | None:
+    """Why a message of the inbox no longer stands; None where it does, or is no message of the inbox."""
+    return await consent.stands(conn, business_id, claimed) or await withdrawing.stands(conn, business_id, claimed)
 
 
 async def _sweep(stop: asyncio.Event, held: Held) -> None:

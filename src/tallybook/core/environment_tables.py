@@ -228,6 +228,8 @@ NEVER: Mapping[str, str] = {
         ),
         "what customers wrote: production's alone, and personal",
     ),
+    **dict.fromkeys(("broadcasts", "broadcast_recipients"), _WAITING),
+    **dict.fromkeys(("contact_consents", "consent_words"), "what customers said to production, and personal"),
     **dict.fromkeys(("hooks", "hook_events"), "who is told by production: it would be told twice"),
     "drop_photos": "photos: production's alone, and personal",
     "message_files": "photos: production's alone, and personal",

@@ -308,6 +308,17 @@ APPOINTMENT = Key("appointments", "appointments_asked_key", ("business_id", "key
 INBOX_MODEL_DAY = Key(
     "inbox_model_days", "inbox_model_days_pkey", ("business_id", "day"), "one business's use of the model on one day"
 )
+CONSENT = Key(
+    "contact_consents", "contact_consents_cause_key", ("business_id", "contact_id", "cause"), "one word on marketing"
+)
+CONSENT_WORDS = Key("consent_words", "consent_words_pkey", ("business_id",), "words of one business")
+BROADCAST = Key("broadcasts", "broadcasts_asked_key", ("business_id", "key"), "requests for one broadcast")
+BROADCAST_RECIPIENT = Key(
+    "broadcast_recipients",
+    "broadcast_recipients_pkey",
+    ("business_id", "broadcast_id", "contact_id"),
+    "one recipient of one broadcast",
+)
 HOOK = Key("hooks", "hooks_name_key", ("business_id", "name"), "webhooks of one name")
 HOOK_EVENT = Key(
     "hook_events", "hook_events_event_key", ("business_id", "hook_id", "event_key"), "one event that one webhook is told"

@@ -14,7 +14,8 @@ from tallybook.core.arrivals import Arrived
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.messages import Stored
-from tallybook.inbox import rules, template_rules
+from tallybook.inbox import broadcast_rules, rules, template_rules
+from tallybook.inbox.broadcast_rules import Preference
 from tallybook.inbox.hook_events import Event, Kind
 from tallybook.inbox.rules import Read
 from tallybook.inbox.rules_identity import Move, moves
@@ -26,7 +27,7 @@ from tallybook.inbox.store.numbers import hold
 from tallybook.inbox.template_types import News
 from tallybook.inbox.types import Customer, Filed, Place, Said
 
-from . import automation_causes, changes, hooks, media, moving, people, reports, template_news
+from . import automation_causes, changes, consent, hooks, media, moving, people, reports, template_news
 
 TOPIC = "inbox"
 TOLD_ONE_BY_ONE = 100  # messages of a batch: of a large one only the numbers are logged
@@ -43,6 +44,7 @@ class Batch:
     moves: list[Move]
     arrived: list[Arrived]
     news: list[News]
+    preferences: list[Preference]
 
 
 class Inbox:
@@ -50,7 +52,13 @@ class Inbox:
 
     def read(self, stored: Sequence[Stored]) -> Batch:
         """What these messages say. Pure."""
-        return Batch(rules.read(stored), moves(stored), arrivals.arrived(stored), template_rules.news(stored))
+        return Batch(
+            rules.read(stored),
+            moves(stored),
+            arrivals.arrived(stored),
+            template_rules.news(stored),
+            broadcast_rules.preferences(stored),
+        )
 
     async def file(self, conn: Conn, business: Business, batch: Batch) -> list[Filed]:
         """Files a batch in the caller's transaction. What is in a thread already does nothing again."""
@@ -67,6 +75,7 @@ class Inbox:
         await changes.apply(conn, business.id, [rules.dated(one, now) for one in told.changes], reactions)
         await reports.apply(conn, business.id, [rules.dated(one, now) for one in told.reports])
         await template_news.hear(conn, business.id, batch.news, now)
+        await consent.told(conn, business, batch.preferences)
         return filed
 
 
@@ -98,6 +107,7 @@ async def _file(conn: Conn, business: Business, said: list[Said]) -> list[Filed]
     heard = {row.said.message_id: row.said.type for row in rows if row.said.counts}
     await automation_causes.heard(conn, business.id, [(one[0], heard[one[2]]) for one in saved if one[2] in heard])
     await hooks.filed(conn, business.id, created, saved, new)
+    await consent.heard(conn, business.id, new, contacts)
     await _tell_back(conn, business.id, conversations.values())
     ids = sorted(one.id for one in conversations.values())
     return [Filed(ids, sorted(created), [one[:2] for one in saved], skipped)]

@@ -14,13 +14,13 @@ from tallybook.core.errors import Conflict
 from tallybook.core.messages import Outgoing
 from tallybook.core.wakeups import wake_up
 from tallybook.inbox import window
-from tallybook.inbox.contents import Content
+from tallybook.inbox.contents import Content, Template
 from tallybook.inbox.store import sending as store
 from tallybook.inbox.store.sending import Held, New
 from tallybook.inbox.types import Source
 from tallybook.inbox.window import Times, Window
 
-from . import hooks
+from . import consent, hooks
 from .filing import TOPIC
 
 ANSWERED = frozenset({"whatsapp"})  # the channels by which somebody can be answered
@@ -30,10 +30,12 @@ CHANNELS_WITH_RECEIPTS = frozenset({"whatsapp"})
 class Why(enum.StrEnum):
     """Why something cannot be sent to a customer now, in words for a person."""
 
+    BLOCKED = "This customer is blocked: nothing can be sent to them."
     CHANNEL = "Answers cannot be sent through a number of this kind."
     NOBODY = "Nothing is known of this customer by which they could be written to."
     NO_NUMBER = "The number to which the customer wrote is not one of this business any more."
     NO_ACCESS = "The number has no access token. An admin can give it one with `tallybook channel add`."
+    OPTED_OUT = "They said that they want no more marketing messages."
     WINDOW = "More than 24 hours have passed since the customer wrote: only a template can be sent."
 
 
@@ -50,16 +52,24 @@ def refuse(why: Why) -> Conflict:
 
 async def may_leave(conn: Conn, business_id: int, held: Held, content: Content, now: datetime) -> Why | None:
     """Why it cannot be sent to the thread's customer now; None where it can."""
-    if held.channel not in ANSWERED:
-        return Why.CHANNEL
-    if held.to is None:
-        return Why.NOBODY
+    reasons = (
+        (held.is_blocked, Why.BLOCKED),
+        (held.channel not in ANSWERED, Why.CHANNEL),
+        (held.to is None, Why.NOBODY),
+    )
+    first = next((why for holds, why in reasons if holds), None)
+    if first is not None:
+        return first
     known = await channel_accounts.listed(conn, business_id)
     number = next((one for one in known if (one.channel, one.account) == (held.channel, held.account)), None)
     if number is None or not number.has_token:
         return Why.NO_NUMBER if number is None else Why.NO_ACCESS
     if content.free and not (await window_of(conn, business_id, held, now)).open:
         return Why.WINDOW
+    if isinstance(content, Template) and await consent.is_held(
+        conn, business_id, held.id, (content.name, content.language)
+    ):
+        return Why.OPTED_OUT
     return None
 
 

@@ -15,7 +15,7 @@ from tallybook.inbox.store import reports
 from tallybook.inbox.store import sending as store
 from tallybook.inbox.types import CHANNELS
 
-from . import hooks, signs
+from . import consent, hooks, signs
 
 TOPIC = "inbox"
 
@@ -33,4 +33,5 @@ async def told(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
     if early:
         await reports.raise_to(conn, business_id, early)
     await hooks.heard(conn, business_id, keys)
+    await consent.refused_of(conn, business_id, keys)
     await wake_up(conn, TOPIC, business_id)

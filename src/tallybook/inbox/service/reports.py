@@ -11,7 +11,7 @@ from tallybook.core.outbox import Report as Settled
 from tallybook.inbox.store import reports as store
 from tallybook.inbox.types import Delivery, Place, Report
 
-from . import hooks, outcomes
+from . import consent, hooks, outcomes
 from .signs import REACTION
 
 STATES = {
@@ -31,6 +31,8 @@ async def apply(conn: Conn, business_id: int, reports: Sequence[Report]) -> None
         await _settle(conn, business_id, one)
     found = await store.raise_to(conn, business_id, reports)
     await hooks.raised(conn, business_id, found)
+    failed = [(one.channel, one.account, one.about) for one in reports if one.status is Delivery.FAILED]
+    await consent.refused_at(conn, business_id, failed)
     # A reaction is no message: none will come for its report.
     messages = [one for one in reports if not one.ours.startswith(REACTION)]
     early = [one for one in messages if (one.channel, one.account, one.about) not in found]
