@@ -16,6 +16,7 @@ LONGEST_SNOOZE = timedelta(days=366)
 MORNING = time(9)
 LONGEST_SUMMARY = 4000  # characters
 LONGEST_ASKED = 160
+TWO_HOURS, TWO_DAYS = 120, 2880  # in minutes
 SUNDAY, MONDAY = 6, 0
 WEEK_BEGINS = {"he": SUNDAY}
 
@@ -58,14 +59,16 @@ def is_useful(until: datetime, now: datetime) -> bool:
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "customer": "customer", "bot": "bot", "automation": "automation", "human": "team", "system": "system",
-        "counts": "Messages: {counts}; {minutes} min.", "asked": "First asked: “{asked}”", "labels": "Labels: {labels}",
+        "counts": "Messages: {counts}; {long}.", "min": "{n} min", "h": "{n} h", "d": "{n} d",
+        "asked": "First asked: “{asked}”", "labels": "Labels: {labels}",
         Ended.SILENCE: "The customer fell silent; last to write: {last}.",
         Ended.PERSON: "Closed by {who}; last to write: {last}.",
         Ended.JOINED: "Another thread of the customer came behind it; last to write: {last}.",
     },
     "he": {
         "customer": "לקוח", "bot": "בוט", "automation": "אוטומציה", "human": "צוות", "system": "מערכת",
-        "counts": "הודעות: {counts}; {minutes} דק׳.", "asked": "שאלה ראשונה: „{asked}”", "labels": "תוויות: {labels}",
+        "counts": "הודעות: {counts}; {long}.", "min": "{n} דק׳", "h": "{n} שע׳", "d": "{n} ימ׳",
+        "asked": "שאלה ראשונה: „{asked}”", "labels": "תוויות: {labels}",
         Ended.SILENCE: "הלקוח הפסיק לכתוב; הודעה אחרונה: {last}.",
         Ended.PERSON: "נסגר על ידי {who}; הודעה אחרונה: {last}.",
         Ended.JOINED: "שיחה אחרת של הלקוח צורפה אחריה; הודעה אחרונה: {last}.",
@@ -81,14 +84,22 @@ def local_summary(facts: Facts, ended: Ended, who: str, locale: str) -> str:
     words = _WORDS.get(locale, _WORDS["en"])
     by = {name: getattr(facts.counts, name) for name in facts.counts.__struct_fields__}
     counts = " · ".join(f"{words[name]} {count}" for name, count in by.items() if count or name == "customer")
-    minutes = round((facts.ended_at - facts.started_at).total_seconds() / 60)
-    lines = [words["counts"].format(counts=counts, minutes=max(minutes, 1))]
+    unit, number = _length(facts.ended_at - facts.started_at)
+    lines = [words["counts"].format(counts=counts, long=words[unit].format(n=number))]
     if asked := shortened(facts.asked, LONGEST_ASKED):
         lines.append(words["asked"].replace("{asked}", asked))
     if facts.labels:
         lines.append(words["labels"].replace("{labels}", ", ".join(facts.labels)))
     lines.append(words[ended].replace("{last}", words.get(facts.last, facts.last)).replace("{who}", who))
     return "\n".join(lines)[:LONGEST_SUMMARY]
+
+
+def _length(lasted: timedelta) -> tuple[str, int]:
+    """How long something took, in minutes, hours or days, whichever is short to say."""
+    minutes = max(round(lasted.total_seconds() / 60), 1)
+    if minutes < TWO_HOURS:
+        return "min", minutes
+    return ("h", round(minutes / 60)) if minutes < TWO_DAYS else ("d", round(minutes / 1440))
 
 
 def shortened(text: str, longest: int) -> str:

@@ -45,6 +45,7 @@ FILTERS = {
     "mine": N_("Mine"),
     "unassigned": N_("Nobody’s"),
     "closed": N_("Closed"),
+    "snoozed": N_("Snoozed"),
 }
 DAYS = (N_("Today"), N_("Yesterday"))
 NO_NAME = N_("Somebody without a name")

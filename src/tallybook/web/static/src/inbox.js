@@ -3,6 +3,7 @@ import htmx from "htmx.org";
 import { Idiomorph } from "idiomorph/dist/idiomorph.esm.js";
 import { $, $$, fragment } from "./dom.js";
 import { meant, walk } from "./keys.js";
+import { STATE_KEYS, keepChosen } from "./chosen.js";
 import { DESK_KEYS } from "./unfold.js";
 
 const AT_END = 80; // pixels from the end of a thread that still count as its end
@@ -42,6 +43,7 @@ function count(text, unread) {
 }
 
 function markCurrent() {
+  keepChosen();
   for (const row of rows()) {
     const link = row.querySelector("a");
     if (row.dataset.id === open()) link.setAttribute("aria-current", "true");
@@ -192,6 +194,7 @@ const KEYS = {
   u: () => $("#turn")?.requestSubmit(),
   r: () => $("#text")?.focus(),
   ...DESK_KEYS,
+  ...STATE_KEYS,
 };
 
 function startInboxKeys() {

@@ -13,4 +13,5 @@ export const DESK_KEYS = {
   a: () => unfold("assign", "button.item"),
   l: () => unfold("label", "button.item, a"),
   n: () => unfold("note-pad", "textarea"),
+  z: () => unfold("snooze", "button.item:not(.narrow-only)"),
 };
