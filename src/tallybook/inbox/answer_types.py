@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 import msgspec
 
@@ -151,11 +151,67 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Speaks(msgspec.Struct, frozen=True):
-    """Whether the bot speaks in a thread: the business's mode, its switch there, and until when a person keeps it quiet."""
+    """Whether the bot speaks in a thread: the business's mode, its switch there, and until when a person is there."""
 
     mode: Mode
     active: bool
     paused_until: datetime | None
+
+
+class BoardDay(msgspec.Struct, frozen=True):
+    """How the bursts of a day ended; ``day`` None is of a whole period.
+
+    ``median`` and ``p95`` are how long those waited for their decision that were not met with silence.
+    """
+
+    day: date | None
+    bursts: int
+    answered: int
+    drafted: int
+    handed_over: int
+    suppressed: int
+    median: timedelta | None
+    p95: timedelta | None
+
+    @property
+    def asked(self) -> int:
+        """Those in which the bot was to answer."""
+        return self.bursts - self.suppressed
+
+    @property
+    def rate(self) -> float | None:
+        """The part of those that it answered or drafted, from 0 to 1; None where there were none."""
+        return (self.answered + self.drafted) / self.asked if self.asked else None
+
+
+class Why(msgspec.Struct, frozen=True):
+    """A reason, and how many bursts ended for it."""
+
+    decision: str
+    reason: str
+    count: int
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """What a customer asked and nobody knew an answer to."""
+
+    conversation_id: int
+    at: datetime
+    text: str
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A decision in a list, with the customer's name."""
+
+    conversation_id: int
+    seq: int
+    decision: str
+    reason: str
+    at: datetime
+    asked_at: datetime | None
+    responder: str
+    draft_state: str | None
+    name: str
 
 
 class Line(msgspec.Struct, frozen=True):

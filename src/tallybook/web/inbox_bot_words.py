@@ -70,6 +70,8 @@ AROUND = (
     N_("the model gave nothing that may be sent: {}"),
 )
 LINE = N_("Bot: {what}, because {why}")
+PERIODS = {1: N_("Today"), 7: N_("7 days"), 30: N_("30 days"), 90: N_("90 days")}
+SECONDS, MINUTES = N_("{n} s"), N_("{n} min")
 SENT_BY, THROWN_BY = N_("{name} sent it"), N_("{name} threw it away")
 # Errors that these pages may show.
 ERRORS = (
@@ -77,6 +79,12 @@ ERRORS = (
     N_("The draft is another one now. Look at it again."),
     N_("The customer has written again since this was drafted. Edit it, or throw it away."),
     N_("Somebody has answered the customer since this was drafted."), N_("This draft was sent already."),
+    N_("This question has an answer already."), N_("There is no such answer."),
+    N_("Nothing was changed: the file has rows that cannot be used."),
+    N_("Choose a file first."),
+    N_("There is no question."), N_("There is no answer."), N_("The question is longer than 500 characters."),
+    N_("The answer is longer than 1,999 characters."), N_("It holds a character that cannot be shown."),
+    N_("The question has no word by which it could be told from others."),
 )  # fmt: skip
 _KNOWN = frozenset(REASONS)
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeAlias
 
 import msgspec
 
 from tallybook.core import audit
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
-from tallybook.core.errors import NotFound
+from tallybook.core.errors import Conflict, NotFound
 from tallybook.inbox import responder
 from tallybook.inbox.answer_types import Answer, Bot, Burst, Choice, Heard, Kept, Line, Mode
 from tallybook.inbox.store import answers
 from tallybook.inbox.store import faq as store
 
-WHO = "command line"
 NEAREST = 3
+Who: TypeAlias = tuple[str, int | None]  # by name, and by account
+WHO: Who = ("command line", None)
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -83,7 +85,7 @@ def compared(kept: Sequence[Kept], lines: Sequence[Line]) -> Preview:
     return Preview(added, changed, len(lines) - len(added) - len(changed))
 
 
-async def write(conn: Conn, business: Business, lines: Sequence[Line]) -> Imported:
+async def write(conn: Conn, business: Business, lines: Sequence[Line], who: Who = WHO) -> Imported:
     """Writes lines down, each with its place in the record. May be repeated, and run by several."""
     before = {change.before.id: change.before for change in (await look(conn, business, lines)).changed}
     added, changed = await store.write(conn, business.id, lines)
@@ -91,7 +93,7 @@ async def write(conn: Conn, business: Business, lines: Sequence[Line]) -> Import
     for action, numbers in (("answer.added", added), ("answer.changed", changed)):
         for number in numbers:
             was = _told(before[number]) if number in before else None
-            await audit.record(conn, business.id, WHO, None, action, "answer", str(number), was, now[number])
+            await audit.record(conn, business.id, *who, action, "answer", str(number), was, now[number])
     return Imported(len(added), len(changed), len(lines) - len(added) - len(changed))
 
 
@@ -103,14 +105,26 @@ async def one(conn: Conn, business: Business, number: int) -> Kept:
     return kept
 
 
-async def remove(conn: Conn, business: Business, shown: Kept) -> None:
+async def change(conn: Conn, business: Business, number: int, line: Line, who: Who, *, active: bool) -> None:
+    """Has an answer be another one, or be given no more. Raises NotFound, Conflict where its question has an answer."""
+    before = await one(conn, business, number)
+    kept = Kept(number, line.language, line.question, line.answer, active)
+    if kept == before:
+        return
+    if not await store.change(conn, business.id, kept):
+        raise Conflict("This question has an answer already.")
+    was, now = _told(before) | {"given": before.active}, _told(kept) | {"given": active}
+    await audit.record(conn, business.id, *who, "answer.changed", "answer", str(number), was, now)
+
+
+async def remove(conn: Conn, business: Business, shown: Kept, who: Who = WHO) -> None:
     """Takes out an answer that somebody was shown. Raises NotFound where it is gone."""
     kept = await one(conn, business, shown.id)
     await store.remove(conn, business.id, kept.id)
-    await audit.record(conn, business.id, WHO, None, "answer.removed", "answer", str(kept.id), _told(kept))
+    await audit.record(conn, business.id, *who, "answer.removed", "answer", str(kept.id), _told(kept))
 
 
-def _told(kept: Kept) -> dict[str, str]:
+def _told(kept: Kept) -> dict[str, str | bool]:
     return {"language": kept.language, "question": kept.question, "answer": kept.answer}
 
 

@@ -67,7 +67,7 @@ class _Reader:
         for row in sheet.rows[after:]:
             cells = [row.cells[columns[name]] if columns[name] < len(row.cells) else "" for name in COLUMNS]
             if any(cell != "" for cell in cells):
-                told = self._take(_line(*cells), row.number)
+                told = self._take(line_of(*cells), row.number)
                 self.wrong += [Wrong(sheet.name, row.number, told)] if told else []
         return True
 
@@ -108,7 +108,7 @@ def _header(rows: Sequence[Row]) -> tuple[int, Mapping[str, int]] | None:
     return None
 
 
-def _line(question: Cell, answer: Cell, language: Cell) -> Line | str:
+def line_of(question: Cell, answer: Cell, language: Cell) -> Line | str:
     """What a row says, or why it cannot be used."""
     if not isinstance(question, str | int | float) or not isinstance(answer, str | int | float):
         return NO_TEXT

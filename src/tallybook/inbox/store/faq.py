@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tallybook.core import arrays, keys
+import msgspec
+from psycopg.errors import UniqueViolation
+
+from tallybook.core import arrays, keys, violations
 from tallybook.core.db import Conn
 from tallybook.inbox.answer_types import Kept, Line
 
@@ -44,6 +47,25 @@ async def write(conn: Conn, business_id: int, lines: Sequence[Line]) -> tuple[li
     }  # fmt: skip
     written = await (await conn.execute(WRITE, values)).fetchall()
     return [number for number, new in written if new], [number for number, new in written if not new]
+
+
+CHANGE = """
+update inbox_answers set language = %(language)s::text, question = %(question)s::text, answer = %(answer)s::text,
+    active = %(active)s::bool
+where business_id = %(business_id)s::int and id = %(id)s::bigint
+"""
+
+
+async def change(conn: Conn, business_id: int, kept: Kept) -> bool:
+    """Has an answer be as it is given here; False where another one stands for its question."""
+    try:
+        async with conn.transaction():
+            await conn.execute(CHANGE, msgspec.structs.asdict(kept) | {"business_id": business_id})
+    except UniqueViolation as error:
+        if violations.read(error).constraint != keys.INBOX_QUESTION.constraint:
+            raise
+        return False
+    return True
 
 
 REMOVE = "delete from inbox_answers where business_id = %(business_id)s::int and id = %(id)s::bigint"

@@ -1,0 +1,154 @@
+"""What the bot knows, kept by people: questions and answers listed, added, changed, taken out, and as files."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.datastructures import UploadFile
+from litestar.params import FromPath
+from litestar.response import Redirect, Stream
+
+from tallybook.app import App
+from tallybook.core.callers import Caller, Right, require
+from tallybook.core.db import Conn
+from tallybook.core.errors import Conflict, Invalid, NotFound, TallybookError, TooLarge
+from tallybook.core.sheets import MAX_BYTES
+from tallybook.core.table_files import Rows, Table
+from tallybook.inbox import naming, responder
+from tallybook.inbox.answer_types import Kept, Line
+from tallybook.inbox.service import faq, faq_lists
+from tallybook.inbox.service.faq import Who
+
+from . import errors, pages
+from .downloads import download, kind_of
+from .inbox_bot import BOT, frame
+from .needs import Asked, TheApp
+
+PATH = f"{BOT}/answers"
+MAX_SEARCH = 100
+MOST_SHOWN = 200
+WRONG_SHOWN = 20
+
+
+def _who(request: Asked) -> Who:
+    """Who keeps the answers. Raises NotAllowed: what stands here is said to every customer."""
+    require(request.user, Right.LEAD)
+    return (request.user.name, request.user.account_id)
+
+
+@get(PATH, include_in_schema=False)
+async def answers_page(request: Asked, app: TheApp) -> Response[str]:
+    """The questions and answers, those with the words that are sought."""
+    require(request.user, Right.SEE)
+    return await _show(request, app, None, {})
+
+
+async def _show(
+    request: Asked, app: App, error: TallybookError | None, typed: dict[str, str], wrong: list[str] | None = None
+) -> Response[str]:
+    business, values = request.user.business, request.query_params
+    search = values.get("q", "").replace("\0", "")[:MAX_SEARCH]
+
+    async def work(conn: Conn) -> tuple[list[Kept], dict[str, Any]]:
+        return await faq.listed(conn, business), await frame(conn, app, request)
+
+    kept, context = await app.db.run("list answers", work)
+    found = [one for one in kept if search.casefold() in f"{one.question} {one.answer}".casefold()]
+    say = pages.clock_of(request).words
+    context |= {
+        "kept": found[:MOST_SHOWN], "count": len(found), "all": len(kept), "search": search, "path": PATH,
+        "typed": {"question": values.get("ask", "")[: faq_lists.LONGEST_QUESTION], "answer": ""} | typed,
+        "trouble": say.gettext(error.message) if error else None, "wrong": wrong or [],
+        "done": [naming.number(one) or 0 for one in values.get("done", "").split("-")][:3] if "done" in values else [],
+    }  # fmt: skip
+    return pages.page(request, "inbox/bot_answers.html", context, errors.status_of(error) if error else 200)
+
+
+def line_of(form: Any) -> Line:
+    """A question and its answer as somebody typed them; its language is that of its letters. Raises Invalid."""
+    question, answer = str(form.get("question", "")), str(form.get("answer", ""))
+    line = faq_lists.line_of(question, answer, responder.language_of(question))
+    if isinstance(line, str):
+        raise Invalid(line)
+    return line
+
+
+@post(PATH, include_in_schema=False)
+async def add(request: Asked, app: TheApp) -> Response[Any]:
+    """Writes an answer down. One that its question has already is not changed by that."""
+    who, form = _who(request), await request.form()
+    business = request.user.business
+
+    async def work(conn: Conn) -> None:
+        line = line_of(form)
+        if any(
+            (one.language, one.question) == (line.language, line.question) for one in await faq.listed(conn, business)
+        ):
+            raise Conflict("This question has an answer already.")
+        await faq.write(conn, business, [line], who)
+
+    try:
+        await app.db.run("add answer", work)
+    except (Conflict, Invalid) as error:
+        typed = {name: str(form.get(name, "")) for name in ("question", "answer")}
+        return await _show(request, app, error, typed)
+    return Redirect(PATH, status_code=303)
+
+
+@post(PATH + "/{number:int}", include_in_schema=False)
+async def change(request: Asked, app: TheApp, number: FromPath[int]) -> Response[Any]:
+    """Changes an answer, takes it out, or has it be given no more."""
+    who, form = _who(request), await request.form()
+    business, known = request.user.business, naming.number(str(number))
+    if known is None:
+        raise NotFound("There is no such answer.")
+
+    async def work(conn: Conn) -> None:
+        if form.get("remove"):
+            await faq.remove(conn, business, await faq.one(conn, business, known), who)
+        else:
+            await faq.change(conn, business, known, line_of(form), who, active=bool(form.get("given")))
+
+    try:
+        await app.db.run("change answer", work)
+    except (Conflict, Invalid) as error:
+        return await _show(request, app, error, {})
+    return Redirect(PATH, status_code=303)
+
+
+@post(f"{PATH}/file", include_in_schema=False)
+async def take_file(request: Asked, app: TheApp) -> Response[Any]:
+    """Adds and changes what a file says, all of it or nothing. What it does not say stays."""
+    who, file = _who(request), (await request.form()).get("file")
+    if not isinstance(file, UploadFile) or not file.filename:
+        return await _show(request, app, Invalid("Choose a file first."), {})
+    try:
+        read = faq_lists.read(await file.read(MAX_BYTES + 1))
+    except (Invalid, TooLarge) as error:
+        return await _show(request, app, error, {})
+    if read.wrong:
+        lines = [f"{one.sheet} {one.row}: {one.reason}".strip() for one in read.wrong[:WRONG_SHOWN]]
+        return await _show(
+            request, app, Invalid("Nothing was changed: the file has rows that cannot be used."), {}, lines
+        )
+    business = request.user.business
+    done = await app.db.run("write answers", lambda conn: faq.write(conn, business, read.lines, who))
+    return Redirect(f"{PATH}?done={done.added}-{done.changed}-{done.known}", status_code=303)
+
+
+@get([f"{PATH}.csv", f"{PATH}.xlsx"], include_in_schema=False)
+async def give_file(request: Asked, app: TheApp) -> Stream:
+    """All answers, in the columns that the import reads."""
+    require(request.user, Right.SEE)
+    caller: Caller = request.user
+    kind = kind_of(request.scope["path"])
+    return await download(app, kind, "answers", lambda conn: Table("Answers", faq_lists.COLUMNS, _rows(conn, caller)))
+
+
+async def _rows(conn: Conn, caller: Caller) -> AsyncGenerator[Rows, None]:
+    yield [(one.question, one.answer, one.language) for one in await faq.listed(conn, caller.business)]
+
+
+HANDLERS = [answers_page, add, change, take_file, give_file]
