@@ -92,7 +92,8 @@ class Bubble(msgspec.Struct, frozen=True):
     """A message of a thread. ``said_at`` is the provider's time, by which it is shown; ``created_at`` when we saw it.
 
     ``late``: something said after it was there before it. ``quotes`` are the words of the message that it answers, None
-    where it answers none that is here. ``media``: it is more than words. ``reactions`` are the emojis put on it.
+    where it answers none that is here. ``media``: it is more than words.
+    ``reactions`` are the emojis put on it, ``our_reaction`` ours among them.
     """
 
     id: int
@@ -111,3 +112,4 @@ class Bubble(msgspec.Struct, frozen=True):
     reactions: list[str]
     edited: bool
     media_url: str | None
+    our_reaction: str | None = None

@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody
 
 from tallybook.core.callers import Right, require
 from tallybook.core.db import Conn
-from tallybook.core.errors import Invalid
+from tallybook.core.errors import NotFound
 from tallybook.inbox import template_rules as rules
 from tallybook.inbox.contents import Choice, Content, Interactive, Text
 from tallybook.inbox.service import reacting, receipts, sending, templates, threads
@@ -184,7 +184,7 @@ async def who_read(request: Asked, app: TheApp, thread_id: FromPath[str]) -> Ok[
 
 def _number(message_id: int) -> int:
     if not 0 < message_id < 2**63:
-        raise Invalid("This is not the number of a message.")
+        raise NotFound("There is no such message.")
     return message_id
 
 

@@ -19,7 +19,9 @@ select m.id, m.seq, m.body, m.direction, m.source, m.message_type, m.status, m.s
     m.media_url is not null or m.message_type = any(%(media)s::text[]), m.failed_reason,
     array(select r.emoji from message_reactions r where r.business_id = {_HIDDEN} and r.channel = m.channel
         and r.account = m.account and r.about = m.provider_message_id and r.emoji <> '' order by r.at, r.who),
-    m.edited_at is not null, m.media_url
+    m.edited_at is not null, m.media_url, (
+        select r.emoji from message_reactions r where r.business_id = {_HIDDEN} and r.channel = m.channel
+        and r.account = m.account and r.about = m.provider_message_id and r.who = '' and r.emoji <> '')
 from (
     select * from whatsapp_message x where x.business_id = {_HIDDEN} and x.conversation_id = %(conversation_id)s::bigint
     and (x.said_at, x.seq) < (
