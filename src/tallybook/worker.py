@@ -33,7 +33,7 @@ from .core.withdrawing import Claimed
 from .inbox import automation_jobs, broadcast_jobs, hook_jobs, search_jobs, session_jobs
 from .inbox import jobs as inbox_jobs
 from .inbox.answer_types import Bot
-from .inbox.service import automation_causes, broadcasts, consent, hooks, media, outcomes, withdrawing
+from .inbox.service import automation_causes, blocking, broadcasts, consent, hooks, media, outcomes, withdrawing
 from .inbox.service import filing as inbox_filing
 from .monitor import jobs as monitor_jobs
 from .monitor import register_jobs, statistics_jobs, validity_jobs
@@ -210,6 +210,8 @@ async def _hear(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
 
 async def _stands(conn: Conn, business_id: int, claimed: Claimed) -> str | None:
     """Why a message of the inbox no longer stands; None where it does, or is no message of the inbox."""
+    if why := await blocking.stands(conn, business_id, claimed):
+        return why
     return await consent.stands(conn, business_id, claimed) or await withdrawing.stands(conn, business_id, claimed)
 
 

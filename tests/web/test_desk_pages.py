@@ -77,6 +77,29 @@ async def test_everything_at_the_desk_works_without_a_script(
         assert (await browser.post(f"/inbox/{path}", form)).status_code == 404
 
 
+async def test_a_customer_is_blocked_and_heard_again(
+    browser: Browser, db: Database, business: Business, duma: world.Someone
+) -> None:
+    await say(db, business, words("Hello"))
+    number = await first(db)
+    await browser.log_in(duma)
+    assert (await browser.post(f"/inbox/{number}/block", {"reason": HOSTILE})).status_code == 303
+    page = (await browser.get(f"/inbox/{number}?show=blocked")).text
+    assert "Blocked by Duma Nkosi" in page
+    assert HOSTILE not in page
+    assert "This customer is blocked: nothing can be sent to them." in page
+    assert f'id="talk-{number}"' in page
+    assert f'id="talk-{number}"' not in (await browser.get("/inbox")).text
+    refused = await browser.post(f"/inbox/{number}/send", {"text": "Hi", "key": "k"})
+    assert (refused.status_code, "This customer is blocked" in refused.text) == (409, True)
+    assert (await browser.post(f"/inbox/{number}/unblock")).status_code == 303
+    assert f'id="talk-{number}"' in (await browser.get("/inbox")).text
+    headers = {"x-csrftoken": await browser.token(), "accept": "application/json"}
+    for what, is_blocked in (("block", True), ("unblock", False)):
+        answer = await browser.client.post(f"/api/crm/threads/{NALEDI}/{what}", json={}, headers=headers)
+        assert answer.json()["data"] == {"conversation_id": number, "is_blocked": is_blocked}
+
+
 async def test_programs_do_the_same(
     browser: Browser, db: Database, business: Business, bia: world.Someone, duma: world.Someone
 ) -> None:

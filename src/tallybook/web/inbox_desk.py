@@ -11,7 +11,7 @@ from uuid import uuid4
 from tallybook.core.callers import Caller, Right, may
 from tallybook.core.db import Conn
 from tallybook.inbox.desk_types import Assignment, Note
-from tallybook.inbox.service import assigning, labels, notes, teams
+from tallybook.inbox.service import assigning, blocking, labels, notes, teams
 from tallybook.inbox.service.threads import Bubble, Thread
 from tallybook.inbox.store import teams as teams_store
 
@@ -79,5 +79,6 @@ async def of_thread(
         "all_labels": await labels.names(conn, caller),
         "own_labels": (await labels.on(conn, caller, [thread.id])).get(thread.id, []),
         "note_key": uuid4().hex,
+        "blocked": await blocking.blocked(conn, caller, thread.id),
         "may_answer": may(caller, Right.ANSWER),
     }

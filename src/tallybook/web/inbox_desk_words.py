@@ -5,6 +5,7 @@ from __future__ import annotations
 from tallybook.core.marking import N_
 
 ERRORS = (
+    N_("A reason has at most 500 characters."),
     N_("A name is missing, too long, or has a character that cannot be shown."),
     N_("There is no such colour."),
     N_("A text has 1 to 4,096 characters."),

@@ -226,6 +226,8 @@ class Composer:
 def composer(thread: Thread, window: Window, key: str, clock: Clock) -> Composer:
     """The composer of a thread, open or closed."""
     say = clock.words.gettext
+    if thread.is_blocked:
+        return Composer(key, say(inbox_words.BLOCKED), "", soon=False)
     if thread.channel not in ANSWERED:
         return Composer(key, say(inbox_words.NOT_ANSWERED), "", soon=False)
     if window.until is None:

@@ -51,6 +51,7 @@ DAYS = (N_("Today"), N_("Yesterday"))
 NO_NAME = N_("Somebody without a name")
 CLOSED = N_("More than 24 hours have passed since the customer wrote: only a template can be sent.")
 NEVER_OPEN = N_("The customer has not written to this number: only a template can be sent.")
+BLOCKED = N_("This customer is blocked: nothing can be sent to them.")
 NOT_ANSWERED = N_("Answers cannot be sent through a number of this kind.")
 UNTIL = N_("Can be answered freely until {time}")
 # Errors that this page may show.

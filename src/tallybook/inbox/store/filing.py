@@ -43,7 +43,7 @@ class Tracked(msgspec.Struct, frozen=True):
 class Conversation(msgspec.Struct, frozen=True):
     """A thread once it is written, locked until the transaction ends. ``previous_at`` is its clock before this.
 
-    ``is_back``: it was closed or snoozed until now.
+    ``is_back``: it was closed or snoozed until now. ``is_blocked``: what its customer writes waits for nobody.
     """
 
     id: int
@@ -54,6 +54,7 @@ class Conversation(msgspec.Struct, frozen=True):
     number: str
     lead_id: int | None
     is_back: bool
+    is_blocked: bool
 
 
 IDS = """
@@ -62,8 +63,8 @@ from generate_series(1, %(count)s::int)
 """
 # A customer wrote live after the thread was put away, or, where it was not, after all they wrote before. What was said
 # earlier is late or a repeat, and like history and what we say ourselves it reopens nothing.
-_ANEW = """coalesce(excluded.wrote_at >= greatest(c.closed_at, c.snoozed_at), excluded.wrote_at > c.wrote_at,
-        excluded.inbound > 0)"""
+_ANEW = """(c.blocked_at is null and coalesce(excluded.wrote_at >= greatest(c.closed_at, c.snoozed_at),
+        excluded.wrote_at > c.wrote_at, excluded.inbound > 0))"""
 _BEGINS = f"(not c.session_open and {_ANEW})"
 # The one statement by which a thread is found or made. Clocks only move on, each for what it is about: what we say
 # moves no customer's clock. What the list shows is the newest that was said. Where a run of conversation begins,
@@ -79,7 +80,8 @@ from unnest(%(ids)s::bigint[], %(keys)s::text[], %(contacts)s::bigint[],
     %(accounts)s::text[], %(bodies)s::text[], %(types)s::text[], %(sources)s::text[], %(providers)s::text[],
     %(wrote_at)s::timestamptz[]) as u (id, key, contact_id, number, name, wa_id, lead_id, messages, inbound)
 on conflict {keys.CONVERSATION.target} do update set
-    last_seq = c.last_seq + excluded.last_seq, inbound = c.inbound + excluded.inbound,
+    last_seq = c.last_seq + excluded.last_seq,
+    inbound = c.inbound + case when c.blocked_at is null then excluded.inbound else 0 end,
     previous_message_at = c.last_message_at,
     last_message_at = greatest(c.last_message_at, excluded.last_message_at),
     last_customer_message_at = greatest(c.last_customer_message_at, excluded.last_customer_message_at),
@@ -110,7 +112,7 @@ on conflict {keys.CONVERSATION.target} do update set
         then excluded.last_source else c.last_source end,
     updated_at = now()
 returning c.id, c.canonical_key, c.last_seq, c.inbound, c.previous_message_at, c.customer_number, c.lead_id,
-    c.back_at is not distinct from now()
+    c.back_at is not distinct from now(), c.blocked_at is not null
 """
 
 
@@ -185,12 +187,12 @@ select %(business_id)s::int, u.conversation_id, u.to_number,
     case when u.source = 'customer' then 'in' else 'out' end, u.body, u.type,
     case when u.source = 'customer' then 'received' else 'sent' end, u.provider, u.external,
     case when u.past then least(u.said_at, now()) else clock_timestamp() end, u.source, nullif(u.quotes, ''), u.lead_id,
-    u.seq, u.said_at, u.late, u.channel, u.account, u.message_id, u.source = 'customer' and not u.past
+    u.seq, u.said_at, u.late, u.channel, u.account, u.message_id, u.source = 'customer' and not u.past and not u.blocked
 from unnest(%(conversations)s::bigint[], %(numbers)s::text[], %(bodies)s::text[], %(types)s::text[],
     %(providers)s::text[], %(external)s::text[], %(past)s::bool[], %(sources)s::text[], %(quotes)s::text[],
     %(seqs)s::bigint[], %(said_at)s::timestamptz[], %(late)s::bool[], %(channels)s::text[], %(accounts)s::text[],
-    %(messages)s::bigint[], %(leads)s::bigint[]) as u (conversation_id, to_number, body, type, provider,
-    external, past, source, quotes, seq, said_at, late, channel, account, message_id, lead_id)
+    %(messages)s::bigint[], %(leads)s::bigint[], %(blocked)s::bool[]) as u (conversation_id, to_number, body, type,
+    provider, external, past, source, quotes, seq, said_at, late, channel, account, message_id, lead_id, blocked)
 returning id, conversation_id, message_id
 """
 
@@ -213,6 +215,7 @@ async def save(conn: Conn, business_id: int, rows: Sequence[Row]) -> list[tuple[
             "types": arrays.texts([one.type for one in said]),
             "providers": arrays.texts([PROVIDERS[one.channel] for one in said]),
             "past": arrays.truths(one.past for one in said),
+            "blocked": arrays.truths(row.conversation.is_blocked for row in rows),
             "sources": arrays.texts([one.source for one in said]),
             "quotes": arrays.texts([one.quotes for one in said]),
             "seqs": arrays.numbers(row.seq for row in rows),

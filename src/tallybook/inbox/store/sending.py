@@ -24,6 +24,7 @@ class Held(msgspec.Struct, frozen=True):
     number: str
     phone: str | None
     user_id: str | None
+    is_blocked: bool = False
 
     @property
     def to(self) -> str | None:
@@ -37,7 +38,7 @@ HOLD = """
 select c.id, c.channel, c.account, c.customer_number, p.phone, (
     select i.value from contact_identities i
     where i.business_id = c.business_id and i.contact_id = c.contact_id and i.kind = 'user_id'
-    order by i.added_at desc, i.value limit 1)
+    order by i.added_at desc, i.value limit 1), c.blocked_at is not null
 from whatsapp_conversation c join contacts p on p.business_id = c.business_id and p.id = c.contact_id
 where c.business_id = %(business_id)s::int and c.id = %(id)s::bigint
 for update of c
