@@ -25,7 +25,12 @@ TABLES = {
     "Photos": "message_files",
     "Review lock": "qa_photo_reviews",
     "Alarms": "alarms",
+    "Threads": "whatsapp_conversation",
+    "Conversations": "whatsapp_conversation",
+    "Messages of a thread": "whatsapp_message",
+    "Decisions": "reply_decisions",
 }
+CHECKS = {"Messages of a thread": "whatsapp_message_status_known", "Decisions": "reply_decisions_decision_known"}
 BY_COLUMN = ("Deliveries", "Jobs", "Outgoing messages")
 CHECK = "select pg_get_constraintdef(oid) from pg_constraint where conname = %s and contype = 'c'"
 
@@ -48,9 +53,9 @@ def test_every_part_is_drawn() -> None:
     assert set(SECTIONS) == set(TABLES)
 
 
-@pytest.mark.parametrize("section", [*BY_COLUMN, "Alarms", "Photos"])
+@pytest.mark.parametrize("section", [*BY_COLUMN, "Alarms", "Photos", *CHECKS])
 async def test_the_states_drawn_are_those_the_database_allows(conn: Conn, section: str) -> None:
-    allowed = await check(conn, f"{TABLES[section]}_state_known")
+    allowed = await check(conn, CHECKS.get(section, f"{TABLES[section]}_state_known"))
     assert states(section) == set(re.findall(r"'(\w+)'", allowed))
 
 
@@ -60,7 +65,7 @@ async def test_each_check_that_is_named_exists(conn: Conn, section: str) -> None
         await check(conn, name)
 
 
-@pytest.mark.parametrize("section", ["Messages", "Reviews", "Review lock"])
+@pytest.mark.parametrize("section", ["Messages", "Reviews", "Review lock", "Threads", "Conversations"])
 async def test_states_without_a_column_are_told_apart_by_the_columns_named(conn: Conn, section: str) -> None:
     told = dict(re.findall(r"^\| ([a-z ]+) \| `(.+)` \|$", SECTIONS[section], re.MULTILINE))
     assert states(section) == {state.replace(" ", "_") for state in told}
