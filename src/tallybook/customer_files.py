@@ -17,6 +17,7 @@ from .core.jobs import Held
 from .core.messages import Outgoing
 from .core.updates import hash_in_hex
 from .inbox.service import media
+from .inbox.service.erasing import Places
 from .inbox.service.media import Shelf, Take, Unfetched
 from .inbox.store import media as store
 from .inbox.store.media import Copy
@@ -30,6 +31,11 @@ ON_ITS_WAY = "The file is still on its way to WhatsApp."
 def folder(settings: Settings) -> Path:
     """Where the environment's files are kept, each under the hash of what it holds."""
     return settings.data_dir / "inbox" / settings.env
+
+
+def erased(settings: Settings) -> Places:
+    """Where something of somebody who is forgotten may lie on the disk."""
+    return Places(folder(settings), settings.spool_dir)
 
 
 def shelf(settings: Settings) -> Shelf:

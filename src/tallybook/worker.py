@@ -33,7 +33,17 @@ from .core.withdrawing import Claimed
 from .inbox import automation_jobs, broadcast_jobs, hook_jobs, search_jobs, session_jobs
 from .inbox import jobs as inbox_jobs
 from .inbox.answer_types import Bot
-from .inbox.service import automation_causes, blocking, broadcasts, consent, hooks, media, outcomes, withdrawing
+from .inbox.service import (
+    automation_causes,
+    blocking,
+    broadcasts,
+    consent,
+    erasing,
+    hooks,
+    media,
+    outcomes,
+    withdrawing,
+)
 from .inbox.service import filing as inbox_filing
 from .monitor import jobs as monitor_jobs
 from .monitor import register_jobs, statistics_jobs, validity_jobs
@@ -69,6 +79,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         session_jobs.SUMMARISE: session_jobs.handler(partial(summary_link.summarise, app)),
         template_link.SYNC: partial(template_link.run_job, app),
         media.SWEEP: partial(_sweep_files, app, stop),
+        erasing.KIND: partial(erasing.run_job, customer_files.erased(app.settings)),
     }
     files = whatsapp_files(app.settings, app.db, app.seal)
     calendar = Calendar(app)

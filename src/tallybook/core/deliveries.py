@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from . import ingest, refusals
+from . import forgotten, ingest, refusals
 from .businesses import Business
 from .channel import Webhook
 from .db import Conn, Database
@@ -118,7 +118,8 @@ class _Batch:
 
     async def _absorb(self, conn: Conn, business: Business, incomings: list[Incoming]) -> Absorbed[Any]:
         filing = self.entry.filing
-        absorbed = await ingest.absorb(conn, business, incomings, filing.handler)
+        left = await forgotten.without(conn, business.id, incomings)
+        absorbed = await ingest.absorb(conn, business, left, filing.handler)
         if absorbed.new or absorbed.edited or absorbed.parked:
             await wake_up(conn, filing.topic, business.id)
         return absorbed

@@ -1,0 +1,200 @@
+"""SQL of forgetting somebody: all that hangs on them at once, then whatever else names them, a stretch at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from psycopg.types.json import Jsonb
+
+from tallybook.core import arrays, keys
+from tallybook.core.db import Conn
+from tallybook.inbox.personal import AUDIT, HOLDINGS
+
+from .whole import Whole
+
+LOCK = """
+select c.id from contacts c where c.business_id = %(business_id)s::int and c.id = any(%(contacts)s::bigint[])
+order by c.id for update
+"""
+LOCK_THREADS = """
+select t.id from whatsapp_conversation t where t.business_id = %(business_id)s::int
+    and t.id = any(%(threads)s::bigint[]) order by t.canonical_key for update
+"""
+FILES = """
+select coalesce(array_agg(distinct f.sha256), '{}') from inbox_files f
+join whatsapp_message m on m.business_id = f.business_id and m.id = f.message_id
+where f.business_id = %(business_id)s::int and m.conversation_id = any(%(threads)s::bigint[]) and f.sha256 is not null
+"""
+_KEY = r"sha256(convert_to(concat_ws(E'\x1f', {}), 'UTF8'))"
+_CORE = next(one for one in HOLDINGS if one.table == "messages")
+TOMBSTONES = f"""
+insert into forgotten_messages (business_id, key_sha256)
+select distinct %(business_id)s::int, {_KEY.format("t.channel, t.scope, t.external_id")}
+from messages t where t.business_id = %(business_id)s::int and {_CORE.where}
+union
+select %(business_id)s::int, {_KEY.format("m.channel, m.account, m.provider_message_id")} from whatsapp_message m
+where m.business_id = %(business_id)s::int and m.conversation_id = any(%(threads)s::bigint[])
+    and m.provider_message_id is not null
+on conflict {keys.FORGOTTEN_MESSAGE.target} do nothing
+"""
+# The record says that something was done, by whom and when, and no longer what.
+EMPTY_AUDIT = f"""
+update audit_log t set before = null, after = null
+where t.business_id = %(business_id)s::int and (t.before is not null or t.after is not null) and {AUDIT.where}
+"""
+BOUNDS = """
+select coalesce((select max(d.id) from deliveries d), 0),
+    coalesce((select max(a.id) from audit_log a where a.business_id = %(business_id)s::int), 0)
+"""
+BEGIN = """
+insert into erasures (business_id, who, account_id, needles, plan, counts)
+values (%(business_id)s::int, %(who)s, %(account_id)s, %(needles)s, %(plan)s, %(counts)s) returning id
+"""
+
+
+class Needles(msgspec.Struct, frozen=True):
+    """What somebody is known by, as it is sought in what does not hang on them; ``files`` are hashes in hex."""
+
+    ids: list[str]
+    names: list[str]
+    files: list[str]
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """How far deliveries and the record were gone through, and how far there is to go."""
+
+    deliveries: int
+    deliveries_to: int
+    audit: int
+    audit_to: int
+
+
+async def hold(conn: Conn, one: Whole) -> None:
+    """Nobody joins them, or files anything for them, until the transaction ends."""
+    await conn.execute(LOCK, one.values)
+    await conn.execute(LOCK_THREADS, one.values)
+
+
+async def files(conn: Conn, one: Whole) -> list[bytes]:
+    """The hashes of the files in their threads."""
+    row = await (await conn.execute(FILES, one.values)).fetchone()
+    return [bytes(sha256) for sha256 in row[0]] if row else []
+
+
+async def bounds(conn: Conn, business_id: int) -> Plan:
+    """What is there by now: what comes later is not looked at."""
+    ((deliveries, audit),) = await (await conn.execute(BOUNDS, {"business_id": business_id})).fetchall()
+    return Plan(0, deliveries, 0, audit)
+
+
+async def take_away(conn: Conn, one: Whole) -> None:
+    """Takes away all that is theirs, and sees to it that no message of theirs comes back. The caller holds them."""
+    await conn.execute(TOMBSTONES, one.values)
+    await conn.execute(EMPTY_AUDIT, one.values)
+    for holding in HOLDINGS:
+        if holding.goes:
+            TAKE = holding.taken  # noqa: N806 - one of a fixed few
+            await conn.execute(TAKE, one.values)
+
+
+async def begin(  # noqa: PLR0917 - the columns, in their order
+    conn: Conn, business_id: int, who: str, account_id: int | None, needles: Needles, plan: Plan, counts: dict[str, int]
+) -> int:
+    """Writes down what is still to be gone through; the number of the erasure."""
+    values = {
+        "business_id": business_id, "who": who[:100], "account_id": account_id, "counts": Jsonb(counts),
+        "needles": Jsonb(msgspec.to_builtins(needles)), "plan": Jsonb(msgspec.to_builtins(plan)),
+    }  # fmt: skip
+    ((number,),) = await (await conn.execute(BEGIN, values)).fetchall()
+    return int(number)
+
+
+HELD = """
+select e.needles, e.plan from erasures e
+where e.business_id = %(business_id)s::int and e.id = %(id)s::bigint and e.done_at is null for update
+"""
+MOVE = """
+update erasures set plan = %(plan)s where business_id = %(business_id)s::int and id = %(id)s::bigint
+"""
+DONE = """
+update erasures set needles = null, plan = null, done_at = now(), counts = counts || %(counts)s
+where business_id = %(business_id)s::int and id = %(id)s::bigint
+"""
+
+
+async def held(conn: Conn, business_id: int, number: int) -> tuple[Needles, Plan] | None:
+    """What is still to be gone through, held; None where all of it was."""
+    row = await (await conn.execute(HELD, {"business_id": business_id, "id": number})).fetchone()
+    return (msgspec.convert(row[0], Needles), msgspec.convert(row[1], Plan)) if row else None
+
+
+async def move(conn: Conn, business_id: int, number: int, plan: Plan) -> None:
+    values: dict[str, Any] = {"business_id": business_id, "id": number, "plan": Jsonb(msgspec.to_builtins(plan))}
+    await conn.execute(MOVE, values)
+
+
+async def done(conn: Conn, business_id: int, number: int, counts: dict[str, int]) -> None:
+    """All was gone through: nothing by which they were known is kept."""
+    await conn.execute(DONE, {"business_id": business_id, "id": number, "counts": Jsonb(counts)})
+
+
+# The hash stays, so that the very same body is never taken for a new one. What waits is filed first, and then is
+# of somebody new.
+EMPTY_DELIVERIES = """
+update deliveries d set body = '', state = 'done', done_at = coalesce(d.done_at, now()),
+    reason = case when d.state = 'parked' then 'emptied: it named somebody who was forgotten' else d.reason end
+where d.id > %(above)s::bigint and d.id <= %(upto)s::bigint and d.state <> 'waiting'
+    and d.channel in ('whatsapp', 'gateway', 'unreadable')
+    and exists (select from unnest(%(needles)s::bytea[]) n where position(n in d.body) > 0)
+    and (exists (select from channel_accounts a where a.business_id = %(business_id)s::int
+            and position(convert_to(a.account, 'UTF8') in d.body) > 0)
+        or not exists (select from channel_accounts a where position(convert_to(a.account, 'UTF8') in d.body) > 0))
+"""
+EMPTY_NAMED = """
+update audit_log a set before = null, after = null,
+    subject_id = case when a.subject_id like any(%(patterns)s::text[]) then 'forgotten' else a.subject_id end
+where a.business_id = %(business_id)s::int and a.id > %(above)s::bigint and a.id <= %(upto)s::bigint
+    and concat(a.subject_id, ' ', a.before::text, ' ', a.after::text) like any(%(patterns)s::text[])
+"""
+EMPTY_VIOLATIONS = """
+update constraint_violations v set existing = null, key_masked = null
+where concat(v.key_masked, ' ', v.existing::text) like any(%(patterns)s::text[])
+"""
+DROP_JOBS = """
+delete from jobs j where j.business_id = %(business_id)s::int and j.kind <> %(kind)s::text
+    and concat(j.key, ' ', j.args::text) like any(%(patterns)s::text[])
+"""
+
+
+async def empty_deliveries(conn: Conn, business_id: int, needles: Needles, above: int, upto: int) -> int:
+    """Empties the bodies of a stretch of deliveries that name them; how many. Those of others' numbers are others'."""
+    values = {
+        "business_id": business_id,
+        "above": above,
+        "upto": upto,
+        "needles": arrays.hexes(one.encode() for one in needles.ids),
+    }
+    return (await conn.execute(EMPTY_DELIVERIES, values)).rowcount
+
+
+async def empty_named(conn: Conn, business_id: int, needles: Needles, above: int, upto: int) -> int:
+    """Empties what a stretch of the record says of them anywhere; how many entries."""
+    values = {"business_id": business_id, "above": above, "upto": upto, "patterns": _patterns(needles)}
+    return (await conn.execute(EMPTY_NAMED, values)).rowcount
+
+
+async def empty_others(conn: Conn, business_id: int, needles: Needles, kind: str) -> None:
+    """Empties what refused rows say of them, and drops jobs that name them, but for those of a kind."""
+    await conn.execute(EMPTY_VIOLATIONS, {"patterns": _patterns(needles)})
+    await conn.execute(DROP_JOBS, {"business_id": business_id, "kind": kind, "patterns": _patterns(needles)})
+
+
+def _patterns(needles: Needles) -> str:
+    """Ids anywhere; a name only where it is the whole of a value."""
+    whole = [f'%"{_escaped(one)}"%' for one in needles.names]
+    return arrays.texts([f"%{_escaped(one)}%" for one in needles.ids] + whole)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
