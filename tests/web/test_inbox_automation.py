@@ -78,7 +78,7 @@ async def test_an_empty_page_offers_three_rules_and_one_of_them_is_kept(
     answer = await browser.post("/inbox/automation", RULE | {"do": "on"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/inbox/automation")
     page = (await browser.get("/inbox/automation")).text
-    assert "When a customer writes “price” or “מחיר”, then send “Hello {name}”." in page
+    assert "When a customer writes “price” or “מחיר”, then send “Hello {name}”" in page
     assert 'aria-checked="true"' in page
     ((number, active),) = await rows(db, "select id, active from automation_rules")
     assert active

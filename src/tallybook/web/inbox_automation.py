@@ -126,7 +126,7 @@ async def _form(request: Asked, app: App, form: Form, status: int = 200) -> Resp
     trouble = clock.words.gettext(form.trouble) if form.trouble else ""
     context |= {
         "typed": form.typed, "tried": form.tried, "trouble": trouble, "starts": said.STARTS,
-        "may_lead": may(caller, Right.LEAD), "days": [said.weekdays([one], clock.locale) for one in range(7)],
+        "may_lead": may(caller, Right.LEAD), "days": [(one, said.weekdays([one], clock.locale)) for one in said.week(clock.locale)],
         "spans": [(one, said.span(one, clock.words)) for one in said.MINUTES], "next": forms.NEXT,
     }  # fmt: skip
     return pages.page(request, "inbox/rule.html", context, status)

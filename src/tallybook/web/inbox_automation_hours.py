@@ -23,6 +23,7 @@ from . import errors, pages
 from . import inbox_automation_form as forms
 from .inbox_automation import PATH as AUTOMATION
 from .inbox_automation import typed_in
+from .inbox_automation_words import week
 from .needs import Asked, TheApp
 from .times import Clock
 
@@ -35,8 +36,8 @@ SHOWN = 8
 async def hours_page(request: Asked, app: TheApp) -> Response[str]:
     """The week, the country's holidays, and days of its own."""
     told = await app.db.run("show hours", lambda conn: automation.opening(conn, request.user))
-    week, dates = forms.hours_lines(told)
-    return _page(request, told, {"week": week, "dates": dates, "country": told.country, "kept": told.told})
+    lines, dates = forms.hours_lines(told)
+    return _page(request, told, {"week": lines, "dates": dates, "country": told.country, "kept": told.told})
 
 
 @post(PATH, include_in_schema=False)
@@ -65,7 +66,7 @@ def _page(request: Asked, told: Hours, typed: dict[str, Any], status: int = 200)
     clock = pages.clock_of(request)
     names = get_day_names("wide", locale=clock.locale)
     context = {
-        "days": [names[one] for one in range(7)], "countries": countries(clock.locale), "trouble": "",
+        "days": [(one, names[one]) for one in week(clock.locale)], "countries": countries(clock.locale), "trouble": "",
         "period": period(told, clock.business.zone, datetime.now(UTC)), "told": told, "coming": coming(told, clock),
         "may_lead": may(request.user, Right.LEAD),
     }  # fmt: skip

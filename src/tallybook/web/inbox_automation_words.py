@@ -43,6 +43,7 @@ MARKS = {Outcome.DONE: "ok", Outcome.SKIPPED: "dash", Outcome.FAILED: "wrong"}
 COLOURS = {Outcome.DONE: "ok", Outcome.SKIPPED: "plain", Outcome.FAILED: "wrong"}
 MINUTES = (30, 60, 120, 240, 1440, 2880, 10080)
 HOUR, DAY = 60, 1440
+FIRST_DAYS = {"he": 6}  # of the week, Monday being 0
 REASONS = (
     N_("it happened too long ago"), N_("it came late: what was said after it was there before"),
     N_("it happened before the rule was switched on"), N_("it is a group"), N_("the customer is blocked"),
@@ -94,6 +95,11 @@ def span(minutes: int, words: NullTranslations) -> str:
     return words.ngettext("%(num)s minute", "%(num)s minutes", minutes) % {"num": minutes}
 
 
+def week(locale: str) -> list[int]:
+    """The days of the week in the order in which a language has them, Monday being 0."""
+    return [(FIRST_DAYS.get(locale, 0) + number) % 7 for number in range(7)]
+
+
 def weekdays(numbers: Sequence[int], locale: str) -> str:
     """Days of the week, Monday being 0, in their order."""
     names = get_day_names("abbreviated", locale=locale)
@@ -106,7 +112,7 @@ def sentence(rule: Rule | Draft, names: Names, words: NullTranslations, locale: 
     say = words.gettext
     when = say(N_("When {what}")).replace("{what}", say(N_(" and ")).join(parts))
     then = say(N_("then {what}")).replace("{what}", say(N_(" and ")).join(_then(rule, names, words)))
-    return f"{when}, {then}."
+    return f"{when}, {then}"
 
 
 def _when(rule: Rule | Draft, names: Names, words: NullTranslations, locale: str) -> str:
