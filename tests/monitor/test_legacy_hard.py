@@ -12,9 +12,9 @@ import pytest
 
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
+from tallybook.core.import_book import Outcome
 from tallybook.monitor.service import legacy
 from tallybook.monitor.service.legacy import Import
-from tallybook.monitor.service.legacy_book import Outcome
 from tallybook.monitor.service.legacy_rows import OTHERWISE, Terms
 from tallybook.monitor.store import legacy as store
 from tallybook.monitor.store import projects as project_store

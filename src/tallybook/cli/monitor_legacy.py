@@ -7,20 +7,19 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table as Drawn
 
 from tallybook.app import App, Watching
 from tallybook.core import businesses, older_tables
 from tallybook.core.db import PROD
 from tallybook.core.errors import WrongSetup
+from tallybook.core.import_book import Outcome
 from tallybook.monitor.service.legacy import Import
-from tallybook.monitor.service.legacy_book import Outcome
 from tallybook.monitor.service.legacy_rows import Terms
 from tallybook.monitor.store import legacy as store
 from tallybook.monitor.store import projects as project_store
 from tallybook.monitor.types import Kind
 
+from .import_shown import show
 from .opening import Env, Json, confirmed, opened, owner_url, run, say, settings_of
 from .progress import shown
 
@@ -64,7 +63,7 @@ def import_legacy(
     if as_json:
         say(msgspec.to_builtins(outcome), "", as_json=True)
         return
-    _show(outcome)
+    show(outcome)
 
 
 def _source(app: App, schema: str | None) -> tuple[str, str]:
@@ -110,19 +109,3 @@ def _move(env: str | None, *, yes: bool, as_json: bool) -> None:
     then = "tallybook migrate" + ("" if settings.env == PROD else f" --env {settings.env}")
     said = f"Moved to {place}: {', '.join(moved)}. Now run: {then}" if moved else "There is nothing to move."
     say({"schema": place, "moved": moved}, said, as_json=as_json)
-
-
-def _show(outcome: Outcome) -> None:
-    console = Console()
-    drawn = Drawn("table", "rows", "would be added" if outcome.dry_run else "added", "there already", "left out",
-                  box=None, pad_edge=False)  # fmt: skip
-    for one in outcome.tables:
-        drawn.add_row(one.name, *(f"{count:,}" for count in (one.read, one.added, one.known, one.left_out)))
-    console.print(drawn)
-    for remark in outcome.remarks:
-        examples = ", ".join(remark.examples) + (" …" if remark.rows > len(remark.examples) else "")
-        typer.echo(f"{remark.table}: {remark.rows:,} {remark.becomes}: {remark.why}.\n    {examples}")
-    if outcome.beside:
-        typer.echo(f"Nothing is taken from: {', '.join(outcome.beside)}.")
-    if outcome.dry_run:
-        typer.echo("Nothing was changed.")

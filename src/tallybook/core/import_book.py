@@ -1,13 +1,14 @@
-"""What comes of each old table: rows counted, and why they became what they became."""
+"""What comes of each table of an older system: rows counted, and why they became what they became."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
-from .legacy_rows import Row
+Row = Mapping[str, Any]
 
 
 class Remark(msgspec.Struct, frozen=True):
@@ -56,6 +57,11 @@ class Book:
         self.added += 1
         for why in remarks:
             self._note("added", what, why)
+
+    def know(self, what: str, remarks: Iterable[str] = ()) -> None:
+        self.known += 1
+        for why in remarks:
+            self._note("there already", what, why)
 
     def turn_away(self, what: str, why: str) -> None:
         """A row that was to be added and was not after all."""

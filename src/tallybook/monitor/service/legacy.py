@@ -11,12 +11,12 @@ import msgspec
 from tallybook.core import audit
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
+from tallybook.core.import_book import Book, Outcome
 from tallybook.monitor.store import drops as drop_store
 from tallybook.monitor.store import legacy as store
 from tallybook.monitor.types import Effect
 
 from . import legacy_rows
-from .legacy_book import Book, Outcome
 from .legacy_rows import Post, Review, Row, Terms, Unusable, after, has_marks, is_untouched, number_of, says_the_same
 
 BATCH = 1000

@@ -4,56 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
-import psycopg
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, keys, older_rows
 from tallybook.core.db import Conn
-from tallybook.core.errors import WrongSetup
 
 # Whatever columns a table has: they differ from one old installation to the next.
-READ: Mapping[str, str] = {
+READ: Mapping[str, LiteralString] = {
     "valid_drop_numbers": "select to_jsonb(t) from valid_drop_numbers t",
     "qa_photo_reviews": "select to_jsonb(t) from qa_photo_reviews t",
     "marketing_activations": "select to_jsonb(t) from marketing_activations t",
     "invalid_drop_submissions": "select to_jsonb(t) from invalid_drop_submissions t",
 }
-LOOK_INTO = "set search_path to {schema}"
-IN_UTC = "set time zone 'UTC'"
-READ_ONLY = "set default_transaction_read_only to on"
-TABLES = """
-select c.relname::text, exists (
-    select from pg_attribute a where a.attrelid = c.oid and a.attname = 'business_id' and not a.attisdropped)
-from pg_class c where c.relnamespace = to_regnamespace(current_schema()) and c.relkind in ('r', 'p', 'v') order by 1
-"""
 
 
 async def rows_of(url: str, schema: str) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
-    """The old tables' rows by table, and the names of tables beside them. Changes nothing there.
-
-    Raises WrongSetup where the schema holds none of them, or tables of our own.
-    """
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
-        await conn.execute(READ_ONLY)
-        await conn.execute(IN_UTC)
-        await conn.execute(sql.SQL(LOOK_INTO).format(schema=sql.Identifier(schema)))
-        there: dict[str, bool] = dict(await (await conn.execute(TABLES)).fetchall())
-        ours = sorted(name for name in READ if there.get(name))
-        if ours:
-            raise WrongSetup(
-                f"The schema {schema} holds tables of this product, not of the old one: {', '.join(ours)}."
-            )
-        if not there.keys() & READ.keys():
-            raise WrongSetup(f"The schema {schema} holds none of the old tables ({', '.join(READ)}).")
-        rows: dict[str, list[dict[str, Any]]] = {}
-        for table, STATEMENT in READ.items():  # noqa: N806 - one of a fixed few
-            if table in there:
-                rows[table] = [row[0] for row in await (await conn.execute(STATEMENT)).fetchall()]
-        return rows, sorted(there.keys() - READ.keys())
+    """The old tables' rows by table, and the names of tables beside them; core/older_rows.py says how."""
+    return await older_rows.rows_of(url, schema, READ)
 
 
 TAKE_TURNS = "select pg_advisory_xact_lock(hashtext('tallybook legacy'), %(business_id)s::int)"
