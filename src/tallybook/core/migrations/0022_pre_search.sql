@@ -2,7 +2,7 @@
 
 -- The words of a message as they are sought: small letters, Hebrew without vowel points and final letters, each sign
 -- between words a space. The first three, which nobody types, say whose message it is and when it was said, by weeks and by quarters of
--- thirteen weeks, so that a search reads no more of the index than it must: docs/decisions/0032. Python's
+-- thirteen weeks, so that a search reads no more of the index than it must: docs/decisions/0033. Python's
 -- inbox/search_rules.py says the same. What stands behind the first 10,000 letters is not sought.
 create function said_words(business_id int, said_at timestamptz, body text) returns tsvector
 language sql immutable parallel safe as $$

@@ -19,7 +19,7 @@ _UNREAD = f"""case when %(person)s::int is null then c.inbound - c.read_inbound
     else c.inbound - coalesce((
         select r.inbound from conversation_reads r where r.business_id = {_HIDDEN} and r.conversation_id = c.id
         and r.account_id = %(person)s::int), 0) end"""
-# By two indexes of words, of which each holds a business's own: docs/decisions/0032. No LID is among the words.
+# By two indexes of words, of which each holds a business's own: docs/decisions/0033. No LID is among the words.
 _SEARCH = f"""
 and (%(contacts)s::bigint[] is null or c.contact_id = any(%(contacts)s::bigint[]))
 and (%(words)s::text is null or c.contact_id in (
