@@ -83,7 +83,7 @@ async def boss(db: Database, business: Business) -> Caller:
 
 
 def new(**more: Any) -> New:
-    values = {"key": "k1", "name": "Summer", "template": 1, "account": NUMBER, "kind": "all",
+    values: dict[str, Any] = {"key": "k1", "name": "Summer", "template": 1, "account": NUMBER, "kind": "all",
               "places": {"body.1": "{name|friend}", "body.2": "half price"}}  # fmt: skip
     return New(**(values | more))
 

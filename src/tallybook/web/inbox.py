@@ -25,6 +25,7 @@ from . import (
     errors,
     inbox_bot_view,
     inbox_brought,
+    inbox_consent_view,
     inbox_desk,
     inbox_receipts,
     inbox_scheduled_view,
@@ -228,6 +229,7 @@ async def _thread(conn: Conn, asked: Look, conversation_id: int, *, reads: bool)
         "composer": await _composer(conn, asked, thread),
         "joining": await customers.joining(conn, caller, thread.id),
         "may_tidy": may(caller, Right.REVIEW),
+        **await inbox_consent_view.of_thread(conn, caller, thread.id),
         **await inbox_states_view.of_thread(conn, caller, thread),
     }
 

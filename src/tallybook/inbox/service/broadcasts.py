@@ -134,6 +134,9 @@ async def _template(conn: Conn, caller: Caller, new: New) -> Template:
         raise NotFound("There is no such template.")
     if new.account not in await numbers(conn, caller):
         raise Invalid("Choose one of the numbers of this business.")
+    strange = sorted(set(new.places) - {one.key for one in template_rules.fields(template)})
+    if strange:
+        raise Invalid("The template has no such place.", place=strange[0][:60])
     missing = [one.key for one in template_rules.fields(template) if not new.places.get(one.key, "").strip()]
     if missing:
         raise Invalid("Each place of the template needs a value.", place=missing[0])
