@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import bare
+import door
 import history
 import idle
 import predecessor
 import sample
+import talks
 import waiting_work
 from figures import Figure, as_report, as_table, machine
 from sample import Sample
@@ -34,6 +36,14 @@ SAID = """\
 - **the pages** are asked for 200 times each, with a history of about 900 reviews a day behind them; beside statistics
   stands the plain aggregate of a year. The time is the server's own, from the request to the whole answer, compressed;
   see `bench/history.py`.
+- **webhooks** are of one message each, signed, over 256 connections; server, load and PostgreSQL share the cores.
+  Beside stands the same server answering the same bodies without keeping them, and the seeds' way: Flask and
+  SQLAlchemy, selects, an insert and a commit for each. The slow disk is PostgreSQL's `commit_delay`. See
+  `bench/door.py`.
+- **filing** takes waiting bodies of a hundred messages of 20,000 customers through all that follows from them, in one
+  process; beside it the same rows of two tables, set-wise, without foreign keys or customers; see `bench/talks.py`.
+- **the threads** are asked for 300 times, in conversations of ten messages; beside stands the seeds' query, which
+  counts the messages of each.
 - Where there were several rounds, each figure is its own best.
 """
 
@@ -107,6 +117,8 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--reviews", type=int, default=1_000_000)
+    parser.add_argument("--webhooks", type=int, default=100_000)
+    parser.add_argument("--talks", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--report", action="store_true")
@@ -119,6 +131,8 @@ async def main() -> None:
             facts = machine(of)
             figures = await measure(of, asked.rounds)
     figures += await history.measured(asked.reviews)
+    figures += await door.measured(asked.webhooks) if asked.webhooks else []
+    figures += await talks.measured(asked.talks) if asked.talks else []
     if asked.json:
         print(json.dumps({"machine": facts, "figures": [figure._asdict() for figure in figures]}, ensure_ascii=False))
     else:

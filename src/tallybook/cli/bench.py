@@ -17,6 +17,10 @@ FOLDER = Path(__file__).parents[3] / "bench"
 def bench(
     messages: Annotated[int, typer.Option(help="How many messages the bridge's file holds.", min=2_000)] = 1_000_000,
     reviews: Annotated[int, typer.Option(help="How many reviews lie behind the pages.", min=1_000)] = 1_000_000,
+    webhooks: Annotated[int, typer.Option(help="How many webhooks are sent; 0 leaves them out.", min=0)] = 100_000,
+    talks: Annotated[
+        int, typer.Option(help="How many messages lie behind the inbox; 0 for none of it.", min=0)
+    ] = 10_000_000,
     rounds: Annotated[int, typer.Option(help="How often; the best counts.", min=1)] = 1,
     report: Annotated[bool, typer.Option("--report", help="Write bench/REPORT.md.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
@@ -29,6 +33,6 @@ def bench(
     if not script.is_file():
         raise WrongSetup(f"The benchmarks are in the source tree, and there is no {script}: run this from a checkout.")
     command = [sys.executable, str(script), "--messages", str(messages), "--reviews", str(reviews)]
-    command += ["--rounds", str(rounds)]
+    command += ["--webhooks", str(webhooks), "--talks", str(talks), "--rounds", str(rounds)]
     command += ["--report"] * report + ["--json"] * as_json
     raise typer.Exit(subprocess.run(command, check=False).returncode)
