@@ -19,7 +19,7 @@ def bench(
     reviews: Annotated[int, typer.Option(help="How many reviews lie behind the pages.", min=1_000)] = 1_000_000,
     webhooks: Annotated[int, typer.Option(help="How many webhooks are sent; 0 leaves them out.", min=0)] = 100_000,
     talks: Annotated[
-        int, typer.Option(help="How many messages lie behind the inbox; 0 for none of it.", min=0)
+        int, typer.Option(help="How many messages of the inbox; 0 leaves it out.", min=0)
     ] = 10_000_000,
     rounds: Annotated[int, typer.Option(help="How often; the best counts.", min=1)] = 1,
     report: Annotated[bool, typer.Option("--report", help="Write bench/REPORT.md.")] = False,
