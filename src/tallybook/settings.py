@@ -96,6 +96,7 @@ class Settings:
     gateway_secret: str | None = _setting(
         "The secret with which a WhatsApp gateway signs its webhooks; several between commas.", secret=True
     )
+    gateway_api_url: str | None = _setting("Where a WhatsApp gateway takes answers.", None, read.address)
     slack_signing_secret: str | None = _setting("The secret that signs Slack's requests.", secret=True)
     slack_bot_token: str | None = _setting("The token with which we speak on Slack.", secret=True)
     slack_app_token: str | None = _setting("The token of Slack's Socket Mode.", secret=True)
@@ -152,7 +153,7 @@ class Settings:
     )
     alert_webhook_secret: str | None = _setting("The secret that signs the webhooks of alarms.", secret=True)
     legacy_database_url: str | None = _setting(
-        "The old system's database, for `tallybook monitor import-legacy`.",
+        "The old system's database, for `tallybook monitor import-legacy` and `tallybook inbox import-legacy`.",
         None,
         read.database_url,
         secret=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import structlog
 from prometheus_client import Counter
@@ -90,12 +91,7 @@ async def _file(conn: Conn, business: Business, said: list[Said]) -> list[Filed]
     skipped = [one.message_id for one in known]
     if not new:
         return [Filed([], [], [], skipped)]
-    contacts = await people.resolve(conn, business, [one.customer for one in new])
-    threads = _threads(new, contacts)
-    tracked = [_tracked(contact, messages) for contact, messages in threads.values()]
-    conversations, created = await store.track(conn, business.id, tracked)
-    rows = [row for key, (_, messages) in threads.items() for row in _rows(conversations[key], messages)]
-    saved = await store.save(conn, business.id, rows)
+    contacts, conversations, created, rows, saved = await lay(conn, business, new)
     await media.noted(conn, business.id, new)
     await store.open_windows(conn, business.id, _newest_inbound(rows))
     referred = [row for row in rows if row.said.referred]
@@ -111,6 +107,29 @@ async def _file(conn: Conn, business: Business, said: list[Said]) -> list[Filed]
     await _tell_back(conn, business.id, conversations.values())
     ids = sorted(one.id for one in conversations.values())
     return [Filed(ids, sorted(created), [one[:2] for one in saved], skipped)]
+
+
+class Laid(NamedTuple):
+    """What was laid into threads: whose they are, the threads by key, which of them were made, the rows as written."""
+
+    contacts: dict[Customer, Contact]
+    conversations: dict[str, Conversation]
+    created: set[int]
+    rows: list[Row]
+    saved: list[tuple[int, int, int]]
+
+
+async def lay(conn: Conn, business: Business, new: Sequence[Said]) -> Laid:
+    """Lays messages that are in no thread yet into their threads, and does nothing else: nobody is told.
+
+    The caller holds their numbers. They come in the order in which they were said.
+    """
+    contacts = await people.resolve(conn, business, [one.customer for one in new])
+    threads = _threads(new, contacts)
+    tracked = [_tracked(contact, messages) for contact, messages in threads.values()]
+    conversations, created = await store.track(conn, business.id, tracked)
+    rows = [row for key, (_, messages) in threads.items() for row in _rows(conversations[key], messages)]
+    return Laid(contacts, conversations, created, rows, await store.save(conn, business.id, rows))
 
 
 async def _tell_back(conn: Conn, business_id: int, conversations: Iterable[Conversation]) -> None:
