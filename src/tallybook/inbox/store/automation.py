@@ -18,16 +18,15 @@ from tallybook.inbox.naming import Names
 
 COUNTED = 1000  # runs of a rule; more are not counted
 _COLUMNS = "r.id, r.name, r.active, r.trigger, r.conditions, r.actions, r.active_since"
-_FIRED = """
-select count(*) from (select from automation_runs n where n.business_id = r.business_id and n.rule_id = r.id
-    and n.outcome = 'done' and n.at >= %(since)s::timestamptz limit %(limit)s::int) x
+_FIRED = """(select count(*) from (select from automation_runs n where n.business_id = r.business_id and n.rule_id = r.id
+    and n.outcome = 'done' and n.at >= %(since)s::timestamptz limit %(limit)s::int) x)
 """
-_LAST = """
-select max(n.at) from automation_runs n where n.business_id = r.business_id and n.rule_id = r.id and n.outcome = 'done'
+_LAST = """(select max(n.at) from automation_runs n
+    where n.business_id = r.business_id and n.rule_id = r.id and n.outcome = 'done')
 """
 
 LISTED = f"""
-select {_COLUMNS}, ({_FIRED}), ({_LAST}) from automation_rules r
+select {_COLUMNS}, {_FIRED}, {_LAST} from automation_rules r
 where r.business_id = %(business_id)s::int and (%(id)s::bigint is null or r.id = %(id)s::bigint)
 order by r.active desc, r.id
 """

@@ -19,10 +19,10 @@ _NEWEST = f"""
     where c.business_id = {_HIDDEN} and c.last_message_at >= %(since)s::timestamptz
     order by c.last_message_at desc, c.id desc limit {THREADS}) c
 """
-_AFTER = f"""
+_AFTER = f"""exists (
 select from whatsapp_message o where o.business_id = {_HIDDEN} and o.conversation_id = c.id
     and (o.said_at, o.seq) > (m.said_at, m.seq) and o.said_at <= m.said_at + %(hours)s::interval
-    and (o.counted or o.direction = 'out' and o.source in ('human', 'bot'))
+    and (o.counted or o.direction = 'out' and o.source in ('human', 'bot')))
 """
 MESSAGES = f"""
 select c.id, m.said_at, '', m.id, null::bigint, 'message:' || m.id
@@ -37,7 +37,7 @@ select c.id, m.said_at + %(hours)s::interval, '', m.id, null::bigint, 'silence:'
 from {_NEWEST} join whatsapp_message m on m.business_id = c.business_id and m.conversation_id = c.id
 where m.counted and m.status <> 'deleted' and c.is_open
     and m.said_at + %(hours)s::interval between %(since)s::timestamptz and %(now)s::timestamptz
-    and not exists ({_AFTER})
+    and not {_AFTER}
 order by 2 desc limit {MOST}
 """
 SILENT_CUSTOMER = f"""
@@ -48,14 +48,15 @@ cross join lateral (select b.id from whatsapp_message b where b.business_id = {_
     order by b.said_at desc, b.seq desc limit 1) i
 where m.direction = 'out' and m.source in ('human', 'bot') and c.is_open
     and m.said_at + %(hours)s::interval between %(since)s::timestamptz and %(now)s::timestamptz
-    and not exists ({_AFTER})
+    and not {_AFTER}
 order by 2 desc limit {MOST}
 """
+# Of a label the record alone knows when it was put on a thread.
 LABELS = f"""
-select k.conversation_id, k.put_at, k.label_id::text, null::bigint, null::bigint,
-    'label:' || k.conversation_id || ':' || k.label_id
-from conversation_labels k
-where k.business_id = {_HIDDEN} and k.label_id = %(label)s::bigint and k.put_at >= %(since)s::timestamptz
+select c.id, a.at, %(label)s::bigint::text, null::bigint, null::bigint, 'label:' || a.id
+from audit_log a join whatsapp_conversation c on c.business_id = a.business_id and c.id::text = a.subject_id
+where a.business_id = {_HIDDEN} and a.at >= %(since)s::timestamptz and a.action = 'conversation.labelled'
+    and a.subject = 'conversation' and a.after ->> 'label' = %(label)s::bigint::text
 order by 2 desc limit {MOST}
 """
 STATUSES = f"""
