@@ -12,8 +12,8 @@ from dataclasses import dataclass
 # are called by providers (``chats``), and everything that they are known by as ``kind:value`` (``known``).
 _THREADS = "t.conversation_id = any(%(threads)s::bigint[])"
 _CONTACTS = "t.contact_id = any(%(contacts)s::bigint[])"
-_THEIR_MESSAGES = "select m.id from whatsapp_message m where m.business_id = %(business_id)s::int and "
-_MESSAGES = f"t.message_id in ({_THEIR_MESSAGES} m.conversation_id = any(%(threads)s::bigint[]))"
+_MESSAGES = """t.message_id in (select m.id from whatsapp_message m
+    where m.business_id = %(business_id)s::int and m.conversation_id = any(%(threads)s::bigint[]))"""
 _ABOUT = """(t.channel, t.account, {about}) in (select m.channel, m.account, m.provider_message_id
     from whatsapp_message m where m.business_id = %(business_id)s::int
     and m.conversation_id = any(%(threads)s::bigint[]) and m.provider_message_id is not null
