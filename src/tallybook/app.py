@@ -10,6 +10,7 @@ from functools import partial
 
 from .channels.bridge.reader import BridgeSource
 from .channels.bridge.sender import Addresses, BridgeSender
+from .channels.gateway.sender import GatewaySender
 from .channels.llm.client import Endpoint
 from .channels.whatsapp.media import WhatsAppFiles
 from .channels.whatsapp.sender import TokenOf, WhatsAppSender
@@ -22,6 +23,7 @@ from .core.errors import TallybookError, WrongSetup
 from .core.login_limits import Limits
 from .core.passwords import Passwords
 from .core.sealing import Seal
+from .core.signatures import split_secrets
 from .customer_files import CustomerFiles
 from .monitor import rules
 from .monitor.jobs import Watch
@@ -67,7 +69,8 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
     keys = settings.secret_keys()
     async with open_database(settings.database_url, settings.env) as db:
         groups, customers = bridge_sender(settings), whatsapp_sender(settings, db, Seal(keys))
-        senders: dict[str, Sender] = {groups.name: groups, customers.name: customers}
+        gateway = gateway_sender(settings)
+        senders: dict[str, Sender] = {one.name: one for one in (groups, customers, gateway)}
         model = Endpoint(settings.llm_api_url, settings.llm_api_key) if settings.llm_api_url else None
         told = told_channels(settings)
         try:
@@ -77,11 +80,17 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
                 await model.aclose()
             await groups.aclose()
             await customers.aclose()
+            await gateway.aclose()
 
 
 def bridge_sender(settings: Settings) -> BridgeSender:
     """What answers in groups, by the addresses that are set. It opens nothing until it sends."""
     return BridgeSender(Addresses(settings.bridge_api_url, settings.bridge_sender_url, settings.bridge_token))
+
+
+def gateway_sender(settings: Settings) -> GatewaySender:
+    """What answers customers of an unofficial number, by the address that is set."""
+    return GatewaySender(settings.gateway_api_url, split_secrets(settings.gateway_secret or ""))
 
 
 def whatsapp_sender(settings: Settings, db: Database, seal: Seal) -> WhatsAppSender:

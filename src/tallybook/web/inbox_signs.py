@@ -18,8 +18,8 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound, TallybookError
 from tallybook.inbox import naming
 from tallybook.inbox.contents import Text
-from tallybook.inbox.service import reacting, receipts, sending, threads
-from tallybook.inbox.service.leaving import CHANNELS_WITH_RECEIPTS
+from tallybook.inbox.service import reacting, receipts, sending, templates, threads
+from tallybook.inbox.service.leaving import ANSWERED
 from tallybook.inbox.service.threads import Thread
 from tallybook.inbox.store.reacting import About
 from tallybook.inbox.types import Delivery
@@ -45,7 +45,7 @@ class Quoting:
 
 async def of_thread(conn: Conn, app: App, request: Asked, asked: Look, thread: Thread) -> dict[str, Any]:
     """What an open thread shows of this."""
-    may_answer = asked.may_answer and thread.channel in CHANNELS_WITH_RECEIPTS
+    may_answer = asked.may_answer and thread.channel in ANSWERED
     number = naming.number(_given(request).get("quote", "")) if may_answer else None
     quoting = None
     if number is not None:
@@ -54,7 +54,8 @@ async def of_thread(conn: Conn, app: App, request: Asked, asked: Look, thread: T
         except (Conflict, NotFound):  # it went, or was never there: then nothing is quoted
             quoting = None
     return {
-        "quoting": quoting, "may_sign": may_answer, "signed": KNOWN, "quick": reacting.QUICK, "sign_key": uuid4().hex,
+        "quoting": quoting, "may_sign": may_answer, "has_templates": thread.channel == templates.CHANNEL,
+        "signed": KNOWN, "quick": reacting.QUICK, "sign_key": uuid4().hex,
         "reading": await receipts.reading(conn, asked.caller, thread.id),
         "shows_reading": await inbox_receipts.wished(conn, app, asked.caller),
     }  # fmt: skip

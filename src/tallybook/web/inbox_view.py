@@ -230,6 +230,8 @@ def composer(thread: Thread, window: Window, key: str, clock: Clock) -> Composer
         return Composer(key, say(inbox_words.BLOCKED), "", soon=False)
     if thread.channel not in ANSWERED:
         return Composer(key, say(inbox_words.NOT_ANSWERED), "", soon=False)
+    if window.open and window.until is None:
+        return Composer(key, "", say(inbox_words.ALWAYS_OPEN), soon=False)
     if window.until is None:
         return Composer(key, say(inbox_words.NEVER_OPEN), "", soon=False)
     if not window.open:

@@ -52,6 +52,7 @@ NO_NAME = N_("Somebody without a name")
 CLOSED = N_("More than 24 hours have passed since the customer wrote: only a template can be sent.")
 NEVER_OPEN = N_("The customer has not written to this number: only a template can be sent.")
 BLOCKED = N_("This customer is blocked: nothing can be sent to them.")
+ALWAYS_OPEN = N_("Can be answered at any time")
 NOT_ANSWERED = N_("Answers cannot be sent through a number of this kind.")
 UNTIL = N_("Can be answered freely until {time}")
 # Errors that this page may show.

@@ -23,7 +23,8 @@ from tallybook.inbox.window import Times, Window
 from . import consent, hooks
 from .filing import TOPIC
 
-ANSWERED = frozenset({"whatsapp"})  # the channels by which somebody can be answered
+ANSWERED = frozenset({"whatsapp", "gateway"})  # the channels by which somebody can be answered
+WITH_TOKENS = frozenset({"whatsapp"})  # whose numbers each have a token of their own
 CHANNELS_WITH_RECEIPTS = frozenset({"whatsapp"})
 
 
@@ -62,8 +63,10 @@ async def may_leave(conn: Conn, business_id: int, held: Held, content: Content, 
         return first
     known = await channel_accounts.listed(conn, business_id)
     number = next((one for one in known if (one.channel, one.account) == (held.channel, held.account)), None)
-    if number is None or not number.has_token:
-        return Why.NO_NUMBER if number is None else Why.NO_ACCESS
+    if number is None:
+        return Why.NO_NUMBER
+    if held.channel in WITH_TOKENS and not number.has_token:
+        return Why.NO_ACCESS
     if content.free and not (await window_of(conn, business_id, held, now)).open:
         return Why.WINDOW
     if isinstance(content, Template) and await consent.is_held(

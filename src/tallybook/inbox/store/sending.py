@@ -37,7 +37,8 @@ class Held(msgspec.Struct, frozen=True):
 HOLD = """
 select c.id, c.channel, c.account, c.customer_number, p.phone, (
     select i.value from contact_identities i
-    where i.business_id = c.business_id and i.contact_id = c.contact_id and i.kind = 'user_id'
+    where i.business_id = c.business_id and i.contact_id = c.contact_id
+        and i.kind = case c.channel when 'gateway' then 'lid' else 'user_id' end
     order by i.added_at desc, i.value limit 1), c.blocked_at is not null
 from whatsapp_conversation c join contacts p on p.business_id = c.business_id and p.id = c.contact_id
 where c.business_id = %(business_id)s::int and c.id = %(id)s::bigint
