@@ -100,6 +100,51 @@ async def test_a_customer_is_blocked_and_heard_again(
         assert answer.json()["data"] == {"conversation_id": number, "is_blocked": is_blocked}
 
 
+async def test_leads_stand_by_status_and_are_changed_beside_their_thread(
+    browser: Browser, db: Database, business: Business, bia: world.Someone
+) -> None:
+    await say(db, business, words("Hello"))
+    number = await first(db)
+    await browser.log_in(bia)
+    assert "There are no leads yet." in (await browser.get("/inbox/leads")).text
+    assert (await browser.post(f"/inbox/{number}/lead-status", {"status": "won", "key": "k"})).status_code == 404
+    await browser.post(f"/inbox/{number}/lead", {"name": ""})
+    page = (await browser.get(f"/inbox/{number}")).text
+    assert "Status of the lead" in page
+    assert (await browser.post(f"/inbox/{number}/lead-status", {"status": "won", "key": "k"})).status_code == 303
+    facts = {"name": HOSTILE, "email": "naledi@example.com", "notes": "=1+1"}
+    assert (await browser.post(f"/inbox/{number}/lead-facts", facts)).status_code == 303
+    listed = (await browser.get("/inbox/leads?status=won&q=naledi")).text
+    assert f'href="/inbox/{number}"' in listed
+    assert HOSTILE not in listed
+    assert f'href="/inbox/{number}"' not in (await browser.get("/inbox/leads?status=lost")).text
+    table = (await browser.get("/inbox/leads.csv?status=won")).text
+    assert "naledi@example.com" in table
+    assert "'=1+1" in table
+    status = {"name": "Offer", "colour": "teal", "status": ""}
+    assert (await browser.post("/inbox/leads/statuses", status)).status_code == 303
+    assert (await browser.post("/inbox/leads/statuses", status)).status_code == 400
+    assert (await browser.post("/inbox/leads/statuses", {"status": "offer", "do": "up"})).status_code == 303
+    gone = {"status": "won", "do": "remove", "into": "offer"}
+    assert (await browser.post("/inbox/leads/statuses", gone)).status_code == 303
+    headers = {"x-csrftoken": await browser.token(), "accept": "application/json"}
+
+    async def ask(method: str, path: str, code: int = 200, **body: Any) -> Any:
+        answer = await browser.client.request(method, f"/api/crm/leads{path}", json=body or None, headers=headers)
+        assert answer.status_code == code, answer.text
+        return answer.json().get("data")
+
+    kept = await ask("GET", "/statuses")
+    assert [(one["status"], one["leads"]) for one in kept][-2:] == [("offer", 1), ("lost", 0)]
+    (lead,) = (await ask("GET", "?status=offer"))["leads"]
+    assert (await ask("POST", f"/{lead['id']}/status", status="lost", key="k2"))["status"] == "lost"
+    assert (await ask("PATCH", f"/{lead['id']}", name="Naledi"))["email"] == "naledi@example.com"
+    assert [one["status"] for one in await ask("GET", f"/{lead['id']}/history")] == ["lost", "offer", "won"]
+    for path in ("/99", "/99/history"):
+        await ask("GET", path, 404)
+    await ask("POST", f"/{lead['id']}/status", 400, status="nothing", key="k3")
+
+
 async def test_programs_do_the_same(
     browser: Browser, db: Database, business: Business, bia: world.Someone, duma: world.Someone
 ) -> None:

@@ -15,6 +15,7 @@ from tallybook.inbox.service import assigning, blocking, labels, notes, teams
 from tallybook.inbox.service.threads import Bubble, Thread
 from tallybook.inbox.store import teams as teams_store
 
+from . import inbox_lead_view
 from .inbox_view import BUBBLES
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ async def of_thread(
         "all_labels": await labels.names(conn, caller),
         "own_labels": (await labels.on(conn, caller, [thread.id])).get(thread.id, []),
         "note_key": uuid4().hex,
+        **await inbox_lead_view.of_thread(conn, caller, thread.id, asked.clock),
         "blocked": await blocking.blocked(conn, caller, thread.id),
         "may_answer": may(caller, Right.ANSWER),
     }

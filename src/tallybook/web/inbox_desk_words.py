@@ -5,6 +5,13 @@ from __future__ import annotations
 from tallybook.core.marking import N_
 
 ERRORS = (
+    N_("A name has at most 200 characters, notes at most 10,000."),
+    N_("This is no e-mail address."),
+    N_("There is no such lead."),
+    N_("There is no such status."),
+    N_("Another status was asked for under this key. Load the page again."),
+    N_("There are 1 to 30 statuses, each with a name of its own."),
+    N_("Leads are still at a status that would go. Move them first."),
     N_("A reason has at most 500 characters."),
     N_("A name is missing, too long, or has a character that cannot be shown."),
     N_("There is no such colour."),
@@ -29,3 +36,5 @@ ERRORS = (
     N_("The same shortcut stands further up with another text."),
     N_("The file has no header with the columns shortcut, language, text."),
 )
+# With which every business begins; see lead_rules.FIRST_NAMES.
+FIRST_STATUSES = (N_("New"), N_("Contacted"), N_("Qualified"), N_("Won"), N_("Lost"))

@@ -11,11 +11,12 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound
 from tallybook.core.wakeups import wake_up
 from tallybook.inbox.desk_types import NOBODY, Assignment, Doer, Owner, doer
+from tallybook.inbox.hook_events import Kind
 from tallybook.inbox.store import assigning as store
 from tallybook.inbox.store import teams
 from tallybook.inbox.thread_types import Thread
 
-from . import threads
+from . import hooks, threads
 from .filing import TOPIC
 from .teams import ANSWERING
 
@@ -76,6 +77,8 @@ async def give(conn: Conn, who: Doer, conversation_id: int, owner: Owner) -> boo
     action = "conversation.unassigned" if owner == NOBODY else "conversation.assigned"
     subject = ("conversation", str(conversation_id))
     await audit.record(conn, who.business_id, who.name, who.account_id, action, *subject, *changes)
+    told: dict[str, object] = {"person": owner.person, "team": owner.team}
+    await hooks.happened(conn, who.business_id, Kind.CONVERSATION_ASSIGNED, conversation_id, told)
     await wake_up(conn, TOPIC, who.business_id)
     return True
 
