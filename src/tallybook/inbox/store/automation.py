@@ -18,8 +18,9 @@ from tallybook.inbox.naming import Names
 
 COUNTED = 1000  # runs of a rule; more are not counted
 _COLUMNS = "r.id, r.name, r.active, r.trigger, r.conditions, r.actions, r.active_since"
-_FIRED = """(select count(*) from (select from automation_runs n where n.business_id = r.business_id and n.rule_id = r.id
-    and n.outcome = 'done' and n.at >= %(since)s::timestamptz limit %(limit)s::int) x)
+_FIRED = """(select count(*) from (select from automation_runs n
+    where n.business_id = r.business_id and n.rule_id = r.id and n.outcome = 'done'
+        and n.at >= %(since)s::timestamptz limit %(limit)s::int) x)
 """
 _LAST = """(select max(n.at) from automation_runs n
     where n.business_id = r.business_id and n.rule_id = r.id and n.outcome = 'done')
@@ -186,20 +187,6 @@ async def runs(conn: Conn, business_id: int, sought: Sought) -> list[Run]:
         Run(row[0], row[1], row[2], row[3], naming.shown(Names(*row[4:9])), Outcome(row[9]), row[10], row[11])
         for row in rows
     ]
-
-
-STATUSES = """
-select x.status, coalesce(max(x.name), x.status) from (
-    select s.status, s.name, s.place from lead_statuses s where s.business_id = %(business_id)s::int
-    union all select distinct l.status, null, 1000 from leads l where l.business_id = %(business_id)s::int) x
-group by x.status order by min(x.place), x.status
-"""
-
-
-async def statuses(conn: Conn, business_id: int) -> list[tuple[str, str]]:
-    """The statuses that leads of the business can have, or have, with their names."""
-    rows = await (await conn.execute(STATUSES, {"business_id": business_id})).fetchall()
-    return [(row[0], row[1]) for row in rows] or [("new", "new")]
 
 
 HOURS = "select country, week, dates from inbox_hours where business_id = %(business_id)s::int"
