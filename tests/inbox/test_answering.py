@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 
+from tallybook.alerting import Alerting
+from tallybook.alerts_file import AlertsEntry
+from tallybook.app import App
 from tallybook.core import channel_accounts, people
+from tallybook.core.alarms import Terms
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
 from tallybook.core.channel_accounts import NewAccount
 from tallybook.core.db import Database
+from tallybook.core.login_limits import Limits
 from tallybook.inbox import jobs
 from tallybook.inbox.answer_types import Bot, Choice, Mode
 from tallybook.inbox.service import answering, merging, sending
 from tallybook.inbox.service.answering import Turn
+from tallybook.settings import Settings
 from tests import world
 from tests.channels.whatsapp import bodies
 from tests.channels.whatsapp.bodies import CUSTOMER, NUMBER, OTHER, OURS, body, change, said, text
@@ -244,6 +251,38 @@ async def test_health_says_when_customers_wait_for_a_decision(db: Database, shop
     assert (await check(700))[0] == "wrong"
     await answering.decide_due(db, turn(shop))
     assert (await check(700))[0] == "ok"
+
+
+async def test_a_message_is_decided_on_though_its_thread_s_counter_says_that_it_was(
+    db: Database, shop: Business
+) -> None:
+    await come(db, said(written("What are your opening hours?")))
+    async with db.transaction() as conn:
+        await conn.execute("update whatsapp_conversation set decided_inbound = inbound")
+    at = datetime.now(UTC) + timedelta(minutes=3)
+    (waits,) = await db.run("look", lambda conn: answering.checks(conn, shop, at))
+    assert waits.state == "late"
+    assert await answering.decide_due(db, turn(shop)) == {Choice.ANSWERED: 1}
+
+
+async def test_people_are_alarmed_while_nobody_decides_and_told_when_it_is_over(
+    db: Database, shop: Business, database_url: str, tmp_path: Path
+) -> None:
+    """No worker is there: the web server watches as well, and its alarm stands until the burst has its decision."""
+    await come(db, said(written("What are your opening hours?")))
+    async with db.transaction() as conn:
+        await conn.execute("update whatsapp_message set created_at = now() - interval '11 minutes'")
+    settings = Settings.load({"TALLYBOOK_DATABASE_URL": database_url}, tmp_path)
+    alerting = Alerting(App(settings, db, [b"k" * 32], Limits(b"k" * 32)))
+    alerting.entry = AlertsEntry(Terms(timedelta(0), timedelta(0)))
+
+    async def look() -> list[str]:
+        checks = await db.run("look", lambda conn: answering.checks(conn, shop, datetime.now(UTC)))
+        return await alerting.judge(shop, checks)
+
+    assert (await look(), await look()) == (["decisions"], [])
+    await answering.decide_due(db, turn(shop))
+    assert [*await look(), *await look()] == ["decisions"]
 
 
 async def test_the_worker_decides_for_the_business_that_the_file_names(db: Database, shop: Business) -> None:

@@ -126,6 +126,7 @@ class Decision(msgspec.Struct, frozen=True):
     body: str = ""
     silences_bot: bool = False
     responder: str = FAQ
+    asked_at: datetime | None = None  # when the first of the burst was seen, where that is known
 
 
 class Draft(msgspec.Struct, frozen=True):

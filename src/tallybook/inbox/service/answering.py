@@ -14,7 +14,7 @@ from functools import partial
 
 import structlog
 from msgspec import structs
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database, is_transient
@@ -50,6 +50,10 @@ FAILED = "no answer could be made"
 
 log = structlog.get_logger()
 decided = Counter("tallybook_reply_decisions_total", "Bursts of customers' messages by how they ended.", ["decision"])
+waited = Histogram(
+    "tallybook_reply_wait_seconds", "How long bursts waited for their decision, those met with silence left out.",
+    buckets=(5, 10, 15, 20, 30, 45, 60, 90, 120, 300, 600, 1800),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,13 +78,21 @@ async def decide_due(db: Database, turn: Turn) -> dict[Choice, int]:
         if turn.bot.mode is Mode.OFF:
             made[Choice.SUPPRESSED] += await db.run("suppress", partial(_suppress, turn=turn, conversations=found))
         else:
-            made.update(one.choice for one in await _decide_all(db, turn, found))
+            ends = await _decide_all(db, turn, found)
+            made.update(one.choice for one in ends)
+            _observe(ends, turn.now)
         if len(found) < asked.limit:
             break
         asked = replace(asked, after=found[-1])
     for choice, count in made.items():
         decided.labels(choice).inc(count)
     return {choice: count for choice, count in made.items() if count}
+
+
+def _observe(ends: list[Decision], now: datetime) -> None:
+    for one in ends:
+        if one.asked_at is not None and one.choice is not Choice.SUPPRESSED:
+            waited.observe(max((now - one.asked_at).total_seconds(), 0.0))
 
 
 async def _decide_all(db: Database, turn: Turn, conversations: list[int]) -> list[Decision]:
@@ -178,7 +190,7 @@ async def settle(conn: Conn, turn: Turn, thought: Decision) -> Decision | None:
         await store.silence_bot(conn, business_id, held.id)
     await store.catch_up(conn, business_id, [held.id])
     await wake_up(conn, TOPIC, business_id)
-    return decision
+    return structs.replace(decision, asked_at=burst.asked_at)
 
 
 def _still(thought: Decision, burst: Burst, turn: Turn) -> Decision:

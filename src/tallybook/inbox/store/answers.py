@@ -19,11 +19,19 @@ from whatsapp_message m
 where m.business_id = {_HIDDEN} and m.conversation_id = c.id and m.counted and not m.decided
     and m.status <> 'deleted'
 """
-# A counter that stands off without a message to decide on is due as well, so that it is caught up with.
+# A counter that stands off without a message to decide on is due as well, so that it is caught up with; and so is a
+# message on which nobody has decided, whatever the counter says.
+_OPEN = f"""
+c.id in (
+    select x.id from whatsapp_conversation x where x.business_id = {_HIDDEN} and x.inbound <> x.decided_inbound
+    union
+    select m.conversation_id from whatsapp_message m
+    where m.business_id = {_HIDDEN} and m.counted and not m.decided and m.status <> 'deleted')
+"""
 DUE = f"""
 select c.id from whatsapp_conversation c
 cross join lateral (select min(m.created_at) as first_at, max(m.created_at) as last_at {_UNDECIDED}) b
-where c.business_id = {_HIDDEN} and c.inbound <> c.decided_inbound and c.id > %(after)s::bigint
+where c.business_id = {_HIDDEN} and {_OPEN} and c.id > %(after)s::bigint
     and (b.last_at is null or b.last_at <= %(quiet_since)s::timestamptz or b.first_at <= %(begun_by)s::timestamptz)
 order by c.id limit %(limit)s::int
 """
@@ -189,7 +197,7 @@ WAITING = f"""
 select count(*), min(w.first_at) from (
     select b.first_at from whatsapp_conversation c
     cross join lateral (select min(m.created_at) as first_at {_UNDECIDED}) b
-    where c.business_id = {_HIDDEN} and c.inbound <> c.decided_inbound and b.first_at < %(before)s::timestamptz
+    where c.business_id = {_HIDDEN} and {_OPEN} and b.first_at < %(before)s::timestamptz
     limit %(limit)s::int) w
 """
 
