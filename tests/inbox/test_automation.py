@@ -13,7 +13,7 @@ from tallybook.core.db import Database
 from tallybook.core.errors import Invalid, NotAllowed
 from tallybook.inbox.automation_types import Outcome
 from tallybook.inbox.hours import Hours
-from tallybook.inbox.service import automation, automation_causes, automation_firing, labels, merging, sending, threads
+from tallybook.inbox.service import automation, automation_firing, customers, labels, leads, merging, sending, threads
 from tallybook.inbox.store import automation as store
 from tests import world
 from tests.channels.whatsapp import bodies
@@ -127,8 +127,7 @@ async def test_what_automation_does_is_no_cause_of_anything(db: Database, shop: 
     assert await rows(db, "select assigned_to from whatsapp_conversation") == [(bia.account_id,)]
     await db.run("off", lambda conn: labels.put(conn, bia.caller, [thread], label, off=True))
     await db.run("on", lambda conn: labels.put(conn, bia.caller, [thread], label))
-    await db.run("cause", lambda conn: automation_causes.labelled(conn, shop.id, label, [thread]))
-    assert (await fire(db, shop))[Outcome.DONE] >= 1
+    assert await fire(db, shop) == {Outcome.DONE: 1}
     assert "automation" in [row[1] for row in await rows(db, SAID_BY_US)]
 
 
@@ -261,3 +260,23 @@ async def test_only_who_may_lead_writes_rules_and_nobody_reaches_another_s(
     assert await db.run("list", lambda conn: threads.threads(conn, caio.caller, threads.Filter.ALL, "", None, 5)) == []
     with pytest.raises(Invalid, match="what is to be done"):
         await rule(db, bia, ANY, actions={})
+
+
+async def test_a_status_that_a_lead_comes_to_and_a_label_that_is_put_start_rules_by_themselves(
+    db: Database, shop: Business, bia: Someone
+) -> None:
+    """Nothing but the services that people use is called."""
+    label = await db.run("label", lambda conn: labels.add(conn, bia.caller, "VIP", "blue"))
+    await rule(db, bia, {"on": "label", "label": label})
+    await rule(db, bia, {"on": "status", "status": "won"})
+    await come(db, said(written("Hi")))
+    thread = await only_thread(db)
+    await db.run("put", lambda conn: labels.put(conn, bia.caller, [thread], label))
+    made = await db.run("lead", lambda conn: customers.make_lead(conn, bia.caller, thread, ""))
+    assert made.lead_id is not None
+    lead = made.lead_id
+    for _ in range(2):
+        await db.run("move", lambda conn: leads.change(conn, bia.caller, lead, "won", "k"))
+    await fire(db, shop)
+    causes = await rows(db, "select split_part(cause, ':', 1), outcome from automation_runs order by rule_id")
+    assert causes == [("label", "done"), ("status", "done")]

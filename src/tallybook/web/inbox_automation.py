@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,11 +16,10 @@ from tallybook.core import channel_accounts
 from tallybook.core.callers import Caller, Right, may, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound
-from tallybook.inbox import naming
+from tallybook.inbox import lead_rules, naming
 from tallybook.inbox.automation_types import Draft, Outcome
 from tallybook.inbox.hours import period
-from tallybook.inbox.service import automation, labels, teams, templates
-from tallybook.inbox.store import automation as store
+from tallybook.inbox.service import automation, labels, leads, teams, templates
 from tallybook.inbox.store.automation import Sought
 
 from . import errors, pages
@@ -44,14 +43,15 @@ class Choices:
     templates: Sequence[tuple[str, str]]
 
 
-async def choices(conn: Conn, caller: Caller) -> Choices:
-    """Labels, statuses, people, numbers and templates of the business."""
+async def choices(conn: Conn, caller: Caller, say: Callable[[str], str]) -> Choices:
+    """Labels, statuses, people, numbers and templates of the business; ``say`` has words in the reader's language."""
     known = await labels.names(conn, caller)
     people = await teams.members(conn, caller)
-    statuses = await store.statuses(conn, caller.business_id)
+    statuses = await leads.statuses(conn, caller.business_id)
     accounts = await channel_accounts.listed(conn, caller.business_id)
     board = await templates.board(conn, caller)
-    names = Names({one.id: one.name for one in known}, dict(statuses), {one.account_id: one.name for one in people})
+    called = {one.status: one.name or say(lead_rules.FIRST_NAMES.get(one.status, one.status)) for one in statuses}
+    names = Names({one.id: one.name for one in known}, called, {one.account_id: one.name for one in people})
     numbers = [one.account for one in accounts if ":" not in one.account]
     usable = sorted({(one.name, one.language) for one in board.templates if one.usable})
     return Choices(names, numbers, usable)
@@ -67,7 +67,7 @@ async def rules_page(request: Asked, app: TheApp) -> Response[str]:
 
     async def read(conn: Conn) -> dict[str, Any]:
         opening = await automation.opening(conn, caller)
-        names = (await choices(conn, caller)).names
+        names = (await choices(conn, caller, clock.words.gettext)).names
         rules = await automation.listed(conn, caller, now)
         return {
             "rules": [(rule, said.sentence(rule, names, clock.words, clock.locale)) for rule in rules],
@@ -120,13 +120,15 @@ async def _form(request: Asked, app: App, form: Form, status: int = 200) -> Resp
 
     async def read(conn: Conn) -> dict[str, Any]:
         rule = await automation.one(conn, caller, form.rule_id, now) if form.rule_id is not None else None
-        return {"rule": rule, "choices": await choices(conn, caller), "opening": await automation.opening(conn, caller)}
+        known = await choices(conn, caller, clock.words.gettext)
+        return {"rule": rule, "choices": known, "opening": await automation.opening(conn, caller)}
 
     context = await app.db.run("show rule", read)
     trouble = clock.words.gettext(form.trouble) if form.trouble else ""
     context |= {
         "typed": form.typed, "tried": form.tried, "trouble": trouble, "starts": said.STARTS,
-        "may_lead": may(caller, Right.LEAD), "days": [(one, said.weekdays([one], clock.locale)) for one in said.week(clock.locale)],
+        "may_lead": may(caller, Right.LEAD),
+        "days": [(one, said.weekdays([one], clock.locale)) for one in said.week(clock.locale)],
         "spans": [(one, said.span(one, clock.words)) for one in said.MINUTES], "next": forms.NEXT,
     }  # fmt: skip
     return pages.page(request, "inbox/rule.html", context, status)
