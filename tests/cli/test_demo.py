@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -19,14 +20,16 @@ import httpx
 import pytest
 
 from tallybook.cli.demo import demo_settings
-from tallybook.demo import day
+from tallybook.demo import day, talks
 from tallybook.demo.bridge import TURNS, Bridge
 from tallybook.demo.bridge_file import BridgeFile
+from tallybook.demo.customers import Provider
 from tallybook.monitor import rules
 from tallybook.settings import Settings
 
 PATTERN = rules.compile_pattern(None)
 LIST = "/api/wa-monitor-drops?from=&to="
+THREADS = "/api/crm/threads"
 
 
 def eventually(condition: Callable[[], object], seconds: float = 90) -> None:
@@ -108,6 +111,13 @@ def total(visitor: httpx.Client, query: str = "") -> int:
     return int(visitor.get(LIST + query).json()["data"]["total"])
 
 
+def customers_write(visitor: httpx.Client) -> None:
+    """They came through the door, and somebody did something with them."""
+    eventually(lambda: len(visitor.get(THREADS).json()["data"]["threads"]) == len(talks.PAST), 30)
+    eventually(lambda: len(visitor.get(f"{THREADS}?show=snoozed").json()["data"]["threads"]) == 1, 30)
+    assert "Naledi Khumalo" in visitor.get("/inbox").text
+
+
 def test_the_demo_shows_something_everywhere_gets_posts_goes_on_and_leaves_nothing(demo: Demo) -> None:
     demo.start()
     with demo.visitor() as visitor:
@@ -119,6 +129,7 @@ def test_the_demo_shows_something_everywhere_gets_posts_goes_on_and_leaves_nothi
         before = total(visitor)
         eventually(lambda: total(visitor) > before, 20)
         seen = total(visitor)
+        customers_write(visitor)
     assert demo.end(signal.SIGINT) == 0
     eventually(lambda: not processes_of(demo.folder), 20)
 
@@ -131,6 +142,23 @@ def test_the_demo_shows_something_everywhere_gets_posts_goes_on_and_leaves_nothi
     demo.start()
     assert demo.end(signal.SIGTERM) == 0
     eventually(lambda: not processes_of(demo.folder), 20)
+
+
+def test_what_is_answered_in_the_demo_is_taken_delivered_and_read() -> None:
+    provider = Provider(("127.0.0.1", 0))
+    server = provider.start()
+    try:
+        address = f"http://127.0.0.1:{server.server_address[1]}/v24.0/{talks.NUMBER}"
+        sent = {"to": "27820000041", "type": "text", "text": {"body": "Hello"}, "biz_opaque_callback_data": "a key"}
+        (taken,) = httpx.post(f"{address}/messages", json=sent).json()["messages"]
+        told = [json.loads(body)["entry"][0]["changes"][0]["value"]["statuses"][0] for _, body in provider.due]
+        assert [(one["id"], one["status"], one["biz_opaque_callback_data"]) for one in told] == [
+            (taken["id"], status, "a key") for status in ("sent", "delivered", "read")
+        ]
+        assert httpx.post(f"{address}/media", content=b"").status_code == 400
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_two_weeks_hold_all_that_the_pages_are_for() -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import secrets
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +30,7 @@ def demo(
     settings = demo_settings(settings_of("prod"))
     folder = settings.data_dir
     setup.write_projects(settings.config)
+    settings = with_whatsapp(settings)
     password = kept_password(folder / "password")
 
     async def prepare(app: App) -> list[str]:
@@ -39,11 +39,14 @@ def demo(
         return [
             f"Tallybook demo: {settings.public_url}",
             f"Everything in it is made up. Log in as {setup.ADMIN} with the demo's password {password}",
-            f"A post comes in every {every:g} seconds. Ctrl-C stops the demo; to begin anew, delete {folder}",
+            f"A post comes in every {every:g} seconds, and customers write now and then.",
+            f"Ctrl-C stops the demo; to begin anew, delete {folder}",
         ]
 
+    customers = ("-m", "tallybook.demo.customers", str(folder), str(folder / setup.TOKEN), str(every))
     bridge = ("-m", "tallybook.demo.bridge", str(folder / "store"), str(every))
-    run(supervise.run_product(settings, typer.echo, supervise.Product(prepare, {"demo bridge": bridge})))
+    beside = {"demo bridge": bridge, "demo customers": customers}
+    run(supervise.run_product(settings, typer.echo, supervise.Product(prepare, beside, whatsapp_of(settings))))
 
 
 def demo_settings(settings: Settings) -> Settings:
@@ -59,13 +62,33 @@ def demo_settings(settings: Settings) -> Settings:
     )
 
 
+def with_whatsapp(settings: Settings) -> Settings:
+    """The demo's settings with a WhatsApp of its own: nothing that is answered in a demo may leave this machine."""
+    secret = kept_password(settings.data_dir / "whatsapp-secret")
+    address = f"http://127.0.0.1:{free_port()}/v24.0"
+    return dataclasses.replace(settings, whatsapp_app_secret=secret, whatsapp_api_url=address)
+
+
+def whatsapp_of(settings: Settings) -> dict[str, str]:
+    """What the demo's processes are told of its WhatsApp, in place of what they inherited."""
+    return {
+        "TALLYBOOK_WHATSAPP_APP_SECRET": settings.whatsapp_app_secret or "",
+        "TALLYBOOK_WHATSAPP_API_URL": settings.whatsapp_api_url,
+    }
+
+
+def free_port() -> int:
+    """A port of this machine's own that nobody has, for the demo's WhatsApp."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
 def kept_password(file: Path) -> str:
     """The demo's password, made once and kept in its folder: a fixed one would let in whoever reads the manual."""
     if file.exists():
         return file.read_text(encoding="utf-8").strip()
     password = one_time()
-    draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as lines:
-        lines.write(password)
-    draft.replace(file)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    setup.write_secret(file, password)
     return password

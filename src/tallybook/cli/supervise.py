@@ -59,10 +59,14 @@ async def first_run(app: App) -> list[str]:
 
 @dataclass(frozen=True)
 class Product:
-    """What runs: ``prepare`` once the database is there, and ``beside`` the product's own parts, by name, others."""
+    """What runs: ``prepare`` once the database is there, and ``beside`` the product's own parts, by name, others.
+
+    ``environ`` is what all of them find in their environment besides.
+    """
 
     prepare: Prepare = first_run
     beside: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
 
 
 async def run_product(settings: Settings, say: Say, product: Product | None = None) -> None:
@@ -109,6 +113,9 @@ class _Parts:
             **self.product.beside,
         }
         environ = _environment(self.settings)
+        for name in self.product.environ:
+            environ.pop(f"{name}_FILE", None)
+        environ |= self.product.environ
         async with asyncio.TaskGroup() as group:
             for part, arguments in parts.items():
                 child = _Child(part, arguments, environ, (number,) if part == "serve" else ())

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import os
 import random
+import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tallybook.app import App, Watching, first_business
-from tallybook.core import businesses, key_check, people
+from tallybook.core import api_tokens, businesses, channel_accounts, key_check, people
 from tallybook.core.businesses import Business
-from tallybook.core.callers import Role
+from tallybook.core.callers import Role, Scope
+from tallybook.core.channel_accounts import NewAccount
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict
 from tallybook.core.people import NewPerson
+from tallybook.inbox.answer_types import Line
+from tallybook.inbox.service import faq
 from tallybook.monitor import jobs
 from tallybook.monitor.service import reviews, validity
 from tallybook.monitor.service.reviews import Reviewer
@@ -24,9 +29,11 @@ from tallybook.monitor.types import STEP_COLUMNS, Changes, Filters, ReviewRow
 from .bridge import fill
 from .bridge_file import BridgeFile
 from .day import DAYS, GROUPS, MARKETING, VELO_TEST, ZONE, valid_drops
+from .talks import ANSWERS, NUMBER
 
 BUSINESS = "Demo Fibre"
 ADMIN, REVIEWER = "admin", "thandi"
+TOKEN = "customers-token"  # noqa: S105 - the name of a file
 HEAD = f"""# The demo's projects, read from a bridge file that the demo itself writes.
 
 [bridge]
@@ -36,6 +43,10 @@ whatsapp = "store/whatsapp.db"
 [monitor]
 time_zone = "{ZONE.key}"
 business = "{BUSINESS}"
+
+[inbox]
+business = "{BUSINESS}"
+bot = "auto"
 
 [monitor.replies]
 enabled = false  # there is no WhatsApp behind the demo
@@ -77,6 +88,35 @@ async def prepare(app: App, password: str) -> None:
         "add admin", lambda conn: _person(conn, app, business, NewPerson(ADMIN, "Demo", Role.ADMIN, password))
     )
     await app.db.run("review the past", lambda conn: _review_once(conn, app, business))
+    await app.db.run("make ready for customers", lambda conn: _number(conn, app, business))
+    await _token(app, business, folder / TOKEN)
+
+
+async def _number(conn: Conn, app: App, business: Business) -> None:
+    """A number that customers write to, and what the bot answers there."""
+    new = NewAccount("whatsapp", NUMBER, "The demo's number", "a-token-that-opens-nothing")
+    caller = people.command_line(business.id)
+    if NUMBER not in {one.account for one in await channel_accounts.listed(conn, business.id)}:
+        await channel_accounts.add(conn, app.seal, caller, new)
+    await faq.write(conn, business, [Line(*line) for line in ANSWERS])
+
+
+async def _token(app: App, business: Business, file: Path) -> None:
+    """What the demo's customers do a person's work by; made once and kept in the demo's folder."""
+    if await asyncio.to_thread(file.exists):
+        return
+    caller = people.command_line(business.id)
+    scopes = frozenset({Scope.READ, Scope.REVIEW})
+    token = await app.db.run("add token", lambda conn: api_tokens.create(conn, caller, "The demo", scopes))
+    write_secret(file, token)
+
+
+def write_secret(file: Path, words: str) -> None:
+    """A file that its owner alone can read, whole or not there."""
+    draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as lines:
+        lines.write(words)
+    draft.replace(file)
 
 
 def _write_files(folder: Path) -> None:
