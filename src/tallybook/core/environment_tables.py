@@ -12,7 +12,7 @@ from typing import Any
 
 from . import keys
 from .environment_masking import Kind
-from .keys import Key
+from .key import Key
 
 PLAIN, WHO, WORDS, CODE, LEAVES = Kind.PLAIN, Kind.WHO, Kind.WORDS, Kind.CODE, Kind.LEAVES
 NEVER_FILLED = Kind.NEVER

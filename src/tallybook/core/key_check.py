@@ -6,7 +6,8 @@ import msgspec
 
 from .connection import Conn
 from .errors import WrongSetup
-from .keys import NATURAL_KEYS, Key
+from .key import Key
+from .keys import NATURAL_KEYS
 
 
 class Pointing(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from psycopg.errors import UniqueViolation
 
 from tallybook.core import violations
 from tallybook.core.db import Conn
-from tallybook.core.keys import Key
+from tallybook.core.key import Key
 
 
 async def unless_taken(conn: Conn, statement: str, values: dict[str, Any], key: Key) -> bool:
