@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
@@ -161,3 +162,26 @@ async def test_a_meeting_that_cannot_be_is_refused_and_nobody_reaches_another_s(
         await db.run("change", lambda conn: appointments.change(conn, duma.caller, made.id, backwards, now))
     with pytest.raises(Invalid):
         await db.run("status", lambda conn: appointments.set_status(conn, duma.caller, made.id, "maybe", now))
+
+
+async def test_a_template_s_quick_replies_carry_what_confirms_and_cancels(
+    db: Database, shop: Business, bia: Someone, duma: Someone
+) -> None:
+    buttons = [{"type": "URL", "text": "Map", "url": "https://example.org"}] + [
+        {"type": "QUICK_REPLY", "text": text} for text in ("Confirm", "Cancel")
+    ]
+    parts = [{"type": "BODY", "text": "{{1}} at {{2}}"}, {"type": "BUTTONS", "buttons": buttons}]
+    add = """insert into inbox_templates (waba, name, language, status, components, told_at)
+        values ('1', 'reminder', 'en', 'approved', %s, now())"""
+    async with db.transaction() as conn:
+        await conn.execute(add, [Jsonb(parts)])
+    template = {"name": "reminder", "language": "en", "values": ["{title}", "{time}"]}
+    await rule(db, bia, REMIND, actions={"template": template, "confirm": True})
+    await come(db, said(written("Hi", 1, -25 * 3600)))
+    made = await book(db, duma, 180)
+    assert await work(db, shop, 62) == {Outcome.DONE: 1}
+    ((sent,),) = await rows(db, "select body->'template'->'components' from outbox")
+    assert sent[0]["parameters"][0] == {"type": "text", "text": "Visit"}
+    payloads = [(one["index"], one["parameters"][0]["payload"]) for one in sent[1:]]
+    assert payloads == [("1", f"appointment:{made.id}:0:confirm"), ("2", f"appointment:{made.id}:0:cancel")]
+    assert (await rows(db, SAID))[0][0].startswith("Visit at ")

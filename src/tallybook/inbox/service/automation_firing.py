@@ -95,15 +95,18 @@ async def fire_due(db: Database, business: Business, now: datetime) -> dict[Outc
     A thread that somebody else holds is waited for only when everything else is done.
     """
     made: Tally[Outcome] = Tally()
-    found = await db.run("find causes", partial(causes.waiting, business_id=business.id, limit=AT_ONCE))
-    busy = [_Turn(business, now, *one) for one in found]
-    for waits in (False, True):
-        left = []
-        for turn in busy:
-            outcomes = await _taken(db, replace(turn, waits=waits))
-            left += [turn] if outcomes is None else []
+    busy: list[_Turn] = []
+    last = 0
+    while found := await db.run(
+        "find causes", partial(causes.waiting, business_id=business.id, after=last, limit=AT_ONCE)
+    ):
+        last = found[-1][0]
+        for turn in (_Turn(business, now, *one[1:]) for one in found):
+            outcomes = await _taken(db, turn)
+            busy += [turn] if outcomes is None else []
             made.update(outcomes or ())
-        busy = left
+    for turn in busy:
+        made.update(await _taken(db, replace(turn, waits=True)) or ())
     for outcome, count in made.items():
         runs.labels(outcome).inc(count)
     return dict(made)

@@ -6,6 +6,7 @@ worked at its time it still leaves within a limit; later it would answer nobody,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -186,9 +187,21 @@ async def _told(conn: Conn, caller: Caller, later: Later, action: str) -> None:
 async def send_due(db: Database, business: Business, now: datetime) -> dict[str, int]:
     """Sends what has come to its time; how many became what. May be repeated, and run by several at once."""
     made: dict[str, int] = {}
-    for number, thread in await db.run(
+    while found := await db.run(
         "find later messages", partial(store.due, business_id=business.id, now=now, limit=AT_ONCE)
     ):
+        before = sum(made.values())
+        await _send_each(db, business, found, made, now)
+        # What somebody else holds is sent by them, or at the next look.
+        if len(found) < AT_ONCE or sum(made.values()) == before:
+            break
+    return made
+
+
+async def _send_each(
+    db: Database, business: Business, found: Sequence[tuple[int, int]], made: dict[str, int], now: datetime
+) -> None:
+    for number, thread in found:
         try:
             became = await db.run(
                 "send later", partial(_send, business=business, number=number, thread=thread, now=now)
@@ -200,7 +213,6 @@ async def send_due(db: Database, business: Business, now: datetime) -> dict[str,
             became = await db.run("miss later", partial(_miss, business=business, number=number, now=now))
         if became is not None:
             made[became] = made.get(became, 0) + 1
-    return made
 
 
 async def _send(conn: Conn, business: Business, number: int, thread: int, now: datetime) -> str | None:

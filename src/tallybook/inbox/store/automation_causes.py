@@ -60,7 +60,7 @@ async def put_messages(conn: Conn, business_id: int, saved: Sequence[tuple[int, 
 
 
 WAITING = """
-select key, rule_id, conversation_id from automation_causes
+select id, key, rule_id, conversation_id from automation_causes
 where business_id = %(business_id)s::int and id > %(after)s::bigint order by id limit %(limit)s::int
 """
 TAKE = """
@@ -70,10 +70,10 @@ returning kind, key, conversation_id, at, about, message_id, appointment_id, rul
 """
 
 
-async def waiting(conn: Conn, business_id: int, limit: int) -> list[tuple[str, int, int]]:
-    """The oldest causes: key, rule, thread."""
-    values = {"business_id": business_id, "after": 0, "limit": limit}
-    return [(row[0], row[1], row[2]) for row in await (await conn.execute(WAITING, values)).fetchall()]
+async def waiting(conn: Conn, business_id: int, after: int, limit: int) -> list[tuple[int, str, int, int]]:
+    """The oldest causes after a number: number, key, rule, thread."""
+    values = {"business_id": business_id, "after": after, "limit": limit}
+    return [(row[0], row[1], row[2], row[3]) for row in await (await conn.execute(WAITING, values)).fetchall()]
 
 
 async def take(conn: Conn, business_id: int, key: str, rule_id: int) -> Cause | None:
@@ -115,6 +115,7 @@ select c.business_id, 'silence:' || i.id, %(rule_id)s::bigint, 'silence', c.id,
 from whatsapp_conversation c cross join lateral {_LAST} i cross join lateral {_ANSWER} o
 where c.business_id = {_HIDDEN} and c.is_open and (o.at is not null) = %(answered)s::bool
     and c.last_message_at > %(since)s::timestamptz - %(hours)s::interval
+    and c.last_customer_message_at <= %(now)s::timestamptz - %(hours)s::interval
     and coalesce(o.at, i.said_at) + %(hours)s::interval <= %(now)s::timestamptz
     and coalesce(o.at, i.said_at) + %(hours)s::interval > %(since)s::timestamptz
     and not exists (select from automation_runs n where n.business_id = c.business_id
