@@ -142,6 +142,16 @@ async def test_a_dry_run_says_the_same_and_changes_nothing_and_a_second_import_a
     assert (await rows(db, SAID), await rows(db, THREADS)) == before
 
 
+async def test_two_imports_at_once_make_each_customer_and_message_once(db: Database, business: Business) -> None:
+    both = await asyncio.gather(brought(db, business), brought(db, business))
+    added = [sum(one.tables[place].added for one in both) for place in range(4)]
+    assert added == [1, 0, 3, 11]
+    assert await rows(db, "select count(*), count(distinct seq) from whatsapp_message where lead_id is not null") == [
+        (10, 10)
+    ]
+    assert await rows(db, "select count(*) from contacts") == [(2,)]
+
+
 async def test_what_came_live_already_is_not_added_and_keeps_waiting(db: Database, business: Business) -> None:
     await add(db, business)
     await come(db, said(text("With a plus", 1) | {"id": "wamid.A"}))

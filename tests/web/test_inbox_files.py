@@ -244,6 +244,12 @@ async def test_what_cannot_be_sent_is_told_by_its_code(
 
     file = {"file": ("a.jpg", JPEG, "image/jpeg")}
     assert await code(400, json={"text": " "}) == "empty_message"
+    odd = {"content-type": "multipart/form-data"}
+    for body, head in ((b"{", {}), (b"[]", {}), (b"", odd), (b"--x", odd), (b"x", odd | {"idempotency-key": "\t"})):
+        assert await code(400, content=body, headers=head)
+    for wait in ("nan", "inf", "-1", "31"):
+        assert await code(400, path=f"{path}?wait={wait}", json={"text": "a"}) == "VALIDATION_ERROR"
+    assert await code(400, json={"text": "a\0b"}) == "VALIDATION_ERROR"
     assert await code(400, data={"text": ""}, files={"other": ("a", b"a", "text/plain")}) == "no_file"
     assert await code(400, files={"file": ("a.jpg", b"", "image/jpeg")}) == "no_file"
     assert (

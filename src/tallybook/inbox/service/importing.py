@@ -116,7 +116,8 @@ class Import:
         places = {(one.channel, one.account) for person in some for one in person.messages}
         await hold(conn, self.business.id, places)
         new_leads = {number for number, one in enumerate(some) if one.leads and await self._lead(conn, one)}
-        whose = await people.resolve(conn, self.business, [one.customer for one in some])
+        spoke = [one.customer for one in some if one.messages]
+        whose = await people.resolve(conn, self.business, spoke) if spoke else {}
         new_threads = {
             number
             for number, one in enumerate(some)
