@@ -8,12 +8,13 @@ a log-in that ended is noticed.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import psycopg
 from litestar import Litestar, get
 from litestar.params import FromQuery
@@ -24,9 +25,13 @@ from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Database
 from tallybook.core.errors import Invalid, TooMany
 
+from . import inbox_presence
+from .inbox_presence import Here, Room
 from .needs import Asked
 
-TOPICS = ("monitor", "inbox")
+INBOX = "inbox"
+TOPICS = ("monitor", INBOX)
+MOST_HERE = 100  # sayings that one page is behind
 MAX_STREAMS = 12  # per account and process
 LIFETIME = 600.0  # seconds
 HEARTBEAT = 15.0  # seconds
@@ -43,11 +48,18 @@ from businesses b where b.id = any(%(ids)s::int[])
 
 @dataclass(eq=False)
 class Listener:
-    """One open page. ``news`` is set when it should look again."""
+    """One open page. ``news``: there is something to tell, that it should look again (``stale``) or who is ``here``."""
 
     business_id: int
     topic: str
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    stale: bool = False
+    here: deque[Here] = field(default_factory=lambda: deque(maxlen=MOST_HERE))
+
+    def look(self) -> None:
+        """It should look again."""
+        self.stale = True
+        self.news.set()
 
 
 class Live:
@@ -61,6 +73,7 @@ class Live:
         self._closing = asyncio.Event()
         self._seen: dict[int, Any] = {}
         self.connected = False
+        self.room = Room()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -83,12 +96,23 @@ class Live:
         """Wakes the pages of this process; other processes hear it from the database."""
         for listener in self._listeners:
             if listener.business_id == business_id and listener.topic == topic:
+                listener.look()
+
+    def tell_here(self, business_id: int, here: Here) -> None:
+        """Tells the pages of this process, of one business, who is at a thread."""
+        self.room.hear(business_id, here)
+        for listener in self._listeners:
+            if listener.business_id == business_id and listener.topic == INBOX:
+                listener.here.append(here)
                 listener.news.set()
 
     async def stream(self, caller: Caller, topic: str) -> AsyncIterator[str]:
         """Server-sent events for one page: ``live`` or ``away`` at each change of state, ``changed`` for news."""
         who = caller.account_id or f"token {caller.token_id}"
         listener = Listener(caller.business_id, topic)
+        if topic == INBOX:
+            listener.here.extend(self.room.of(caller.business_id))
+            listener.news.set()
         self._listeners.add(listener)
         self._streams[who] += 1
         try:
@@ -120,16 +144,22 @@ class Live:
             listener.news.clear()
             if self._closing.is_set():
                 return
-            yield f"event: changed\ndata: {listener.topic}\n\n"
+            while listener.here:
+                yield f"event: here\ndata: {msgspec.json.encode(listener.here.popleft()).decode()}\n\n"
+            if listener.stale:
+                listener.stale = False
+                yield f"event: changed\ndata: {listener.topic}\n\n"
             await asyncio.sleep(BREATH)
 
     def _wake_all(self) -> None:
         for listener in self._listeners:
-            listener.news.set()
+            listener.look()
 
     def _heard(self, topic: str, business_id: int) -> None:
         if topic in TOPICS:
             self.tell(topic, business_id)
+        elif (here := inbox_presence.read(topic)) is not None:
+            self.tell_here(business_id, here)
 
     def _hears(self, connected: bool) -> None:
         """Whenever that changes everybody looks again: what happened in a gap was not heard."""

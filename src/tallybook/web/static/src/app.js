@@ -11,6 +11,7 @@ import { startKeys } from "./keys.js";
 import { startList } from "./list.js";
 import { startLive } from "./live.js";
 import { startBeside } from "./beside.js";
+import { startPresence } from "./presence.js";
 import { startSigns } from "./signs.js";
 import { startReview } from "./review.js";
 import { startTimes } from "./times.js";
@@ -30,6 +31,7 @@ if (document.getElementById("threads")) {
   startDraft();
   startAttach();
   startSigns();
+  startPresence();
   startDesk();
   startCanned();
 }

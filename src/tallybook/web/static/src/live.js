@@ -23,6 +23,7 @@ export function startLive() {
     stream.addEventListener("live", () => show("live"));
     stream.addEventListener("away", () => show("lost"));
     stream.addEventListener("changed", changed);
+    stream.addEventListener("here", (event) => document.dispatchEvent(new CustomEvent("here", { detail: JSON.parse(event.data) })));
     stream.addEventListener("error", () => {
       show("lost");
       // A refusal ends an EventSource for good; a lost connection it mends itself.

@@ -1,0 +1,129 @@
+"""Who else is at a thread: told to open pages of the same business at once, to nobody else, and kept nowhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from playwright.async_api import expect
+
+from tallybook.core.businesses import Business
+from tallybook.core.callers import Role
+from tallybook.core.db import Conn, Database
+from tallybook.core.wakeups import wake_up
+from tallybook.web import inbox_presence
+from tallybook.web.inbox_presence import Here, Room
+from tallybook.web.live import Live
+from tests import world
+from tests.web import talks
+from tests.web.browser import OpenTab
+from tests.web.talks import first, say, words
+
+ANA = Here(7, 3, "writes", "Ana לביא: a/b")
+
+
+@given(st.integers(1, 2**62), st.integers(1, 2**30), st.sampled_from(["looks", "writes", "left"]), st.text(max_size=60))
+def test_what_is_said_passes_through_a_wake_up_whole(thread: int, who: int, doing: Any, name: str) -> None:
+    here = Here(thread, who, doing, name.encode(errors="replace").decode())
+    topic = inbox_presence.written(here)
+    assert " " not in topic
+    assert inbox_presence.read(topic) == here
+
+
+@pytest.mark.parametrize(
+    "topic", ["inbox", "here", "here:1:2:looks", "here:x:2:looks:", "here:1:2:sings:", "here:1:2:looks:é"]
+)
+def test_another_topic_says_of_nobody_that_they_are_here(topic: str) -> None:
+    assert inbox_presence.read(topic) is None
+
+
+def test_a_room_forgets_by_itself_and_who_left_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    room, now = Room(), [100.0]
+    monkeypatch.setattr(inbox_presence.time, "monotonic", lambda: now[0])
+    room.hear(1, ANA)
+    assert list(room.of(1)) == [ANA]
+    assert list(room.of(2)) == []
+    assert room.is_news(1, ANA)
+    assert not room.is_news(1, ANA), "a key held down is one saying"
+    room.hear(1, Here(7, 3, "left", "Ana"))
+    assert list(room.of(1)) == []
+    room.hear(1, ANA)
+    now[0] += inbox_presence.LASTS + 1
+    assert list(room.of(1)) == []
+
+
+@pytest.fixture
+async def hub(db: Database, database_url: str) -> AsyncIterator[Live]:
+    running = Live(db, database_url)
+    async with running.running(), asyncio.timeout(20):
+        while not running.connected:
+            await asyncio.sleep(0.02)
+        yield running
+
+
+async def test_another_process_s_pages_hear_it_and_another_business_s_do_not(
+    hub: Live, db: Database, business: Business
+) -> None:
+    ana = await db.run("add", lambda conn: world.ana(conn, business))
+    caio = await db.run("add", world.caio)
+    heard: dict[str, list[str]] = {"ours": [], "theirs": [], "monitor": []}
+
+    async def listen(name: str, who: world.Someone, topic: str) -> None:
+        async for event in hub.stream(who.caller, topic):
+            heard[name].append(event)
+
+    listening = [
+        asyncio.create_task(listen(*one))
+        for one in (("ours", ana, "inbox"), ("theirs", caio, "inbox"), ("monitor", ana, "monitor"))
+    ]
+
+    async def tell(conn: Conn) -> None:
+        await wake_up(conn, inbox_presence.written(ANA), business.id)
+        await wake_up(conn, "inbox", caio.caller.business_id)
+
+    await asyncio.sleep(0)
+    await db.run("tell", tell)
+    async with asyncio.timeout(10):
+        while not any("event: here" in one for one in heard["ours"]) or not any(
+            "changed" in one for one in heard["theirs"]
+        ):
+            await asyncio.sleep(0.02)
+    for task in listening:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    assert any('"doing":"writes"' in one and "לביא" in one for one in heard["ours"])
+    assert not any("event: here" in one for one in [*heard["theirs"], *heard["monitor"]])
+    assert not any("changed" in one for one in heard["ours"][1:]), "nothing is drawn anew for it"
+
+
+async def test_two_who_write_to_one_customer_see_each_other_and_who_answered_first(
+    open_tab: OpenTab, db: Database, business: Business
+) -> None:
+    await talks.connect(db, business)
+    await say(db, business, words("Is it open?"))
+    tabs = []
+    for login, name in (("duma", "Duma Nkosi"), ("bongi", "Bongi Zulu")):
+        overrides = {"login": login, "name": name, "role": Role.AGENT}
+        who = await db.run("add", lambda conn, more=overrides: world.someone(conn, business, **more))
+        tabs.append(await open_tab(who))
+    duma, bongi = tabs
+    for tab in tabs:
+        await tab.go(f"/inbox/{await first(db)}")
+        await expect(tab.page.locator("#live")).to_have_attribute("data-state", "live")
+    await expect(duma.page.locator("#also-here")).to_have_text("Bongi Zulu is here")
+    await duma.page.locator("#text").press_sequentially("Until si")
+    await expect(bongi.page.locator("#also-here")).to_have_text("Duma Nkosi is writing an answer")
+    assert await bongi.violations() == []
+    await bongi.page.locator("#text").fill("Until six")
+    await bongi.page.keyboard.press("Enter")
+    await expect(duma.page.locator("#was-answered")).to_be_visible()
+    await expect(duma.page.locator("#text")).to_have_value("Until si")
+    await expect(bongi.page.locator("#was-answered")).to_be_hidden()
+    await bongi.go("/inbox")
+    await expect(duma.page.locator("#also-here")).to_be_hidden()
