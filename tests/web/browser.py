@@ -33,20 +33,23 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+# The product as shipped but for its passwords, which take half a second of a core each by design.
 SERVE = """
-import asyncio, signal, sys
+import asyncio, dataclasses, signal, sys
 from tallybook.app import open_app
 from tallybook.settings import Settings
 from tallybook.web import server
+from tests import world
 
 async def main():
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with open_app(Settings.load()) as app:
-        await server.serve(app, stop)
+        await server.serve(dataclasses.replace(app, passwords=world.CHEAP), stop)
 
 asyncio.run(main())
 """
+LOOKS = ("light", "dark phone", "hebrew dark", "hebrew phone")  # every two of language, size and scheme meet
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 900}
 SOON = 2000  # milliseconds in which a post must be on the page
@@ -127,6 +130,15 @@ class Site:
         with contextlib.suppress(ProcessLookupError):
             self.process.terminate()
         return await asyncio.wait_for(self.process.wait(), 20)
+
+
+def seen_as(look: str) -> dict[str, Any]:
+    """The options of a tab that is of one of the LOOKS, or of words like them."""
+    return {
+        "viewport": PHONE if "phone" in look else DESK,
+        "color_scheme": "dark" if "dark" in look else "light",
+        "locale": "he" if "hebrew" in look else "en",
+    }
 
 
 @dataclass

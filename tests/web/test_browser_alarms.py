@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import expect
@@ -19,7 +18,7 @@ from tallybook.core.db import Database
 from tallybook.words import words
 from tests import world
 from tests.receivers import LOCAL, SECRET, MailServer, mail_server
-from tests.web.browser import DESK, PHONE, OpenTab, Site
+from tests.web.browser import LOOKS, OpenTab, Site, seen_as
 
 FILE = """
 [alerts]
@@ -107,13 +106,11 @@ async def test_somebody_who_is_no_admin_reads_and_cannot_test(
     await expect(tab.page.get_by_role("button", name="Send everybody a test")).to_have_count(0)
 
 
-@pytest.mark.parametrize("look", ["light", "dark", "hebrew", "phone", "hebrew phone"])
+@pytest.mark.parametrize("look", LOOKS)
 async def test_the_page_keeps_to_wcag_and_to_its_width(
     open_tab: OpenTab, db: Database, business: Business, root: world.Someone, look: str
 ) -> None:
-    options: dict[str, Any] = {"color_scheme": "dark" if look == "dark" else "light"}
-    options |= {"viewport": PHONE if "phone" in look else DESK, "locale": "he" if "hebrew" in look else "en"}
-    tab = await open_tab(root, **options)
+    tab = await open_tab(root, **seen_as(look))
     for state in ("empty", "full"):
         if state == "full":
             await much(db, business)

@@ -14,16 +14,8 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tests import world
 from tests.programs import require
-from tests.web.browser import DESK, FLAGS, PHONE, OpenTab, Site, tabs_of
+from tests.web.browser import FLAGS, LOOKS, OpenTab, Site, seen_as, tabs_of
 from tests.web.test_environments_page import report
-
-VIEWS: dict[str, dict[str, Any]] = {
-    "desk": {"viewport": DESK},
-    "phone": {"viewport": PHONE},
-    "dark": {"viewport": DESK, "color_scheme": "dark"},
-    "phone-hebrew": {"viewport": PHONE, "locale": "he"},
-    "hebrew-dark": {"viewport": DESK, "locale": "he", "color_scheme": "dark"},
-}
 
 
 @pytest.fixture
@@ -41,8 +33,8 @@ async def open_tab(db: Database, database_url: str, tmp_path: Any) -> AsyncItera
 async def test_it_reads_well_in_every_view(
     open_tab: OpenTab, root: world.Someone, business: Business, owner_url: str
 ) -> None:
-    for name, view in VIEWS.items():
-        tab = await open_tab(root, **view)
+    for name in LOOKS:
+        tab = await open_tab(root, **seen_as(name))
         await tab.go("/environments")
         assert await tab.violations() == []
         await environment_comparing.keep(owner_url, {business.id: report()})

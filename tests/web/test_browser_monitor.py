@@ -13,7 +13,7 @@ from playwright.async_api import expect
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tests import world
-from tests.web.browser import DESK, MOHADIN, PHONE, SOON, OpenTab, Tab, post, set_up
+from tests.web.browser import LOOKS, MOHADIN, PHONE, SOON, OpenTab, Tab, post, seen_as, set_up
 
 expect.set_options(timeout=10_000)
 KEYS = "1234567890-="
@@ -315,16 +315,14 @@ async def test_a_phone_shows_the_list_or_the_review_with_a_way_back(
     assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.parametrize("look", ["light", "dark", "hebrew", "phone", "hebrew phone"])
+@pytest.mark.parametrize("look", LOOKS)
 async def test_every_page_keeps_to_wcag_and_to_its_width(
     open_tab: OpenTab, db: Database, home: Business, look: str
 ) -> None:
     admin = await db.run("add", lambda conn: world.root(conn, home))
-    options: dict[str, Any] = {"color_scheme": "dark" if look == "dark" else "light"}
-    options |= {"viewport": PHONE if "phone" in look else DESK, "locale": "he" if "hebrew" in look else "en"}
-    stranger = await open_tab(**options)
+    stranger = await open_tab(**seen_as(look))
     stranger.expected += ["404", "401"]
-    tab = await open_tab(admin, **options)
+    tab = await open_tab(admin, **seen_as(look))
     found: dict[str, list[str]] = {}
 
     async def look_at(place: str, tab: Tab) -> None:

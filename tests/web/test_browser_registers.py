@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import FilePayload, expect
@@ -14,7 +13,7 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.monitor.service import registers
 from tests import world
-from tests.web.browser import DESK, LAWLEY, MARKETING, PHONE, OpenTab, Tab, post, project, set_up
+from tests.web.browser import DESK, LAWLEY, LOOKS, MARKETING, PHONE, OpenTab, Tab, post, project, seen_as, set_up
 
 LOOK = os.environ.get("TALLYBOOK_TEST_PICTURES")
 LIST = "Date;DR nr;Time\n{day};DR1752104;09:00\n{day};DR1752155;10:15\n{day};DR1752155;10:16\n{day};house 12;\n"
@@ -104,14 +103,12 @@ async def test_why_a_drop_is_missing_is_asked_and_mended_with_the_keyboard(
     await expect(tab.page.locator("#story h2")).to_contain_text("every one is where it belongs")
 
 
-@pytest.mark.parametrize("look", ["light", "dark", "hebrew", "phone", "hebrew phone"])
+@pytest.mark.parametrize("look", LOOKS)
 async def test_the_pages_keep_to_wcag_and_to_their_width(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone, look: str
 ) -> None:
     await posted(db, home)
-    options: dict[str, Any] = {"color_scheme": "dark" if look == "dark" else "light"}
-    options |= {"viewport": PHONE if "phone" in look else DESK, "locale": "he" if "hebrew" in look else "en"}
-    tab = await open_tab(ana, **options)
+    tab = await open_tab(ana, **seen_as(look))
     found: dict[str, list[str]] = {}
 
     async def look_at(place: str) -> None:

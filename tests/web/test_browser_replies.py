@@ -15,7 +15,7 @@ from tallybook.core.db import Database
 from tallybook.core.messages import Outgoing
 from tallybook.monitor import reply_texts
 from tests import world
-from tests.web.browser import DESK, LAWLEY, PHONE, OpenTab, Tab, set_up
+from tests.web.browser import LAWLEY, LOOKS, OpenTab, Tab, seen_as, set_up
 
 PAGE = "/wa-monitor/replies"
 STATES = ("delivered", "captured", "dropped", "unknown", "parked", "sent", "waiting", "waiting")
@@ -63,13 +63,11 @@ async def test_sending_is_stopped_and_released_with_the_keyboard(
     await expect(tab.page.get_by_role("link", name="Waiting 3")).to_be_visible()
 
 
-@pytest.mark.parametrize("look", ["light", "dark", "hebrew", "phone", "hebrew phone dark"])
+@pytest.mark.parametrize("look", LOOKS)
 async def test_the_page_keeps_to_wcag_and_to_its_width(
     open_tab: OpenTab, db: Database, business: Business, bia: world.Someone, look: str
 ) -> None:
-    viewport = PHONE if "phone" in look else DESK
-    options: dict[str, Any] = {"color_scheme": "dark" if "dark" in look else "light", "viewport": viewport}
-    tab = await open_tab(bia, **options, locale="he" if "hebrew" in look else "en")
+    tab = await open_tab(bia, **seen_as(look))
     await tab.go(PAGE)
     assert await tab.violations() == []
     await seen(tab, f"{look} empty")
@@ -81,7 +79,7 @@ async def test_the_page_keeps_to_wcag_and_to_its_width(
     box = await tab.page.locator(".turns .sure").first.bounding_box()
     assert box is not None
     assert box["x"] >= 0
-    assert box["x"] + box["width"] <= viewport["width"]
+    assert box["x"] + box["width"] <= seen_as(look)["viewport"]["width"]
     await seen(tab, f"{look} asked")
     assert await tab.violations() == []
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pytest
 from playwright.async_api import expect
@@ -18,7 +17,7 @@ from tallybook.monitor.store import sharepoint_files as files
 from tallybook.monitor.store import sharepoint_runs as runs
 from tallybook.monitor.store.sharepoint_runs import Tally
 from tests import world
-from tests.web.browser import DESK, PHONE, OpenTab, Site
+from tests.web.browser import LOOKS, OpenTab, Site, seen_as
 
 DAY = date(2025, 12, 2)
 LONG = "Mamelodi-extension-with-a-name-without-end-" * 2
@@ -101,13 +100,11 @@ async def test_a_decision_about_what_has_changed_meanwhile_is_refused(
         assert await (await conn.execute(b"select from jobs")).fetchall() == []
 
 
-@pytest.mark.parametrize("look", ["light", "dark", "hebrew", "phone", "hebrew phone"])
+@pytest.mark.parametrize("look", LOOKS)
 async def test_the_page_keeps_to_wcag_and_to_its_width(
     open_tab: OpenTab, db: Database, business: Business, root: world.Someone, look: str
 ) -> None:
-    options: dict[str, Any] = {"color_scheme": "dark" if look == "dark" else "light"}
-    options |= {"viewport": PHONE if "phone" in look else DESK, "locale": "he" if "hebrew" in look else "en"}
-    tab = await open_tab(root, **options)
+    tab = await open_tab(root, **seen_as(look))
     for state in ("empty", "full"):
         await tab.go("/wa-monitor/sharepoint")
         assert await tab.violations() == [], state

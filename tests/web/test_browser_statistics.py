@@ -17,9 +17,8 @@ from tallybook.monitor import statistics_jobs
 from tallybook.monitor.service import locations, reviews
 from tallybook.monitor.types import STEP_COLUMNS, Changes
 from tests import world
-from tests.web.browser import DESK, LAWLEY, MARKETING, MOHADIN, PHONE, OpenTab, Tab, post, set_up
+from tests.web.browser import LAWLEY, LOOKS, MARKETING, MOHADIN, OpenTab, Tab, post, seen_as, set_up
 
-LOOKS = ["light", "dark", "hebrew", "phone", "hebrew phone dark"]
 REVIEWS = "select id from qa_photo_reviews order by drop_number"
 PLACES = b"drop,lat,long\nDR1752100,-26.383,27.818\nDR1752101,-26.384,27.819\n"
 LISTED = """
@@ -66,14 +65,6 @@ async def activated(db: Database, business: Business) -> None:
         await locations.keep(conn, business, locations.read(PLACES))
 
 
-def options_of(look: str) -> dict[str, Any]:
-    return {
-        "viewport": PHONE if "phone" in look else DESK,
-        "color_scheme": "dark" if "dark" in look else "light",
-        "locale": "he" if "hebrew" in look else "en",
-    }
-
-
 async def holds(tab: Tab, name: str) -> None:
     if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
         await tab.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
@@ -84,7 +75,7 @@ async def holds(tab: Tab, name: str) -> None:
 async def test_statistics_read_well_in_every_look(
     open_tab: OpenTab, db: Database, business: Business, bia: world.Someone
 ) -> None:
-    tabs = {look: await open_tab(bia, **options_of(look)) for look in LOOKS}
+    tabs = {look: await open_tab(bia, **seen_as(look)) for look in LOOKS}
     for look, tab in tabs.items():
         await tab.go("/wa-monitor/statistics")
         await expect(tab.page.locator(".empty")).to_be_visible()
@@ -127,7 +118,7 @@ async def test_a_project_is_chosen_and_stays_chosen(
 async def test_marketing_reads_well_in_every_look(
     open_tab: OpenTab, db: Database, business: Business, bia: world.Someone
 ) -> None:
-    tabs = {look: await open_tab(bia, **options_of(look)) for look in LOOKS}
+    tabs = {look: await open_tab(bia, **seen_as(look)) for look in LOOKS}
     for look, tab in tabs.items():
         await tab.go("/wa-monitor/marketing")
         await expect(tab.page.locator(".empty")).to_be_visible()

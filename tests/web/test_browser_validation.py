@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -19,19 +18,11 @@ from tallybook.monitor.service.refiling import Person
 from tallybook.monitor.service.validity import Entry
 from tests import world
 from tests.monitor.desk import LAWLEY, MAMELODI, MARKETING, MOHADIN, file, open_for, said
-from tests.web.browser import DESK, PHONE, OpenTab, Tab
+from tests.web.browser import LOOKS, OpenTab, Tab, seen_as
 
 PAGE = "/wa-monitor/validation"
 LISTED, ALSO = replace(LAWLEY, validated=True), replace(MOHADIN, validated=True)
 EMPTY = replace(MAMELODI, validated=True, name="Mamelodi and the Long Name of the Extension Behind the Second Railway")
-VIEWS: dict[str, dict[str, Any]] = {
-    "desk": {"viewport": DESK},
-    "desk-dark": {"viewport": DESK, "color_scheme": "dark"},
-    "phone": {"viewport": PHONE},
-    "phone-dark": {"viewport": PHONE, "color_scheme": "dark"},
-    "hebrew": {"viewport": DESK, "locale": "he-IL"},
-    "hebrew-phone": {"viewport": PHONE, "locale": "he-IL"},
-}
 
 
 @pytest.fixture
@@ -103,11 +94,11 @@ async def test_a_list_is_imported_with_the_keyboard_and_posts_are_accepted(
     await expect(tab.page.get_by_text("Put aside by")).to_be_visible()
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", LOOKS)
 async def test_the_page_is_whole_on_every_screen(
     open_tab: OpenTab, db: Database, business: Business, bia: world.Someone, view: str, tmp_path: Path
 ) -> None:
-    tab = await open_tab(bia, **VIEWS[view])
+    tab = await open_tab(bia, **seen_as(view))
     await tab.go(PAGE)
     await in_language(tab, view)
     await is_clean(tab, f"{view}-empty")
