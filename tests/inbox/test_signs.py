@@ -17,7 +17,7 @@ from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from tallybook.core.sending import Post, deliver
 from tallybook.inbox.contents import Text
-from tallybook.inbox.service import outcomes, reacting, receipts, sending, threads
+from tallybook.inbox.service import merging, outcomes, reacting, receipts, sending, threads
 from tallybook.inbox.service.sending import WindowClosed
 from tallybook.settings import Settings
 from tests import world
@@ -25,6 +25,8 @@ from tests.channels.whatsapp.bodies import CUSTOMER, NUMBER, body, change, said,
 from tests.channels.whatsapp.test_received import SEAL, come
 from tests.cloud_api.server import FakeCloudApi
 from tests.core.worked import rows
+from tests.inbox.people import NALEDI, THABO, write
+from tests.inbox.people import said as a_word
 
 TOKEN = "a-token-of-the-tests"
 STOP = asyncio.Event()
@@ -227,3 +229,29 @@ async def test_typing_is_shown_by_the_newest_message_of_a_day(db: Database, agen
     async with db.transaction() as conn:
         await conn.execute("update whatsapp_message set said_at = said_at - interval '25 hours'")
     assert await db.run("type", lambda conn: receipts.typing(conn, agent, thread)) is None
+
+
+async def test_the_time_that_an_advertisement_gives_and_what_was_shown_follow_a_joining_and_go_back(
+    db: Database, business: Business, root: world.Someone
+) -> None:
+    await write(db, business, a_word(NALEDI, 1), a_word(THABO, 2))
+    kept, gone = [row[0] for row in await rows(db, "select contact_id from whatsapp_conversation order by contact_id")]
+    async with db.transaction() as conn:
+        await conn.execute("""
+            update conversation_windows w set referred_at = last_inbound_at from whatsapp_conversation c
+            where c.id = w.conversation_id and c.contact_id = %s""", [gone])  # fmt: skip
+        await conn.execute("""
+            insert into message_receipts (business_id, message_id, asked_at, sent_at)
+            select m.business_id, m.id, now(), now() from whatsapp_message m
+            join whatsapp_conversation c on c.id = m.conversation_id where c.contact_id = %s""", [gone])  # fmt: skip
+    facts = """
+        select c.contact_id, w.referred_at is not null, (
+            select count(*) from message_receipts r join whatsapp_message m on m.id = r.message_id
+            where m.conversation_id = c.id)
+        from whatsapp_conversation c join conversation_windows w on w.conversation_id = c.id order by 1"""
+    before = await rows(db, facts)
+    assert before == [(kept, False, 0), (gone, True, 1)]
+    merge = await db.run("join", lambda conn: merging.join(conn, business, kept, gone, None))
+    assert await rows(db, facts) == [(kept, True, 1)]
+    await db.run("undo", lambda conn: merging.undo(conn, root.caller, merge))
+    assert await rows(db, facts) == before

@@ -234,3 +234,11 @@ def test_the_sender_says_how_it_is_settled_and_how_fast_it_may_go() -> None:
     assert sender.settlement is Settlement.BY_REPORT
     assert [(one.count, one.seconds) for one in LIMITS.windows] == [(80, 1)]
     assert LIMITS.cooldown == 6
+
+
+async def test_that_somebody_writes_is_shown_by_the_call_that_marks_as_read(
+    api: FakeCloudApi, sender: WhatsAppSender
+) -> None:
+    await sender.show_typing(NUMBER, "wamid.0001")
+    assert api.reads == [(NUMBER, "wamid.0001", True)]
+    assert api.taken == []

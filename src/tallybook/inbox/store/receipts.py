@@ -87,7 +87,8 @@ async def became(conn: Conn, business_id: int, ids: Sequence[int], reason: str |
 class Reading(msgspec.Struct, frozen=True):
     """Three facts of a thread: what the customer read last of ours, when we read, and what they were shown of that.
 
-    ``receipt_at`` is when they were shown that we read; ``receipt_asked_at`` when that was last asked for.
+    ``receipt_at`` is when they were shown that we read the newest that was to be shown; ``receipt_asked_at`` when that
+    was asked for.
     """
 
     customer_read_at: datetime | None
@@ -97,16 +98,17 @@ class Reading(msgspec.Struct, frozen=True):
     receipt_failed: str | None
 
 
+# Each from the newest backwards, so that a long thread is not read whole.
 READING = """
-select (select max(m.read_at) from whatsapp_message m where m.business_id = c.business_id and m.conversation_id = c.id
-        and m.direction = 'out' and m.read_at is not null),
+select (select m.read_at from whatsapp_message m where m.business_id = c.business_id and m.conversation_id = c.id
+        and m.direction = 'out' and m.read_at is not null order by m.said_at desc, m.seq desc limit 1),
     c.last_read_at, r.sent_at, r.asked_at, r.reason
 from whatsapp_conversation c
 left join lateral (
-    select max(x.sent_at) as sent_at, max(x.asked_at) as asked_at,
-        (array_agg(x.reason order by x.asked_at desc))[1] as reason
+    select x.sent_at, x.asked_at, x.reason
     from whatsapp_message m join message_receipts x on x.business_id = m.business_id and x.message_id = m.id
-    where m.business_id = c.business_id and m.conversation_id = c.id) r on true
+    where m.business_id = c.business_id and m.conversation_id = c.id
+    order by m.said_at desc, m.seq desc limit 1) r on true
 where c.business_id = %(business_id)s::int and c.id = %(id)s::bigint
 """
 
