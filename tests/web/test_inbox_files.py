@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,12 @@ from tallybook.core.kept_files import path_of, write
 from tallybook.core.people import command_line
 from tallybook.core.sending import Post
 from tallybook.inbox.service import outcomes
+from tallybook.inbox.service.files import Shown
 from tallybook.settings import Settings
-from tallybook.web import server
+from tallybook.web import i18n, server
 from tallybook.web.file_answers import range_of
+from tallybook.web.inbox_file_view import file_view, told_view
+from tallybook.web.times import Clock
 from tests import world as office
 from tests.cloud_api.server import FakeCloudApi
 from tests.core.worked import rows
@@ -164,6 +168,24 @@ def test_a_range_is_understood_or_all_is_given() -> None:
     for none in ("bytes=10-", "bytes=-0"):
         with pytest.raises(ValueError, match="no such part"):
             range_of(none, 10)
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "look"),
+    [
+        ("image", "image/png", "photo"), ("sticker", "image/webp", "sticker"), ("audio", "audio/ogg", "audio"),
+        ("video", "video/mp4", "video"), ("document", "image/png", "document"), ("image", "text/html", "document"),
+        ("video", "application/octet-stream", "document"),
+    ],
+)  # fmt: skip
+def test_a_file_is_drawn_by_what_it_holds_and_never_larger_than_its_bubble(kind: str, found: str, look: str) -> None:
+    clock = Clock(datetime.now(UTC), Business(1, "Velo Fibre", "UTC", "en"), "en", i18n.words("en"))
+    file = Shown(1, 2, kind, "kept", "", voice=False, reason=None, type=found, size=1536, width=4000, height=9000)
+    drawn = file_view(file, ours=False, clock=clock)
+    assert (drawn.look, drawn.size) == (look, "1.5 KB")
+    assert drawn.height is not None
+    assert drawn.height <= 320
+    assert told_view('{"type": "location", "as_sent": {"location": "nowhere"}}') is None
 
 
 async def test_nothing_is_handed_out_of_another_business_or_of_what_was_taken_back_or_lost(
