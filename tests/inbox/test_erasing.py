@@ -7,6 +7,7 @@ import csv
 import io
 import json
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -78,11 +79,8 @@ async def number_of(db: Database, phone: str = PHONE) -> int:
 @pytest.fixture
 async def talk(db: Database, business: Business, lead: Caller, places: Places) -> int:
     """A thread with everything in it: the number of Naledi's thread."""
-    for account in (NUMBER,):
-        new = NewAccount("whatsapp", account, token="a-token-of-the-tests")
-        await db.run(
-            "add", lambda conn, new=new: channel_accounts.add(conn, SEAL, people.command_line(business.id), new)
-        )
+    new, admin = NewAccount("whatsapp", NUMBER, token="a-token-of-the-tests"), people.command_line(business.id)
+    await db.run("add", lambda conn: channel_accounts.add(conn, SEAL, admin, new))
     await come(db, FIRST)
     reaction = message("reaction", 7, reaction={"message_id": "wamid.0101", "emoji": "🍆"})
     edit = message(
@@ -157,7 +155,7 @@ async def test_nothing_of_hers_is_left_in_any_table_and_others_lose_nothing(
     assert preview.counts["messages"] == 4
     for wrong in ("", THEIRS, "Naledi"):
         with pytest.raises(Invalid):
-            await db.run("erase", lambda conn, typed=wrong: erasing.erase(conn, lead, talk, typed))
+            await db.run("erase", partial(erasing.erase, caller=lead, conversation_id=talk, typed=wrong))
     assert await mentions(db) == before, "nothing was done yet"
     number = await db.run("erase", lambda conn: erasing.erase(conn, lead, talk, "082 000 0001"))
     await erasing.finish(db, places, business.id, number)
@@ -238,7 +236,7 @@ async def test_who_may_not_lead_and_who_is_of_another_business_forgets_and_expor
     agent = Caller(1, "Agent", business, Role.AGENT)
     for caller, refusal in ((agent, NotAllowed), (Caller(1, "x", other, Role.ADMIN), NotFound)):
         with pytest.raises(refusal):
-            await db.run("erase", lambda conn, who=caller: erasing.erase(conn, who, talk, PHONE))
+            await db.run("erase", partial(erasing.erase, caller=caller, conversation_id=talk, typed=PHONE))
         with pytest.raises(refusal):
             async with exporting.exported(db, caller, str(talk), tmp_path):
                 pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -124,8 +125,9 @@ async def test_pages_go_on_through_years_and_show_each_once_the_newest_first(
     found: list[str] = []
     page = Found([], None)
     while True:
-        after = page.after
-        page = await db.run("find", lambda conn, at=after: searching.find(conn, bia, Wanted("visit"), at, 3))
+        page = await db.run(
+            "find", partial(searching.find, caller=bia, wanted=Wanted("visit"), after=page.after, limit=3)
+        )
         found += [one.body for one in page.hits]
         if page.after is None:
             break

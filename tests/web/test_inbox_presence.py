@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -44,7 +46,7 @@ def test_another_topic_says_of_nobody_that_they_are_here(topic: str) -> None:
 
 def test_a_room_forgets_by_itself_and_who_left_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     room, now = Room(), [100.0]
-    monkeypatch.setattr(inbox_presence.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     room.hear(1, ANA)
     assert list(room.of(1)) == [ANA]
     assert list(room.of(2)) == []
@@ -109,8 +111,8 @@ async def test_two_who_write_to_one_customer_see_each_other_and_who_answered_fir
     await say(db, business, words("Is it open?"))
     tabs = []
     for login, name in (("duma", "Duma Nkosi"), ("bongi", "Bongi Zulu")):
-        overrides = {"login": login, "name": name, "role": Role.AGENT}
-        who = await db.run("add", lambda conn, more=overrides: world.someone(conn, business, **more))
+        overrides: dict[str, Any] = {"login": login, "name": name, "role": Role.AGENT}
+        who = await db.run("add", partial(world.someone, business=business, **overrides))
         tabs.append(await open_tab(who))
     duma, bongi = tabs
     for tab in tabs:
