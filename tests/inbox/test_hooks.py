@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -377,3 +377,26 @@ async def test_it_is_posted_signed_by_both_secrets_and_the_first_bytes_of_the_an
     assert len(server.heads) == 3
     with pytest.raises(Unreachable):
         await web.post(call)
+
+
+async def test_it_goes_on_all_day_and_what_is_under_way_comes_to_its_end(db: Database, business: Business) -> None:
+    await hook(db, business, ["message.received"])
+    receiver, stop, wake = Receiver(held=asyncio.Event()), asyncio.Event(), asyncio.Event()
+    working = asyncio.create_task(Teller(db, SEAL, receiver, Pace(idle=0.05)).run(stop, wake))
+    await write(db, business, said(NALEDI, 0))
+    while not receiver.inside:
+        await asyncio.sleep(0.01)
+    stop.set()
+    assert receiver.held is not None
+    receiver.held.set()
+    await working
+    assert [row[3] for row in await rows(db)] == ["delivered"]
+
+
+async def test_outside_production_nothing_is_told_and_everything_is_kept(db: Database, business: Business) -> None:
+    await hook(db, business, ["message.received"])
+    await write(db, business, said(NALEDI, 0))
+    receiver = Receiver()
+    await Teller(replace(db, environment="dev"), SEAL, receiver).deliver((business.id, 1), asyncio.Event())
+    assert receiver.calls == []
+    assert [row[3] for row in await rows(db)] == ["captured"]

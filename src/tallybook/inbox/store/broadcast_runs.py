@@ -60,9 +60,9 @@ where business_id = %(business_id)s::int and state::text = 'queued' and starts_a
 returning id
 """
 DUE = """
-select b.id, (select count(*)::int from broadcast_recipients r
-    join whatsapp_message m on m.business_id = r.business_id and m.id = r.message_id and m.status = 'queued'
-    where r.business_id = b.business_id and r.broadcast_id = b.id and r.state::text = 'processing')
+select b.id, (select count(*)::int from outbox o
+    where o.business_id = b.business_id and o.state in ('waiting', 'sending')
+        and o.dedup_key like 'broadcast:' || b.id || ':%%')
 from broadcasts b where b.business_id = %(business_id)s::int and b.state::text = 'running' order by b.id
 """
 BUSY = """

@@ -114,7 +114,8 @@ async def keep_words(conn: Conn, business_id: int, kept: Words) -> None:
 # What WhatsApp refused, or failed later, since they want no more of it.
 _REFUSED = """
 select c.contact_id, m.id from whatsapp_message m
-join whatsapp_conversation c on c.business_id = m.business_id and c.id = m.conversation_id"""
+join lateral (select x.contact_id from whatsapp_conversation x
+    where x.business_id = m.business_id and x.id = m.conversation_id limit 1) c on true"""
 REFUSED_OF_KEYS = f"""{_REFUSED}
 where m.business_id = %(business_id)s::int and m.outgoing_key = any(%(keys)s::text[])
     and m.direction = 'out' and m.status = 'failed' and m.failed_reason like any(%(reasons)s::text[])

@@ -28,6 +28,8 @@ select pg_advisory_xact_lock(hashtext('hook events ' || %(business_id)s::int), t
 from (select distinct mod(u.id, 32)::int as turn from unnest(%(conversations)s::bigint[]) as u (id) order by 1) t
 """
 _UTC = """to_char({} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+# Each row is looked up by its number: to a planner without statistics a join would look cheaper by way of all the
+# business's rows.
 TELL = f"""
 insert into hook_events (business_id, hook_id, event_key, kind, conversation_id, message_id, at, body)
 select %(business_id)s::int, h.id, u.key, u.kind, coalesce(c.id, u.conversation_id, 0), u.message_id, u.at,
@@ -46,10 +48,14 @@ from unnest(%(event_keys)s::text[], %(kinds)s::text[], %(conversations)s::bigint
     %(at)s::timestamptz[], %(details)s::text[]) with ordinality
     as u (key, kind, conversation_id, message_id, at, details, place)
 join hooks h on h.business_id = {_HIDDEN} and {_LISTENS} and u.kind = any(h.events)
-left join whatsapp_message m on m.business_id = {_HIDDEN} and m.id = u.message_id
-left join whatsapp_conversation c on c.business_id = {_HIDDEN} and c.id = coalesce(m.conversation_id, u.conversation_id)
-left join contacts p on p.business_id = {_HIDDEN} and p.id = c.contact_id
-left join leads l on l.business_id = {_HIDDEN} and l.contact_id = p.id
+left join lateral (select x.* from whatsapp_message x
+    where x.business_id = h.business_id and x.id = u.message_id limit 1) m on true
+left join lateral (select x.* from whatsapp_conversation x
+    where x.business_id = h.business_id and x.id = coalesce(m.conversation_id, u.conversation_id) limit 1) c on true
+left join lateral (select x.* from contacts x
+    where x.business_id = h.business_id and x.id = c.contact_id limit 1) p on true
+left join lateral (select x.* from leads x
+    where x.business_id = h.business_id and x.contact_id = p.id limit 1) l on true
 order by u.place, h.id
 on conflict {keys.HOOK_EVENT.target} do nothing
 """
@@ -108,8 +114,8 @@ order by m.id
 IDS_OF_PLACES = f"""
 select m.id from unnest(%(channels)s::text[], %(accounts)s::text[], %(external)s::text[])
     as u (channel, account, external)
-join whatsapp_message m on m.business_id = {_HIDDEN} and m.channel = u.channel and m.account = u.account
-    and m.provider_message_id = u.external
+join lateral (select x.id from whatsapp_message x where x.business_id = {_HIDDEN} and x.channel = u.channel
+    and x.account = u.account and x.provider_message_id = u.external limit 1) m on true
 """
 IDS_OF_KEYS = f"""
 select m.id from whatsapp_message m
