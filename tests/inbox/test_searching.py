@@ -19,7 +19,7 @@ from tallybook.core.errors import NotFound
 from tallybook.core.messages import Stored
 from tallybook.inbox import search_rules
 from tallybook.inbox.search_rules import Piece
-from tallybook.inbox.service import searching
+from tallybook.inbox.service import merging, searching
 from tallybook.inbox.service.searching import Found, Narrowed, Wanted
 from tallybook.inbox.store import searching as store
 from tests import world as office
@@ -225,6 +225,23 @@ async def test_a_message_far_back_is_led_to_with_what_came_after_it(
     assert before is not None
     assert before[0] == hits[50 - searching.BELOW - 1].said_at
     assert (await db.run("place", lambda conn: searching.place_of(conn, bia, hits[3].id)))[1] is None
+
+
+async def test_what_was_found_follows_its_thread_into_another_and_back(
+    db: Database, business: Business, bia: Caller
+) -> None:
+    noa = await talk(db, business, "my melon")
+    avi = await talk(db, business, "his melon", phone=AVI)
+
+    async def where(conn: Conn) -> dict[str, int]:
+        hits = (await searching.find(conn, bia, Wanted("melon"), None, 9)).hits
+        return {one.body: (await searching.place_of(conn, bia, one.id))[0] for one in hits}
+
+    joining = await db.run("join", lambda conn: merging.join(conn, business, noa.contact_id, avi.contact_id))
+    assert await db.run("look", where) == {"my melon": noa.id, "his melon": noa.id}
+    nobody = Caller(None, "Zanele", business, Role.LEAD)
+    await db.run("part", lambda conn: merging.undo(conn, nobody, joining))
+    assert await db.run("look", where) == {"my melon": noa.id, "his melon": avi.id}
 
 
 def test_a_snippet_begins_near_the_first_hit_and_marks_each() -> None:
