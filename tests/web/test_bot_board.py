@@ -154,3 +154,10 @@ def test_questions_that_ask_the_same_are_one_and_what_says_nothing_is_none() -> 
     asked = ["Do you sell batteries?", "batteries, do you sell them", "Hello", "Where are you?"]
     found = bot_board.grouped([Unknown(number, NOON, text) for number, text in enumerate(asked)])
     assert [(one.text, one.count) for one in found] == [("Do you sell batteries?", 2), ("Where are you?", 1)]
+
+
+def test_half_of_them_and_nearly_all_of_them_ended_within_a_time() -> None:
+    waits = [(8, 50), (9, 44), (60, 5), (7200, 1)]
+    assert bot_board.within(waits, 0.5) == timedelta(seconds=8)
+    assert bot_board.within(waits, 0.95) == timedelta(seconds=60)
+    assert bot_board.within([], 0.5) is None

@@ -159,6 +159,15 @@ class Speaks(msgspec.Struct, frozen=True):
     paused_until: datetime | None
 
 
+class Waits(msgspec.Struct, frozen=True):
+    """How many bursts of a day ended in one way after so many seconds; None where it is not known after how many."""
+
+    day: date
+    decision: str
+    waited: int | None
+    count: int
+
+
 class BoardDay(msgspec.Struct, frozen=True):
     """How the bursts of a day ended; ``day`` None is of a whole period.
 

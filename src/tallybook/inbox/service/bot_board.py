@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 import msgspec
 
@@ -12,7 +12,7 @@ from tallybook.core.businesses import Business
 from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Conn
 from tallybook.inbox import responder
-from tallybook.inbox.answer_types import BoardDay, Listed, Unknown, Why
+from tallybook.inbox.answer_types import BoardDay, Choice, Listed, Unknown, Waits, Why
 from tallybook.inbox.store import answers
 from tallybook.inbox.store import bot_board as store
 from tallybook.inbox.store.bot_board import Period, Sought
@@ -20,6 +20,7 @@ from tallybook.inbox.store.bot_board import Period, Sought
 __all__ = ["Board", "Period", "Question", "Sought", "board", "listed", "period_of"]
 
 REASONS = 30
+COUNTED = (Choice.ANSWERED, Choice.DRAFTED, Choice.HANDED_OVER, Choice.SUPPRESSED)
 LOOKED_THROUGH = 200  # unanswered questions, the newest
 ASKED_ALIKE = 40  # different ones of them that are held against each other
 QUESTIONS = 20
@@ -49,21 +50,45 @@ class Board:
 def period_of(business: Business, now: datetime, days: int) -> Period:
     """So many days of a business, today the last. Pure."""
     today = now.astimezone(business.zone).date()
-    first = datetime.combine(today - timedelta(days=days - 1), time(), business.zone)
-    return Period(first, now + timedelta(days=1), business.time_zone)
+    each = [today - timedelta(days=number) for number in range(days)]
+    return Period({datetime.combine(one, time(), business.zone): one for one in each}, now + timedelta(days=1))
 
 
 async def board(conn: Conn, caller: Caller, period: Period) -> Board:
     """Everything of a period. Raises NotAllowed."""
     require(caller, Right.SEE)
-    *days, whole = await store.days(conn, caller.business_id, period)
+    waits = await store.days(conn, caller.business_id, period)
+    days = sorted({one.day for one in waits}, reverse=True)
     unknown = await store.unknown(conn, caller.business_id, period, LOOKED_THROUGH, LONGEST_QUESTION)
     return Board(
-        days,
-        whole,
+        [summed(day, [one for one in waits if one.day == day]) for day in days],
+        summed(None, waits),
         await store.reasons(conn, caller.business_id, period, REASONS),
         await _still_unknown(conn, caller.business_id, grouped(unknown)),
     )
+
+
+def summed(day: date | None, waits: Sequence[Waits]) -> BoardDay:
+    """How the bursts of a day ended, or of all days. Pure."""
+    answered, drafted, handed_over, suppressed = (
+        sum(one.count for one in waits if one.decision == choice) for choice in COUNTED
+    )
+    bursts = answered + drafted + handed_over + suppressed
+    spoken = sorted(
+        (one.waited, one.count) for one in waits if one.waited is not None and one.decision != Choice.SUPPRESSED
+    )
+    median, p95 = within(spoken, 0.5), within(spoken, 0.95)
+    return BoardDay(day, bursts, answered, drafted, handed_over, suppressed, median, p95)
+
+
+def within(waits: Sequence[tuple[int, int]], part: float) -> timedelta | None:
+    """Within which time this part of them ended; ``waits`` are seconds and how many, in order. Pure."""
+    wanted, seen = part * sum(count for _, count in waits), 0
+    for seconds, count in waits:
+        seen += count
+        if seen >= wanted:
+            return timedelta(seconds=seconds)
+    return None
 
 
 async def _still_unknown(conn: Conn, business_id: int, questions: Sequence[Question]) -> list[Question]:

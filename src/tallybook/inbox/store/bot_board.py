@@ -2,52 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from tallybook.core.db import Conn
-from tallybook.inbox.answer_types import BoardDay, Listed, Unknown, Why
+from tallybook.inbox.answer_types import Listed, Unknown, Waits, Why
 
-# Read off the index alone; the last row is of the whole period.
+LONGEST_WAIT = 7200  # seconds; whoever waited longer counts as that
+
+# Read off the index alone and counted without sorting: a million decisions have few days and few waits in seconds.
 DAYS = """
-select (d.decided_at at time zone %(zone)s::text)::date as day, count(*)::int,
-    count(*) filter (where d.decision = 'answered')::int, count(*) filter (where d.decision = 'drafted')::int,
-    count(*) filter (where d.decision = 'handed_over')::int, count(*) filter (where d.decision = 'suppressed')::int,
-    percentile_disc(0.5) within group (order by d.decided_at - d.asked_at)
-        filter (where d.decision in ('answered', 'drafted', 'handed_over')),
-    percentile_disc(0.95) within group (order by d.decided_at - d.asked_at)
-        filter (where d.decision in ('answered', 'drafted', 'handed_over'))
-from reply_decisions d
-where d.business_id = %(business_id)s::int and d.decided_at >= %(since)s::timestamptz
-    and d.decided_at < %(until)s::timestamptz and d.decision <> 'withdrawn'
-group by rollup (1) order by 1 desc nulls last
+select day, decision, waited, count(*)::int from (
+    select width_bucket(d.decided_at, %(starts)s::timestamptz[]) as day, d.decision,
+        least(greatest(date_part('epoch', d.decided_at - d.asked_at), 0), %(longest)s::float8)::int as waited
+    from reply_decisions d
+    where d.business_id = %(business_id)s::int and d.decided_at >= %(since)s::timestamptz
+        and d.decided_at < %(until)s::timestamptz and d.decision <> 'withdrawn') x
+group by day, decision, waited
 """
 REASONS = """
-select d.decision, regexp_replace(d.reason, '[0-9]+', '…') as reason, count(*)::int from reply_decisions d
-where d.business_id = %(business_id)s::int and d.decided_at >= %(since)s::timestamptz
-    and d.decided_at < %(until)s::timestamptz and d.decision in ('handed_over', 'suppressed', 'withdrawn')
-group by 1, 2 order by 3 desc, 1, 2 limit %(limit)s::int
+select decision, reason, count(*)::int from reply_decisions
+where business_id = %(business_id)s::int and decided_at >= %(since)s::timestamptz
+    and decided_at < %(until)s::timestamptz and decision in ('handed_over', 'suppressed', 'withdrawn')
+group by decision, reason order by 3 desc, decision, reason limit %(limit)s::int
 """
 
 
 @dataclass(frozen=True)
 class Period:
-    """From one moment to another, the days of it by a time zone."""
+    """From the first of these days to a moment. Each day begins at its own midnight."""
 
-    since: datetime
+    days: Mapping[datetime, date]
     until: datetime
-    zone: str
 
     @property
     def values(self) -> dict[str, Any]:
-        return {"since": self.since, "until": self.until, "zone": self.zone}
+        return {"since": min(self.days), "until": self.until}
 
 
-async def days(conn: Conn, business_id: int, period: Period) -> list[BoardDay]:
-    """Each day on which anything was decided, the newest first; then the whole, without a day."""
-    rows = await (await conn.execute(DAYS, period.values | {"business_id": business_id})).fetchall()
-    return [BoardDay(*row) for row in rows]
+async def days(conn: Conn, business_id: int, period: Period) -> list[Waits]:
+    """How many bursts of each day ended how, after how many seconds."""
+    starts = sorted(period.days)
+    values = period.values | {"business_id": business_id, "longest": LONGEST_WAIT, "starts": starts}
+    rows = await (await conn.execute(DAYS, values)).fetchall()
+    return [Waits(period.days[starts[number - 1]], *more) for number, *more in rows]
 
 
 async def reasons(conn: Conn, business_id: int, period: Period, limit: int) -> list[Why]:
