@@ -63,7 +63,12 @@ async def facts(conn: Conn, business_id: int, conversations: Collection[int]) ->
     """What is known of the conversations that go on in these threads, which the caller holds."""
     values = {"business_id": business_id, "ids": arrays.numbers(conversations)}
     rows = await (await conn.execute(FACTS, values)).fetchall()
-    return [Facts(*row[:6], Counts(*row[6:10]), *row[10:]) for row in rows]
+    return [_facts(row) for row in rows]
+
+
+def _facts(row: tuple[Any, ...]) -> Facts:
+    asked, last, labels = row[10:]
+    return Facts(row[0], row[1], row[2], row[3], row[4], row[5], Counts(*row[6:10]), asked, last, labels)
 
 
 END = f"""
@@ -144,9 +149,24 @@ async def over(conn: Conn, business_id: int, conversation_id: int, limit: int) -
 
 
 def _session(row: tuple[Any, ...]) -> Session:
-    *head, ended_by, who = row[:9]
+    number, count, first, last, started_at, ended_at, closed_at, ended_by, who = row[:9]
     summary, source, by, at = row[13:]
-    return Session(*head, Ended(ended_by), who, Counts(*row[9:13]), summary, By(source), by, at)
+    return Session(
+        id=number,
+        number=count,
+        first_seq=first,
+        last_seq=last,
+        started_at=started_at,
+        ended_at=ended_at,
+        closed_at=closed_at,
+        ended_by=Ended(ended_by),
+        who=who,
+        counts=Counts(*row[9:13]),
+        summary=summary,
+        summary_by=By(source),
+        summary_who=by,
+        summary_at=at,
+    )
 
 
 class Current(msgspec.Struct, frozen=True):
