@@ -87,7 +87,7 @@ def with_id(outgoing: Outgoing, media_id: str) -> Outgoing:
 
 
 def is_ours_to_ask(url: str, address: str) -> bool:
-    """Whether a file's address may be asked, with the token: the provider's, or where the set ``address`` leads. Pure."""
+    """Whether an address may be asked for a file, with the token: the provider's, or as the set ``address``. Pure."""
     try:
         told, known = urlsplit(url), urlsplit(address)
         same = (told.scheme, told.hostname, told.port) == (known.scheme, known.hostname, known.port)
