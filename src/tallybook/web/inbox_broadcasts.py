@@ -20,11 +20,10 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound, TallybookError, TooLarge
 from tallybook.inbox import broadcast_rules, naming, template_rules
 from tallybook.inbox.broadcast_types import New, Preview
-from tallybook.inbox.service import broadcasts, consent, labels
-from tallybook.inbox.store import automation
+from tallybook.inbox.service import broadcasts, consent, labels, leads
 from tallybook.inbox.template_types import Template
 
-from . import errors, pages
+from . import errors, inbox_lead_view, pages
 from .inbox_broadcast_words import AUDIENCES, STATES
 from .needs import Asked, TheApp
 
@@ -143,14 +142,17 @@ async def _refused(request: Asked, app: App, typed: Typed, error: TallybookError
 
 
 async def _form(request: Asked, app: App, typed: Typed, more: dict[str, Any], status: int = 200) -> Response[str]:
-    caller = request.user
+    caller, clock = request.user, pages.clock_of(request)
 
     async def read(conn: Conn) -> dict[str, Any]:
         offered = await broadcasts.offered(conn, caller)
         chosen = next((one for one in offered if one.id == typed.new.template), offered[0] if offered else None)
         return {
             "offered": offered, "chosen": chosen, "labels": await labels.names(conn, caller),
-            "statuses": await automation.statuses(conn, caller.business_id),
+            "statuses": [
+                (one.status, inbox_lead_view.words_of(one, clock))
+                for one in await leads.statuses(conn, caller.business_id)
+            ],
             "numbers": await broadcasts.numbers(conn, caller), **_places(chosen),
         }  # fmt: skip
 
