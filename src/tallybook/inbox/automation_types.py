@@ -149,7 +149,7 @@ class Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     trigger: Trigger
     actions: Actions
-    conditions: Conditions = Conditions()
+    conditions: Conditions = msgspec.field(default_factory=Conditions)
 
 
 class Rule(msgspec.Struct, frozen=True):
