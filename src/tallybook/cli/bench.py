@@ -18,9 +18,7 @@ def bench(
     messages: Annotated[int, typer.Option(help="How many messages the bridge's file holds.", min=2_000)] = 1_000_000,
     reviews: Annotated[int, typer.Option(help="How many reviews lie behind the pages.", min=1_000)] = 1_000_000,
     webhooks: Annotated[int, typer.Option(help="How many webhooks are sent; 0 leaves them out.", min=0)] = 100_000,
-    talks: Annotated[
-        int, typer.Option(help="How many messages of the inbox; 0 leaves it out.", min=0)
-    ] = 10_000_000,
+    talks: Annotated[int, typer.Option(help="Messages in the inbox; 0 leaves it out.", min=0)] = 10_000_000,
     rounds: Annotated[int, typer.Option(help="How often; the best counts.", min=1)] = 1,
     report: Annotated[bool, typer.Option("--report", help="Write bench/REPORT.md.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,

@@ -44,8 +44,8 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
     message that this one quotes, or, by its kind, reacts to, edits or takes back. ``emoji`` None in a reaction means
     that it was taken off. ``group`` is the group in which it was said. ``changed_to`` is who a person is from now on,
     where the update says that; ``person`` is then who they were. ``ours`` is our own key, which the provider gives back
-    with a report. ``undated``: the provider told no moment that can be read, and ``said_at`` is 1970. ``referred``: they
-    came by an advertisement or a button of ours elsewhere.
+    with a report. ``undated``: the provider told no moment that can be read, and ``said_at`` is 1970. ``referred``:
+    they came by an advertisement or a button of ours elsewhere.
     ``half_read``: only ``as_sent`` holds all of it. ``as_sent`` is the update as it came, without what stood around it.
     """
 
