@@ -72,7 +72,8 @@ RULES = (
     Rule("automation_runs", "at", timedelta(days=180), key=("business_id", "rule_id", "cause")),
     # The provider keeps a file for thirty days; one that is asked for again is given to it anew.
     Rule("uploaded_files", "at", timedelta(days=28), key=("business_id", "channel", "account", "sha256", "type")),
-    Rule("hook_events", "done_at", timedelta(days=30), "state::text in ('delivered', 'captured')", ("business_id", "id")),
+    Rule("hook_events", "done_at", timedelta(days=30), "state::text in ('delivered', 'captured')",
+         ("business_id", "id")),
     # No provider tells a message again after so long.
     Rule("forgotten_messages", "forgotten_at", timedelta(days=60), key=("business_id", "key_sha256")),
     Rule("sharepoint_runs", "ended_at", timedelta(days=365), key=("business_id", "id")),

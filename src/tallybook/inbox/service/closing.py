@@ -34,6 +34,7 @@ from .filing import TOPIC
 AT_MOST = 200  # threads at once
 AT_ONCE = 200
 
+
 class Back(msgspec.Struct, frozen=True):
     """A thread whose snooze is over, and whose it is."""
 
