@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from tallybook.core.channel import Refused, Unreachable
@@ -14,10 +15,42 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 NAT64 = IPv6Network("64:ff9b::/96")
 
 
-async def resolved(host: str, port: int) -> list[str]:
-    """The addresses of a host, as the system resolves it. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(one[4][0]) for one in found]
+class LookUps:
+    """Looks hosts up in threads of its own, one look-up for a host at a time, which all who ask meanwhile share.
+
+    A name server that says nothing holds a thread for its whole patience. In asyncio's own threads a few of these
+    would keep everybody waiting who reads a file.
+    """
+
+    def __init__(self, threads: int = 4) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="look-up")
+        self._running: dict[tuple[str, int], Future[Found]] = {}
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        """The addresses of a host, as the system resolves it. Raises OSError, UnicodeError."""
+        running = self._running.get((host, port))
+        if running is None or running.done():
+            self._running = {what: one for what, one in self._running.items() if not one.done()}
+            running = self._running[host, port] = self._threads.submit(_looked_up, host, port)
+        # Who gives up takes the answer from nobody else.
+        found = await asyncio.shield(asyncio.wrap_future(running))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+Found = list[str] | OSError | UnicodeError
+
+
+def _looked_up(host: str, port: int) -> Found:
+    """An error is an answer too: nobody may be there any more to whom it could be raised."""
+    try:
+        return [str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    except (OSError, UnicodeError) as error:
+        return error
+
+
+resolved = LookUps()
 
 
 def is_public(address: str) -> bool:

@@ -62,16 +62,10 @@ class Caller:
         """Raises Unreachable where nobody could be asked, Refused for an internal address, TimeoutError, OSError."""
         parts = urlsplit(call.url)
         port = parts.port or PORTS[parts.scheme]
-        address = await checked(parts.hostname or "", port, self.resolve, internal=self.internal)
-        now = int(time.time())
-        headers = {
-            "Host": parts.netloc.rpartition("@")[2], "Content-Type": "application/json", "User-Agent": "Tallybook",
-            TIMESTAMP: str(now), DELIVERY: call.delivery,
-            SIGNATURE: ", ".join(signature(secret, now, call.body) for secret in call.secrets),
-        }  # fmt: skip
-        # Each read has a limit of its own; one that drips must come to an end too.
+        # A look-up has no limit of its own, and each read has one: one that drips must come to an end too.
         async with asyncio.timeout(self.seconds):
-            return await self._posted(parts, at_number(parts, address, port), headers, call.body)
+            address = await checked(parts.hostname or "", port, self.resolve, internal=self.internal)
+            return await self._posted(parts, at_number(parts, address, port), _headers(parts, call), call.body)
 
     async def _posted(self, parts: SplitResult, url: str, headers: dict[str, str], body: bytes) -> Answer:
         # Connected to the address that was checked, while the certificate is held against the name.
@@ -87,6 +81,15 @@ class Caller:
             raise Unreachable("nobody answers at this address") from error
         except httpx.HTTPError as error:
             raise ConnectionError(f"the line broke ({type(error).__name__})") from error
+
+
+def _headers(parts: SplitResult, call: Call) -> dict[str, str]:
+    now = int(time.time())
+    return {
+        "Host": parts.netloc.rpartition("@")[2], "Content-Type": "application/json", "User-Agent": "Tallybook",
+        TIMESTAMP: str(now), DELIVERY: call.delivery,
+        SIGNATURE: ", ".join(signature(secret, now, call.body) for secret in call.secrets),
+    }  # fmt: skip
 
 
 async def _first(answer: httpx.Response) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import msgspec
 from tallybook.core.channel import OutcomeUnknown, RateLimited, Refused, SendError, Settlement, Unreachable
 from tallybook.core.messages import Outgoing
 
-from .addresses import Resolve, checked, resolved
+from .addresses import LookUps, Resolve, checked
 from .signing import DELIVERY, SIGNATURE, TIMESTAMP, signature
 
 NAME = "webhook"
@@ -23,6 +24,8 @@ LONGEST_WAIT = 3600.0
 PORTS = {"https": 443, "http": 80}
 TRY_LATER = frozenset({408, 425})
 TOO_MANY = 429
+# Hosts of others, whose name servers may hang, keep no alarm waiting.
+resolved = LookUps(2)
 
 
 class Hook(msgspec.Struct, frozen=True):
@@ -54,7 +57,7 @@ class Webhooks:
         hook = self.hook(outgoing.to)
         parts = urlsplit(hook.url)
         port = parts.port or PORTS[parts.scheme]
-        address = await checked(parts.hostname or "", port, self.resolve, internal=hook.internal)
+        address = await self._address(hook, parts.hostname or "", port)
         body = msgspec.json.encode(outgoing.body)
         now = int(time.time())
         headers = {
@@ -64,6 +67,13 @@ class Webhooks:
         }  # fmt: skip
         _judge(await self._posted(parts, _at(parts, address, port), headers, body))
         return headers[DELIVERY]
+
+    async def _address(self, hook: Hook, host: str, port: int) -> str:
+        try:
+            async with asyncio.timeout(self.seconds):
+                return await checked(host, port, self.resolve, internal=hook.internal)
+        except TimeoutError as error:
+            raise Unreachable("the webhook's host could not be looked up in time") from error
 
     async def _posted(
         self, parts: SplitResult, url: str, headers: dict[str, str], body: bytes
