@@ -18,6 +18,7 @@ from tallybook.core.channel import Unreachable
 from tallybook.core.messages import Outgoing
 
 SOON = 5.0  # seconds
+THREADS = 4
 
 
 @dataclass
@@ -47,6 +48,8 @@ async def test_look_ups_that_hang_keep_nothing_else_waiting_that_needs_a_thread(
     look = LookUps()
     asking = [asyncio.ensure_future(look(f"{number}.test", 443)) for number in range(40)]
     async with asyncio.timeout(SOON):
+        while len(silent.asked) < THREADS:
+            await asyncio.sleep(0)
         assert await asyncio.to_thread(lambda: "read") == "read"
     silent.let.set()
     assert await asyncio.gather(*asking) == [["192.0.2.1"]] * 40
