@@ -14,12 +14,13 @@ from zipfile import ZipFile
 
 import pytest
 
-from tallybook.core import audit, channel_accounts, kept_files, people, receive
+from tallybook.core import audit, channel_accounts, jobs, kept_files, people, receive
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Caller, Role
 from tallybook.core.channel_accounts import NewAccount
 from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Invalid, NotAllowed, NotFound
+from tallybook.core.jobs import NewJob
 from tallybook.core.receive import Received
 from tallybook.inbox import personal
 from tallybook.inbox.service import customers, erasing, exporting, merging, searching, sending, threads
@@ -120,7 +121,7 @@ async def _work(conn: Conn, lead: Caller, thread: int, other: int) -> None:
     await audit.record(conn, lead.business_id, "x", None, "contact.renamed", "contact", str(kept), told, told)
     await audit.record(conn, lead.business_id, "x", None, "elsewhere", "thing", PHONE, {"name": "Naledi"}, {"p": PHONE})
     refused = "insert into constraint_violations (sqlstate, declared, place, existing) values ('1', true, 'x', %s)"
-    await conn.execute(refused, (json.dumps({"phone": PHONE}),))
+    await conn.execute(refused, (json.dumps({"phone": PHONE, "business_id": lead.business_id}),))
 
 
 async def _file(conn: Conn, thread: int, sha256: bytes) -> None:
@@ -171,6 +172,43 @@ async def test_nothing_of_hers_is_left_in_any_table_and_others_lose_nothing(
     assert after == preview.counts
     assert [path.name for path in (places.spool / "quarantine").iterdir()] == ["b.bad"]
     assert not kept_files.path_of(places.files, bytes(range(32))).exists()
+
+
+LIVING = "select kind, args from jobs where kind in ('inbox.file', 'of.them', 'inbox.other') order by kind"
+SAYING = "select subject_id, before is null and after is null from audit_log where subject like 'x-%' order by subject"
+
+
+@pytest.mark.parametrize("name", ["file_id", "lead", "Thabo", 'O"Neil \\ sons'])
+async def test_whatever_somebody_is_called_only_what_is_theirs_goes(
+    db: Database, business: Business, lead: Caller, places: Places, talk: int, name: str
+) -> None:
+    other = await db.run("other", office.kinneret_tours)
+    told = f"called {PHONE} at noon"
+    entries = {
+        "x-1": {"role": "lead", "channel": "whatsapp"},
+        "x-2": {"name": "Thabo", PHONE: "a key", "longer": f"{CUSTOMER}99"},
+        "x-3": {"told": [{"deep": told}]},
+    }
+
+    async def put(conn: Conn) -> None:
+        await conn.execute("update contacts set name = %s, profile_name = %s", (name, name))
+        for subject, after in entries.items():
+            await audit.record(conn, business.id, "x", None, "elsewhere", subject, "7", None, after)
+        wanted = [
+            NewJob("inbox.file", "1", {"file_id": 5}, business.id),
+            NewJob("of.them", "2", {"to": PHONE}, business.id),
+        ]
+        await jobs.enqueue(conn, [*wanted, NewJob("inbox.other", "3", {"to": PHONE}, other.id)])
+        refused = "insert into constraint_violations (sqlstate, declared, place, existing) values ('2', true, 'x', %s)"
+        for kept in ({"business_id": other.id, "phone": PHONE}, {"business_id": business.id, "name": name}):
+            await conn.execute(refused, (json.dumps(kept),))
+
+    await db.run("put", put)
+    number = await db.run("erase", lambda conn: erasing.erase(conn, lead, talk, PHONE))
+    await erasing.finish(db, places, business.id, number)
+    assert await rows(db, LIVING) == [("inbox.file", {"file_id": 5}), ("inbox.other", {"to": PHONE})]
+    assert await rows(db, SAYING) == [("7", False), ("7", False), ("7", True)]
+    assert await rows(db, "select count(*) from constraint_violations where existing is not null") == [(2,)]
 
 
 async def test_a_retried_webhook_brings_nothing_back_and_a_new_message_is_somebody_new(

@@ -87,7 +87,7 @@ async def erase(conn: Conn, caller: Caller, conversation_id: int, typed: str) ->
     await contacts.hold(conn, business_id, (await _whole(conn, business_id, thread.id)).contacts)
     one = await _whole(conn, business_id, thread.id)
     await store.hold(conn, one)
-    needles = Needles(_ids(one), one.names, [sha256.hex() for sha256 in await store.files(conn, one)])
+    needles = Needles(_ids(one), [sha256.hex() for sha256 in await store.files(conn, one)])
     counts, plan = _told(await whole_store.count(conn, one)), await store.bounds(conn, business_id)
     await store.take_away(conn, one)
     who = (caller.name, caller.account_id)

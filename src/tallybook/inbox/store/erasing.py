@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -21,10 +22,15 @@ LOCK_THREADS = """
 select t.id from whatsapp_conversation t where t.business_id = %(business_id)s::int
     and t.id = any(%(threads)s::bigint[]) order by t.canonical_key for update
 """
+# Waits for whoever keeps one of them just now, so that it is among them.
 FILES = """
-select coalesce(array_agg(distinct f.sha256), '{}') from inbox_files f
-join whatsapp_message m on m.business_id = f.business_id and m.id = f.message_id
-where f.business_id = %(business_id)s::int and m.conversation_id = any(%(threads)s::bigint[]) and f.sha256 is not null
+with held as (
+    select f.sha256 from inbox_files f
+    join whatsapp_message m on m.business_id = f.business_id and m.id = f.message_id
+    where f.business_id = %(business_id)s::int and m.conversation_id = any(%(threads)s::bigint[])
+    order by f.id for update of f
+)
+select coalesce(array_agg(distinct sha256) filter (where sha256 is not null), '{}') from held
 """
 _KEY = r"sha256(convert_to(concat_ws(E'\x1f', {}), 'UTF8'))"
 _CORE = next(one for one in HOLDINGS if one.table == "messages")
@@ -54,10 +60,12 @@ values (%(business_id)s::int, %(who)s, %(account_id)s, %(needles)s, %(plan)s, %(
 
 
 class Needles(msgspec.Struct, frozen=True):
-    """What somebody is known by, as it is sought in what does not hang on them; ``files`` are hashes in hex."""
+    """What somebody is known by, as it is sought in what does not hang on them; ``files`` are hashes in hex.
+
+    Names are not among it: other people bear them too, and what is about them was emptied at once.
+    """
 
     ids: list[str]
-    names: list[str]
     files: list[str]
 
 
@@ -77,7 +85,7 @@ async def hold(conn: Conn, one: Whole) -> None:
 
 
 async def files(conn: Conn, one: Whole) -> list[bytes]:
-    """The hashes of the files in their threads."""
+    """The hashes of the files in their threads, to which nobody does anything until the transaction ends."""
     row = await (await conn.execute(FILES, one.values)).fetchone()
     return [bytes(sha256) for sha256 in row[0]] if row else []
 
@@ -151,19 +159,22 @@ where d.id > %(above)s::bigint and d.id <= %(upto)s::bigint and d.state <> 'wait
             and position(convert_to(a.account, 'UTF8') in d.body) > 0)
         or not exists (select from channel_accounts a where position(convert_to(a.account, 'UTF8') in d.body) > 0))
 """
-EMPTY_NAMED = """
+# Ids are sought in values, never in keys: keys are our own words.
+_SAYS = """exists (select from jsonb_path_query({}, '$.**') as s (said)
+        where jsonb_typeof(s.said) = 'string' and (s.said #>> array[]::text[]) ~ any(%(patterns)s::text[]))"""
+EMPTY_NAMED = f"""
 update audit_log a set before = null, after = null,
-    subject_id = case when a.subject_id like any(%(patterns)s::text[]) then 'forgotten' else a.subject_id end
+    subject_id = case when a.subject_id ~ any(%(patterns)s::text[]) then 'forgotten' else a.subject_id end
 where a.business_id = %(business_id)s::int and a.id > %(above)s::bigint and a.id <= %(upto)s::bigint
-    and concat(a.subject_id, ' ', a.before::text, ' ', a.after::text) like any(%(patterns)s::text[])
+    and (a.subject_id ~ any(%(patterns)s::text[]) or {_SAYS.format("jsonb_build_array(a.before, a.after)")})
 """
-EMPTY_VIOLATIONS = """
+EMPTY_VIOLATIONS = f"""
 update constraint_violations v set existing = null, key_masked = null
-where concat(v.key_masked, ' ', v.existing::text) like any(%(patterns)s::text[])
+where v.existing->>'business_id' = %(business_id)s::int::text and {_SAYS.format("v.existing")}
 """
-DROP_JOBS = """
+DROP_JOBS = f"""
 delete from jobs j where j.business_id = %(business_id)s::int and j.kind <> %(kind)s::text
-    and concat(j.key, ' ', j.args::text) like any(%(patterns)s::text[])
+    and {_SAYS.format("j.args")}
 """
 
 
@@ -186,15 +197,11 @@ async def empty_named(conn: Conn, business_id: int, needles: Needles, above: int
 
 async def empty_others(conn: Conn, business_id: int, needles: Needles, kind: str) -> None:
     """Empties what refused rows say of them, and drops jobs that name them, but for those of a kind."""
-    await conn.execute(EMPTY_VIOLATIONS, {"patterns": _patterns(needles)})
-    await conn.execute(DROP_JOBS, {"business_id": business_id, "kind": kind, "patterns": _patterns(needles)})
+    values = {"business_id": business_id, "patterns": _patterns(needles)}
+    await conn.execute(EMPTY_VIOLATIONS, values)
+    await conn.execute(DROP_JOBS, values | {"kind": kind, "patterns": _patterns(needles, "^[+]?{}$")})
 
 
-def _patterns(needles: Needles) -> str:
-    """Ids anywhere; a name only where it is the whole of a value."""
-    whole = [f'%"{_escaped(one)}"%' for one in needles.names]
-    return arrays.texts([f"%{_escaped(one)}%" for one in needles.ids] + whole)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
+def _patterns(needles: Needles, around: str = "(^|[^0-9A-Za-z]){}([^0-9A-Za-z]|$)") -> str:
+    """Regular expressions for the ids, each as a word of its own and no part of a longer one. Pure."""
+    return arrays.texts([around.format(re.escape(one)) for one in needles.ids])

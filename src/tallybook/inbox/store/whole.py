@@ -16,7 +16,7 @@ AT_ONCE = 500  # rows
 
 
 class Whole(msgspec.Struct, frozen=True):
-    """A customer under all their names: contacts, threads, leads, how providers and people call them.
+    """A customer under all their names: contacts, threads, leads, how providers call them.
 
     ``chats`` are phones with and without their plus, ids and LIDs; ``known`` the same as ``kind:value``.
     """
@@ -27,7 +27,6 @@ class Whole(msgspec.Struct, frozen=True):
     leads: list[int]
     chats: list[str]
     known: list[str]
-    names: list[str]
 
     @property
     def values(self) -> dict[str, Any]:
@@ -69,15 +68,7 @@ select
             where t.business_id = %(business_id)s::int and t.contact_id = any(%(contacts)s::bigint[])
         union select t.customer_wa_id from whatsapp_conversation t
             where t.business_id = %(business_id)s::int and t.contact_id = any(%(contacts)s::bigint[])) x
-        where x.phone <> ''),
-    array(select distinct n.name from (
-        select unnest(array[c.name, c.profile_name, c.username]) as name from contacts c
-            where c.business_id = %(business_id)s::int and c.id = any(%(contacts)s::bigint[])
-        union select l.name from leads l
-            where l.business_id = %(business_id)s::int and l.contact_id = any(%(contacts)s::bigint[])
-        union select t.customer_name from whatsapp_conversation t
-            where t.business_id = %(business_id)s::int and t.contact_id = any(%(contacts)s::bigint[])) n
-        where n.name <> '')
+        where x.phone <> '')
 """
 
 
@@ -87,10 +78,10 @@ async def whole(conn: Conn, business_id: int, conversation_id: int) -> Whole | N
     if row is None or not row[0]:
         return None
     values = {"business_id": business_id, "contacts": arrays.numbers(row[0])}
-    ((threads, leads, known, chats, numbers, names),) = await (await conn.execute(OF_THEM, values)).fetchall()
+    ((threads, leads, known, chats, numbers),) = await (await conn.execute(OF_THEM, values)).fetchall()
     called = {value for one in known for value in [one.partition(":")[2]]} | set(chats) | set(numbers)
     called |= {f"+{one}" for one in called if one.isdecimal()} | {one[1:] for one in called if one.startswith("+")}
-    return Whole(business_id, row[0], threads, leads, sorted(called), known, names)
+    return Whole(business_id, row[0], threads, leads, sorted(called), known)
 
 
 async def count(conn: Conn, one: Whole) -> dict[str, int]:
