@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from .channels.gateway.webhook import GatewayWebhook
 from .channels.whatsapp.media import File, NotThere, WhatsAppFiles, file_of, with_id
 from .channels.whatsapp.sender import WhatsAppSender
+from .channels.whatsapp.webhook import WhatsAppWebhook
 from .core import channel_accounts, kept_files
-from .core.channel import Refused, SendError, Unreachable
+from .core.channel import Refused, SendError
 from .core.db import Conn, Database
 from .core.jobs import Held
 from .core.messages import Outgoing
@@ -34,8 +36,9 @@ def folder(settings: Settings) -> Path:
 
 
 def erased(settings: Settings) -> Places:
-    """Where something of somebody who is forgotten may lie on the disk."""
-    return Places(folder(settings), settings.spool_dir)
+    """Where something of somebody who is forgotten may lie, whichever channels have a secret by now."""
+    readers = {hook.name: hook.parse for hook in (WhatsAppWebhook([]), GatewayWebhook([]))}
+    return Places(folder(settings), settings.spool_dir, readers)
 
 
 def shelf(settings: Settings) -> Shelf:
@@ -71,7 +74,7 @@ class CustomerFiles:
         except SendError:
             raise
         except Exception as error:  # whatever it was, nothing has left, and the outbox must know that
-            raise Unreachable("The file that is to be sent could not be looked up.") from error
+            raise SendError("The file that is to be sent could not be looked up.", PATIENCE) from error
 
     async def _id_of(self, account: str, file: File) -> str:
         sha256 = hash_in_hex(file.sha256)
@@ -86,7 +89,7 @@ class CustomerFiles:
         task = self.under_way[copy]
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
         if not done:
-            raise Unreachable(ON_ITS_WAY, PATIENCE)
+            raise SendError(ON_ITS_WAY, PATIENCE)
         if self.under_way.get(copy) is task:
             del self.under_way[copy]
         return task.result()

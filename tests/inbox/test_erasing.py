@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,13 +15,14 @@ from zipfile import ZipFile
 
 import pytest
 
-from tallybook.core import audit, channel_accounts, jobs, kept_files, people, receive
+from tallybook.core import audit, channel_accounts, forgotten, jobs, kept_files, people, receive
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Caller, Role
 from tallybook.core.channel_accounts import NewAccount
 from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Invalid, NotAllowed, NotFound
 from tallybook.core.jobs import NewJob
+from tallybook.core.messages import Incoming
 from tallybook.core.receive import Received
 from tallybook.inbox import personal
 from tallybook.inbox.service import customers, erasing, exporting, merging, searching, sending, threads
@@ -28,7 +30,7 @@ from tallybook.inbox.service.erasing import Places
 from tests import world as office
 from tests.channels.whatsapp import bodies
 from tests.channels.whatsapp.bodies import BSUID, CUSTOMER, NUMBER, OTHER, body, change, contact, message, text
-from tests.channels.whatsapp.test_received import SEAL, come
+from tests.channels.whatsapp.test_received import HOOK, SEAL, come, process
 from tests.core.worked import rows
 
 PHONE, THEIRS = f"+{CUSTOMER}", f"+{OTHER}"
@@ -53,7 +55,7 @@ def places(tmp_path: Path) -> Places:
     damaged.mkdir(parents=True)
     (damaged / "a.bad").write_bytes(b"xx" + CUSTOMER.encode() + b"xx")
     (damaged / "b.bad").write_bytes(b"somebody else")
-    return Places(tmp_path / "files", tmp_path / "spool")
+    return Places(tmp_path / "files", tmp_path / "spool", {"whatsapp": HOOK.parse})
 
 
 def now(number: int, words: str = "an aubergine", **more: Any) -> dict[str, Any]:
@@ -160,7 +162,9 @@ async def test_nothing_of_hers_is_left_in_any_table_and_others_lose_nothing(
     assert await mentions(db) == before, "nothing was done yet"
     number = await db.run("erase", lambda conn: erasing.erase(conn, lead, talk, "082 000 0001"))
     await erasing.finish(db, places, business.id, number)
-    assert await mentions(db) == {}
+    assert (await mentions(db)).keys() == {"deliveries"}
+    assert await rows(db, "select count(*) from deliveries where body <> '' and state = 'done'") == [(0,)]
+    assert (preview.aside, await rows(db, ASIDE)) == (1, [(1,)])
     assert await rows(db, "select body from whatsapp_message") == [("I like pears",)]
     assert await rows(db, "select text from messages where kind = 'message'") == [("I like pears",)]
     ((who, after, done),) = await rows(
@@ -174,6 +178,81 @@ async def test_nothing_of_hers_is_left_in_any_table_and_others_lose_nothing(
     assert not kept_files.path_of(places.files, bytes(range(32))).exists()
 
 
+ASIDE = "select count(*) from deliveries where body <> '' and state = 'parked'"
+
+
+async def test_what_was_put_aside_is_filed_later_without_her_and_with_all_the_others(
+    db: Database, business: Business, lead: Caller, places: Places, talk: int
+) -> None:
+    mixed_aside = [now(70, "aubergine aside"), theirs(170, "mine stays")]
+    await come(db, body(change("messages", *mixed_aside, number="unknown", contacts=[contact()])))
+    number = await db.run("erase", lambda conn: erasing.erase(conn, lead, talk, PHONE))
+    assert await erasing.finish(db, places, business.id, number)
+    assert await rows(db, ASIDE) == [(2,)]
+    before = await rows(db, "select count(*) from contacts")
+    for account in ("unknown", "nobody's"):
+        new, admin = NewAccount("whatsapp", account), people.command_line(business.id)
+        await db.run("add", lambda conn, new=new, admin=admin: channel_accounts.add(conn, SEAL, admin, new))
+    await process(db)
+    assert await rows(db, "select body from whatsapp_message where body in ('mine stays', 'aubergine aside')") == [
+        ("mine stays",)
+    ]
+    assert await rows(db, "select count(*) from contacts") == before
+    assert await mentions(db) == {}, "and the words of what was replayed are not kept"
+
+
+async def test_another_business_s_deliveries_keep_their_words(
+    db: Database, lead: Caller, places: Places, talk: int
+) -> None:
+    other = await db.run("other", office.kinneret_tours)
+    new, admin = NewAccount("whatsapp", "1065"), people.command_line(other.id)
+    await db.run("add", lambda conn: channel_accounts.add(conn, SEAL, admin, new))
+    await come(db, body(change("messages", now(80, f"call {NUMBER}"), number="1065", contacts=[contact()])))
+    number = await db.run("erase", lambda conn: erasing.erase(conn, lead, talk, PHONE))
+    await erasing.finish(db, places, lead.business_id, number)
+    assert await rows(db, "select count(*) from deliveries where body <> '' and state = 'done'") == [(1,)]
+
+
+async def test_a_delivery_that_waits_is_waited_for_and_emptied_once_it_is_filed(
+    db: Database, business: Business, lead: Caller, places: Places, talk: int
+) -> None:
+    waits = [Received("whatsapp", mixed(now(90, "aubergine that waits")), datetime.now(UTC))]
+    await db.run("store", lambda conn: receive.store(conn, waits))
+    number = await db.run("erase", lambda conn: erasing.erase(conn, lead, talk, PHONE))
+    assert not await erasing.finish(db, places, business.id, number)
+    await process(db)
+    assert await rows(db, "select body from whatsapp_message where body like 'aubergine%'") != []
+    assert await erasing.finish(db, places, business.id, number)
+    assert await rows(db, "select count(*) from deliveries where body <> '' and state = 'done'") == [(0,)]
+
+
+@pytest.mark.parametrize("first", ["asked before", "never asked"])
+async def test_who_is_forgotten_while_a_repeat_is_filed_is_not_made_anew(
+    db: Database, business: Business, lead: Caller, talk: int, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """The repeat has asked who was forgotten; then it is held while another connection forgets her."""
+    asked, go_on = asyncio.Event(), asyncio.Event()
+    without = forgotten.without
+
+    async def held(conn: Conn, business_id: int, incomings: Sequence[Incoming]) -> Sequence[Incoming]:
+        left = await without(conn, business_id, incomings)
+        asked.set()
+        await go_on.wait()
+        return left
+
+    if first == "asked before":
+        await db.run("forgot", lambda conn: forgotten.remember(conn, business.id, [b"another"]))
+    monkeypatch.setattr(forgotten, "without", held)
+    repeat = asyncio.create_task(come(db, FIRST + b"\n"))
+    await asked.wait()
+    await db.run("erase", lambda conn: erasing.erase(conn, lead, talk, PHONE))
+    go_on.set()
+    await repeat
+    assert await rows(db, f"select count(*) from whatsapp_conversation where customer_number = '{PHONE}'") == [(0,)]
+    assert await rows(db, "select count(*) from messages where external_id in ('wamid.0001', 'wamid.0002')") == [(0,)]
+    assert await rows(db, "select body = '', state from deliveries order by id desc limit 1") == [(True, "done")]
+
+
 LIVING = "select kind, args from jobs where kind in ('inbox.file', 'of.them', 'inbox.other') order by kind"
 SAYING = "select subject_id, before is null and after is null from audit_log where subject like 'x-%' order by subject"
 
@@ -184,7 +263,7 @@ async def test_whatever_somebody_is_called_only_what_is_theirs_goes(
 ) -> None:
     other = await db.run("other", office.kinneret_tours)
     told = f"called {PHONE} at noon"
-    entries = {
+    entries: dict[str, dict[str, Any]] = {
         "x-1": {"role": "lead", "channel": "whatsapp"},
         "x-2": {"name": "Thabo", PHONE: "a key", "longer": f"{CUSTOMER}99"},
         "x-3": {"told": [{"deep": told}]},
@@ -234,12 +313,12 @@ async def test_what_was_stopped_in_the_middle_is_begun_where_it_stopped_and_ends
     monkeypatch.setattr(erasing, "STRETCH", 1)
     number = await db.run("erase", lambda conn: erasing.erase(conn, lead, talk, PHONE))
     for _ in range(3):  # as a worker that is killed after each of its transactions
-        await db.run("forget", lambda conn: erasing._stretch(conn, business.id, number))
+        await db.run("forget", lambda conn: erasing._stretch(conn, business.id, number, places))
     (plan,) = await rows(db, "select plan->>'deliveries' from erasures")
     assert plan == ("3",)
     assert await mentions(db), "there is something left to be done"
     await asyncio.gather(*(erasing.finish(db, places, business.id, number) for _ in range(3)))
-    assert await mentions(db) == {}
+    assert (await mentions(db)).keys() == {"deliveries"}, "what was put aside"
     assert await rows(db, "select count(*) from audit_log where action = 'contact.forgotten'") == [(1,)]
 
 
@@ -261,7 +340,7 @@ async def test_two_who_forget_her_at_once_do_it_once_and_while_she_writes_nothin
     assert sum(isinstance(one, int) for one in done) == 1
     (number,) = (one for one in done if isinstance(one, int))
     await erasing.finish(db, places, business.id, number)
-    assert await rows(db, "select state from deliveries where state <> 'done'") == []
+    assert await rows(db, "select state from deliveries where state = 'waiting'") == []
     written = {row[0] for row in await rows(db, "select body from whatsapp_message where body like 'word %'")}
     threads_of = await rows(db, f"select count(*) from whatsapp_conversation where customer_number = '{PHONE}'")
     assert threads_of == [(1 if written else 0,)]

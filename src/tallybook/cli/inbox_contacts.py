@@ -73,20 +73,23 @@ def erase_contact(
             caller = await _caller(app.db, business)
             return await app.db.run("look at contact", lambda conn: _preview(conn, caller, who))
 
-    async def work(preview: Preview) -> int:
+    async def work(preview: Preview) -> tuple[int, bool]:
         async with opened(env) as app:
             caller = await _caller(app.db, business)
             thread = preview.thread.id
             number = await app.db.run("forget contact", lambda conn: erasing.erase(conn, caller, thread, preview.typed))
-            await erasing.finish(app.db, customer_files.erased(app.settings), caller.business_id, number)
-            return number
+            ended = await erasing.finish(app.db, customer_files.erased(app.settings), caller.business_id, number)
+            return number, ended
 
     preview = run(look())
     counts = ", ".join(f"{count:,} {name}" for name, count in preview.counts.items()) or "nothing but their name"
-    confirmed(f"{preview.typed} is forgotten for good: {counts}. Go on?", yes=yes)
-    number = run(work(preview))
+    stays = f" {preview.aside:,} deliveries that name them were put aside and stay." if preview.aside else ""
+    confirmed(f"{preview.typed} is forgotten for good: {counts}.{stays} Go on?", yes=yes)
+    number, ended = run(work(preview))
     told: dict[str, Any] = {"erasure": number, **preview.counts}
-    say(told, f"Forgotten. The record has it as erasure {number}. Backups made before still hold it.", as_json=as_json)
+    rest = "" if ended else " What waits to be filed and names them is emptied by the worker afterwards."
+    words = f"Forgotten. The record has it as erasure {number}. Backups made before still hold it.{rest}"
+    say(told, words, as_json=as_json)
 
 
 async def _preview(conn: Conn, caller: Caller, who: str) -> Preview:

@@ -87,6 +87,10 @@ async def process_loop(
     await again_and_again(db, Rhythm(stop, idle, wake), lambda: process(db, entries, stop), "Deliveries wait")
 
 
+# Of a delivery that tells of somebody who was forgotten nothing is kept but its hash, by which a repeat is known. One
+# that is put aside keeps its body: the rest of it is not filed yet.
+EMPTY = "update deliveries set body = '' where id = any(%(ids)s::bigint[])"
+_Key: TypeAlias = tuple[str, str, str, str]
 Sorted: TypeAlias = dict[str, list[tuple[int, Incoming]]]
 
 
@@ -113,13 +117,25 @@ class _Batch:
             else:
                 aside.update((number, NOBODYS) for number, _ in found)
         known = {owner.id: owner for owner in owners.values()}
-        self.done[of] = [await self._absorb(conn, known[number], by_business[number]) for number in sorted(by_business)]
+        gone: set[_Key] = set()
+        self.done[of] = [
+            await self._absorb(conn, known[number], by_business[number], gone) for number in sorted(by_business)
+        ]
+        if gone:
+            holding = {number for found in by_account.values() for number, one in found if one.natural_key in gone}
+            await conn.execute(EMPTY, {"ids": sorted(holding - aside.keys())})
         return aside
 
-    async def _absorb(self, conn: Conn, business: Business, incomings: list[Incoming]) -> Absorbed[Any]:
+    async def _absorb(
+        self, conn: Conn, business: Business, incomings: list[Incoming], gone: set[_Key]
+    ) -> Absorbed[Any]:
+        """Files what is nobody's who was forgotten; the keys of the rest go into ``gone``."""
         filing = self.entry.filing
         left = await forgotten.without(conn, business.id, incomings)
         absorbed = await ingest.absorb(conn, business, left, filing.handler)
+        gone.update(absorbed.forgotten)
+        if len(left) < len(incomings):
+            gone.update({one.natural_key for one in incomings} - {one.natural_key for one in left})
         if absorbed.new or absorbed.edited or absorbed.parked:
             await wake_up(conn, filing.topic, business.id)
         return absorbed

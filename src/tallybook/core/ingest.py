@@ -17,7 +17,7 @@ import msgspec
 import structlog
 from prometheus_client import Counter
 
-from . import arrays, keys
+from . import arrays, forgotten, keys
 from .businesses import Business
 from .db import Conn
 from .messages import Incoming, Media, Stored
@@ -43,7 +43,10 @@ class Handler(Protocol[Fact]):
 
 
 class Absorbed(msgspec.Struct, Generic[Fact]):
-    """What a batch came to. ``facts`` (the handler's words for what it did) and ``refused`` are told once committed."""
+    """What a batch came to. ``facts`` (the handler's words for what it did) and ``refused`` are told once committed.
+
+    ``forgotten`` are the keys of messages whose sender was forgotten while they were stored: they count as known.
+    """
 
     new: int = 0
     edited: int = 0
@@ -51,6 +54,7 @@ class Absorbed(msgspec.Struct, Generic[Fact]):
     parked: int = 0
     facts: list[Fact] = []
     refused: list[Refusal] = []
+    forgotten: list[tuple[str, str, str, str]] = []
 
 
 class Batch(list[Incoming]):
@@ -149,12 +153,23 @@ async def _try(conn: Conn, business: Business, batch: Batch, handler: Handler[Fa
 async def _absorb_batch(conn: Conn, business: Business, batch: Batch, handler: Handler[Fact]) -> Absorbed[Fact]:
     stored = batch.stored(await _numbers(conn, len(batch)))
     fresh, read = await _both(_insert(conn, business.id, batch, stored), asyncio.to_thread(handler.read, stored))
+    fresh, gone = await _not_forgotten(conn, business.id, fresh)
     edited: list[Stored] = []
     if len(fresh) < len(batch):
         edited = await _edit(conn, business.id, batch)
         read = handler.read(fresh + edited)
     facts = await handler.file(conn, business, read) if fresh or edited else []
-    return Absorbed(len(fresh), len(edited), len(batch) - len(fresh) - len(edited), 0, facts)
+    return Absorbed(len(fresh), len(edited), len(batch) - len(fresh) - len(edited), 0, facts, forgotten=gone)
+
+
+async def _not_forgotten(
+    conn: Conn, business_id: int, fresh: list[Stored]
+) -> tuple[list[Stored], list[tuple[str, str, str, str]]]:
+    """New rows without those whose message was forgotten meanwhile, and the keys of those."""
+    gone = await forgotten.take_back(conn, business_id, fresh) if fresh else set()
+    if not gone:
+        return fresh, []
+    return [one for one in fresh if one.id not in gone], [one.incoming.natural_key for one in fresh if one.id in gone]
 
 
 async def _both(one: Awaitable[First], other: Awaitable[Second]) -> tuple[First, Second]:
@@ -181,7 +196,8 @@ async def _park(conn: Conn, business_id: int, incoming: Incoming, refused: Excep
             async with conn.transaction():
                 one = Batch([form])
                 stored = one.stored(await _numbers(conn, 1))
-                stored = await _insert(conn, business_id, one, stored) or await _edit(conn, business_id, one)
+                fresh, _ = await _not_forgotten(conn, business_id, await _insert(conn, business_id, one, stored))
+                stored = fresh or await _edit(conn, business_id, one)
                 ids = [s.id for s in stored]
                 await conn.execute(PARK, {"business_id": business_id, "ids": ids, "reason": reason_of(refused)})
                 return ids
@@ -199,6 +215,7 @@ def _add(total: Absorbed[Fact], one: Absorbed[Fact]) -> None:
     total.parked += one.parked
     total.facts.extend(one.facts)
     total.refused.extend(one.refused)
+    total.forgotten.extend(one.forgotten)
 
 
 def _natural_key(incoming: Incoming) -> tuple[str, str, str, str]:

@@ -8,26 +8,29 @@ where it was stopped, and keeps what they were known by no longer than that.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from tallybook.core import audit, jobs, kept_files
+from tallybook.core import audit, forgotten, jobs, kept_files
 from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Invalid, NotFound
 from tallybook.core.jobs import Held, NewJob
+from tallybook.core.messages import Incoming
 from tallybook.core.regions import region_of
 from tallybook.core.spool_folder import QUARANTINE
 from tallybook.core.wakeups import wake_up
+from tallybook.core.work import RetryLater
 from tallybook.inbox import naming
 from tallybook.inbox.store import erasing as store
 from tallybook.inbox.store import media as media_store
 from tallybook.inbox.store import whole as whole_store
-from tallybook.inbox.store.erasing import Needles, Plan
+from tallybook.inbox.store.erasing import Naming, Needles, Plan
 from tallybook.inbox.store.whole import Whole
 from tallybook.inbox.thread_types import Thread
 
@@ -36,6 +39,7 @@ from .filing import TOPIC
 
 KIND = "inbox.forget"
 STRETCH = 2000  # deliveries or entries of the record at a time
+WAIT = 300.0  # seconds until it is looked again whether what waits was filed
 SHORTEST = 6  # characters of an id that is sought in what does not hang on them
 # What goes, as it is counted for people: the first table is the one whose rows are told.
 COUNTED = {
@@ -46,18 +50,23 @@ COUNTED = {
 
 @dataclass(frozen=True)
 class Places:
-    """Where on the disk something of theirs may lie: the folder of kept files, and the spool."""
+    """Where something of theirs may lie: the folder of kept files, the spool; and who reads a channel's raw bodies."""
 
     files: Path
     spool: Path
+    readers: Mapping[str, Callable[[bytes], Sequence[Incoming]]] = field(default_factory=dict)
 
 
 class Preview(msgspec.Struct, frozen=True):
-    """What forgetting somebody would take away. ``typed`` is what must be typed to have it done."""
+    """What forgetting somebody would take away. ``typed`` is what must be typed to have it done.
+
+    ``aside`` counts deliveries that name them and were put aside: those stay as they came.
+    """
 
     thread: Thread
     counts: dict[str, int]
     typed: str
+    aside: int = 0
 
 
 async def preview(conn: Conn, caller: Caller, conversation_id: int) -> Preview:
@@ -65,7 +74,8 @@ async def preview(conn: Conn, caller: Caller, conversation_id: int) -> Preview:
     require(caller, Right.LEAD)
     thread = await threads.by_number(conn, caller, conversation_id)
     one = await _whole(conn, caller.business_id, thread.id)
-    return Preview(thread, _told(await whole_store.count(conn, one)), word_of(thread))
+    aside = await store.aside(conn, Needles(_ids(one), []))
+    return Preview(thread, _told(await whole_store.count(conn, one)), word_of(thread), aside)
 
 
 def word_of(thread: Thread) -> str:
@@ -125,34 +135,42 @@ def _told(counts: dict[str, int]) -> dict[str, int]:
 async def run_job(places: Places, held: Held) -> None:
     """Goes through the rest of one erasure, for a worker."""
     business_id, number = held.job.business_id, int(held.job.args["erasure"])
-    if business_id is not None:
-        await finish(held.db, places, business_id, number)
+    if business_id is not None and not await finish(held.db, places, business_id, number):
+        raise RetryLater("a delivery that names them waits to be filed", WAIT)
     await held.db.run("finish a forgetting", held.finish)
 
 
-async def finish(db: Database, places: Places, business_id: int, number: int) -> None:
-    """Goes through whatever else names somebody who was forgotten. A repeat, or two at once, do it once."""
-    while await db.run("forget somebody", lambda conn: _stretch(conn, business_id, number)):
+async def finish(db: Database, places: Places, business_id: int, number: int) -> bool:
+    """Goes through whatever else names somebody who was forgotten. A repeat, or two at once, do it once.
+
+    False where a delivery that names them waits to be filed: it is emptied after that, by whoever comes back.
+    """
+    while await db.run("forget somebody", lambda conn: _stretch(conn, business_id, number, places)):
         pass
     left = await db.run("look at a forgetting", lambda conn: store.held(conn, business_id, number))
     if left is None:
-        return
-    needles, _ = left
+        return True
+    needles, plan = left
+    if plan.deliveries < plan.deliveries_to:
+        return False
     for sha256 in needles.files:
         await db.run("remove a file", partial(_remove, places.files, bytes.fromhex(sha256)))
     damaged = await asyncio.to_thread(_drop_damaged, places.spool, [one.encode() for one in needles.ids])
     await db.run("end a forgetting", lambda conn: _end(conn, business_id, number, needles, damaged))
+    return True
 
 
-async def _stretch(conn: Conn, business_id: int, number: int) -> bool:
-    """One stretch of deliveries, else of the record; False where there is none left."""
+async def _stretch(conn: Conn, business_id: int, number: int, places: Places) -> bool:
+    """One stretch of deliveries, up to one that waits, else of the record; False where there is none left."""
     held = await store.held(conn, business_id, number)
     if held is None:
         return False
     needles, plan = held
-    if plan.deliveries < plan.deliveries_to:
-        upto = min(plan.deliveries + STRETCH, plan.deliveries_to)
-        await store.empty_deliveries(conn, business_id, needles, plan.deliveries, upto)
+    upto = min(plan.deliveries + STRETCH, plan.deliveries_to)
+    waiting = await store.waiting(conn, needles, plan.deliveries, upto)
+    upto = upto if waiting is None else waiting - 1
+    if plan.deliveries < upto:
+        await _deliveries(conn, business_id, needles, store.naming(conn, needles, plan.deliveries, upto), places)
         plan = msgspec.structs.replace(plan, deliveries=upto)
     elif plan.audit < plan.audit_to:
         upto = min(plan.audit + STRETCH, plan.audit_to)
@@ -162,6 +180,32 @@ async def _stretch(conn: Conn, business_id: int, number: int) -> bool:
         return False
     await store.move(conn, business_id, number, plan)
     return True
+
+
+async def _deliveries(
+    conn: Conn, business_id: int, needles: Needles, naming: AsyncIterator[Naming], places: Places
+) -> None:
+    """Empties those that were filed for the business; what lies in one put aside is not filed when it is replayed."""
+    owned = await store.accounts(conn, business_id)
+    called = {*needles.ids, *(f"+{one}" for one in needles.ids)}
+    filed, later = [], []
+    async for one in naming:
+        told = await asyncio.to_thread(_read, places, one)
+        if one.aside:
+            later += [forgotten.key_of(said) for said in told if said.chat in called]
+        elif any((one.channel, said.account) in owned for said in told):
+            filed.append(one.id)
+    await store.empty_deliveries(conn, filed)
+    await forgotten.remember(conn, business_id, later)
+
+
+def _read(places: Places, one: Naming) -> Sequence[Incoming]:
+    """What a delivery tells; nothing where nobody can read it. Pure."""
+    reader = places.readers.get(one.channel)
+    try:
+        return reader(one.body) if reader else ()
+    except Exception:  # noqa: BLE001 - a body that cannot be read was put aside for it, and files nothing
+        return ()
 
 
 async def _remove(folder: Path, sha256: bytes, conn: Conn) -> None:

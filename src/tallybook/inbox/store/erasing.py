@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import msgspec
+from psycopg import AsyncServerCursor
 from psycopg.types.json import Jsonb
 
 from tallybook.core import arrays, keys
@@ -14,6 +16,7 @@ from tallybook.inbox.personal import AUDIT, HOLDINGS
 
 from .whole import Whole
 
+AT_ONCE = 16  # deliveries
 LOCK = """
 select c.id from contacts c where c.business_id = %(business_id)s::int and c.id = any(%(contacts)s::bigint[])
 order by c.id for update
@@ -147,17 +150,21 @@ async def done(conn: Conn, business_id: int, number: int, counts: dict[str, int]
     await conn.execute(DONE, {"business_id": business_id, "id": number, "counts": Jsonb(counts)})
 
 
-# The hash stays, so that the very same body is never taken for a new one. What waits is filed first, and then is
-# of somebody new.
+_NAMING = """d.channel in ('whatsapp', 'gateway')
+    and exists (select from unnest(%(needles)s::bytea[]) n where position(n in d.body) > 0)"""
+ASIDE = f"select count(*) from deliveries d where d.state = 'parked' and {_NAMING}"
+WAITING = f"""
+select min(d.id) from deliveries d
+where d.id > %(above)s::bigint and d.id <= %(upto)s::bigint and d.state = 'waiting' and {_NAMING}
+"""
+NAMING = f"""
+select d.id, d.channel, d.body, d.state = 'parked' from deliveries d
+where d.id > %(above)s::bigint and d.id <= %(upto)s::bigint and d.state <> 'waiting' and {_NAMING}
+"""
+ACCOUNTS = "select a.channel, a.account from channel_accounts a where a.business_id = %(business_id)s::int"
+# The hash stays, so that the very same body is never taken for a new one.
 EMPTY_DELIVERIES = """
-update deliveries d set body = '', state = 'done', done_at = coalesce(d.done_at, now()),
-    reason = case when d.state = 'parked' then 'emptied: it named somebody who was forgotten' else d.reason end
-where d.id > %(above)s::bigint and d.id <= %(upto)s::bigint and d.state <> 'waiting'
-    and d.channel in ('whatsapp', 'gateway', 'unreadable')
-    and exists (select from unnest(%(needles)s::bytea[]) n where position(n in d.body) > 0)
-    and (exists (select from channel_accounts a where a.business_id = %(business_id)s::int
-            and position(convert_to(a.account, 'UTF8') in d.body) > 0)
-        or not exists (select from channel_accounts a where position(convert_to(a.account, 'UTF8') in d.body) > 0))
+update deliveries d set body = '' where d.id = any(%(ids)s::bigint[]) and d.state = 'done'
 """
 # Ids are sought in values, never in keys: keys are our own words.
 _SAYS = """exists (select from jsonb_path_query({}, '$.**') as s (said)
@@ -178,15 +185,48 @@ delete from jobs j where j.business_id = %(business_id)s::int and j.kind <> %(ki
 """
 
 
-async def empty_deliveries(conn: Conn, business_id: int, needles: Needles, above: int, upto: int) -> int:
-    """Empties the bodies of a stretch of deliveries that name them; how many. Those of others' numbers are others'."""
-    values = {
-        "business_id": business_id,
-        "above": above,
-        "upto": upto,
-        "needles": arrays.hexes(one.encode() for one in needles.ids),
-    }
-    return (await conn.execute(EMPTY_DELIVERIES, values)).rowcount
+class Naming(msgspec.Struct, frozen=True):
+    """A raw delivery in which an id of theirs stands, filed already or put aside."""
+
+    id: int
+    channel: str
+    body: bytes
+    aside: bool
+
+
+async def aside(conn: Conn, needles: Needles) -> int:
+    """How many deliveries that were put aside name them."""
+    row = await (await conn.execute(ASIDE, _named(needles))).fetchone()
+    return int(row[0]) if row else 0
+
+
+async def waiting(conn: Conn, needles: Needles, above: int, upto: int) -> int | None:
+    """The first delivery of a stretch that names them and waits to be filed."""
+    row = await (await conn.execute(WAITING, _named(needles) | {"above": above, "upto": upto})).fetchone()
+    return row[0] if row else None
+
+
+async def naming(conn: Conn, needles: Needles, above: int, upto: int) -> AsyncIterator[Naming]:
+    """The deliveries of a stretch that name them; some lie in memory at a time, since one may have 3 MB."""
+    async with AsyncServerCursor(conn, "naming_one") as cursor:
+        await cursor.execute(NAMING, _named(needles) | {"above": above, "upto": upto})
+        while some := await cursor.fetchmany(AT_ONCE):
+            for row in some:
+                yield Naming(*row)
+
+
+async def accounts(conn: Conn, business_id: int) -> set[tuple[str, str]]:
+    """The channels' accounts that are the business's."""
+    return set(await (await conn.execute(ACCOUNTS, {"business_id": business_id})).fetchall())
+
+
+async def empty_deliveries(conn: Conn, ids: Iterable[int]) -> None:
+    """Empties the bodies of deliveries that were filed."""
+    await conn.execute(EMPTY_DELIVERIES, {"ids": arrays.numbers(ids)})
+
+
+def _named(needles: Needles) -> dict[str, Any]:
+    return {"needles": arrays.hexes(one.encode() for one in needles.ids)}
 
 
 async def empty_named(conn: Conn, business_id: int, needles: Needles, above: int, upto: int) -> int:
