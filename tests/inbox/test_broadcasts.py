@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from tallybook.core.callers import Caller, Role
 from tallybook.core.channel import Refused, Settlement
 from tallybook.core.channel_accounts import NewAccount
 from tallybook.core.content import Content, Person
-from tallybook.core.db import Database
+from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from tallybook.core.messages import Outgoing, Stored
 from tallybook.core.rates import Limits
@@ -30,6 +31,7 @@ from tallybook.inbox.broadcast_types import New
 from tallybook.inbox.service import broadcasts, consent, merging, outcomes, reports, templates
 from tallybook.inbox.types import Delivery, Report
 from tests.channels.whatsapp.test_received import SEAL
+from tests.core.worked import until
 from tests.inbox.people import LERATO, NALEDI, NOON, NUMBER, THABO, said, write
 
 TEMPLATE = """
@@ -300,6 +302,20 @@ async def test_the_newest_word_holds_whoever_said_it_and_in_whatever_order_it_co
     assert [(await wants_none(db, boss, thread))[0] for thread in (2, 3)] == [False, True]
 
 
+async def test_who_presses_a_button_says_its_words(db: Database, business: Business, boss: Caller) -> None:
+    await write(db, business, said(NALEDI, 0), said(THABO, 0), said(LERATO, 0))
+    pressed = (("button", NALEDI, "Stop promotions"), ("interactive", THABO, "הפסקת מבצעים"), ("image", LERATO, "stop"))
+    await write(db, business, *(typed(kind, word(who, text)) for kind, who, text in pressed))
+    assert [(await wants_none(db, boss, thread))[0] for thread in (1, 2, 3)] == [True, True, False]
+
+
+def typed(kind: str, stored: Stored) -> Stored:
+    read = contents.read(stored.incoming.content)
+    assert read is not None
+    content = contents.written(msgspec.structs.replace(read, type=kind))
+    return msgspec.structs.replace(stored, incoming=msgspec.structs.replace(stored.incoming, content=content))
+
+
 async def test_who_is_joined_has_the_words_of_both_and_who_is_parted_their_own(
     db: Database, business: Business, boss: Caller
 ) -> None:
@@ -323,6 +339,33 @@ async def test_two_recipients_that_become_one_while_it_runs_get_it_once(
     await send(db, line, business)
     assert len(line.sent) == 1
     assert await became(db, boss) == {"sent": 1, "skipped": 1}
+
+
+async def test_two_workers_at_two_recipients_that_became_one_send_it_once(
+    db: Database, business: Business, boss: Caller
+) -> None:
+    await write(db, business, *(said(who, 0) for who in (NALEDI, THABO)))
+    await begin(db, boss)
+    await db.run("begin", lambda conn: broadcast_jobs._begin(business.id, conn))
+    await db.run("join", lambda conn: merging.join(conn, business, 1, 2))
+    has_begun = asyncio.Event()
+
+    async def other() -> str | None:
+        await has_begun.wait()
+        return await db.run("other", partial(broadcast_jobs.step, business.id, 1))
+
+    second = asyncio.create_task(other())
+    async with db.transaction() as conn:
+        assert await broadcast_jobs.step(business.id, 1, conn) == "processing"
+        has_begun.set()
+        await until(partial(is_waited_for, conn))
+    assert await second == "skipped"
+    assert len(await rows(db, OUTBOX)) == 1
+
+
+async def is_waited_for(conn: Conn) -> bool:
+    waiting = "select from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
+    return await (await conn.execute(waiting)).fetchone() is not None
 
 
 async def test_no_marketing_template_leaves_by_any_way_to_who_wants_none(

@@ -83,8 +83,7 @@ async def step(business_id: int, broadcast_id: int, conn: Conn) -> str | None:
 
 
 async def _left(conn: Conn, business_id: int, broadcast_id: int, found: Next) -> tuple[str, str, int | None]:
-    who = await store.person(conn, business_id, broadcast_id, found.contact_id)
-    held = await sending_store.hold(conn, business_id, who.conversation_id) if who else None
+    who, held = await _hold(conn, business_id, broadcast_id, found.contact_id)
     if who is None or held is None:
         return "skipped", NO_THREAD, None
     # Once more, now that it leaves: since the look hours may have passed.
@@ -106,6 +105,22 @@ async def _left(conn: Conn, business_id: int, broadcast_id: int, found: Next) ->
     except TallybookError as error:
         return "skipped", error.message, None
     return "processing", "", message_id
+
+
+async def _hold(
+    conn: Conn, business_id: int, broadcast_id: int, contact_id: int
+) -> tuple[Person | None, sending_store.Held | None]:
+    """A recipient and their thread, which nobody else writes to until the transaction ends.
+
+    Two recipients that were joined have one thread: only who holds it sees whether the other has got it by now.
+    """
+    who = await store.person(conn, business_id, broadcast_id, contact_id)
+    while who is not None:
+        held = await sending_store.hold(conn, business_id, who.conversation_id)
+        before, who = who, await store.person(conn, business_id, broadcast_id, contact_id)
+        if who is None or who.conversation_id == before.conversation_id:
+            return who, held
+    return None, None
 
 
 async def _why_not(conn: Conn, business_id: int, who: Person) -> str | None:

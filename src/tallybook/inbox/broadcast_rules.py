@@ -13,7 +13,10 @@ from tallybook.core.content import Content
 from tallybook.core.errors import Invalid
 from tallybook.core.messages import Stored
 
-STOP = ("stop", "unsubscribe", "opt out", "הסר", "הסירו אותי", "הסר אותי", "להסרה")
+STOP = (
+    "stop", "stop promotions", "unsubscribe", "opt out", "הסר", "הסירו אותי", "הסר אותי", "להסרה", "הפסקת מבצעים",
+    "הפסק מבצעים",
+)  # fmt: skip
 RESUME = ("start", "subscribe", "opt in", "הצטרף", "הצטרפות")
 LONGEST_WORD, MOST_WORDS = 40, 30
 MOST_ROWS = 10_000  # of one list

@@ -30,6 +30,7 @@ from . import hooks, people
 
 TOPIC = "inbox"
 BROADCAST = "broadcast:"
+SPEAK = frozenset({"text", "button", "interactive"})  # what is pressed has the button's words for its text
 WANTS_NONE = "They said that they want no more marketing messages."
 # WhatsApp's refusal, in our words or with its code.
 REFUSED = ["The customer wants no more marketing messages.%", "%(131050)%"]
@@ -44,7 +45,7 @@ class Consent(msgspec.Struct, frozen=True):
 
 async def heard(conn: Conn, business_id: int, said: Sequence[Said], contacts: Mapping[Customer, Contact]) -> None:
     """Hears customers' own words in what they wrote just now. What was imported says nothing any more."""
-    short = [one for one in said if one.counts and one.type == "text" and 0 < len(one.body) <= rules.LONGEST_WORD]
+    short = [one for one in said if one.counts and one.type in SPEAK and 0 < len(one.body) <= rules.LONGEST_WORD]
     if not short:
         return
     words = await store.words(conn, business_id)
