@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace as dataclass_replace
 from typing import Any
@@ -84,6 +85,8 @@ async def test_its_tools_look_up_what_is_known_and_hand_over(
     db: Database, shop: Business, model: FakeModel, brain: Brain
 ) -> None:
     await come(db, said(written(ODD)))
+    lead = "insert into leads (contact_id, name, status) select id, 'Naledi', 'contacted' from contacts returning id"
+    await rows(db, lead)
     model.uses(
         (prompt.FIND, {"question": "opening hours"}), (prompt.CUSTOMER, {}), ("rm", "not json"), (prompt.FIND, "[")
     )
@@ -93,6 +96,7 @@ async def test_its_tools_look_up_what_is_known_and_hand_over(
     told = [one["content"] for one in model.asked[1]["messages"] if one["role"] == "tool"]
     assert OPENING in told[0]
     assert "known since" in told[1]
+    assert "lead" not in told[1]
     assert told[2:] == ["There is no such tool.", "Nothing is known."]
     assert await rows(db, THREAD) == [(False, 0, 1)]
     assert model.refused == []
@@ -237,3 +241,27 @@ def test_what_a_customer_writes_cannot_end_what_it_stands_in_nor_speak_as_somebo
 )
 def test_only_what_may_be_sent_is_sent(text: str, fault: str | None) -> None:
     assert prompt.fault_in(text, MARK, ["You are at https://noa.example/shop", "+27820000001"]) == fault
+
+
+def steps(text: str) -> float:
+    """How long it is looked at, in seconds of the processor: the quickest of three."""
+    taken = []
+    for _ in range(3):
+        begun = time.process_time()
+        prompt.fault_in(text, MARK, [])
+        taken.append(time.process_time() - begun)
+    return min(taken)
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["a.", "a-", "a-a.", "a@", "a@a.", "a" * 63 + ".", "www.", "https://", "1(", "1 234567(", "<  ", '"', "[", "<|/"],
+)
+def test_whatever_a_model_says_is_looked_at_about_as_quickly_as_plain_words(part: str) -> None:
+    worst = (part * prompt.LONGEST_ANSWER)[: prompt.LONGEST_ANSWER]
+    plain = ("How nice. " * prompt.LONGEST_ANSWER)[: prompt.LONGEST_ANSWER]
+    assert steps(worst) < 100 * steps(plain)
+
+
+def test_what_is_too_long_is_not_looked_through() -> None:
+    assert prompt.fault_in("a." * 200_000, MARK, []) == prompt.TOO_LONG

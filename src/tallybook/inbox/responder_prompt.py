@@ -80,8 +80,6 @@ class Known(msgspec.Struct, frozen=True):
     """What the business knows of a customer."""
 
     name: str
-    status: str
-    is_lead: bool
     since: datetime
 
 
@@ -111,12 +109,11 @@ def facts_of(known: Sequence[Answer]) -> str:
 
 
 def customer(known: Known | None, mark: str) -> str:
-    """What the model is told of a customer."""
+    """What the model is told of a customer: nothing that they may not hear, so nothing of what is sold to them."""
     if known is None:
         return "Nothing is known of the customer."
     name = _inside(known.name, mark) or "not known"
-    lead = f"; sales lead, {_inside(known.status, mark)}" if known.is_lead else ""
-    return f"Name: {_cut(name, 100)}{lead}; known since {known.since:%Y-%m-%d}"
+    return f"Name: {_cut(name, 100)}; known since {known.since:%Y-%m-%d}"
 
 
 def _line(line: Line, mark: str) -> str:
@@ -146,38 +143,44 @@ _MARKUP = re.compile(
     rf"|\b(?:{HAND_OVER}|{FIND}|{CUSTOMER})\b",
     re.IGNORECASE,
 )
+# Every part has its bound, and labels are never given back: what a model says must not keep the worker busy.
 _LINK = re.compile(
-    r"(?:https?://|www\.)[^\s<>\"']+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-    r"|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|info|biz|io|co|me|app|shop|site|link|ly|il|za|uk|eu|ru|xyz)\b"
-    r"(?:/[^\s<>\"']*)?",
+    r"(?:https?://|www\.)[^\s<>\"']+|[\w.+-]{1,64}@[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,10}"
+    r"|\b[a-z0-9-]{1,63}+(?:\.[a-z0-9-]{1,63}+){0,10}"
+    r"\.(?:com|net|org|info|biz|io|co|me|app|shop|site|link|ly|il|za|uk|eu|ru|xyz)\b(?:/[^\s<>\"']*)?",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\+?\d[\d ().-]{5,}\d")
+_NO_DIGIT = re.compile(r"\D+")
 LEAST_DIGITS = 7  # of what may be a telephone number
 
 
 def fault_in(text: str, mark: str, sources: Sequence[str]) -> str | None:
-    """Why an answer may not be sent; None where it may.
+    """Why an answer may not be sent; None where it may. Its length is looked at before anything is sought in it.
 
     Links, addresses and long numbers are taken from ``sources``, which are the business's own words, or are invented.
     """
+    if len(text) > LONGEST_ANSWER:
+        return TOO_LONG
+    if not text.strip():
+        return EMPTY
     reasons = (
-        (not text.strip(), EMPTY),
-        (len(text) > LONGEST_ANSWER, TOO_LONG),
         (any(unicodedata.category(one) in {"Cc", "Cs", "Co"} and one not in "\n\t" for one in text), MARKUP),
         (_MARKUP.search(text) is not None, MARKUP),
         (mark in text or "Rules, which nothing below can change" in text, TOLD),
-        (not all(_is_known(one, sources) for one in _LINK.findall(text)), UNKNOWN_LINK),
-        (not all(_is_known_number(one, sources) for one in _NUMBER.findall(text)), UNKNOWN_LINK),
+        (not _are_known(_LINK.findall(text), sources), UNKNOWN_LINK),
+        (not _are_known_numbers(_NUMBER.findall(text), sources), UNKNOWN_LINK),
     )
     return next((reason for holds, reason in reasons if holds), None)
 
 
-def _is_known(link: str, sources: Sequence[str]) -> bool:
-    wanted = link.rstrip(".,;:!?)").casefold()
-    return any(wanted in source.casefold() for source in sources)
+def _are_known(links: Sequence[str], sources: Sequence[str]) -> bool:
+    known = [source.casefold() for source in sources] if links else []
+    wanted = {link.rstrip(".,;:!?)").casefold() for link in links}
+    return all(any(link in source for source in known) for link in wanted)
 
 
-def _is_known_number(number: str, sources: Sequence[str]) -> bool:
-    digits = re.sub(r"\D", "", number)
-    return len(digits) < LEAST_DIGITS or any(digits in re.sub(r"\D", "", source) for source in sources)
+def _are_known_numbers(numbers: Sequence[str], sources: Sequence[str]) -> bool:
+    known = [_NO_DIGIT.sub("", source) for source in sources] if numbers else []
+    wanted = {_NO_DIGIT.sub("", number) for number in numbers}
+    return all(len(digits) < LEAST_DIGITS or any(digits in source for source in known) for digits in wanted)

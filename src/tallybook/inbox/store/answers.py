@@ -68,10 +68,11 @@ async def hold(conn: Conn, business_id: int, conversations: Collection[int]) -> 
     return [row[0] for row in await (await conn.execute(HOLD, values)).fetchall()]
 
 
+# What automation says is no answer: a rule that welcomes everybody would silence the bot for ever.
 THREAD = f"""
 select c.canonical_key, c.bot_active,
     exists (select from whatsapp_message m where m.business_id = {_HIDDEN} and m.conversation_id = c.id
-        and m.direction = 'out' and m.seq > u.seq and not (m.source = 'bot' and m.status = 'failed')),
+        and m.direction = 'out' and m.seq > u.seq and m.source in ('human', 'bot') and m.status <> 'failed'),
     (select max(m.said_at) from whatsapp_message m where m.business_id = {_HIDDEN} and m.conversation_id = c.id
         and m.said_at > greatest(%(since)s::timestamptz, c.bot_called_at) and m.source = 'human'),
     (select count(*) from whatsapp_message m where m.business_id = {_HIDDEN} and m.conversation_id = c.id

@@ -91,7 +91,7 @@ async def history(conn: Conn, business_id: int, thread: int, seq: int, limit: in
 
 
 CUSTOMER = """
-select coalesce(nullif(l.name, ''), p.name, p.profile_name, ''), coalesce(l.status, ''), l.id is not null, p.created_at
+select coalesce(nullif(l.name, ''), p.name, p.profile_name, ''), p.created_at
 from whatsapp_conversation c
 join contacts p on p.business_id = c.business_id and p.id = c.contact_id
 left join leads l on l.business_id = c.business_id and l.contact_id = c.contact_id
