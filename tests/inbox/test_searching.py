@@ -181,6 +181,30 @@ async def test_what_is_edited_is_found_by_what_it_says_now_and_what_was_taken_ba
     assert await find(db, bia, "banana") == ["a banana"]
 
 
+async def test_what_is_taken_back_while_it_is_read_leaves_no_word_behind(
+    db: Database, business: Business, bia: Caller
+) -> None:
+    first = people.said(people.NALEDI, 0)
+    await people.write(db, business, first)
+
+    async def reading() -> None:
+        async with db.transaction() as conn:
+            assert (await store.read_new(conn, business.id, 0))[0] == 1
+            begun.set()
+            await may_end.wait()
+
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    other = asyncio.create_task(reading())
+    await begun.wait()
+    await people.write(db, business, people.taken_back(first))
+    may_end.set()
+    await other
+    assert await find(db, bia, "no") == [], "nothing is shown that is not said any more"
+    await searching.read_all(db, business.id)
+    async with db.transaction() as conn:
+        assert await (await conn.execute(b"select message_id from message_words")).fetchall() == []
+
+
 async def test_a_message_that_is_committed_late_is_found_too(
     db: Database, business: Business, bia: Caller, database_url: str
 ) -> None:

@@ -53,6 +53,9 @@ from (
         select from whatsapp_message x
         join conversation_labels y on y.business_id = x.business_id and y.conversation_id = x.conversation_id
         where x.business_id = {_HIDDEN} and x.id = w.message_id and y.label_id = %(label)s::bigint))
+    and exists (
+        select from whatsapp_message x
+        where x.business_id = {_HIDDEN} and x.id = w.message_id and x.status <> 'deleted' offset 0)
     order by w.said_at desc, w.message_id desc limit %(limit)s::int) f
 cross join lateral (
     select * from whatsapp_message x where x.business_id = {_HIDDEN} and x.id = f.message_id offset 0) m
@@ -62,7 +65,6 @@ left join lateral (
     select * from contacts x where x.business_id = {_HIDDEN} and x.id = c.contact_id offset 0) t on true
 left join lateral (
     select * from leads x where x.business_id = {_HIDDEN} and x.contact_id = c.contact_id offset 0) l on true
-where m.status <> 'deleted'
 order by f.said_at desc, f.message_id desc
 """
 
@@ -150,14 +152,20 @@ where m.business_id = {_HIDDEN} and m.id > %(above)s::bigint and m.id <= %(upto)
     and not exists (select from message_words w where w.business_id = {_HIDDEN} and w.message_id = m.id)
 {_ANEW}
 """
+# Whoever read a message before it was taken back may have written its words down after they were taken away.
 READ_DUE = f"""
 with due as (
     delete from message_words_due d where d.business_id = {_HIDDEN} and d.message_id in (
         select x.message_id from message_words_due x where x.business_id = {_HIDDEN}
         order by x.message_id limit {BATCH} for update skip locked)
-    returning d.message_id)
-insert into {_INTO} select {_READ}
-from due join whatsapp_message m on m.business_id = {_HIDDEN} and m.id = due.message_id where m.body <> ''
+    returning d.message_id
+), m as materialized (
+    select x.* from due join whatsapp_message x on x.business_id = {_HIDDEN} and x.id = due.message_id
+), gone as (
+    delete from message_words w using m where w.business_id = {_HIDDEN} and w.message_id = m.id
+        and (m.body = '' or m.status = 'deleted')
+)
+insert into {_INTO} select {_READ} from m where m.body <> '' and m.status <> 'deleted'
 {_ANEW}
 """
 MOVE = f"""
