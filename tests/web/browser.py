@@ -52,6 +52,7 @@ asyncio.run(main())
 LOOKS = ("light", "dark phone", "hebrew dark", "hebrew phone")  # every two of language, size and scheme meet
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 900}
+START_SECONDS = 120  # of a busy machine
 SOON = 2000  # milliseconds in which a post must be on the page
 
 _numbers = count(1)
@@ -116,11 +117,12 @@ class Site:
             sys.executable, "-c", SERVE, env=self._environment, stderr=asyncio.subprocess.DEVNULL
         )
         async with httpx.AsyncClient() as client:
-            for _ in range(300):
+            for _ in range(START_SECONDS * 10):
                 with contextlib.suppress(httpx.TransportError):
                     if (await client.get(f"{self.address}/healthz")).status_code == 200:
                         return
                 await asyncio.sleep(0.1)
+        self.process.kill()
         raise AssertionError("the web server did not start")
 
     async def stop(self) -> int:
