@@ -15,13 +15,14 @@ import pytest
 
 from tallybook.core import deliveries, older_rows
 from tallybook.core.businesses import Business
+from tallybook.core.callers import Caller, Role
 from tallybook.core.db import Database
 from tallybook.core.errors import Invalid, WrongSetup
 from tallybook.core.import_book import Outcome
 from tallybook.inbox import legacy_rules
 from tallybook.inbox.legacy_rules import Terms
-from tallybook.inbox.service import importing_bodies
-from tallybook.inbox.service.importing import EMPTY, JOINED, Import
+from tallybook.inbox.service import erasing, importing_bodies
+from tallybook.inbox.service.importing import EMPTY, FORGOTTEN, JOINED, Import
 from tallybook.inbox.service.importing_people import TWICE
 from tallybook.inbox.store import importing as store
 from tallybook.told_channels import entry_of
@@ -220,3 +221,19 @@ async def test_recorded_webhooks_come_once_more_as_if_sent_now_and_only_once(
     one = tmp_path / "one.json"
     one.write_text(json.dumps(json.loads(bodies[0]), indent=2), encoding="utf-8")
     assert [part.place for part in importing_bodies.bodies(one)] == ["one.json"]
+
+
+async def test_who_was_forgotten_does_not_come_back_with_the_next_import(db: Database, business: Business) -> None:
+    await brought(db, business)
+    lead = Caller(None, "Zanele", business, Role.LEAD)
+    ((thread,),) = await rows(db, f"select id from whatsapp_conversation where customer_number = '{NALEDI}'")
+    await db.run("erase", lambda conn: erasing.erase(conn, lead, thread, NALEDI))
+    for dry_run in (True, False):
+        outcome = await brought(db, business, dry_run=dry_run)
+        assert counts(outcome)["leads"] == (2, 0, 0, 2)
+        assert counts(outcome)["whatsapp_message"] == (15, 0, 2, 13)
+        left = {(one.table, one.rows) for one in outcome.remarks if one.why == FORGOTTEN}
+        assert left >= {("leads", 1), ("whatsapp_message", 10)}
+    assert await rows(db, "select customer_number from whatsapp_conversation") == [(SIPHO,)]
+    assert await rows(db, "select count(*) from leads") == [(0,)]
+    assert await rows(db, "select count(*) from contacts where phone = '+27820000001'") == [(0,)]

@@ -14,7 +14,7 @@ from typing import cast
 
 import msgspec
 
-from tallybook.core import audit
+from tallybook.core import audit, forgotten
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Invalid
@@ -38,16 +38,21 @@ TOGETHER = 500  # messages of a transaction, as far as whole customers go
 AT_ONCE = 2_000  # of one customer
 JOINED = "joined with another conversation of the same customer"
 EMPTY = "nothing was said in it"
+FORGOTTEN = "of a customer who was forgotten here because they asked for it"
 LEAD_TWICE = "the same customer as another lead"
 NO_ROW = cast("int", None)  # an imported message has no row of core's
 
 
 class Done(msgspec.Struct, frozen=True):
-    """What came of some customers: those with a new lead or a new thread, and the ids of messages that were there."""
+    """What came of some customers: those with a new lead or a new thread, and the ids of messages that were there.
+
+    ``gone`` are those who were forgotten: nothing of theirs is written down.
+    """
 
     new_leads: set[int]
     new_threads: set[int]
     there: set[tuple[str, str, str]]
+    gone: set[int]
 
 
 class _Undone(Exception):
@@ -84,7 +89,10 @@ class Import:
         total = sum(len(one.messages) for one in persons)
         done = 0
         for some in _batches(persons):
-            self._note(some, await self._some(some, dry_run=dry_run))
+            came = await self._some(some, dry_run=dry_run)
+            self._note(some, came)
+            for number in came.gone:
+                self._leave(some[number])
             done += sum(len(one.messages) for one in some)
             self.progress(done, total)
         tables = [book.table() for book in self.books.values()]
@@ -115,22 +123,29 @@ class Import:
     async def _written(self, conn: Conn, some: Sequence[Person]) -> Done:
         places = {(one.channel, one.account) for person in some for one in person.messages}
         await hold(conn, self.business.id, places)
-        new_leads = {number for number, one in enumerate(some) if one.leads and await self._lead(conn, one)}
-        spoke = [one.customer for one in some if one.messages]
+        gone = await self._forgotten(conn, some)
+        kept = {number: one for number, one in enumerate(some) if number not in gone}
+        new_leads = {number for number, one in kept.items() if one.leads and await self._lead(conn, one)}
+        spoke = [one.customer for one in kept.values() if one.messages]
         whose = await people.resolve(conn, self.business, spoke) if spoke else {}
         new_threads = {
             number
-            for number, one in enumerate(some)
+            for number, one in kept.items()
             if one.messages and not await store.has_thread(conn, self.business.id, whose[one.customer].id)
         }
         there: set[tuple[str, str, str]] = set()
-        for number, person in enumerate(some):
+        for number, person in kept.items():
             for start in range(0, len(person.messages), AT_ONCE):
                 there |= await self._lay(conn, person, person.messages[start : start + AT_ONCE])
             if number in new_threads and person.threads:
                 contact = (await people.resolve(conn, self.business, [person.customer]))[person.customer]
                 await store.thread(conn, self.business.id, contact.id, _thread_of(person, self.terms))
-        return Done(new_leads, new_threads, there)
+        return Done(new_leads, new_threads, there, gone)
+
+    async def _forgotten(self, conn: Conn, some: Sequence[Person]) -> set[int]:
+        """Those of the customers of whom a message was forgotten: with it whoever wrote it, and the lead."""
+        hashes = {forgotten.key(*_place(one)): number for number, who in enumerate(some) for one in who.messages}
+        return {hashes[one] for one in await forgotten.among(conn, self.business.id, hashes)}
 
     async def _lead(self, conn: Conn, person: Person) -> bool:
         """Makes a customer the lead that they were; False where they are one already."""
@@ -160,7 +175,7 @@ class Import:
         """Counts what came of some customers, once it is certain."""
         names = ("leads", "whatsapp_conversation", "whatsapp_message")
         leads, threads, said = (self.sorting.book(one) for one in names)
-        for number, person in enumerate(some):
+        for number, person in ((number, one) for number, one in enumerate(some) if number not in done.gone):
             for place, row in enumerate(person.leads):
                 name = f"lead {row.get('id')}"
                 if number in done.new_leads:
@@ -180,6 +195,17 @@ class Import:
                     said.know(f"message {one.id}")
                 else:
                     said.add(f"message {one.id}", one.how)
+
+    def _leave(self, person: Person) -> None:
+        """Counts somebody who was forgotten."""
+        told = {
+            "leads": [f"lead {row.get('id')}" for row in person.leads],
+            "whatsapp_conversation": [f"conversation {row.get('id')}" for row in person.threads],
+            "whatsapp_message": [f"message {one.id}" for one in person.messages],
+        }
+        for table, names in told.items():
+            for name in names:
+                self.sorting.book(table).leave(name, FORGOTTEN)
 
 
 def _batches(persons: Sequence[Person]) -> Iterator[list[Person]]:
