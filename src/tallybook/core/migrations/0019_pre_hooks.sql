@@ -58,6 +58,7 @@ create index hook_events_due on hook_events (business_id, hook_id, not_before, i
     where state::text in ('waiting', 'sending');
 create index hook_events_lane on hook_events (business_id, hook_id, conversation_id, id)
     where state::text in ('waiting', 'sending');
+create index hook_events_sending on hook_events (business_id, hook_id) where state::text = 'sending';
 create index hook_events_shown on hook_events (business_id, hook_id, id desc);
 create index hook_events_conversation on hook_events (business_id, conversation_id);
 create index hook_events_message on hook_events (business_id, message_id, id desc) where message_id is not null;

@@ -53,21 +53,49 @@ where business_id = %(business_id)s::int and id = %(hook_id)s::bigint and state:
     and (resume_at is null or resume_at <= clock_timestamp())
 for no key update
 """
-# What is of one thread leaves in its order; an event that fails holds back its own thread alone.
-CLAIM = """
-with next as (
+_OF_HOOK = "{0}.business_id = %(business_id)s::int and {0}.hook_id = %(hook_id)s::bigint"
+_OPEN = _OF_HOOK + " and {0}.state::text in ('waiting', 'sending')"
+_DUE = """{0}.not_before <= clock_timestamp()
+        and ({0}.state::text = 'waiting' or {0}.lease_until <= clock_timestamp())"""
+# Without statistics any index looks as good as the one that has the order: conditions below are ranges, and not
+# equalities, so that no other index has it, and nothing may be sorted. What that seems to cost would be compiled.
+BY_INDEX = "set local jit to off; set local enable_sort to off"
+FIRST = 100  # that are due, and were so for longest
+# What is of one thread leaves in its order; an event that fails holds back its own thread alone. What waits behind it
+# is due all the while, and may be the most of what is: the few first are looked at one by one, and where none of them
+# may go, one step is taken for each thread, however much waits in it.
+CLAIM = f"""
+with recursive flying as materialized (
+    select count(*) as these from hook_events f
+    where {_OF_HOOK.format("f")} and f.state::text = 'sending' and f.lease_until > clock_timestamp()
+), heads as (
+    (select h.id, h.conversation_id, h.not_before, h.state, h.lease_until from hook_events h
+    where {_OPEN.format("h")} and h.conversation_id > 0 order by h.conversation_id, h.id limit 1)
+    union all
+    select n.* from heads p cross join lateral (
+        select h.id, h.conversation_id, h.not_before, h.state, h.lease_until from hook_events h
+        where {_OPEN.format("h")} and h.conversation_id > p.conversation_id order by h.conversation_id, h.id limit 1) n
+), chosen as materialized (
+    (select o.id from (
+        select o.id, o.conversation_id from hook_events o where {_OPEN.format("o")} and {_DUE.format("o")}
+        order by o.not_before, o.id limit {FIRST}) o
+    where o.conversation_id = 0 or o.id = (
+        select e.id from hook_events e
+        where {_OPEN.format("e")} and (e.conversation_id, e.id) > (o.conversation_id, 0)
+        order by e.conversation_id, e.id limit 1)
+    limit 1)
+    union all
+    (select o.id from hook_events o where {_OPEN.format("o")} and o.conversation_id <= 0 and {_DUE.format("o")}
+    order by o.conversation_id, o.id limit 1)
+    union all
+    (select h.id from (select * from heads h where {_DUE.format("h")} limit {FIRST}) h
+    order by h.not_before, h.id limit 1)
+    limit 1
+), next as (
     select o.id from hook_events o
-    where o.business_id = %(business_id)s::int and o.hook_id = %(hook_id)s::bigint
-        and o.state::text in ('waiting', 'sending') and o.not_before <= clock_timestamp()
-        and (o.state::text = 'waiting' or o.lease_until <= clock_timestamp())
-        and (o.conversation_id = 0 or not exists (
-            select from hook_events e
-            where e.business_id = o.business_id and e.hook_id = o.hook_id and e.conversation_id = o.conversation_id
-                and e.id < o.id and e.state::text in ('waiting', 'sending')))
-        and (select count(*) from hook_events f
-            where f.business_id = o.business_id and f.hook_id = o.hook_id and f.state::text = 'sending'
-                and f.lease_until > clock_timestamp()) < %(at_once)s::int
-    order by o.not_before, o.id limit 1 for update skip locked
+    where o.business_id = %(business_id)s::int and o.id = (select c.id from chosen c)
+        and {_OPEN.format("o")} and {_DUE.format("o")} and (select these from flying) < %(at_once)s::int
+    for update skip locked
 )
 update hook_events o set state = 'sending', attempts = o.attempts + 1, claimed_by = %(worker)s::uuid,
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s::float8),
@@ -81,8 +109,11 @@ async def claim(conn: Conn, hook: tuple[int, int], worker: UUID, at_once: int, l
     """The next event of (business, hook), where fewer than ``at_once`` are in flight, by whatever worker."""
     values = {"business_id": hook[0], "hook_id": hook[1], "worker": worker, "at_once": at_once, "lease": lease}
     held = await (await conn.execute(LOCK, values)).fetchone()
-    row = await (await conn.execute(CLAIM, values)).fetchone() if held else None
-    if held is None or row is None:
+    if held is None:
+        return None
+    await conn.execute(BY_INDEX)
+    row = await (await conn.execute(CLAIM, values)).fetchone()
+    if row is None:
         return None
     old_secret = bytes(held[2]) if held[2] is not None else None
     return Claimed(row[0], row[1], row[2], row[3], row[4], bytes(held[0]), bytes(held[1]), old_secret)
