@@ -19,7 +19,7 @@ from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Invalid
 from tallybook.core.wakeups import wake_up
 from tallybook.inbox import session_rules
-from tallybook.inbox.hook_events import Kind
+from tallybook.inbox.hook_events import Event, Kind
 from tallybook.inbox.session_types import Ended
 from tallybook.inbox.store import marks
 from tallybook.inbox.store import states as store
@@ -55,8 +55,7 @@ async def close(conn: Conn, caller: Caller, conversations: Sequence[int]) -> lis
     if changed:
         await store.close(conn, caller.business_id, changed)
         await _told(conn, caller, "conversation.closed", changed)
-        for number in changed:
-            await hooks.happened(conn, caller.business_id, Kind.CONVERSATION_CLOSED, number, {"who": caller.name})
+        await _tell(conn, caller, Kind.CONVERSATION_CLOSED, changed)
     return changed
 
 
@@ -67,10 +66,7 @@ async def reopen(conn: Conn, caller: Caller, conversations: Sequence[int]) -> li
     if changed:
         await store.reopen(conn, caller.business_id, changed)
         await _told(conn, caller, "conversation.reopened", changed)
-        for one in held:
-            if not one.is_open:
-                details: dict[str, object] = {"who": caller.name}
-                await hooks.happened(conn, caller.business_id, Kind.CONVERSATION_REOPENED, one.id, details)
+        await _tell(conn, caller, Kind.CONVERSATION_REOPENED, [one.id for one in held if not one.is_open])
     return changed
 
 
@@ -103,6 +99,13 @@ async def _told(
     subjects = [str(one) for one in changed]
     await audit.record_all(conn, caller.business_id, *who, action, "conversation", subjects, after or {})
     await wake_up(conn, TOPIC, caller.business_id)
+
+
+async def _tell(conn: Conn, caller: Caller, kind: Kind, changed: Sequence[int]) -> None:
+    """All at once: who takes the turns of threads one by one meets another who takes them in another order."""
+    now = datetime.now(UTC)
+    events = [Event(kind, now, number, details={"who": caller.name}) for number in sorted(changed)]
+    await hooks.tell(conn, caller.business_id, events)
 
 
 async def wake_due(db: Database, business: Business, now: datetime) -> int:

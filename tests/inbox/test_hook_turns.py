@@ -1,0 +1,38 @@
+"""Many threads at once are told in one turn, so that nobody meets another who has what he waits for."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tallybook.core.businesses import Business
+from tallybook.core.db import Conn, Database
+from tallybook.inbox.service import closing
+from tests.inbox import world
+from tests.inbox.test_hooks import boss, hook, rows
+
+TURNS = 32
+
+
+async def test_two_who_close_and_reopen_many_threads_at_once_do_not_wait_for_each_other(
+    db: Database, business: Business
+) -> None:
+    await hook(db, business)
+
+    async def begin(conn: Conn) -> list[int]:
+        who = [await world.customer(conn, business, f"+278200000{number:02}") for number in range(1, TURNS + 3)]
+        return [one.id for one in who]
+
+    ids = await db.run("begin", begin)
+    # The first and the last two have the same turns, the other way round.
+    pairs = [[ids[1], ids[-2]], [ids[0], ids[-1]]]
+    for _ in range(4):
+        for act in (closing.close, closing.reopen):
+            async with asyncio.TaskGroup() as group:
+                for pair in pairs:
+                    group.create_task(_once(db, business, act, pair))
+    assert await rows(db, "select count(*) from hook_events") == [(2 * 4 * 4,)]
+
+
+async def _once(db: Database, business: Business, act: object, pair: list[int]) -> None:
+    async with db.transaction() as conn:
+        assert await act(conn, boss(business), pair) == sorted(pair)  # type: ignore[operator]
