@@ -14,6 +14,8 @@ RUN --mount=from=build,source=/built,target=/built \
  && useradd --system --uid 10001 --create-home --home-dir /var/lib/tallybook tallybook
 USER tallybook
 WORKDIR /var/lib/tallybook
+# A volume is its folder's owner's: of none it would be root's.
+RUN mkdir --parents /var/lib/tallybook/data/inbox /var/lib/tallybook/data/media
 ENV TALLYBOOK_DATA_DIR=/var/lib/tallybook/data \
     TALLYBOOK_HOST=0.0.0.0 \
     PYTHONUNBUFFERED=1

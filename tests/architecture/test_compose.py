@@ -7,10 +7,12 @@ import pytest
 import typer
 import yaml
 
+from tallybook import customer_files, photo_link
 from tallybook.cli import app as command_line
-from tallybook.settings import known_names
+from tallybook.settings import Settings, known_names
 
 ROOT = Path(__file__).parents[2]
+DATA = "/var/lib/tallybook/data"
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,24 @@ def test_migrations_run_once_and_only_they_get_the_owners_password(services: dic
     assert services["migrate"]["depends_on"] == {"database": {"condition": "service_healthy"}}
     owners = {name for name, service in services.items() if "OWNER" in str(service.get("environment"))}
     assert owners == {"database", "migrate"}
+
+
+def mounted(service: dict[str, Any], path: Path) -> str:
+    """What a service has at a path: the source of the volume nearest to it."""
+    volumes = dict(reversed(volume.split(":")[:2]) for volume in service["volumes"])
+    return str(volumes[next(str(one) for one in (path, *path.parents) if str(one) in volumes)])
+
+
+def test_files_that_one_service_writes_and_the_other_reads_are_in_one_volume(services: dict[str, Any]) -> None:
+    settings = Settings.load({"TALLYBOOK_DATA_DIR": DATA}, ROOT)
+    web, worker = services["web"], services["worker"]
+    made = next(line for line in (ROOT / "Dockerfile").read_text().splitlines() if "mkdir" in line)
+    shared = [customer_files.folder(settings), photo_link.folder(settings)]
+    assert [mounted(web, folder) for folder in shared] == [mounted(worker, folder) for folder in shared]
+    for folder in shared:
+        owner = folder.parent if folder.name == settings.env else folder
+        assert str(owner) in made.split(), "a volume is root's where the image has no folder for it"
+    assert mounted(web, settings.spool_dir) != mounted(worker, settings.spool_dir)
 
 
 def test_the_database_is_not_reachable_from_outside(services: dict[str, Any]) -> None:
