@@ -208,6 +208,40 @@ async def test_nothing_is_handed_out_of_another_business_or_of_what_was_taken_ba
     assert (await api.get(f"/api/crm/files/{taken}")).status_code == 404
 
 
+async def test_a_disk_that_is_away_loses_nothing(
+    app: App, db: Database, api: httpx.AsyncClient, naledi: Someone, tmp_path: Path
+) -> None:
+    number = await brings(app, naledi, JPEG)
+    folder = customer_files.folder(app.settings)
+    path = path_of(folder, hashlib.sha256(JPEG).digest())
+    folder.rename(tmp_path / "unmounted")
+    assert (await api.get(f"/api/crm/files/{number}")).status_code == 503
+    (tmp_path / "unmounted").rename(folder)
+    path.unlink()
+    path.symlink_to(path.name)  # not to be read, and there all the same
+    assert (await api.get(f"/api/crm/files/{number}")).status_code == 503
+    assert await rows(db, "select state from inbox_files") == [("kept",)]
+
+
+@pytest.mark.parametrize("state", ["gone", "failed"])
+async def test_a_file_that_is_back_on_the_disk_is_shown_again(
+    app: App, db: Database, browser: Browser, naledi: Someone, root: office.Someone, state: str
+) -> None:
+    gone: dict[str, Any] = {"state": state, "reason": "The file is gone from this machine."}
+    one, other = await brings(app, naledi, JPEG, **gone), await brings(app, naledi, PNG, **gone, type="image/png")
+    path = path_of(customer_files.folder(app.settings), hashlib.sha256(JPEG).digest())
+    await browser.log_in(root)
+    assert f'src="/inbox/files/{one}"' not in (await browser.get(f"/inbox/{naledi.id}")).text
+    write(path, JPEG)
+    answer = await browser.get(f"/inbox/files/{one}")
+    assert (answer.status_code, answer.content) == (200, JPEG)
+    states = "select state, reason from inbox_files order by id"
+    assert await rows(db, states) == [("kept", None), tuple(gone.values())]
+    write(path_of(customer_files.folder(app.settings), hashlib.sha256(PNG).digest()), PNG)
+    assert f'src="/inbox/files/{other}"' in (await browser.get(f"/inbox/{naledi.id}")).text
+    assert await rows(db, states) == [("kept", None)] * 2
+
+
 async def test_a_file_that_failed_says_why_and_is_asked_for_again_once(
     app: App, db: Database, browser: Browser, naledi: Someone, root: office.Someone
 ) -> None:
@@ -294,6 +328,25 @@ async def test_what_cannot_be_sent_is_told_by_its_code(
         await task
     folder = customer_files.folder(app.settings)
     assert list((folder / "drafts").iterdir()) == []
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_json_for_a_message_is_read_to_a_megabyte_and_no_further(
+    api: httpx.AsyncClient, naledi: Someone, announced: bool
+) -> None:
+    read = 0
+
+    async def long() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(30):
+            read += 100_000
+            yield b" " * 100_000
+
+    path = f"/api/crm/threads/{naledi.id}/message"
+    head = {"content-type": "application/json"} | ({"content-length": "3000000"} if announced else {})
+    answer = await api.post(path, content=long(), headers=head)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "TOO_LARGE")
+    assert read <= (0 if announced else 1_100_000)
 
 
 async def test_the_composer_sends_a_file_and_keeps_what_was_typed_where_it_cannot(

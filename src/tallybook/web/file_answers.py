@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -62,11 +63,11 @@ def disposition(found: Found, *, inline: bool) -> str:
 
 
 async def answer(request: Asked, folder: Path, found: Found) -> Response[bytes] | Stream:
-    """The file, or what is asked for of it. Raises OSError where it is not there."""
+    """The file, or what is asked for of it. Raises FileNotFoundError where it is not there, else OSError."""
     if found.sha256 is None or found.type is None:
         raise FileNotFoundError
     path = path_of(folder, found.sha256)
-    size = (await asyncio.to_thread(path.stat)).st_size
+    size = await asyncio.to_thread(_size, path)
     inline = is_inline(found.type) and request.query_params.get("download") is None
     headers = HEADERS | {"etag": f'"{found.sha256.hex()}"', "content-disposition": disposition(found, inline=inline)}
     if request.headers.get("if-none-match") == headers["etag"]:
@@ -83,6 +84,12 @@ async def answer(request: Asked, folder: Path, found: Found) -> Response[bytes] 
         headers |= {"content-range": f"bytes {start}-{end - 1}/{size}"}
     headers |= {"content-length": str(end - start)}
     return Stream(_bytes(path, start, end), media_type=kind, headers=headers, status_code=PARTIAL if part else 200)
+
+
+def _size(path: Path) -> int:
+    """Of a file that can be read, which is known before the answer begins. Raises OSError."""
+    with path.open("rb") as file:
+        return os.fstat(file.fileno()).st_size
 
 
 async def _bytes(path: Path, start: int, end: int) -> AsyncIterator[bytes]:

@@ -165,7 +165,7 @@ async def answer(request: Asked, app: App, asked: Look, conversation_id: int | N
         context |= {"states": inbox_states_view, "may_put": asked.may_answer}
         context["upload_mb"] = app.settings.inbox_upload_mb
         if conversation_id is not None:
-            context |= await _thread(conn, asked, conversation_id, reads=reads)
+            context |= await _thread(conn, app, asked, conversation_id, reads=reads)
         if context["open"] is not None:
             context |= await inbox_bot_view.of_thread(conn, app, asked, context["open"].id, context["lines"])
             context |= await inbox_signs.of_thread(conn, app, request, asked, context["open"])
@@ -201,7 +201,7 @@ async def _list(conn: Conn, asked: Look) -> dict[str, Any]:
     return context | {"total": total, "whole": whole}
 
 
-async def _thread(conn: Conn, asked: Look, conversation_id: int, *, reads: bool) -> dict[str, Any]:
+async def _thread(conn: Conn, app: App, asked: Look, conversation_id: int, *, reads: bool) -> dict[str, Any]:
     caller = asked.caller
     try:
         thread = await threads.by_number(conn, caller, conversation_id)
@@ -220,7 +220,7 @@ async def _thread(conn: Conn, asked: Look, conversation_id: int, *, reads: bool)
     return {
         "open": thread,
         "lines": inbox_view.lines(shown, asked.clock),
-        "brings": await inbox_brought.brought(conn, caller, shown, asked.clock),
+        "brings": await inbox_brought.brought(conn, app, caller, shown, asked.clock),
         "earlier": earlier,
         "before": asked.before,
         "read": read,

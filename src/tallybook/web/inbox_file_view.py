@@ -34,6 +34,7 @@ REASONS = (
     N_("Another file was sent under this key. Load the page again."),
     N_("A file of this kind can have no words beside it."),
     N_("There is no such file."),
+    N_("The files cannot be read on this machine now. Try again later."),
     N_("The file is too large to be sent from here."),
     N_("WhatsApp takes 5 MB of this kind of file at most."),
     N_("WhatsApp takes 16 MB of this kind of file at most."),

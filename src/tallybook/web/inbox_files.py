@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from tallybook import customer_files
 from tallybook.app import App
 from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Conn
-from tallybook.core.errors import Conflict, Invalid, NotFound, TooLarge
+from tallybook.core.errors import Conflict, Invalid, NotFound, TooLarge, Unavailable
 from tallybook.inbox.service import files, threads
 from tallybook.inbox.service.files import Attachment, EmptyFile
 from tallybook.inbox.service.media import Shelf
@@ -33,6 +34,7 @@ API = "/api/crm/files/{file_id:int}"
 TAGS = ["Inbox"]
 PART = 65_536
 SENT = 204
+AWAY = "The files cannot be read on this machine now. Try again later."
 
 
 @get(PATH + "/files/{file_id:int}", include_in_schema=False)
@@ -45,18 +47,27 @@ async def show_file(request: Asked, app: TheApp, file_id: FromPath[int]) -> Resp
 async def get_file(request: Asked, app: TheApp, file_id: FromPath[int]) -> Response[bytes] | Stream:
     """The bytes of a file; ``media_url`` of a message ends with its number. One ``Range`` is understood.
 
-    404 outside the business, while it is being fetched, and for what was taken back.
+    404 outside the business, while it is being fetched, and for what was taken back; 503 while the disk is away.
     """
     return await _show(request, app, file_id)
 
 
 async def _show(request: Asked, app: App, file_id: int) -> Response[bytes] | Stream:
     found = await app.db.run("find file", lambda conn: files.find(conn, request.user, file_id))
+    folder = customer_files.folder(app.settings)
     try:
-        return await file_answers.answer(request, customer_files.folder(app.settings), found)
-    except OSError:
+        given = await file_answers.answer(request, folder, found)
+    except FileNotFoundError:
+        # Where the whole folder is missing a disk is not mounted, and no file of it is lost.
+        if not await asyncio.to_thread(os.path.isdir, folder):
+            raise Unavailable(AWAY) from None
         await app.db.run("file is gone", lambda conn: files.lost(conn, request.user, file_id))
         raise NotFound("There is no such file.") from None
+    except OSError as error:
+        raise Unavailable(AWAY) from error
+    if found.state != "kept":
+        await app.db.run("file is back", lambda conn: files.back(conn, request.user, [file_id]))
+    return given
 
 
 @post(PATH + "/files/{file_id:int}/again", include_in_schema=False)

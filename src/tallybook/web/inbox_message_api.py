@@ -26,12 +26,10 @@ from .answers import Ok, ok
 from .inbox_api import TAGS, THREADS
 from .inbox_files import Sending
 from .needs import Asked, TheApp
-from .security import MAX_FILE
+from .security import FORM, MAX_FILE
 
 MOST = 10 * 1024 * 1024  # bytes of a file that a program sends
-LONGEST_BODY = 1_000_000  # bytes of JSON
 WAIT, LONGEST_WAIT, AGAIN = 10.0, 30.0, 0.1  # seconds
-FORM = "multipart/form-data"
 ROUND_IT, LONGEST_LENGTH = 100_000, 18  # bytes of a form around its file; digits of a length that is read
 NOT_YET = frozenset({Delivery.QUEUED, Delivery.UNKNOWN})
 
@@ -88,9 +86,9 @@ async def post_message(
 
     The key, in the body or as the header ``Idempotency-Key``, sends once: a repeat answers for the first message.
     Answers when the provider took it, after ``wait`` seconds (0 to 30) at the latest; with ``wait=0`` at once.
-    400 ``no_file`` and ``empty_message``, 413 ``file_too_large`` above 10 MB, 503 ``provider_error`` where the provider
-    refused it, 504 ``send_timeout`` where it has not answered: it is still sent, and the same key asks again.
-    404 outside the business, 409 where the customer may not be written to.
+    400 ``no_file`` and ``empty_message``, 413 ``file_too_large`` above 10 MB and ``TOO_LARGE`` for JSON above 1 MB,
+    503 ``provider_error`` where the provider refused it, 504 ``send_timeout`` where it has not answered: it is still
+    sent, and the same key asks again. 404 outside the business, 409 where the customer may not be written to.
     """
     require(request.user, Right.ANSWER)
     if not 0 <= wait <= LONGEST_WAIT:
@@ -122,7 +120,7 @@ async def _given(request: Asked) -> Given:
         return Given(words, named or key or uuid4().hex, form.get("file"), has_file)
     body = await request.body()
     try:
-        read = msgspec.json.decode(body[:LONGEST_BODY], type=Words)
+        read = msgspec.json.decode(body, type=Words)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Invalid("The request cannot be understood.") from None
     return Given(read.text, read.key or key or uuid4().hex)

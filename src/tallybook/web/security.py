@@ -26,6 +26,7 @@ MAX_BODY = 1_000_000  # bytes
 LENGTH_DIGITS = 18  # of an announced length that is read at all: int() of a long text has a cost
 MAX_UPLOAD = 5_100_000  # bytes: a spreadsheet and the form around it
 MAX_FILE = 105_000_000  # bytes: the largest file that WhatsApp takes and the form around it
+FORM = "multipart/form-data"
 FILES = re.compile(r"/inbox/[0-9]{1,18}/file|/api/crm/threads/[^/]{1,300}/message")
 UPLOADS = frozenset({"/wa-monitor/reconcile", "/wa-monitor/validation/imports"})
 CONTENT_SECURITY_POLICY = (
@@ -68,7 +69,7 @@ class Guard:
         peer = scope["client"][0] if scope["client"] else ""
         if (https := origin(peer, scope["headers"], self.trusted).https) is not None:
             scope["scheme"] = "https" if https else "http"
-        receive = limited(scope, receive, self._most(scope["path"]))
+        receive = limited(scope, receive, self._most(scope))
         method = str(scope["method"])
         if method == "HEAD":
             scope["method"] = HttpMethod.GET
@@ -78,11 +79,18 @@ class Guard:
         finally:
             _note(str(scope.get("path_template") or "(none)"), method, answer.status, time.perf_counter() - began)
 
-    def _most(self, path: str) -> int:
+    def _most(self, scope: Scope) -> int:
         """How long a body may be."""
-        if FILES.fullmatch(path):
+        path = scope["path"]
+        if FILES.fullmatch(path) and _is_form(scope):
             return max(self.max_body, self.max_file)
         return max(self.max_body, MAX_UPLOAD) if path in UPLOADS else self.max_body
+
+
+def _is_form(scope: Scope) -> bool:
+    """Whether the body is one that can hold a file, whichever of its headers one believes."""
+    kinds = [value for name, value in scope["headers"] if name == b"content-type"]
+    return bool(kinds) and all(kind.startswith(FORM.encode()) for kind in kinds)
 
 
 class Answer:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import PurePath, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 import msgspec
 
@@ -13,19 +14,18 @@ from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound, TooLarge
 from tallybook.core.file_types import checked_type
-from tallybook.core.kept_files import Draft, TooLong
+from tallybook.core.kept_files import Draft, TooLong, path_of
 from tallybook.core.pictures import size_of
-from tallybook.core.wakeups import wake_up
 from tallybook.inbox.contents import LONGEST_FILENAME, File
 from tallybook.inbox.store import files as store
 from tallybook.inbox.store.files import Found, Ours, Shown
 
 from . import media, sending
-from .media import TOPIC, Shelf
+from .media import Shelf
 
 __all__ = [
-    "Attachment", "EmptyFile", "FileTooLarge", "Found", "Shown", "again", "attach", "find", "lost", "send", "shown",
-    "told",
+    "Attachment", "EmptyFile", "FileTooLarge", "Found", "Shown", "again", "attach", "back", "find", "lost", "send",
+    "shown", "told",
 ]  # fmt: skip
 
 MEGA = 1024 * 1024
@@ -41,6 +41,8 @@ DOCUMENTS = {
     ".xlsx": f"{_OFFICE}.spreadsheetml.sheet", ".ppt": "application/vnd.ms-powerpoint",
     ".pptx": f"{_OFFICE}.presentationml.presentation",
 }  # fmt: skip
+# A file that was kept is one of these while it cannot be had.
+AWAY = ("gone", "failed")
 GONE = "The file is gone from this machine."
 
 
@@ -131,10 +133,13 @@ async def send(conn: Conn, caller: Caller, conversation_id: int, attached: Attac
 
 
 async def find(conn: Conn, caller: Caller, file_id: int) -> Found:
-    """A file that is here. Raises NotFound for any other, in any business, and for what was taken back."""
+    """A file that was kept, and may be back where it is ``gone`` or ``failed``.
+
+    Raises NotFound for any other, in any business, and for what was taken back.
+    """
     require(caller, Right.SEE)
     found = await store.one(conn, caller.business_id, file_id)
-    if found is None or found.state != "kept":
+    if found is None or found.sha256 is None or found.state not in {"kept", *AWAY}:
         raise NotFound("There is no such file.")
     return found
 
@@ -150,15 +155,36 @@ async def again(conn: Conn, caller: Caller, file_id: int) -> Found:
 
 
 async def lost(conn: Conn, caller: Caller, file_id: int) -> None:
-    """Notes that a kept file is not on this machine, so that the thread says so."""
+    """Notes that a kept file is not on this machine; the thread says so from its next look on.
+
+    Open pages are not woken: of two machines one may have the file, and they would wake each other without end.
+    """
     await store.lost(conn, caller.business_id, file_id, GONE)
-    await wake_up(conn, TOPIC, caller.business_id)
 
 
-async def shown(conn: Conn, caller: Caller, messages: Sequence[int]) -> dict[int, Shown]:
-    """The files of these messages, by message."""
+async def back(conn: Conn, caller: Caller, ids: Sequence[int]) -> None:
+    """Notes that files are on the disk after all. A repeat does nothing."""
+    await store.back(conn, caller.business_id, ids)
+
+
+async def shown(conn: Conn, caller: Caller, messages: Sequence[int], folder: Path) -> dict[int, Shown]:
+    """The files of these messages, by message; those that are back on the disk are noted as kept."""
     found = await store.of_messages(conn, caller.business_id, messages) if messages else []
-    return {one.message_id: one for one in found}
+    away = [one for one in found if one.state in AWAY and one.sha256 is not None]
+    returned = await asyncio.to_thread(_returned, away, folder) if away else set()
+    if returned:
+        await back(conn, caller, sorted(returned))
+    return {
+        one.message_id: msgspec.structs.replace(one, state="kept", reason=None) if one.id in returned else one
+        for one in found
+    }
+
+
+def _returned(away: Sequence[Shown], folder: Path) -> set[int]:
+    """Which of these can be read here. What cannot be looked at is not."""
+    with suppress(OSError):
+        return {one.id for one in away if one.sha256 is not None and path_of(folder, one.sha256).is_file()}
+    return set()
 
 
 async def told(conn: Conn, caller: Caller, messages: Sequence[int]) -> dict[int, str]:

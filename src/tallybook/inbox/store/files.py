@@ -29,10 +29,12 @@ class Shown(msgspec.Struct, frozen=True):
     size: int | None
     width: int | None
     height: int | None
+    sha256: bytes | None = None
 
 
 OF_MESSAGES = """
-select f.id, f.message_id, f.kind, f.state, f.filename, f.voice, f.reason, f.type, f.size, f.width, f.height
+select f.id, f.message_id, f.kind, f.state, f.filename, f.voice, f.reason, f.type, f.size, f.width, f.height,
+    f.sha256
 from inbox_files f where f.business_id = (select %(business_id)s::int) and f.message_id = any(%(ids)s::bigint[])
 """
 
@@ -96,6 +98,18 @@ where f.business_id = %(business_id)s::int and f.id = %(id)s::bigint and f.state
 async def lost(conn: Conn, business_id: int, file_id: int, reason: str) -> None:
     """A kept file is not on this machine any more."""
     await conn.execute(LOST, {"business_id": business_id, "id": file_id, "reason": reason})
+
+
+BACK = """
+update inbox_files set state = 'kept', reason = null
+where business_id = %(business_id)s::int and id = any(%(ids)s::bigint[]) and state in ('gone', 'failed')
+    and sha256 is not null and type is not null
+"""
+
+
+async def back(conn: Conn, business_id: int, ids: Sequence[int]) -> None:
+    """Files that were kept once are on this machine again."""
+    await conn.execute(BACK, {"business_id": business_id, "ids": arrays.numbers(ids)})
 
 
 class Ours(msgspec.Struct, frozen=True):
