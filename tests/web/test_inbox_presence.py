@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -18,9 +20,10 @@ from playwright.async_api import expect
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
 from tallybook.core.db import Conn, Database
+from tallybook.core.errors import Unavailable
 from tallybook.core.wakeups import wake_up
 from tallybook.web import inbox_presence
-from tallybook.web.inbox_presence import Here, Room
+from tallybook.web.inbox_presence import Here, Room, Sayings
 from tallybook.web.live import Live
 from tests import world
 from tests.web import talks
@@ -51,13 +54,67 @@ def test_a_room_forgets_by_itself_and_who_left_at_once(monkeypatch: pytest.Monke
     room.hear(1, ANA)
     assert list(room.of(1)) == [ANA]
     assert list(room.of(2)) == []
-    assert room.is_news(1, ANA)
-    assert not room.is_news(1, ANA), "a key held down is one saying"
     room.hear(1, Here(7, 3, "left", "Ana"))
     assert list(room.of(1)) == []
     room.hear(1, ANA)
     now[0] += inbox_presence.LASTS + 1
     assert list(room.of(1)) == []
+
+
+async def test_one_person_is_passed_on_once_in_a_while_whatever_the_thread_and_the_newest_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inbox_presence, "APART", 0.2)
+    told: list[tuple[float, int, Here]] = []
+
+    async def tell(business_id: int, here: Here) -> None:
+        told.append((time.monotonic(), business_id, here))
+        if len(told) == 1:
+            raise Unavailable("The database is away.")
+
+    sayings = Sayings(tell)
+    for _ in range(3):
+        sayings.say(1, ANA)
+    await asyncio.sleep(0.05)
+    sayings.say(1, ANA)  # a key held down is one saying
+    for thread in range(100, 2_100):
+        sayings.say(1, Here(thread, 3, "looks", "Ana"))
+    sayings.say(1, Here(2_099, 3, "left", "Ana"))
+    sayings.say(2, ANA)
+    async with asyncio.timeout(10):
+        while sayings.busy:
+            await asyncio.sleep(0.02)
+    mine = [(at, here) for at, business_id, here in told if business_id == 1]
+    assert mine[0][1] == ANA
+    assert [(here.thread, here.doing) for _, here in mine[1:]] == [(2_098, "looks"), (2_099, "left")]
+    assert all(later - earlier >= 0.19 for (earlier, _), (later, _) in pairwise(mine))
+    assert [here for _, business_id, here in told if business_id == 2] == [ANA]
+    sayings.say(1, ANA)
+    await sayings.close()
+    assert not sayings.busy
+
+
+def test_forgetting_looks_at_nobody_who_is_still_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    room, now, looks = Room(), [100.0], 0
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def look(frame: Any, event: str, _: Any) -> Any:
+        nonlocal looks
+        looks += event == "line"
+        return look
+
+    before = sys.gettrace()
+    sys.settrace(look)
+    try:
+        for thread in range(2_000):
+            room.hear(1, Here(thread, 3, "looks", "Ana"))
+    finally:
+        sys.settrace(before)
+    assert looks < 2_000 * 30
+    now[0] += inbox_presence.LASTS - 1
+    room.hear(1, Here(5, 3, "writes", "Ana"))
+    now[0] += 2
+    assert [here.thread for here in room.of(1)] == [5]
 
 
 @pytest.fixture

@@ -6,33 +6,38 @@ gets lost, somebody is not seen for some seconds, and nothing else.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+import psycopg
+import structlog
 from litestar import Response, post
 from litestar.params import FromPath, JSONBody
 
 from tallybook.core.callers import Right, require
-from tallybook.core.db import Conn
-from tallybook.core.wakeups import wake_up
+from tallybook.core.errors import TallybookError
 
 from .inbox_view import PATH
-from .needs import Asked, TheApp
+from .needs import Asked
 
 if TYPE_CHECKING:
     from .live import Live
 
 TOPIC = "here"
 LASTS = 25.0  # seconds for which somebody is here who says no more
-APART = 1.0  # seconds between two sayings of one person of one thread that are passed on
+APART = 1.0  # seconds between two sayings of one person that are passed on
+MOST_WAITING = 2
 LONGEST_NAME = 60
 PARTS = 5
 LARGEST = 2**63
 
+log = structlog.get_logger()
 Doing = Literal["looks", "writes", "left"]
 
 
@@ -69,15 +74,14 @@ class Room:
     """Who is where in the businesses, as one process has heard of it; it forgets by itself."""
 
     def __init__(self) -> None:
+        # In the order in which they are forgotten: whoever says something anew goes to the end.
         self._there: dict[tuple[int, int, int], tuple[float, Here]] = {}
-        self._told: dict[tuple[int, int], tuple[float, Here]] = {}
 
     def hear(self, business_id: int, here: Here) -> None:
         self._forget()
         key = (business_id, here.thread, here.who)
-        if here.doing == "left":
-            self._there.pop(key, None)
-        else:
+        self._there.pop(key, None)
+        if here.doing != "left":
             self._there[key] = (time.monotonic() + LASTS, here)
 
     def of(self, business_id: int) -> Iterator[Here]:
@@ -85,19 +89,72 @@ class Room:
         self._forget()
         return iter([here for (business, _, _), (_, here) in self._there.items() if business == business_id])
 
-    def is_news(self, business_id: int, here: Here) -> bool:
-        """Whether it is worth telling: not the same thing again within a second."""
-        now, key = time.monotonic(), (business_id, here.who)
-        at, last = self._told.get(key, (0.0, None))
-        if last == here and now - at < APART:
-            return False
-        self._told = {one: told for one, told in self._told.items() if now - told[0] < LASTS}
-        self._told[key] = (now, here)
-        return True
-
     def _forget(self) -> None:
         now = time.monotonic()
-        self._there = {key: there for key, there in self._there.items() if there[0] > now}
+        while self._there:
+            oldest = next(iter(self._there))
+            if self._there[oldest][0] > now:
+                return
+            del self._there[oldest]
+
+
+@dataclass
+class _Said:
+    """What was passed on last of one person, and what waits, by thread: the oldest first."""
+
+    last: Here | None = None
+    waits: dict[int, Here] = field(default_factory=dict)
+
+
+class Sayings:
+    """Passes on what people say: of one person one thing a second, whatever the thread. What is newer replaces it.
+
+    Two things wait at most: that somebody left one thread, and that they came to another.
+    """
+
+    def __init__(self, tell: Callable[[int, Here], Awaitable[None]]) -> None:
+        self._tell = tell
+        self._said: dict[tuple[int, int], _Said] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anybody said something within the last second."""
+        return bool(self._tasks)
+
+    def say(self, business_id: int, here: Here) -> None:
+        """Has it passed on, at once or when the second is over; the same thing again within it is not."""
+        key = (business_id, here.who)
+        said = self._said.get(key)
+        if said is None:
+            said = self._said[key] = _Said()
+            task = asyncio.create_task(self._pass_on(key, said))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif here == said.last and not said.waits:
+            return
+        said.waits.pop(here.thread, None)
+        said.waits[here.thread] = here
+        if len(said.waits) > MOST_WAITING:
+            del said.waits[next(iter(said.waits))]
+
+    async def close(self) -> None:
+        """Whatever waits is not passed on any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _pass_on(self, key: tuple[int, int], said: _Said) -> None:
+        try:
+            while said.waits:
+                said.last = said.waits.pop(next(iter(said.waits)))
+                try:
+                    await self._tell(key[0], said.last)
+                except (TallybookError, psycopg.Error, OSError) as error:
+                    log.warning("Who is at a thread was not passed on", error=type(error).__name__)
+                await asyncio.sleep(APART)
+        finally:
+            del self._said[key]
 
 
 class Says(msgspec.Struct, frozen=True):
@@ -107,22 +164,14 @@ class Says(msgspec.Struct, frozen=True):
 
 
 @post(PATH + "/{conversation_id:int}/here", include_in_schema=False, status_code=204)
-async def here(request: Asked, app: TheApp, conversation_id: FromPath[int], data: JSONBody[Says]) -> Response[None]:
+async def here(request: Asked, conversation_id: FromPath[int], data: JSONBody[Says]) -> Response[None]:
     """Somebody looks at a thread, writes to it, or leaves it: colleagues are told, and nothing is kept."""
     require(request.user, Right.SEE)
     caller, live = request.user, _live(request)
     if caller.account_id is None or not 0 < conversation_id < LARGEST:
         return Response(None, status_code=204)
     said = Here(conversation_id, caller.account_id, data.doing, caller.name)
-    if not live.room.is_news(caller.business_id, said):
-        return Response(None, status_code=204)
-    if not live.connected:
-        live.tell_here(caller.business_id, said)
-
-    async def tell(conn: Conn) -> None:
-        await wake_up(conn, written(said), caller.business_id)
-
-    await app.db.run("tell presence", tell)
+    live.sayings.say(caller.business_id, said)
     return Response(None, status_code=204)
 
 

@@ -22,11 +22,11 @@ from litestar.response import Stream
 
 from tallybook.core import wakeups
 from tallybook.core.callers import Caller, Right, require
-from tallybook.core.db import Database
+from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Invalid, TooMany
 
 from . import inbox_presence
-from .inbox_presence import Here, Room
+from .inbox_presence import Here, Room, Sayings
 from .needs import Asked
 
 INBOX = "inbox"
@@ -74,6 +74,7 @@ class Live:
         self._seen: dict[int, Any] = {}
         self.connected = False
         self.room = Room()
+        self.sayings = Sayings(self._pass_on)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -84,6 +85,7 @@ class Live:
             yield
         finally:
             self.close()
+            await self.sayings.close()
             stop.set()
             await listening
 
@@ -105,6 +107,16 @@ class Live:
             if listener.business_id == business_id and listener.topic == INBOX:
                 listener.here.append(here)
                 listener.news.set()
+
+    async def _pass_on(self, business_id: int, here: Here) -> None:
+        """Tells the pages of every process; while nothing is heard from the database, those of this one directly."""
+        if not self.connected:
+            self.tell_here(business_id, here)
+
+        async def work(conn: Conn) -> None:
+            await wakeups.wake_up(conn, inbox_presence.written(here), business_id)
+
+        await self._db.run("tell presence", work)
 
     async def stream(self, caller: Caller, topic: str) -> AsyncIterator[str]:
         """Server-sent events for one page: ``live`` or ``away`` at each change of state, ``changed`` for news."""
