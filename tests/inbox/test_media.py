@@ -20,11 +20,12 @@ from tallybook.app import whatsapp_files
 from tallybook.channels.whatsapp.media import is_ours_to_ask
 from tallybook.core import channel_accounts, jobs, kept_files, people
 from tallybook.core.businesses import Business
+from tallybook.core.callers import Caller, Role
 from tallybook.core.channel_accounts import NewAccount
 from tallybook.core.db import Database
 from tallybook.core.file_types import checked_type, is_inline
 from tallybook.core.jobs import Pace
-from tallybook.inbox.service import customers, media
+from tallybook.inbox.service import customers, erasing, media
 from tallybook.settings import Settings
 from tests import world
 from tests.channels.whatsapp.bodies import CUSTOMER, NUMBER, OTHER, body, change, contact, message, said
@@ -287,6 +288,37 @@ async def test_a_file_that_comes_while_the_database_goes_is_there_once_it_is_bac
 
 async def _asked(api: FakeCloudApi) -> bool:
     return len(api.files.asked) > 0
+
+
+async def test_a_file_of_somebody_who_is_forgotten_while_it_comes_is_not_kept(
+    db: Database, business: Business, number: str, api: FakeCloudApi, settings: Settings
+) -> None:
+    await come(db, said(picture(1, api.files.add("111", JPEG))))
+    lead = Caller(None, "Zanele", business, Role.LEAD)
+    ((thread, phone),) = await rows(db, "select id, customer_number from whatsapp_conversation")
+    files = whatsapp_files(settings, db, SEAL)
+
+    class Slow:
+        async def fetch(self, account: str, media_id: str, take: media.Take) -> None:
+            await files.fetch(account, media_id, take)
+            number = await db.run("forget", lambda conn: erasing.erase(conn, lead, thread, phone))
+            await erasing.finish(db, customer_files.erased(settings), business.id, number)
+
+    stop, wake = asyncio.Event(), asyncio.Event()
+    handler = partial(media.fetch, Slow(), customer_files.shelf(settings))
+    task = asyncio.create_task(jobs.run_jobs(db, {media.FETCH: handler}, stop, wake, QUICK))
+
+    async def done() -> bool:
+        return await rows(db, "select state from jobs where kind = 'inbox.file'") in ([("done",)], [])
+
+    try:
+        await until(done)
+    finally:
+        stop.set()
+        wake.set()
+        await task
+    assert await rows(db, STATES) == []
+    assert on_disk(settings) == []
 
 
 async def test_a_file_that_no_message_refers_to_any_more_is_removed(

@@ -154,9 +154,15 @@ def here_of(found: Found, told: str, size: tuple[int, int] | None) -> Here:
 
 
 async def _keep(business_id: int, file_id: int, draft: Draft, here: Here, conn: Conn) -> None:
-    """The file takes its place while nobody sweeps it, and the row says so in the same transaction."""
-    await place(conn, draft, here.sha256)
-    await store.keep(conn, business_id, file_id, here)
+    """The file takes its place while nobody sweeps it, and the row says so in the same transaction.
+
+    Where the row went meanwhile, somebody was forgotten, and nothing of theirs may come to stand there.
+    """
+    await store.hold(conn, here.sha256)
+    if not await store.keep(conn, business_id, file_id, here):
+        fetched.labels("forgotten").inc()
+        return
+    await asyncio.to_thread(draft.keep)
     fetched.labels("kept").inc()
 
 

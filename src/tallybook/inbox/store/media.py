@@ -123,8 +123,10 @@ async def hold(conn: Conn, sha256: bytes) -> None:
     await conn.execute(HOLD, {"sha256": sha256})
 
 
-async def keep(conn: Conn, business_id: int, file_id: int, here: Here) -> None:
-    await conn.execute(KEEP, msgspec.structs.asdict(here) | {"business_id": business_id, "id": file_id})
+async def keep(conn: Conn, business_id: int, file_id: int, here: Here) -> bool:
+    """Whether there is such a file; where there is, nobody takes it away until the transaction ends."""
+    values = msgspec.structs.asdict(here) | {"business_id": business_id, "id": file_id}
+    return (await conn.execute(KEEP, values)).rowcount > 0
 
 
 async def fail(conn: Conn, business_id: int, file_id: int, reason: str) -> None:
