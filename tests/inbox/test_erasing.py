@@ -27,6 +27,8 @@ from tallybook.core.receive import Received
 from tallybook.inbox import personal
 from tallybook.inbox.service import customers, erasing, exporting, merging, searching, sending, threads
 from tallybook.inbox.service.erasing import Places
+from tallybook.inbox.store import erasing as store
+from tallybook.inbox.store import whole
 from tests import world as office
 from tests.channels.whatsapp import bodies
 from tests.channels.whatsapp.bodies import BSUID, CUSTOMER, NUMBER, OTHER, body, change, contact, message, text
@@ -420,3 +422,31 @@ async def test_every_table_that_hangs_on_a_customer_is_among_those_that_are_expo
 )
 def test_a_file_s_name_leads_nowhere_else(filename: str | None, name: str) -> None:
     assert exporting.name_of({"id": 5, "filename": filename}) == name
+
+
+MANY = """
+insert into messages (channel, account, scope, external_id, kind, chat, sender_raw, said_at, text, from_us, deleted,
+    content_hash)
+select 'whatsapp', '1', '1', 'many.' || n, 'message', 'chat' || n, 'x', now(), '', false, false, '\\x00'
+from generate_series(1, 4000) n
+"""
+
+
+async def test_what_was_received_of_them_is_found_by_indexes_however_much_there_is(
+    db: Database, business: Business, talk: int
+) -> None:
+    async def plans(conn: Conn) -> list[str]:
+        await conn.execute(MANY)
+        await conn.execute("analyze messages")
+        one = await whole.whole(conn, business.id, talk)
+        assert one is not None
+        core = next(holding for holding in personal.HOLDINGS if holding.table == "messages")
+        found = []
+        for statement in (core.taken, core.told, store.TOMBSTONES):
+            told = await (await conn.execute(f"explain {statement}", one.values)).fetchall()
+            found.append("\n".join(row[0] for row in told))
+        return found
+
+    for plan in await db.run("explain", plans):
+        assert "messages_by_chat" in plan, plan
+        assert "Seq Scan on messages" not in plan, plan

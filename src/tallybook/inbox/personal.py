@@ -20,12 +20,14 @@ _ABOUT = """(t.channel, t.account, {about}) in (select m.channel, m.account, m.p
     union select k.channel, k.account, k.external_id from messages k
     where k.business_id = %(business_id)s::int and k.chat = any(%(chats)s::text[]))"""
 # Everything told of a chat with them is theirs, unless it lies in somebody else's thread: the two were parted.
-_CORE = """t.channel in ('whatsapp', 'gateway') and (t.id in (
+# As two look-ups, each by its index: other people's filing waits for the locks under which it is taken away.
+_CORE = """t.channel in ('whatsapp', 'gateway') and t.id in (
         select m.message_id from whatsapp_message m where m.business_id = %(business_id)s::int
-        and m.conversation_id = any(%(threads)s::bigint[]))
-    or t.chat = any(%(chats)s::text[]) and not exists (
-        select from whatsapp_message m where m.business_id = %(business_id)s::int and m.channel = t.channel
-        and m.account = t.account and m.provider_message_id = t.external_id
+        and m.conversation_id = any(%(threads)s::bigint[])
+    union select k.id from messages k
+        where k.business_id = %(business_id)s::int and k.chat = any(%(chats)s::text[]) and not exists (
+        select from whatsapp_message m where m.business_id = %(business_id)s::int and m.channel = k.channel
+        and m.account = k.account and m.provider_message_id = k.external_id
         and m.conversation_id <> all(%(threads)s::bigint[])))"""
 
 
