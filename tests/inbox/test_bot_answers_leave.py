@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
+
+import pytest
+
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
-from tallybook.inbox.answer_types import Choice
+from tallybook.core.messages import Status
+from tallybook.core.outcomes import Became
+from tallybook.inbox import responder
+from tallybook.inbox.answer_types import Bot, Choice, Mode
 from tallybook.inbox.automation_types import Outcome
-from tallybook.inbox.service import answering
+from tallybook.inbox.service import answering, outcomes, withdrawing
+from tallybook.inbox.service.answering import Turn
 from tests import world
 from tests.channels.whatsapp.bodies import said
 from tests.channels.whatsapp.test_received import come
 from tests.core.worked import rows
 from tests.inbox.automated import fire, rule
-from tests.inbox.test_answering import OPENING, OUTBOX, shop, turn, written
+from tests.inbox.test_answering import DECISIONS, OPENING, OUTBOX, only_thread, shop, turn, written
 
 __all__ = ["shop"]
 QUESTION = "What are your opening hours?"
+BECAME = "update outbox set state = %s, reason = %s, done_at = now()"
 
 
 async def test_what_a_rule_says_by_itself_is_no_answer_and_does_not_silence_the_bot(
@@ -27,3 +37,45 @@ async def test_what_a_rule_says_by_itself_is_no_answer_and_does_not_silence_the_
     assert await fire(db, shop) == {Outcome.DONE: 1}
     assert await answering.decide_due(db, turn(shop)) == {Choice.ANSWERED: 1}
     assert [row[2] for row in await rows(db, OUTBOX)] == ["Welcome!", OPENING]
+
+
+async def test_what_was_thought_about_for_long_has_its_whole_time_to_leave(db: Database, shop: Business) -> None:
+    await come(db, said(written(QUESTION)))
+    long = timedelta(minutes=20)
+    slow = Turn(shop, Bot(Mode.AUTO), turn(shop).now - long, begun=time.monotonic() - long.total_seconds())
+    assert await answering.decide_due(db, slow) == {Choice.ANSWERED: 1}
+    assert await rows(db, "select expires_at > now() + interval '14 minutes' from outbox") == [(True,)]
+
+
+async def test_whoever_went_on_writing_before_they_were_thought_of_is_waited_for(db: Database, shop: Business) -> None:
+    await come(db, said(written(QUESTION)))
+    thread = await only_thread(db)
+    early = turn(shop, after=2)
+    assert await db.run("think", lambda conn: answering.think_out(conn, early, thread)) is None
+    assert await answering.decide_one(db, early, thread) is None
+    assert await answering.decide_due(db, turn(shop)) == {Choice.ANSWERED: 1}
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "why"),
+    [
+        ("dropped", Status.DROPPED, "too old to be of use"),
+        ("parked", Status.PARKED, "The provider refused it."),
+        ("captured", Status.CAPTURED, None),
+        ("dropped", Status.DROPPED, withdrawing.WROTE_AGAIN),
+    ],
+)
+async def test_a_burst_whose_answer_did_not_leave_is_a_person_s_and_says_why(
+    db: Database, shop: Business, state: str, status: Status, why: str | None
+) -> None:
+    await come(db, said(written(QUESTION)))
+    await answering.decide_due(db, turn(shop))
+    ((key,),) = await rows(db, "select dedup_key from outbox")
+    became = [Became("whatsapp", key, status)]
+    async with db.transaction() as conn:
+        await conn.execute(BECAME, (state, why))
+        await outcomes.told(conn, shop.id, became)
+    lost = (status in outcomes.LOST) and why not in outcomes.OVERTAKEN
+    wanted = ("handed_over", f"{outcomes.NOT_LEFT}: {why}") if lost else ("answered", responder.FITS.format(id=1))
+    assert [row[1:3] for row in await rows(db, DECISIONS)] == [wanted]
+    assert await answering.decide_due(db, turn(shop)) == {}

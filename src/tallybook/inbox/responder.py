@@ -66,6 +66,12 @@ _EMPTY = frozenset({
 })  # fmt: skip
 
 
+def is_over(burst: Burst, now: datetime) -> bool:
+    """Whether the customer has stopped writing, or has written for long enough."""
+    seen = [one.seen_at for one in burst.messages]
+    return max(seen) <= now - QUIET or min(seen) <= now - LONGEST
+
+
 def why_not(burst: Burst, mode: Mode, now: datetime) -> str | None:
     """Why the bot stays silent, whatever it could say; None where it may speak."""
     messages = burst.messages

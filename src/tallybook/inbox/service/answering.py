@@ -7,8 +7,9 @@ was thought of still answers the latest message and the bot still may speak; els
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter as Tally
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -23,6 +24,7 @@ from tallybook.core.wakeups import wake_up
 from tallybook.inbox import responder
 from tallybook.inbox.answer_types import Bot, Burst, Choice, Decision, Mode
 from tallybook.inbox.contents import Text
+from tallybook.inbox.running_clock import by_now
 from tallybook.inbox.store import answers as store
 from tallybook.inbox.store import sending
 from tallybook.inbox.store.answers import Due, Made
@@ -58,12 +60,20 @@ waited = Histogram(
 
 @dataclass(frozen=True)
 class Turn:
-    """For whom is decided, what the bot may do there, by what clock, and with what besides the known answers."""
+    """For whom is decided, what the bot may do there, by what clock, and with what besides the known answers.
+
+    ``begun`` is where this process's monotonic clock stood at ``now``.
+    """
 
     business: Business
     bot: Bot
     now: datetime
     brain: Brain | None = None
+    begun: float = field(default_factory=time.monotonic)
+
+    def by_now(self) -> Turn:
+        """The same by the time that it is by now: a model may have thought for long, and others before it."""
+        return replace(self, now=by_now(self.now, self.begun), begun=time.monotonic())
 
 
 async def decide_due(db: Database, turn: Turn) -> dict[Choice, int]:
@@ -72,6 +82,7 @@ async def decide_due(db: Database, turn: Turn) -> dict[Choice, int]:
     A burst on which deciding fails is handed to a person, and stops no other. May be repeated, and run by several.
     """
     made: Tally[Choice] = Tally()
+    turn = turn.by_now()
     asked = Due(turn.now - responder.QUIET, turn.now - responder.LONGEST, 0, AT_ONCE)
     while True:
         found = await db.run("find bursts", partial(store.due, business_id=turn.business.id, asked=asked))
@@ -80,7 +91,7 @@ async def decide_due(db: Database, turn: Turn) -> dict[Choice, int]:
         else:
             ends = await _decide_all(db, turn, found)
             made.update(one.choice for one in ends)
-            _observe(ends, turn.now)
+            _observe(ends, turn.by_now().now)
         if len(found) < asked.limit:
             break
         asked = replace(asked, after=found[-1])
@@ -123,9 +134,11 @@ async def decide_one(db: Database, turn: Turn, conversation_id: int) -> Decision
     """Thinks out and settles one burst. None: nothing was to be decided, or it is to be thought out anew."""
     for think in (think_out, give_up):
         try:
+            turn = turn.by_now()
             thought = await db.run("think", partial(think, turn=turn, conversation_id=conversation_id))
             if thought is not None and turn.brain is not None and think is think_out:
                 thought = await reconsider(db, turn.business, turn.brain, thought, drafts=turn.bot.mode is Mode.DRAFT)
+                turn = turn.by_now()
             work = (
                 partial(settle, turn=turn, thought=thought)
                 if thought
@@ -145,9 +158,12 @@ async def _burst(conn: Conn, turn: Turn, conversation_id: int) -> Burst | None:
 
 
 async def think_out(conn: Conn, turn: Turn, conversation_id: int) -> Decision | None:
-    """What would be decided on the burst as it stands. Holds nothing."""
+    """What would be decided on the burst as it stands; None where there is none, or they have gone on meanwhile.
+
+    Holds nothing.
+    """
     burst = await _burst(conn, turn, conversation_id)
-    if burst is None:
+    if burst is None or not responder.is_over(burst, turn.now):
         return None
     query = responder.query_of(burst.text) if responder.why_not(burst, turn.bot.mode, turn.now) is None else ""
     language = responder.language_of(burst.text)

@@ -7,9 +7,11 @@ however many it is found, and whoever is killed before the commit has done nothi
 
 from __future__ import annotations
 
+import time
 from collections import Counter as Tally
 from dataclasses import dataclass, replace
-from datetime import datetime, time
+from datetime import datetime
+from datetime import time as wall_time
 from functools import partial
 
 import structlog
@@ -34,6 +36,7 @@ from tallybook.inbox.automation_types import (
     Silence,
     Starts,
 )
+from tallybook.inbox.running_clock import by_now
 from tallybook.inbox.store import answers
 from tallybook.inbox.store import automation as store
 from tallybook.inbox.store import automation_causes as causes
@@ -79,7 +82,7 @@ async def _begin_day(conn: Conn, business: Business, rule: Rule, now: datetime) 
         return 0
     day = now.astimezone(business.zone).date()
     hour, minute = (int(part) for part in rule.trigger.at.split(":"))
-    wall = datetime.combine(day, time(hour, minute))
+    wall = datetime.combine(day, wall_time(hour, minute))
     at = schedules.instant(wall, business.zone)
     begun = rule.active_since is not None and rule.active_since <= at
     if day.weekday() not in rule.trigger.weekdays or not begun:
@@ -95,18 +98,20 @@ async def fire_due(db: Database, business: Business, now: datetime) -> dict[Outc
     A thread that somebody else holds is waited for only when everything else is done.
     """
     made: Tally[Outcome] = Tally()
+    begun = time.monotonic()
     busy: list[_Turn] = []
     last = 0
     while found := await db.run(
         "find causes", partial(causes.waiting, business_id=business.id, after=last, limit=AT_ONCE)
     ):
         last = found[-1][0]
-        for turn in (_Turn(business, now, *one[1:]) for one in found):
+        for one in found:
+            turn = _Turn(business, by_now(now, begun), *one[1:])
             outcomes = await _taken(db, turn)
             busy += [turn] if outcomes is None else []
             made.update(outcomes or ())
     for turn in busy:
-        made.update(await _taken(db, replace(turn, waits=True)) or ())
+        made.update(await _taken(db, replace(turn, now=by_now(now, begun), waits=True)) or ())
     for outcome, count in made.items():
         runs.labels(outcome).inc(count)
     return dict(made)

@@ -9,15 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tallybook.core.db import Conn
+from tallybook.core.messages import Status
 from tallybook.core.outcomes import Became
 from tallybook.core.wakeups import wake_up
-from tallybook.inbox.store import reports
+from tallybook.inbox.store import answers, reports
 from tallybook.inbox.store import sending as store
+from tallybook.inbox.store.answers import Lost
 from tallybook.inbox.types import CHANNELS
 
-from . import consent, hooks, signs
+from . import consent, hooks, signs, withdrawing
 
 TOPIC = "inbox"
+BOT = "bot:"
+LOST = frozenset({Status.DROPPED, Status.PARKED})
+NOT_LEFT = "there was an answer, and it was not sent"
+OVERTAKEN = (withdrawing.WROTE_AGAIN, withdrawing.PERSON_ANSWERED, withdrawing.SENT_AWAY)
 
 
 async def told(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
@@ -28,6 +34,7 @@ async def told(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
         await wake_up(conn, TOPIC, business_id)
     if not heard:
         return
+    await _lose(conn, business_id, became)
     places = [(channel, account, external) for channel, account, external in heard if external is not None]
     early = await reports.take(conn, business_id, places) if places else []
     if early:
@@ -35,3 +42,10 @@ async def told(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
     await hooks.heard(conn, business_id, keys)
     await consent.refused_of(conn, business_id, keys)
     await wake_up(conn, TOPIC, business_id)
+
+
+async def _lose(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
+    """A burst whose answer did not leave is a person's, and the board counts it as theirs."""
+    lost = sorted({one.dedup_key for one in became if one.status in LOST and one.dedup_key.startswith(BOT)})
+    if lost:
+        await answers.hand_over(conn, business_id, Lost(lost, CHANNELS, NOT_LEFT, OVERTAKEN))

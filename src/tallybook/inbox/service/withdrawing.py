@@ -13,8 +13,7 @@ from tallybook.inbox.store import withdrawals as store
 from tallybook.inbox.store.withdrawals import Standing
 from tallybook.inbox.types import CHANNELS
 
-from .filing import TOPIC
-
+TOPIC = "inbox"
 WROTE_AGAIN = "the customer wrote again before it left"
 PERSON_ANSWERED = "a person answered before it left"
 SENT_AWAY = "the bot was sent away before it left"

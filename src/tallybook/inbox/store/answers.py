@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -144,6 +144,35 @@ async def decide(conn: Conn, business_id: int, decision: Decision, made: Made) -
         "asked_at": made.asked_at, "responder": decision.responder,
     }  # fmt: skip
     return (await conn.execute(DECIDE, values)).rowcount == 1
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Answers that may not have left, by their keys, and why; those that were ``overtaken`` are no loss."""
+
+    keys: Sequence[str]
+    channels: Collection[str]
+    reason: str
+    overtaken: Collection[str]
+
+
+HAND_OVER = """
+update reply_decisions d set decision = 'handed_over', reason = %(reason)s::text || coalesce(': ' || o.reason, '')
+from outbox o
+where d.business_id = %(business_id)s::int and d.outgoing_key = any(%(keys)s::text[]) and d.decision = 'answered'
+    and o.business_id = %(business_id)s::int and o.channel = any(%(channels)s::text[])
+    and o.dedup_key = d.outgoing_key and o.state in ('dropped', 'parked')
+    and coalesce(o.reason, '') not like all(%(overtaken)s::text[])
+"""
+
+
+async def hand_over(conn: Conn, business_id: int, lost: Lost) -> int:
+    """Has bursts be a person's whose answers did not leave; returns how many. The caller holds the outbox's rows."""
+    values = {
+        "business_id": business_id, "keys": arrays.texts(lost.keys), "channels": sorted(lost.channels),
+        "overtaken": [f"%{one}" for one in lost.overtaken], "reason": lost.reason,
+    }  # fmt: skip
+    return (await conn.execute(HAND_OVER, values)).rowcount
 
 
 SUPPRESS = f"""
