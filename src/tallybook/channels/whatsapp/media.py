@@ -32,6 +32,8 @@ LONGEST_ID = 250
 NOT_FOUND, ASKED_WRONGLY, NO_OBJECT, NO_PARAMETER = 404, 400, 33, 100
 EXPIRED = "WhatsApp does not have this file any more: it keeps files for some days only."
 AWAY = "WhatsApp cannot be reached for the file."
+NOT_TAKEN = "WhatsApp did not say that it took the file."
+AGAIN = 15.0  # seconds until a file that could not be given is tried again
 ELSEWHERE = "WhatsApp named an address for the file that is none of its own."
 T = TypeVar("T")
 Take = Callable[[bytes], Awaitable[None]]
@@ -170,9 +172,11 @@ class WhatsAppFiles:
                     async with client.stream("POST", address, data=told, files=files) as answer:
                         content = await at_most(answer)
         except OSError as error:
-            raise Unreachable("The file that is to be sent cannot be read on this machine.") from error
-        except httpx.HTTPError as error:
+            raise SendError("The file that is to be sent cannot be read on this machine.", AGAIN) from error
+        except httpx.ConnectError as error:
             raise Unreachable("WhatsApp cannot be reached with the file.") from error
+        except httpx.HTTPError as error:
+            raise SendError("WhatsApp cannot be reached with the file.", AGAIN) from error
         return _id_in(answer, content)
 
     @asynccontextmanager
@@ -193,9 +197,10 @@ def _id_in(answer: httpx.Response, content: bytes) -> str:
         return given.id
     try:
         outcome_of(answer.status_code, answer.headers, content)
-    except OutcomeUnknown as error:
-        raise Unreachable("WhatsApp did not say that it took the file.") from error
-    raise Unreachable("WhatsApp did not say that it took the file.")
+    except (OutcomeUnknown, Unreachable) as error:
+        # It answers: it may be this file alone that it cannot take, and the number's other messages must not wait.
+        raise SendError(NOT_TAKEN, AGAIN) from error
+    raise SendError(NOT_TAKEN, AGAIN)
 
 
 def _read(content: bytes, kind: type[T]) -> T | None:
