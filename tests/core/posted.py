@@ -45,7 +45,8 @@ def a_message(key: str = "a", to: str = ASKED, channel: str = "pigeon") -> Outgo
 
 
 def post(provider: Provider, **terms: Any) -> Post:
-    return Post({provider.name: provider}, **terms)
+    """Who has been listening for ever, unless ``terms`` say otherwise."""
+    return Post({provider.name: provider}, **{"listening_since": float("-inf")} | terms)
 
 
 async def put(db: Database, business: Business, *keys: str, to: str = ASKED) -> None:

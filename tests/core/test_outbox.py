@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 
-from tallybook.core import outbox, sending
+from tallybook.core import outbox, sending, unsettled
 from tallybook.core.businesses import Business
 from tallybook.core.channel import RateLimited, Refused, Settlement, Unreachable
 from tallybook.core.db import Conn, Database, open_database
@@ -28,7 +28,7 @@ async def test_a_key_is_put_once_per_business_and_channel(conn: Conn, business: 
 async def test_the_server_understands_every_statement(conn: Conn) -> None:
     found = {
         name: text
-        for module in (outbox, sending)
+        for module in (outbox, sending, unsettled)
         for name, text in vars(module).items()
         if name.isupper() and isinstance(text, str) and " " in text
     }

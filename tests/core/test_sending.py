@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ import pytest
 from tallybook.core import outbox
 from tallybook.core.businesses import Business
 from tallybook.core.channel import OutcomeUnknown, Settlement
-from tallybook.core.db import Database
+from tallybook.core.db import Conn, Database
 from tallybook.core.messages import Outgoing, Status
+from tallybook.core.outcomes import Became
 from tallybook.core.sending import Post, deliver
 from tests.core.posted import STOP, LookedUp, Provider, a_message, change, look, make_due, post, put, told
 
@@ -161,3 +164,55 @@ async def test_a_sender_killed_after_the_providers_yes_does_not_lead_to_a_second
     assert await deliver(db, business.id, post(provider), STOP) == 0
     assert sent.read_text() == "a\n"
     assert provider.sent == []
+
+
+OVERDUE = "state = 'sending', claimed_by = gen_random_uuid(), lease_until = now() - interval '1 hour'"
+
+
+async def test_after_a_long_outage_a_report_is_awaited_before_anything_is_sent_again(
+    db: Database, business: Business
+) -> None:
+    provider = Provider()
+    await put(db, business, "a")
+    await change(db, OVERDUE)
+    assert await deliver(db, business.id, post(provider), STOP) == 0
+    assert await look(db, "state, not_before > now() + interval '9 minutes'") == [("unknown", True)]
+    await make_due(db)
+    assert await deliver(db, business.id, post(provider, listening_since=time.monotonic()), STOP) == 0
+    db.outage.begun("the server was switched off")
+    assert await deliver(db, business.id, post(provider), STOP) == 0, "reports come again only now"
+    db.outage.ended = float("-inf")
+    assert await deliver(db, business.id, post(provider), STOP) == 1
+    assert provider.sent == ["a"]
+
+
+async def test_nothing_is_sent_again_while_a_report_of_it_may_wait_to_be_read(db: Database, business: Business) -> None:
+    provider = Provider()
+    await put(db, business, "a")
+    await change(db, OVERDUE)
+    await deliver(db, business.id, post(provider), STOP)
+    await make_due(db)
+    async with db.transaction() as conn:
+        await conn.execute("insert into deliveries (channel, body_sha256, body) values ('pigeon', '\\x00', '\\x00')")
+    assert await deliver(db, business.id, post(provider), STOP) == 0
+    async with db.transaction() as conn:
+        await conn.execute("update deliveries set state = 'done', done_at = now()")
+    assert await deliver(db, business.id, post(provider), STOP) == 1
+
+
+@pytest.mark.parametrize(("settlement", "heard"), [(Settlement.NEVER, 1), (Settlement.BY_ECHO, 2)])
+async def test_who_waits_for_a_message_hears_that_only_a_person_can_say_what_became_of_it(
+    db: Database, business: Business, settlement: Settlement, heard: int
+) -> None:
+    became: list[Became] = []
+
+    async def tell(_conn: Conn, _business_id: int, told: Sequence[Became]) -> None:
+        became.extend(told)
+
+    await put(db, business, "a")
+    posted = post(Provider(settlement, BROKEN), tell=tell)
+    await deliver(db, business.id, posted, STOP)
+    await make_due(db)
+    await deliver(db, business.id, posted, STOP)
+    assert became[-1] == Became("pigeon", "a", Status.PARKED)
+    assert len(became) == heard

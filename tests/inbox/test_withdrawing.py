@@ -141,7 +141,8 @@ async def test_what_may_have_been_sent_is_not_sent_again_and_nobody_says_that_it
     await come(db, said(written(QUESTION)))
     await answering.decide_due(db, turn(shop))
     silent = Silent("http://127.0.0.1:1", token_of, limits=Limits())
-    post = Post({"whatsapp": silent}, tell=outcomes.told, stands=withdrawing.stands)
+    heard = float("-inf")  # long enough for every report
+    post = Post({"whatsapp": silent}, tell=outcomes.told, stands=withdrawing.stands, listening_since=heard)
     await deliver(db, shop.id, post, asyncio.Event())
     await answer(db, agent, await only_thread(db))
     async with db.transaction() as conn:

@@ -77,7 +77,8 @@ class Outgoing(msgspec.Struct, frozen=True):
 
     Messages to one recipient keep their order; those of a ``topic`` only among themselves, so that one which must cool
     down holds no other back. After ``expires_at`` it is dropped instead of sent. What somebody ``pressed`` for goes
-    before what is said by itself, and need not cool down.
+    before what is said by itself, and need not cool down; what is said ``in_bulk``, of which there may be thousands,
+    goes after everything else.
     """
 
     channel: str
@@ -88,6 +89,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     topic: str | None = None
     expires_at: datetime | None = None
     pressed: bool = False
+    in_bulk: bool = False
 
 
 class Status(enum.StrEnum):

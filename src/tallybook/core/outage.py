@@ -21,6 +21,7 @@ class Outage(logging.Filter):
         super().__init__()
         self._pool = pool
         self._since: float | None = None
+        self.ended = float("-inf")  # by the monotonic clock; the last one that was seen
 
     @property
     def lasts(self) -> bool:
@@ -36,7 +37,7 @@ class Outage(logging.Filter):
         """A transaction has begun."""
         if self._since is not None:
             seconds = round(time.monotonic() - self._since, 1)
-            self._since = None
+            self._since, self.ended = None, time.monotonic()
             log.info("The database is back", away_seconds=seconds)
 
     def filter(self, record: logging.LogRecord) -> bool:

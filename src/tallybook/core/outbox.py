@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -17,9 +18,11 @@ from .messages import Outgoing, Status
 from .outcomes import Became, Tell, tell_nobody
 from .sending import Post, deliver
 from .standing import Rhythm, again_and_again
+from .turns import Turns
 from .wakeups import wake_up
 
 TOPIC = "outbox"
+TURN_SECONDS = 2.0  # for which one business is sent for before the next has its turn
 # From which states a report raises a message to each. What a provider gave up on (PARKED) was at most sent.
 RISES: Mapping[Status, tuple[Status, ...]] = {
     Status.SENT: (Status.WAITING, Status.SENDING, Status.UNKNOWN, Status.PARKED),
@@ -56,7 +59,7 @@ class Aside(msgspec.Struct, frozen=True):
 PUT = f"""
 insert into outbox (business_id, channel, account, recipient, dedup_key, body, topic, expires_at, priority)
 values (%(business_id)s::int, %(channel)s, %(account)s, %(to)s, %(dedup_key)s, %(body)s::jsonb, %(topic)s::text,
-    %(expires_at)s::timestamptz, %(pressed)s::bool::int)
+    %(expires_at)s::timestamptz, %(pressed)s::bool::int - %(in_bulk)s::bool::int)
 on conflict {keys.OUTGOING.target} do nothing
 """
 
@@ -70,19 +73,24 @@ async def put(conn: Conn, business_id: int, outgoing: Outgoing) -> bool:
     return created
 
 
+# The provider's id of what was sent is kept even where nothing rises: some tell it with no answer, only later.
 SETTLE = """
 with ours as (
-    select id from outbox
+    select id, state = any(%(below)s::text[]) as rises from outbox
     where business_id = %(business_id)s::int and channel = %(channel)s::text
         and (dedup_key = %(dedup_key)s::text or external_id = %(external_id)s::text)
     for update
-), risen as (
-    update outbox o set state = %(status)s::text, lease_until = null, done_at = coalesce(done_at, now()),
-        external_id = coalesce(o.external_id, %(external_id)s::text), reason = %(reason)s::text
-    from ours where o.business_id = %(business_id)s::int and o.id = ours.id and o.state = any(%(below)s::text[])
-    returning o.id, o.dedup_key
+), changed as (
+    update outbox o set external_id = coalesce(o.external_id, %(external_id)s::text),
+        state = case when ours.rises then %(status)s::text else o.state end,
+        lease_until = case when not ours.rises then o.lease_until end,
+        done_at = case when ours.rises then coalesce(o.done_at, now()) else o.done_at end,
+        reason = case when ours.rises then %(reason)s::text else o.reason end
+    from ours where o.business_id = %(business_id)s::int and o.id = ours.id and (ours.rises
+        or o.state in ('sent', 'delivered', 'read') and o.external_id is null and %(external_id)s::text is not null)
+    returning o.id, o.dedup_key, o.state
 )
-select risen.dedup_key from ours left join risen using (id)
+select changed.dedup_key, changed.state from ours left join changed using (id)
 """
 
 
@@ -96,9 +104,9 @@ async def settle(conn: Conn, business_id: int, report: Report, tell: Tell = tell
         "business_id": business_id, "reason": reason, "below": list(RISES[report.status]),
     }  # fmt: skip
     found = await (await conn.execute(SETTLE, values)).fetchall()
-    risen = [Became(report.channel, key, report.status) for (key,) in found if key is not None]
-    if risen:
-        await tell(conn, business_id, risen)
+    changed = [Became(report.channel, key, Status(state)) for key, state in found if key is not None]
+    if changed:
+        await tell(conn, business_id, changed)
     return bool(found)
 
 
@@ -147,11 +155,19 @@ async def busy(conn: Conn) -> list[int]:
 async def run_outbox(db: Database, post: Post, stop: asyncio.Event, wake: asyncio.Event, idle: float = 5.0) -> None:
     """Delivers for every business until ``stop`` is set, at each ``wake`` and every ``idle`` seconds.
 
-    A stop lets the sends under way come to their end. While the database is away it keeps asking.
+    Businesses are served side by side and in turns, so that none waits for the flood of another. A stop lets the sends
+    under way come to their end. While the database is away it keeps asking.
     """
+    turns = Turns(wake)
 
     async def send() -> None:
         for business_id in await db.run("look into the outbox", busy):
-            await deliver(db, business_id, post, stop)
+            turns.begin(business_id, partial(deliver, db, business_id, post, stop, TURN_SECONDS))
 
-    await again_and_again(db, Rhythm(stop, idle, wake), send, "Nothing is sent")
+    try:
+        await again_and_again(db, Rhythm(stop, idle, wake), partial(turns.look, send), "Nothing is sent")
+    except asyncio.CancelledError:
+        turns.cancel()
+        raise
+    finally:
+        await turns.end()

@@ -20,7 +20,7 @@ import msgspec
 import structlog
 from prometheus_client import Counter
 
-from . import expiry, gates, rates
+from . import expiry, gates, rates, unsettled
 from .channel import OutcomeUnknown, Sender, SendError, Settlement
 from .db import PROD, Conn, Database
 from .messages import Outgoing, Status
@@ -49,7 +49,9 @@ class Post:
 
     Outside prod only a recipient in ``allowed`` is sent to. A send that takes over ``timeout`` is unknown; ``lease``
     must be longer. ``unknown_after`` is how long a report of it, or its coming back, is awaited. ``begun`` is when this
-    process began to send, by its monotonic clock. ``tell`` hears of every outcome, in the transaction that records it.
+    process began to send, ``listening_since`` when to listen, by its monotonic clock: nothing is sent again before
+    reports had ``unknown_after`` to come, since then and since the database was last away. ``tell`` hears of every
+    outcome, in the transaction that records it.
     ``stands`` is asked of each message before it leaves.
     """
 
@@ -60,6 +62,7 @@ class Post:
     lease: float = 60.0
     unknown_after: float = 600.0
     begun: float = field(default_factory=time.monotonic)
+    listening_since: float = field(default_factory=time.monotonic)
     tell: Tell = tell_nobody
     stands: Stands = stands_always
 
@@ -69,6 +72,10 @@ class Post:
         if sender.settlement is Settlement.BY_LOOKUP:
             return isinstance(sender, LooksUp)
         return sender.settlement is Settlement.BY_REPORT
+
+    def has_listened(self, db: Database) -> bool:
+        """Whether a report of whatever is unknown would have come by now, had there been one."""
+        return time.monotonic() - max(self.listening_since, db.outage.ended) >= self.unknown_after
 
     def limits(self, channel: str) -> Limits | None:
         sender = self.senders[channel]
@@ -94,13 +101,14 @@ class Outcome(msgspec.Struct, frozen=True):
     faults: int = 0
 
 
-async def deliver(db: Database, business_id: int, post: Post, stop: asyncio.Event) -> int:
+async def deliver(db: Database, business_id: int, post: Post, stop: asyncio.Event, turn: float = float("inf")) -> int:
     """Sends what is due for one business until nothing is or ``stop`` is set. Returns how many sends were tried.
 
+    After ``turn`` seconds nothing more is begun; who calls comes round again.
     Messages to one recipient leave in the order in which they were put. A failed send is the message's own affair;
     only the database's faults are raised.
     """
-    courier = _Courier(db, business_id, post)
+    courier = _Courier(db, business_id, post, time.monotonic() + turn)
     await db.run("sort the outbox", courier.prepare)
     # Every lane comes to its end before a fault is raised: none may go on sending behind the caller's back.
     ends = await asyncio.gather(*(courier.lane(stop) for _ in range(post.at_once)), return_exceptions=True)
@@ -110,35 +118,22 @@ async def deliver(db: Database, business_id: int, post: Post, stop: asyncio.Even
     return sum(end for end in ends if isinstance(end, int))
 
 
-EXPIRE = """
-update outbox set state = 'unknown', lease_until = null,
-    reason = 'its sender was stopped before it could write down the answer',
-    not_before = lease_until + make_interval(secs => %(unknown_after)s::float8)
-where business_id = %(business_id)s::int and state = 'sending' and lease_until <= clock_timestamp()
-    and channel = any(%(channels)s::text[])
-returning channel, dedup_key
-"""
-# Its channel never tells; or would have told, and did not: of a message sent twice, or of one that never came back.
-ASK_A_PERSON = """
-update outbox set state = 'parked', reason = reason || '; only a person can find out whether it was sent'
-where business_id = %(business_id)s::int and state = 'unknown' and channel = any(%(channels)s::text[])
-    and (channel <> all(%(telling)s::text[] || %(echoing)s::text[])
-        or not_before <= now() and (resent or expires_at <= now() or channel = any(%(echoing)s::text[])))
-"""
 CAPTURE = """
 update outbox set state = 'captured', done_at = now()
 where business_id = %(business_id)s::int and state = 'waiting' and recipient <> all(%(allowed)s::text[])
 returning channel, dedup_key
 """
-# What a person pressed for goes first. An earlier message to the same recipient holds this one back while it waits or
-# is being sent, unless the two are of different topics, or a person pressed for this one alone. A recipient to whom one
-# has just failed is left alone for a while, but not for the sake of one that fails and fails. Nothing leaves by a line
-# that is closed, on a channel that is stopped, or after its moment.
+# What a person pressed for goes first, what is said in bulk last. An earlier message to the same recipient holds this
+# one back while it waits or is being sent, unless the two are of different topics, or this one goes first. A recipient
+# to whom one has just failed is left alone for a while, but not for the sake of one that fails and fails. Nothing
+# leaves by a line that is closed, on a channel that is stopped, or after its moment.
 CLAIM = """
 with next as (
     select o.id, o.tried_at from outbox o
     where o.business_id = %(business_id)s::int and o.channel = any(%(ready)s::text[]) and o.not_before <= now()
-        and (o.state = 'waiting' or o.state = 'unknown' and not o.resent and o.channel = any(%(telling)s::text[]))
+        and (o.state = 'waiting' or o.state = 'unknown' and not o.resent and o.channel = any(%(telling)s::text[])
+            and %(listened)s::bool
+            and not exists (select from deliveries d where d.channel = o.channel and d.state = 'waiting'))
         and o.state in ('waiting', 'sending', 'unknown') and (o.expires_at is null or o.expires_at > now())
         and (%(everybody)s::bool or o.recipient = any(%(allowed)s::text[]))
         and not exists (
@@ -165,7 +160,7 @@ update outbox o set state = 'sending', claimed_by = %(worker)s::uuid, attempts =
     resent = o.resent or o.state = 'unknown', reason = null, tried_at = clock_timestamp()
 from next where o.business_id = %(business_id)s::int and o.id = next.id
 returning o.id, o.attempts, o.resent, o.faults, next.tried_at,
-    o.channel, o.account, o.recipient, o.dedup_key, o.body, o.topic, o.expires_at, o.priority > 0
+    o.channel, o.account, o.recipient, o.dedup_key, o.body, o.topic, o.expires_at, o.priority > 0, o.priority < 0
 """
 # In the claim's own transaction, so that nobody ever saw it claimed. What waits for its line needs no time of its own.
 PUT_BACK = """
@@ -193,6 +188,7 @@ class _Courier:
     db: Database
     business_id: int
     post: Post
+    until: float
     # Lanes that claim side by side could give a line's last moments to what may wait, while a third that has claimed
     # what a person pressed for waits for that very line.
     claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -203,6 +199,7 @@ class _Courier:
         return {
             "business_id": self.business_id, "channels": list(post.senders), "lease": post.lease,
             "ready": [channel for channel in post.senders if post.may_begin(channel)],
+            "listened": post.has_listened(self.db),
             "telling": [channel for channel in post.senders if post.sends_again(channel)],
             "echoing": [name for name, one in post.senders.items() if one.settlement is Settlement.BY_ECHO],
             "allowed": list(post.allowed),
@@ -211,24 +208,19 @@ class _Courier:
 
     async def prepare(self, conn: Conn) -> None:
         """Judges what earlier senders left behind; outside prod, captures what must not be sent."""
-        expired = await (await conn.execute(EXPIRE, self.terms)).fetchall()
-        if expired:
-            told = [Became(channel, key, Status.UNKNOWN) for channel, key in expired]
-            await self.post.tell(conn, self.business_id, told)
-        await conn.execute(ASK_A_PERSON, self.terms)
+        told = await unsettled.expire(conn, self.terms)
+        told += await unsettled.ask_a_person(conn, self.terms)
         if self.db.environment != PROD:
             captured = await (await conn.execute(CAPTURE, self.terms)).fetchall()
-            if captured:
-                told = [Became(channel, key, Status.CAPTURED) for channel, key in captured]
-                await self.post.tell(conn, self.business_id, told)
-        dropped = await expiry.drop_expired(conn, self.business_id, self.post.senders)
-        if dropped:
-            await self.post.tell(conn, self.business_id, dropped)
+            told += [Became(channel, key, Status.CAPTURED) for channel, key in captured]
+        told += await expiry.drop_expired(conn, self.business_id, self.post.senders)
+        if told:
+            await self.post.tell(conn, self.business_id, told)
 
     async def lane(self, stop: asyncio.Event) -> int:
         """Sends one message after another; several lanes run side by side."""
         count = 0
-        while not stop.is_set():
+        while not stop.is_set() and time.monotonic() < self.until:
             worker = uuid4()
             async with self.claiming:
                 claimed = await self.db.run("claim outgoing", partial(self._claim, worker))
@@ -285,8 +277,9 @@ class _Courier:
         values = msgspec.structs.asdict(outcome) | {"id": claimed.id, "worker": worker, "business_id": self.business_id}
         if (await conn.execute(RECORD, values)).rowcount:
             out = claimed.outgoing
-            await self.post.tell(conn, self.business_id, [Became(out.channel, out.dedup_key, outcome.state)])
-        await conn.execute(ASK_A_PERSON, self.terms)
+            parked = await unsettled.ask_a_person(conn, self.terms, claimed.id)
+            told = parked or [Became(out.channel, out.dedup_key, outcome.state)]
+            await self.post.tell(conn, self.business_id, told)
         if self.post.limits(claimed.outgoing.channel):
             asked = self._asked(claimed)
             if outcome.state is Status.SENT:

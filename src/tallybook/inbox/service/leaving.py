@@ -99,7 +99,8 @@ async def leave(
 
     A repeat of ``key`` returns the same id and sends nothing. ``by`` is the account of the person who wrote it. It is
     dropped instead of sent after ``until``, and what is no template once the window has closed. ``pressed``: a person
-    waits for it, so that it goes before what is said by itself. May it leave at all? Ask may_leave() before.
+    waits for it, so that it goes before what is said by itself; what rules and broadcasts say goes last.
+    May it leave at all? Ask may_leave() before.
     Raises Conflict for a key that stood for something else, or a customer by whom nothing is known.
     """
     before = await store.put_before(conn, business_id, key)
@@ -115,7 +116,7 @@ async def leave(
     message_id = await store.add(conn, business_id, new)
     outgoing = Outgoing(
         held.channel, held.account, held.to, key, content.body(), f"conversation:{held.id}", min(ends, default=None),
-        pressed,
+        pressed, in_bulk=source is Source.AUTOMATION and not pressed,
     )  # fmt: skip
     await outbox.put(conn, business_id, outgoing)
     await hooks.sent(conn, business_id, message_id, held.id)
