@@ -42,6 +42,7 @@ from .inbox.service import (
     hooks,
     media,
     outcomes,
+    signs,
     withdrawing,
 )
 from .inbox.service import filing as inbox_filing
@@ -222,6 +223,8 @@ async def _hear(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
 async def _stands(conn: Conn, business_id: int, claimed: Claimed) -> str | None:
     """Why a message of the inbox no longer stands; None where it does, or is no message of the inbox."""
     if why := await blocking.stands(conn, business_id, claimed):
+        return why
+    if why := await signs.stands(conn, business_id, claimed):
         return why
     return await consent.stands(conn, business_id, claimed) or await withdrawing.stands(conn, business_id, claimed)
 

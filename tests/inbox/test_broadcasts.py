@@ -17,7 +17,7 @@ from tallybook.core import channel_accounts, people, rates
 from tallybook.core import content as contents
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Caller, Role
-from tallybook.core.channel import Refused, Settlement
+from tallybook.core.channel import OutcomeUnknown, Refused, Settlement
 from tallybook.core.channel_accounts import NewAccount
 from tallybook.core.content import Content, Person
 from tallybook.core.db import Conn, Database
@@ -64,6 +64,7 @@ class Line:
 
     sent: list[Outgoing] = field(default_factory=list)
     refuses: Sequence[str] = ()
+    keeps_silent: Sequence[str] = ()
     name: str = "whatsapp"
     settlement: Settlement = Settlement.BY_REPORT
     limits: Limits = field(default_factory=rates.Limits)
@@ -71,6 +72,8 @@ class Line:
     async def send(self, outgoing: Outgoing) -> str:
         if outgoing.to in self.refuses:
             raise Refused("The customer wants no more marketing messages.")
+        if outgoing.to in self.keeps_silent:
+            raise OutcomeUnknown("there was no answer")
         self.sent.append(outgoing)
         return f"wamid.ours.{len(self.sent)}"
 
@@ -105,7 +108,7 @@ async def begin(db: Database, boss: Caller, **more: Any) -> int:
 
 async def send(db: Database, line: Line, business: Business) -> None:
     """Everything that is to leave leaves."""
-    post = Post({"whatsapp": line}, tell=outcomes.told, stands=consent.stands)
+    post = Post({"whatsapp": line}, tell=outcomes.told, stands=consent.stands, listening_since=float("-inf"))
     for _ in range(40):
         await broadcast_jobs.look(db, STOP)
         if not await deliver(db, business.id, post, STOP):
@@ -205,7 +208,7 @@ async def test_only_a_few_wait_in_the_outbox_so_that_answers_are_never_behind_th
     await begin(db, boss, kind="list", listed=a_list(60))
     for _ in range(3):
         await broadcast_jobs.look(db, STOP)
-    assert {(row[1], row[3]) for row in await rows(db, OUTBOX)} == {("waiting", 0)}
+    assert {(row[1], row[3]) for row in await rows(db, OUTBOX)} == {("waiting", -1)}, "behind every answer"
     assert len(await rows(db, OUTBOX)) == broadcast_jobs.IN_THE_OUTBOX
 
 
@@ -248,6 +251,23 @@ async def test_who_says_stop_while_it_waits_to_leave_does_not_get_it(
     assert [one.to for one in line.sent] == ["+27820000002"]
     found = await db.run("list", lambda conn: broadcasts.recipients(conn, boss, 1, "failed", 0, 10))
     assert [(row.name, row.reason, row.opted_out) for row in found] == [("Naledi", consent.WANTS_NONE, True)]
+
+
+async def test_it_is_over_although_nobody_can_say_whether_one_of_them_got_it(
+    db: Database, business: Business, boss: Caller
+) -> None:
+    await write(db, business, *(said(who, 0) for who in (NALEDI, THABO)))
+    await begin(db, boss)
+    line = Line(keeps_silent=["+27820000001"])
+    for expected in ("running", "running", "partial"):
+        await send(db, line, business)
+        assert await state(db, boss) == expected
+        await rows(db, "update outbox set not_before = now() where state = 'unknown' returning id")
+    assert await rows(db, "select status from whatsapp_message where direction = 'out' order by id") == [
+        ("failed",), ("sent",),
+    ]  # fmt: skip
+    ((reason,),) = await rows(db, "select failed_reason from whatsapp_message where status = 'failed'")
+    assert reason.endswith("only a person can find out whether it was sent")
 
 
 async def test_what_whatsapp_refuses_since_they_want_none_is_an_opt_out(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,7 +18,7 @@ from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from tallybook.core.sending import Post, deliver
 from tallybook.inbox.contents import Text
-from tallybook.inbox.service import merging, outcomes, reacting, receipts, sending, threads
+from tallybook.inbox.service import merging, outcomes, reacting, receipts, sending, signs, threads
 from tallybook.inbox.service.sending import WindowClosed
 from tallybook.settings import Settings
 from tests import world
@@ -116,6 +117,19 @@ async def test_the_last_of_several_holds_and_what_never_left_does_not_leave(
     assert await rows(db, REACTIONS) == [("wamid.0001", "", "")]
     await deliver(db, business.id, post, STOP)
     assert [one.body["reaction"]["emoji"] for one in api.taken] == ["❤️", ""]
+
+
+async def test_one_whose_outcome_is_unknown_does_not_win_over_the_one_that_was_put_since(
+    db: Database, business: Business, agent: Caller, thread: int, post: Post, api: FakeCloudApi
+) -> None:
+    heard = replace(post, stands=signs.stands, listening_since=float("-inf"))
+    await react(db, agent, thread, "👍", "1")
+    await rows(db, "update outbox set state = 'unknown', reason = 'no answer' returning id")
+    await react(db, agent, thread, "❤️", "2")
+    await deliver(db, business.id, heard, STOP)
+    assert [one.body["reaction"]["emoji"] for one in api.taken] == ["❤️"]
+    assert await rows(db, "select state, resent from outbox order by id") == [("parked", True), ("sent", False)]
+    assert await rows(db, REACTIONS) == [("wamid.0001", "", "❤️")]
 
 
 async def test_what_was_refused_is_not_shown_and_what_was_there_before_is(

@@ -21,13 +21,12 @@ from tallybook.inbox.types import Delivery
 from . import sending
 from .leaving import may_leave, refuse
 from .outcomes import TOPIC
-from .signs import REACTION
+from .signs import OVERTAKEN, REACTION
 
 OLDEST = timedelta(days=30)
 LONGEST_EMOJI = 32  # characters; a flag or a family is one emoji of many
 QUICK = ("👍", "❤️", "😂", "😮", "😢", "🙏")
 SYMBOLS = frozenset({"So", "Sk", "Sm", "Me"})
-OVERTAKEN = "another one was put since"
 
 
 async def react(  # the thread and its message, what is put on it, once

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from tallybook.core.db import Conn
 from tallybook.core.messages import Status
 from tallybook.core.outcomes import Became
+from tallybook.core.withdrawing import Claimed
 from tallybook.inbox.store import reacting, receipts
 
 REACTION = "react:"
 RECEIPT = "receipt:"
+OVERTAKEN = "another one was put since"
 NOT_SENT = {
     Status.PARKED: "WhatsApp did not take it", Status.DROPPED: "it waited too long",
     Status.CAPTURED: "only the environment prod sends",
@@ -29,6 +31,14 @@ async def heard(conn: Conn, business_id: int, became: Sequence[Became]) -> bool:
     if shown:
         await _receipts(conn, business_id, shown)
     return bool(put or shown)
+
+
+async def stands(conn: Conn, business_id: int, claimed: Claimed) -> str | None:
+    """Why a reaction is not to leave: sent late, it would win over the one that was put since."""
+    key = claimed.outgoing.dedup_key
+    if not key.startswith(REACTION) or await reacting.is_last(conn, business_id, key):
+        return None
+    return OVERTAKEN
 
 
 async def _reactions(conn: Conn, business_id: int, became: Sequence[Became]) -> None:

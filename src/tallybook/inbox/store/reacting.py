@@ -75,6 +75,18 @@ async def put(conn: Conn, business_id: int, ours: Ours, *, unsent: bool) -> None
     await conn.execute(PUT, values)
 
 
+IS_LAST = """
+select exists (select from message_reactions where business_id = %(business_id)s::int
+    and outgoing_key = %(key)s::text and who = '')
+"""
+
+
+async def is_last(conn: Conn, business_id: int, outgoing_key: str) -> bool:
+    """Whether the reaction of this key is the one that is to be seen."""
+    row = await (await conn.execute(IS_LAST, {"business_id": business_id, "key": outgoing_key})).fetchone()
+    return bool(row and row[0])
+
+
 # Only the last one: what was overtaken says nothing any more.
 SENT = """
 update message_reactions set shown_before = emoji
