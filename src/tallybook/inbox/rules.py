@@ -88,6 +88,7 @@ def _said(message_id: int, incoming: Incoming, content: Content) -> Said:
         incoming.kind in PAST,
         _file(incoming, content),
         content.referred,
+        content.ours if incoming.from_us else "",
     )
 
 

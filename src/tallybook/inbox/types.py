@@ -71,7 +71,7 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     """A message to be filed in its thread. ``counts``: somebody waits for it to be read.
 
     ``external_id`` is the provider's id; ``quotes`` that of the message it answers. ``past``: from before we listened.
-    ``referred``: the customer came by an advertisement.
+    ``referred``: the customer came by an advertisement. ``ours``: our own key, where the provider gives that back.
     """
 
     message_id: int
@@ -87,6 +87,7 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     past: bool = False
     file: Attached | None = None
     referred: bool = False
+    ours: str = ""
 
     @property
     def inbound(self) -> bool:

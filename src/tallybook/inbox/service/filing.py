@@ -28,7 +28,7 @@ from tallybook.inbox.store.numbers import hold
 from tallybook.inbox.template_types import News
 from tallybook.inbox.types import Customer, Filed, Place, Said
 
-from . import automation_causes, changes, consent, hooks, media, moving, people, reports, template_news
+from . import automation_causes, changes, consent, echoes, hooks, media, moving, people, reports, template_news
 
 TOPIC = "inbox"
 TOLD_ONE_BY_ONE = 100  # messages of a batch: of a large one only the numbers are logged
@@ -68,10 +68,12 @@ class Inbox:
         if told.numbers:
             await hold(conn, business.id, told.numbers)
         now = datetime.now(UTC)
-        said = [rules.dated(one, now) for one in told.said]
+        ours = await echoes.settle(conn, business.id, told.said)
+        said = [rules.dated(one, now) for one in told.said if one not in ours]
         for move in batch.moves:
             await moving.moved(conn, business, move.before, move.after, move.said_at)
-        filed = await _file(conn, business, said) if said else []
+        filed = [Filed([], [], [], [one.message_id for one in ours])] if ours else []
+        filed += await _file(conn, business, said) if said else []
         reactions = [rules.dated(one, now) for one in told.reactions]
         await changes.apply(conn, business.id, [rules.dated(one, now) for one in told.changes], reactions)
         await reports.apply(conn, business.id, [rules.dated(one, now) for one in told.reports])

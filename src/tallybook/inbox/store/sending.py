@@ -196,3 +196,26 @@ async def _hear(conn: Conn, values: dict[str, Any]) -> list[tuple[str, str, str 
         await conn.execute(TAKE_OVER, values)
         rows = await (await conn.execute(HEAR, values)).fetchall()
     return [(row[0], row[1], row[2]) for row in rows]
+
+
+OURS = """
+select outgoing_key, account from whatsapp_message
+where business_id = %(business_id)s::int and channel = %(channel)s::text and outgoing_key = any(%(keys)s::text[])
+"""
+# Who is forgotten is sought by core's rows too.
+CAME_BACK = """
+update whatsapp_message set message_id = coalesce(message_id, %(message_id)s::bigint)
+where business_id = %(business_id)s::int and channel = %(channel)s::text and outgoing_key = %(key)s::text
+"""
+
+
+async def ours(conn: Conn, business_id: int, channel: str, outgoing_keys: Sequence[str]) -> set[tuple[str, str]]:
+    """Which of these keys are of messages of ours, each with the account that it left by."""
+    values = {"business_id": business_id, "channel": channel, "keys": arrays.texts(outgoing_keys)}
+    return {(row[0], row[1]) for row in await (await conn.execute(OURS, values)).fetchall()}
+
+
+async def came_back(conn: Conn, business_id: int, channel: str, key: str, message_id: int) -> None:
+    """Keeps core's row in which a provider told our own message back."""
+    values = {"business_id": business_id, "channel": channel, "key": key, "message_id": message_id}
+    await conn.execute(CAME_BACK, values)
