@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tallybook.core import expiry
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tallybook.core.messages import Status
 from tallybook.core.outcomes import Became
-from tallybook.inbox import responder
+from tallybook.inbox import automation_rules, responder
 from tallybook.inbox.answer_types import Bot, Choice, Mode
-from tallybook.inbox.automation_types import Outcome
-from tallybook.inbox.service import answering, outcomes, withdrawing
+from tallybook.inbox.automation_types import Booked, Cause, Kind, Outcome
+from tallybook.inbox.service import answering, outcomes, scheduled, withdrawing
 from tallybook.inbox.service.answering import Turn
 from tests import world
 from tests.channels.whatsapp.bodies import said
 from tests.channels.whatsapp.test_received import come
 from tests.core.worked import rows
-from tests.inbox.automated import fire, rule
+from tests.inbox.automated import fire, ran, rule
 from tests.inbox.test_answering import DECISIONS, OPENING, OUTBOX, only_thread, shop, turn, written
+from tests.inbox.test_scheduled import STATES, work
+from tests.inbox.test_scheduled import leave as later
 
 __all__ = ["shop"]
 QUESTION = "What are your opening hours?"
 BECAME = "update outbox set state = %s, reason = %s, done_at = now()"
+ENDS = "select expires_at < now() + interval '2 hours' from outbox"
 
 
 async def test_what_a_rule_says_by_itself_is_no_answer_and_does_not_silence_the_bot(
@@ -79,3 +83,42 @@ async def test_a_burst_whose_answer_did_not_leave_is_a_person_s_and_says_why(
     wanted = ("handed_over", f"{outcomes.NOT_LEFT}: {why}") if lost else ("answered", responder.FITS.format(id=1))
     assert [row[1:3] for row in await rows(db, DECISIONS)] == [wanted]
     assert await answering.decide_due(db, turn(shop)) == {}
+
+
+async def test_what_a_rule_says_is_dropped_once_it_is_of_no_use_and_told_as_not_said(
+    db: Database, shop: Business
+) -> None:
+    boss = await db.run("add", lambda conn: world.bia(conn, shop))
+    await rule(db, boss, {"on": "any"})
+    await come(db, said(written(QUESTION)))
+    await fire(db, shop)
+    assert await rows(db, ENDS) == [(True,)]
+    await lose(db, shop)
+    assert await ran(db) == [("skipped", automation_rules.TOO_OLD)]
+
+
+async def test_a_message_for_later_that_did_not_leave_within_the_hour_is_told_as_missed(
+    db: Database, shop: Business
+) -> None:
+    boss = await db.run("add", lambda conn: world.bia(conn, shop))
+    await come(db, said(written("Hi")))
+    await later(db, boss, await only_thread(db))
+    assert await work(db, shop, 12) == {"sent": 1}
+    assert await rows(db, ENDS) == [(True,)]
+    await lose(db, shop)
+    assert await rows(db, STATES) == [("missed", scheduled.TOO_LATE)]
+
+
+def test_a_reminder_may_leave_until_the_meeting_begins() -> None:
+    at = datetime(2026, 5, 4, 9, tzinfo=UTC)
+    booked = Booked(1, "Visit", at, "", "booked", 0)
+    cause = Cause(Kind.APPOINTMENT, "appointment:1:0:120", 1, at - timedelta(hours=2))
+    assert automation_rules.useful_until(cause, booked) == at
+
+
+async def lose(db: Database, shop: Business) -> None:
+    """What waits outlives its moment, and is dropped as the outbox does it."""
+    async with db.transaction() as conn:
+        await conn.execute("update outbox set expires_at = now() - interval '1 second'")
+        became = await expiry.drop_expired(conn, shop.id, ["whatsapp"])
+        await outcomes.told(conn, shop.id, became)

@@ -150,6 +150,11 @@ def _why_not(rule: Rule, cause: Cause, facts: Facts, world: World) -> str | None
     return why or _unmet(rule.conditions, facts, world) or _unsaid(rule, facts)
 
 
+def useful_until(cause: Cause, booked: Booked | None) -> datetime:
+    """Until when what is said about a cause may leave: a reminder until the meeting begins."""
+    return booked.starts_at if cause.kind is Kind.APPOINTMENT and booked else cause.at + LATE[cause.kind]
+
+
 def _still_silent(trigger: Silence, cause: Cause, facts: Facts) -> bool:
     return cause.message_id == (facts.quiet_us if trigger.of == "us" else facts.quiet_customer)
 

@@ -34,7 +34,10 @@ LABEL_GONE = "There is no such label any more."
 
 @dataclass(frozen=True)
 class Doing:
-    """A rule that fires in a thread, and all that is known there. ``cause`` is what the run is written under."""
+    """A rule that fires in a thread, and all that is known there. ``cause`` is what the run is written under.
+
+    What it says is of no use after ``until``.
+    """
 
     business: Business
     rule: Rule
@@ -44,6 +47,7 @@ class Doing:
     run_id: int = 0
     by_template: bool = False
     cause: str = ""
+    until: datetime | None = None
 
     @property
     def now(self) -> datetime:
@@ -84,8 +88,9 @@ async def _send(conn: Conn, doing: Doing) -> None:
         raise leaving.refuse(why)
     key = f"automation:{doing.run_id}"
     message_id = await leaving.leave(
-        conn, doing.business.id, doing.thread, content, source=Source.AUTOMATION, key=key, now=doing.now
-    )
+        conn, doing.business.id, doing.thread, content, source=Source.AUTOMATION, key=key, now=doing.now,
+        until=doing.until,
+    )  # fmt: skip
     await store.said(conn, doing.business.id, doing.run_id, message_id)
 
 

@@ -160,8 +160,9 @@ class _Turn:
         if cause.kind is Kind.MESSAGE:
             await appointment_replies.read(conn, self.business, thread, cause, self.now)
         outcomes = []
+        until = automation_rules.useful_until(cause, found.booked)
         for rule in await store.active(conn, self.business.id, STARTS[cause.kind], cause.rule_id):
-            outcome = await self._decide(conn, Doing(self.business, rule, thread, found, world), followed)
+            outcome = await self._decide(conn, Doing(self.business, rule, thread, found, world, until=until), followed)
             outcomes += [outcome] if outcome is not None else []
             if outcome is Outcome.DONE and rule.actions.sends:
                 # So that many rules at once stay below the limit too.

@@ -12,7 +12,7 @@ from tallybook.core.db import Conn
 from tallybook.core.messages import Status
 from tallybook.core.outcomes import Became
 from tallybook.core.wakeups import wake_up
-from tallybook.inbox.store import answers, reports
+from tallybook.inbox.store import answers, dropped, reports
 from tallybook.inbox.store import sending as store
 from tallybook.inbox.store.answers import Lost
 from tallybook.inbox.types import CHANNELS
@@ -45,7 +45,8 @@ async def told(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
 
 
 async def _lose(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
-    """A burst whose answer did not leave is a person's, and the board counts it as theirs."""
+    """A burst whose answer did not leave is a person's, and what was dropped its page tells as not said."""
     lost = sorted({one.dedup_key for one in became if one.status in LOST and one.dedup_key.startswith(BOT)})
     if lost:
         await answers.hand_over(conn, business_id, Lost(lost, CHANNELS, NOT_LEFT, OVERTAKEN))
+    await dropped.tell(conn, business_id, sorted({one.dedup_key for one in became if one.status is Status.DROPPED}))

@@ -25,6 +25,7 @@ from tallybook.inbox.contents import Content, Text
 from tallybook.inbox.store import answers
 from tallybook.inbox.store import scheduled as store
 from tallybook.inbox.store import sending as sending_store
+from tallybook.inbox.store.dropped import TOO_LATE
 from tallybook.inbox.store.scheduled import End, Later, NewLater, Said
 from tallybook.inbox.store.sending import Held
 from tallybook.inbox.types import Source
@@ -33,14 +34,13 @@ from . import leaving, sending, template_choices
 from .filing import TOPIC
 from .leaving import Why
 
-__all__ = ["Later", "Said", "Wanted", "cancel", "change", "dismiss", "schedule", "send_due", "waiting"]
+__all__ = ["TOO_LATE", "Later", "Said", "Wanted", "cancel", "change", "dismiss", "schedule", "send_due", "waiting"]
 
 AT_ONCE = 200
 LIMIT = timedelta(hours=1)  # by which it may be late
 FARTHEST = timedelta(days=366)
 LONGEST_KEY = 200  # characters
 OPEN_STATES = ("waiting", "missed")
-TOO_LATE = "Nothing was sent at its time, and it is too late now."
 WRITTEN = "The customer wrote first."
 BROKE = "It could not be sent: something failed inside the program."
 SENT_ALREADY = "This message was sent, or cancelled, meanwhile."
@@ -247,8 +247,9 @@ async def _became(conn: Conn, business: Business, held: Held, later: Later, now:
         return End("missed", why)
     key = f"scheduled:{later.id}"
     message_id = await leaving.leave(
-        conn, business.id, held, content, source=Source.HUMAN, key=key, now=now, by=later.account_id, pressed=True
-    )
+        conn, business.id, held, content, source=Source.HUMAN, key=key, now=now, by=later.account_id,
+        until=later.due_at + LIMIT, pressed=True,
+    )  # fmt: skip
     return End("sent", message_id=message_id)
 
 
