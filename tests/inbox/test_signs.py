@@ -18,7 +18,7 @@ from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from tallybook.core.sending import Post, deliver
 from tallybook.inbox.contents import Text
-from tallybook.inbox.service import merging, outcomes, reacting, receipts, sending, signs, threads
+from tallybook.inbox.service import blocking, merging, outcomes, reacting, receipts, sending, signs, threads
 from tallybook.inbox.service.sending import WindowClosed
 from tallybook.settings import Settings
 from tests import world
@@ -269,3 +269,20 @@ async def test_the_time_that_an_advertisement_gives_and_what_was_shown_follow_a_
     assert await rows(db, facts) == [(kept, True, 1)]
     await db.run("undo", lambda conn: merging.undo(conn, root.caller, merge))
     assert await rows(db, facts) == before
+
+
+async def test_who_is_blocked_gets_no_blue_tick_and_no_reaction_not_even_what_waited(
+    db: Database, business: Business, agent: Caller, thread: int, post: Post, api: FakeCloudApi
+) -> None:
+    await read(db, agent, thread)
+    await react(db, agent, thread, "👍")
+    await db.run("block", lambda conn: blocking.block(conn, agent, thread, ""))
+    held = Post(post.senders, tell=outcomes.told, stands=blocking.stands)
+    await deliver(db, business.id, held, STOP)
+    assert api.taken == []
+    assert await rows(db, "select state, reason from outbox") == [("dropped", blocking.WAS_BLOCKED)] * 2
+    with pytest.raises(Conflict):
+        await react(db, agent, thread, "😂", "k2")
+    await rows(db, "delete from message_receipts returning message_id")
+    await read(db, agent, thread)
+    assert await rows(db, "select * from message_receipts") == []

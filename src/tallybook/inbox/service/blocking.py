@@ -17,7 +17,7 @@ from tallybook.inbox.store.blocking import Blocked
 from tallybook.inbox.thread_types import Thread
 from tallybook.inbox.types import CHANNELS
 
-from . import threads
+from . import signs, threads
 from .filing import TOPIC
 
 LONGEST_REASON = 500
@@ -60,9 +60,14 @@ async def blocked(conn: Conn, caller: Caller, conversation_id: int) -> Blocked |
 async def stands(conn: Conn, business_id: int, claimed: Claimed) -> str | None:
     """Why what is about to leave no longer stands; None where it does. See core/withdrawing.py."""
     out = claimed.outgoing
-    if out.channel in CHANNELS and await store.is_leaving(conn, business_id, out.dedup_key):
-        return WAS_BLOCKED
-    return None
+    if out.channel not in CHANNELS:
+        return None
+    about = signs.about(out.dedup_key)
+    if about is None:
+        is_blocked = await store.is_leaving(conn, business_id, out.dedup_key)
+    else:
+        is_blocked = await store.is_leaving_about(conn, business_id, about)
+    return WAS_BLOCKED if is_blocked else None
 
 
 async def _tell(conn: Conn, caller: Caller, number: int, action: str, after: dict[str, object] | None) -> None:

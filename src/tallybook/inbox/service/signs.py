@@ -22,6 +22,13 @@ NOT_SENT = {
 }  # fmt: skip
 
 
+def about(outgoing_key: str) -> int | None:
+    """The number of the message that a reaction or a receipt is about; None of anything else. Pure."""
+    prefix = next((one for one in (REACTION, RECEIPT) if outgoing_key.startswith(one)), None)
+    number = outgoing_key.removeprefix(prefix).partition(":")[0] if prefix else ""
+    return int(number) if number.isdecimal() else None
+
+
 async def heard(conn: Conn, business_id: int, became: Sequence[Became]) -> bool:
     """Whether any of these was one."""
     put = [one for one in became if one.dedup_key.startswith(REACTION)]

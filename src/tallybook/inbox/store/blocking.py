@@ -37,6 +37,14 @@ select exists (select from whatsapp_message m
 """
 
 
+# Reactions and receipts are no messages of a thread: by the message that they are about.
+LEAVING_ABOUT = """
+select exists (select from whatsapp_message m
+    join whatsapp_conversation c on c.business_id = m.business_id and c.id = m.conversation_id
+    where m.business_id = %(business_id)s::int and m.id = %(message_id)s::bigint and c.blocked_at is not null)
+"""
+
+
 async def block(conn: Conn, business_id: int, conversation_id: int, by: str, reason: str) -> bool:
     """Whether that changed anything."""
     values = {"business_id": business_id, "id": conversation_id, "by": by[:100], "reason": reason}
@@ -57,4 +65,11 @@ async def one(conn: Conn, business_id: int, conversation_id: int) -> Blocked | N
 async def is_leaving(conn: Conn, business_id: int, key: str) -> bool:
     """Whether the message that the outbox has under this key is for somebody who is blocked."""
     row = await (await conn.execute(LEAVING, {"business_id": business_id, "key": key})).fetchone()
+    return row is not None and row[0]
+
+
+async def is_leaving_about(conn: Conn, business_id: int, message_id: int) -> bool:
+    """Whether what is about a message of a thread is for somebody who is blocked."""
+    values = {"business_id": business_id, "message_id": message_id}
+    row = await (await conn.execute(LEAVING_ABOUT, values)).fetchone()
     return row is not None and row[0]

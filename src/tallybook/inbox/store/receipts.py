@@ -23,7 +23,7 @@ class Newest(msgspec.Struct, frozen=True):
     asked: bool
 
 
-# By the place, not the time: what came last is what was read last.
+# By the place, not the time: what came last is what was read last. Who is blocked is shown nothing.
 NEWEST = """
 select m.id, m.channel, m.account, m.provider_message_id, m.said_at, coalesce(p.phone, (
         select i.value from contact_identities i
@@ -34,7 +34,7 @@ from whatsapp_conversation c
 join contacts p on p.business_id = c.business_id and p.id = c.contact_id
 join whatsapp_message m on m.business_id = c.business_id and m.conversation_id = c.id
 where c.business_id = %(business_id)s::int and c.id = %(id)s::bigint and m.direction = 'in' and m.counted
-    and m.channel = c.channel and m.account = c.account and m.provider_message_id is not null
+    and c.blocked_at is null and m.channel = c.channel and m.account = c.account and m.provider_message_id is not null
 order by m.seq desc limit 1
 """
 
