@@ -89,7 +89,9 @@ async def test_a_word_is_found_by_its_beginning_with_or_without_what_hebrew_puts
     assert any(piece.hit for piece in pieces)
 
 
-@pytest.mark.parametrize("search", ["", " ", "?!", "nvoice", "ום", "'", "a' | 'b", "ǁ1", "\\", "invoice gone"])
+@pytest.mark.parametrize(
+    "search", ["", " ", "?!", "nvoice", "ום", "'", "a' | 'b", "ǁ1", "\\", "invoice gone", "i", "א ב"]
+)
 async def test_what_is_no_beginning_of_a_word_finds_nothing_and_breaks_nothing(
     db: Database, business: Business, bia: Caller, search: str
 ) -> None:

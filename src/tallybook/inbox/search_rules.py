@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-MOST_WORDS = 8  # of a search; more narrow nothing
+MOST_WORDS = 6  # of a search; more narrow nothing
+SHORTEST = 2  # letters by which messages are sought: the index gathers whatever begins with one, of every business
 BEFORE, AROUND = 40, 160  # characters of a snippet: before the first hit, and in all
 LONGEST_SOUGHT = 10_000  # characters of a message
 OURS, PHONE = "ǁ", "ǂ"  # before what says whose a row is, and before the ends of a phone: nobody types them
@@ -57,9 +58,13 @@ def _stands_before(word: str, count: int) -> bool:
     return len(word) - count >= SHORTEST_LEFT and all(letter in _LETTERS for letter in word[:count])
 
 
-def query_of(search: str) -> str:
-    """What is sought, as ``to_tsquery`` has it: every word, each from its beginning. Empty where there is no word."""
-    return " & ".join(_any_of(forms_of(word)) for word in list(dict.fromkeys(words_of(search)))[:MOST_WORDS])
+def query_of(search: str, shortest: int = 1) -> str:
+    """What is sought, as ``to_tsquery`` has it: every word, each from its beginning. Empty where there is no word.
+
+    A word of fewer letters than ``shortest`` is left out.
+    """
+    words = [word for word in dict.fromkeys(words_of(search)) if len(word) >= shortest]
+    return " & ".join(_any_of(forms_of(word)) for word in words[:MOST_WORDS])
 
 
 def _any_of(forms: Sequence[str]) -> str:

@@ -41,9 +41,9 @@ class Found(msgspec.Struct, frozen=True):
 async def find(conn: Conn, caller: Caller, wanted: Wanted, after: tuple[datetime, int] | None, limit: int) -> Found:
     """At most ``limit`` messages of the caller's business that have all the words, or those after a place.
 
-    A word is found by its beginning. Nothing is found by no word at all.
+    A word is found by its beginning, and one of a single letter is not asked for. Nothing is found by no word at all.
     """
-    query = search_rules.query_of(wanted.words)
+    query = search_rules.query_of(wanted.words, search_rules.SHORTEST)
     if not query:
         return Found([], None)
     until = min(
