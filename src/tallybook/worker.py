@@ -40,6 +40,7 @@ from .inbox.service import (
     consent,
     erasing,
     hooks,
+    leaving_late,
     media,
     outcomes,
     signs,
@@ -222,7 +223,9 @@ async def _hear(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
 
 async def _stands(conn: Conn, business_id: int, claimed: Claimed) -> str | None:
     """Why a message of the inbox no longer stands; None where it does, or is no message of the inbox."""
-    if why := await blocking.stands(conn, business_id, claimed):
+    if why := await blocking.stands(conn, business_id, claimed) or await leaving_late.stands(
+        conn, business_id, claimed
+    ):
         return why
     if why := await signs.stands(conn, business_id, claimed):
         return why

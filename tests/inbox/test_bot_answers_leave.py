@@ -10,19 +10,22 @@ import pytest
 from tallybook.core import expiry
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
-from tallybook.core.messages import Status
+from tallybook.core.messages import Outgoing, Status
 from tallybook.core.outcomes import Became
+from tallybook.core.withdrawing import Claimed
 from tallybook.inbox import automation_rules, responder
 from tallybook.inbox.answer_types import Bot, Choice, Mode
 from tallybook.inbox.automation_types import Booked, Cause, Kind, Outcome
-from tallybook.inbox.service import answering, outcomes, scheduled, withdrawing
+from tallybook.inbox.service import answering, appointments, leaving_late, outcomes, scheduled, withdrawing
 from tallybook.inbox.service.answering import Turn
+from tallybook.inbox.store import dropped
 from tests import world
 from tests.channels.whatsapp.bodies import said
 from tests.channels.whatsapp.test_received import come
 from tests.core.worked import rows
 from tests.inbox.automated import fire, ran, rule
 from tests.inbox.test_answering import DECISIONS, OPENING, OUTBOX, only_thread, shop, turn, written
+from tests.inbox.test_appointments import book, meeting
 from tests.inbox.test_scheduled import STATES, work
 from tests.inbox.test_scheduled import leave as later
 
@@ -109,6 +112,37 @@ async def test_a_message_for_later_that_did_not_leave_within_the_hour_is_told_as
     assert await rows(db, STATES) == [("missed", scheduled.TOO_LATE)]
 
 
+async def test_a_reminder_of_a_meeting_that_moves_before_it_leaves_is_taken_back(db: Database, shop: Business) -> None:
+    boss = await db.run("add", lambda conn: world.bia(conn, shop))
+    await rule(db, boss, {"on": "appointment", "minutes": [120]})
+    await come(db, said(written("Hi")))
+    made = await book(db, boss, 180)
+    assert await fire(db, shop, after=62 * 60) == {Outcome.DONE: 1}
+    assert await taken_back(db, shop) is None
+    wanted, now = meeting(shop, 300), datetime.now(UTC)
+    await db.run("move", lambda conn: appointments.change(conn, boss.caller, made.id, wanted, now))
+    assert await taken_back(db, shop) == automation_rules.MOVED
+    await db.run("cancel", lambda conn: appointments.set_status(conn, boss.caller, made.id, "cancelled", now))
+    assert await taken_back(db, shop) == automation_rules.CANCELLED
+
+
+async def test_what_is_not_to_be_said_once_they_wrote_is_taken_back_if_they_write_before_it_leaves(
+    db: Database, shop: Business
+) -> None:
+    boss = await db.run("add", lambda conn: world.bia(conn, shop))
+    await come(db, said(written("Hi")))
+    await later(db, boss, await only_thread(db), unless_written=True)
+    assert await work(db, shop, 12) == {"sent": 1}
+    assert await taken_back(db, shop) is None
+    await come(db, said(written("Here I am", 2)))
+    assert await taken_back(db, shop) == dropped.WRITTEN
+    async with db.transaction() as conn:
+        await conn.execute(BECAME, ("dropped", dropped.WRITTEN))
+        ((key,),) = await (await conn.execute("select dedup_key from outbox")).fetchall()
+        await outcomes.told(conn, shop.id, [Became("whatsapp", key, Status.DROPPED)])
+    assert await rows(db, STATES) == [("cancelled", dropped.WRITTEN)]
+
+
 def test_a_reminder_may_leave_until_the_meeting_begins() -> None:
     at = datetime(2026, 5, 4, 9, tzinfo=UTC)
     booked = Booked(1, "Visit", at, "", "booked", 0)
@@ -122,3 +156,10 @@ async def lose(db: Database, shop: Business) -> None:
         await conn.execute("update outbox set expires_at = now() - interval '1 second'")
         became = await expiry.drop_expired(conn, shop.id, ["whatsapp"])
         await outcomes.told(conn, shop.id, became)
+
+
+async def taken_back(db: Database, shop: Business) -> str | None:
+    """Why the only message that waits would be taken back if it left now."""
+    ((key,),) = await rows(db, "select dedup_key from outbox")
+    claimed = Claimed(1, 1, False, 0, None, Outgoing("whatsapp", "", "", key, {}))
+    return await db.run("stands", lambda conn: leaving_late.stands(conn, shop.id, claimed))

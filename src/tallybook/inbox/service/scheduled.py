@@ -25,7 +25,7 @@ from tallybook.inbox.contents import Content, Text
 from tallybook.inbox.store import answers
 from tallybook.inbox.store import scheduled as store
 from tallybook.inbox.store import sending as sending_store
-from tallybook.inbox.store.dropped import TOO_LATE
+from tallybook.inbox.store.dropped import TOO_LATE, WRITTEN
 from tallybook.inbox.store.scheduled import End, Later, NewLater, Said
 from tallybook.inbox.store.sending import Held
 from tallybook.inbox.types import Source
@@ -41,7 +41,6 @@ LIMIT = timedelta(hours=1)  # by which it may be late
 FARTHEST = timedelta(days=366)
 LONGEST_KEY = 200  # characters
 OPEN_STATES = ("waiting", "missed")
-WRITTEN = "The customer wrote first."
 BROKE = "It could not be sent: something failed inside the program."
 SENT_ALREADY = "This message was sent, or cancelled, meanwhile."
 CHANGED = "Somebody else changed this message meanwhile. Look at it again."

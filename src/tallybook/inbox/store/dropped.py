@@ -10,6 +10,7 @@ from tallybook.inbox.automation_rules import TOO_OLD
 
 AUTOMATION, SCHEDULED = "automation:", "scheduled:"  # what their keys begin with
 TOO_LATE = "Nothing was sent at its time, and it is too late now."
+WRITTEN = "The customer wrote first."
 
 # What waited for too long has a reason of ours, anything else the outbox's.
 SKIP = """
@@ -20,7 +21,8 @@ where n.business_id = %(business_id)s::int and n.outcome = 'done' and n.id = any
     and o.business_id = %(business_id)s::int and o.dedup_key = %(prefix)s::text || n.id and o.state = 'dropped'
 """
 MISS = """
-update scheduled_messages s set state = 'missed', done_at = now(),
+update scheduled_messages s set done_at = now(),
+    state = case when o.reason = %(written)s::text then 'cancelled' else 'missed' end,
     reason = case when o.expires_at <= now() then %(late)s::text else coalesce(o.reason, %(late)s::text) end
 from outbox o
 where s.business_id = %(business_id)s::int and s.state = 'sent' and s.id = any(%(ids)s::bigint[])
@@ -38,7 +40,8 @@ async def tell(conn: Conn, business_id: int, outgoing_keys: Sequence[str]) -> No
     if ran:
         await conn.execute(SKIP, base | {"ids": arrays.numbers(ran), "prefix": AUTOMATION, "late": TOO_OLD})
     if later:
-        await conn.execute(MISS, base | {"ids": arrays.numbers(later), "prefix": SCHEDULED, "late": TOO_LATE})
+        values = base | {"ids": arrays.numbers(later), "prefix": SCHEDULED, "late": TOO_LATE, "written": WRITTEN}
+        await conn.execute(MISS, values)
 
 
 def _ids(outgoing_keys: Sequence[str], prefix: str) -> list[int]:
