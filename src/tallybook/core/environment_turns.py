@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import psycopg
 
 from .errors import Conflict
 
 ONE_AT_A_TIME = "select pg_try_advisory_lock(hashtext('tallybook environment data'), hashtext(%(environment)s))"
+THROUGH = "select pg_advisory_unlock(hashtext('tallybook environment data'), hashtext(%(environment)s))"
 
 
 @asynccontextmanager
@@ -19,4 +20,9 @@ async def alone(owner_url: str, environment: str) -> AsyncIterator[None]:
         row = await (await conn.execute(ONE_AT_A_TIME, {"environment": environment})).fetchone()
         if row != (True,):
             raise Conflict(f"Somebody else is copying to {environment}, or resetting it. Try again when it is through.")
-        yield
+        try:
+            yield
+        finally:
+            # A server takes its time to notice that a connection is closed, and keeps the lock as long.
+            with suppress(psycopg.OperationalError):
+                await conn.execute(THROUGH, {"environment": environment})
