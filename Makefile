@@ -56,6 +56,7 @@ bench: install ## Measure speed, as ratios within one run
 
 soak: install ## Run the long tests at full size
 	@$(BIN)/pytest -m soak --timeout 7200
+	@TALLYBOOK_TEST_LOOKS=all $(BIN)/pytest -n 2 tests/web
 	@TALLYBOOK_TEST_POSTGRES=18 $(BIN)/pytest -n 2 tests/core tests/monitor tests/inbox
 
 clean: ## Remove what was installed and built; data stays

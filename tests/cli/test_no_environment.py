@@ -38,6 +38,8 @@ ARGUMENTS = {
     ("channel", "add", "gateway"): ("--account", "27820000001"),
     ("inbox", "answers", "list"): (), ("inbox", "answers", "import"): ("FILE", "--yes"),
     ("inbox", "answers", "remove"): ("1", "--yes"), ("inbox", "answers", "try"): ("Are you open?",),
+    ("inbox", "replay"): ("FILE",), ("inbox", "import-legacy"): ("--schema", "old"),
+    ("inbox", "export-contact"): ("27820000001", "--to", "their.zip"), ("inbox", "erase-contact"): ("27820000001",),
     ("spool", "replay"): (), ("user", "add"): ("ana",), ("user", "let-in"): ("ana",), ("token", "create"): ("reports",),
     ("business", "add"): ("Velo Fibre", "--timezone", "Africa/Johannesburg"),
 }  # fmt: skip

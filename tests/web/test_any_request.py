@@ -57,6 +57,7 @@ def walk(site: Site, headers: dict[str, str], examples: int) -> tuple[int, set[s
     return count, found
 
 
+@pytest.mark.soak
 async def test_no_request_that_the_api_describes_is_a_fault_of_ours(
     site: Site, db: Database, root: world.Someone
 ) -> None:

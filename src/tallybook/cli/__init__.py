@@ -32,7 +32,7 @@ class Tallybook(ByName):
         "parked": Named("parked:app", "What was put aside with a reason: see it, mend its cause, replay it."),
         "alerts": Named("alerts:app", "Alarms: who is told when something is wrong."),
         "channel": Named("channel:app", "The numbers whose messages come by webhooks, and whose they are."),
-        "inbox": Named("inbox:app", "The inbox: what its bot answers."),
+        "inbox": Named("inbox:app", "The inbox: its bot’s answers, customers’ data, and what comes from elsewhere."),
         "spool": Named("spool:app", "What came in while the database was away, kept on disk."),
         "user": Named("accounts:user", "People who may log in."),
         "token": Named("accounts:token", "Tokens for programs."),
