@@ -77,6 +77,8 @@ def edited(stored: Stored, text: str) -> Stored:
         ("how", "Hello.How are you"),
         ("noa@example.org", "write to noa@example.org"),
         ("12", "gate 12b"),
+        ("17", "between 0 ~17"),
+        ("17", "0~17"),
     ],
 )
 async def test_a_word_is_found_by_its_beginning_with_or_without_what_hebrew_puts_before_it(

@@ -14,7 +14,7 @@ select strip(to_tsvector('simple'::regconfig,
             '[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0652]', '', 'g'),
             '[\u0080-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u05be\u05c0\u05c3\u05f3\u05f4\u060c\u061b\u061f\u2000-\u2bff\u3000-\u303f\ufe00-\ufe0f\ufeff\U0001f000-\U0001faff]',
             ' ', 'g'), 'ךםןףץ', 'כמנפצ') end,
-        '[./@_+<&-]', ' ', 'g')))
+        '[./@_+<&~-]', ' ', 'g')))
 $$;
 
 -- What can be found, a moment after it was filed: kept beside the messages, so that filing them costs no more than
@@ -59,7 +59,7 @@ select strip(to_tsvector('simple'::regconfig, 'ǁ' || business_id || ' '
             coalesce(one, '') || ' ' || coalesce(two, '') || ' ' || coalesce(three, ''),
             '[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0652]', '', 'g'),
             '[\u0080-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u05be\u05c0\u05c3\u05f3\u05f4\u060c\u061b\u061f\u2000-\u2bff\u3000-\u303f\ufe00-\ufe0f\ufeff\U0001f000-\U0001faff]',
-            ' ', 'g'), 'ךםןףץ', 'כמנפצ'), '[./@_+<&-]', ' ', 'g')
+            ' ', 'g'), 'ךםןףץ', 'כמנפצ'), '[./@_+<&~-]', ' ', 'g')
     || case when phone is null then '' else
         ' ǂ' || substr(phone, 2) || ' ǂ' || substr(phone, 3) || ' ǂ' || substr(phone, 4) || ' ǂ' || substr(phone, 5) ||
         ' ǂ' || substr(phone, 6) || ' ǂ' || substr(phone, 7) || ' ǂ' || substr(phone, 8) || ' ǂ' || substr(phone, 9) ||
