@@ -156,6 +156,7 @@ def clean_database(superuser_url: str) -> Iterator[None]:
 @pytest.fixture
 def db(_worker_pool: Database, clean_database: None) -> Database:
     """The worker's database, for what must really be committed; emptied after the test."""
+    _worker_pool.outage.ended = float("-inf")  # what an earlier test did to it is none of this one's
     return _worker_pool
 
 

@@ -80,7 +80,9 @@ async def test_a_lead_decides_about_what_a_person_changed_there(
     await expect(tab.page.get_by_role("button", name="Write ours: Mohadin")).to_be_visible()
     async with db.transaction() as conn:
         found = await (await conn.execute(b"select kind, args->>'day', args->>'asked_by' from jobs")).fetchall()
-        acts = await (await conn.execute(b"select action from audit_log where subject = 'sharepoint'")).fetchall()
+        acts = await (
+            await conn.execute(b"select action from audit_log where subject = 'sharepoint' order by id")
+        ).fetchall()
     assert found == [("monitor.sharepoint", "2025-12-02", root.name)]
     assert [act for (act,) in acts] == ["sharepoint.ours", "sharepoint.theirs", "sharepoint.theirs"]
 
