@@ -19,7 +19,6 @@ from .wire import body_of, read_reply
 
 if TYPE_CHECKING:
     import openai
-    from openai import AsyncOpenAI
 else:
     openai = later("openai")
 
@@ -70,7 +69,7 @@ class Endpoint:
 
     address: str
     key: str | None = field(default=None, repr=False)
-    _client: AsyncOpenAI | None = field(default=None, repr=False)
+    _client: Any = field(default=None, repr=False)  # of the library, which is not imported yet
 
     async def ask(self, asked: Asked) -> Reply:
         """The model's answer. Raises ModelFault."""
