@@ -196,6 +196,7 @@ NEVER: Mapping[str, str] = {
             "message_reactions",
             "waiting_reports",
             "waiting_changes",
+            "left_phones",
             "contact_merges",
             "merged_messages",
             "inbox_answers",

@@ -7,6 +7,9 @@ from .key import Key
 CONTACT_IDENTITY = Key(
     "contact_identities", "contact_identities_pkey", ("business_id", "kind", "value"), "one way to know somebody"
 )
+LEFT_PHONE = Key(
+    "left_phones", "left_phones_pkey", ("business_id", "phone", "left_at"), "stays of somebody at one phone"
+)
 CONTACT_THREAD = Key(
     "contacts", "contacts_thread_key", ("business_id", "id", "thread_key"), "contacts with one name of their thread"
 )
