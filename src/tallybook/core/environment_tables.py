@@ -219,6 +219,7 @@ NEVER: Mapping[str, str] = {
             "erasures",
             "forgotten_messages",
             "inbox_model_days",
+            "inbox_model_leases",
             "inbox_hours",
             "automation_rules",
             "automation_causes",

@@ -134,6 +134,12 @@ APPOINTMENT = Key("appointments", "appointments_asked_key", ("business_id", "key
 INBOX_MODEL_DAY = Key(
     "inbox_model_days", "inbox_model_days_pkey", ("business_id", "day"), "one business's use of the model on one day"
 )
+INBOX_MODEL_LEASE = Key(
+    "inbox_model_leases",
+    "inbox_model_leases_pkey",
+    ("business_id", "conversation_id", "seq"),
+    "askings of the model about one burst of messages",
+)
 CONSENT = Key(
     "contact_consents", "contact_consents_cause_key", ("business_id", "contact_id", "cause"), "one word on marketing"
 )

@@ -76,6 +76,7 @@ RULES = (
          ("business_id", "id")),
     # No provider tells a message again after so long.
     Rule("forgotten_messages", "forgotten_at", timedelta(days=60), key=("business_id", "key_sha256")),
+    Rule("inbox_model_leases", "lease_until", timedelta(days=1), key=("business_id", "conversation_id", "seq")),
     Rule("sharepoint_runs", "ended_at", timedelta(days=365), key=("business_id", "id")),
 )  # fmt: skip
 

@@ -127,6 +127,7 @@ HOLDINGS = (
         where n.business_id = %(business_id)s::int and n.conversation_id = any(%(threads)s::bigint[]))""", "t.note_id"),
     Holding("conversation_sessions", _THREADS, "t.id", "sessions"),
     Holding("reply_decisions", _THREADS, "t.seq", "decisions"),
+    Holding("inbox_model_leases", _THREADS, "t.seq"),
     Holding("automation_runs", _THREADS, "t.id", "automation"),
     Holding("scheduled_messages", _THREADS, "t.id", "later-messages"),
     Holding("whatsapp_conversation", "t.id = any(%(threads)s::bigint[])", "t.id", "thread", goes=True),

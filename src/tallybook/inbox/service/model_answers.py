@@ -180,13 +180,17 @@ def _arguments(call: Call) -> dict[str, object]:
         return {}
 
 
+def is_left_to_it(decision: Decision) -> bool:
+    """Whether the model is asked: where the bot may speak and the customer asked for nobody else. Pure."""
+    return decision.choice in {Choice.ANSWERED, Choice.DRAFTED} or decision.reason == responder.NOT_SURE
+
+
 async def reconsider(db: Database, business: Business, brain: Brain, decision: Decision, *, drafts: bool) -> Decision:
     """What the model decides, where anything is left to it; else the decision as it is, with why it did not help.
 
-    It is asked where the bot may speak and the customer asked for nobody else. ``drafts``: a person sends what it says.
+    ``drafts``: a person sends what it says.
     """
-    open_to_it = decision.choice in {Choice.ANSWERED, Choice.DRAFTED} or decision.reason == responder.NOT_SURE
-    if not open_to_it:
+    if not is_left_to_it(decision):
         return decision
     if brain.rest.lasts:
         return _without(decision, RESTS)
