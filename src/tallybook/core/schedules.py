@@ -17,9 +17,9 @@ from . import keys
 from .db import Conn, Database
 from .jobs import NewJob, enqueue
 from .standing import Rhythm, again_and_again
+from .wall_clock import instant as instant  # noqa: PLC0414 - modules know it by this name
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-SECOND = timedelta(seconds=1)
 LATE = timedelta(minutes=1)
 
 
@@ -52,22 +52,6 @@ def next_run(schedule: Schedule, after: datetime) -> datetime:
     while (due := instant(datetime.combine(day, schedule.daily_at), zone)) <= after:
         day += timedelta(days=1)
     return due
-
-
-def instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    """When the clocks of ``zone`` show ``wall`` for the first time, or when they jump over it."""
-    first = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
-    if first.astimezone(zone).replace(tzinfo=None, fold=0) == wall:
-        return first
-    before, since = wall.replace(tzinfo=zone, fold=1).astimezone(UTC), first
-    offset = since.astimezone(zone).utcoffset()
-    while since - before > SECOND:
-        middle = before + (since - before) // 2
-        if middle.astimezone(zone).utcoffset() == offset:
-            since = middle
-        else:
-            before = middle
-    return since.replace(microsecond=0)
 
 
 # An unchanged rhythm keeps its next moment: a restart neither skips a run nor repeats one.

@@ -1,0 +1,293 @@
+"""Who is on duty: the one place where it is decided. Pure.
+
+``prepare`` puts facts in order once; after that an answer costs some look-ups, however long the history. Everything
+that shows duty, now, then or ahead, asks ``who`` or ``timeline``: both read the same pieces of the same turns.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from itertools import pairwise
+
+from tallybook.core.errors import NotFound
+
+from .rules_turns import Turns, turns_of
+from .types import FROM_THE_START, NOBODY, Answer, Facts, Kind, Override, Roster, Shift, Slot, Sprint, WhenAbsent, Why
+
+FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
+Span = tuple[datetime, datetime]
+
+
+class Spans:
+    """Periods, joined where they touch or lie over each other, so that a moment is found at once."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        joined: list[Span] = []
+        for since, until in sorted(span for span in spans if span[0] < span[1]):
+            if joined and since <= joined[-1][1]:
+                joined[-1] = (joined[-1][0], max(until, joined[-1][1]))
+            else:
+                joined.append((since, until))
+        self.spans: Sequence[Span] = tuple(joined)
+        self._starts = [since for since, _ in joined]
+
+    def at(self, moment: datetime) -> Span | None:
+        """The period that a moment is in."""
+        number = bisect_right(self._starts, moment) - 1
+        return self.spans[number] if number >= 0 and moment < self.spans[number][1] else None
+
+    def meet(self, since: datetime, until: datetime) -> bool:
+        """Whether any has a part in a period."""
+        number = bisect_left(self._starts, until) - 1
+        return number >= 0 and self.spans[number][1] > since
+
+
+NEVER = Spans(())
+
+
+class Reign:
+    """The time of one roster: its turns from its first one on, up to the first turn of the one that follows it."""
+
+    def __init__(self, roster: Roster, turns: Turns, since: datetime, until: datetime) -> None:
+        self.roster, self.turns, self.since, self.until = roster, turns, since, until
+        self.gap = Why.NO_SPRINT if roster.rotation.kind is Kind.SPRINT else Why.OFF
+
+    def at(self, moment: datetime) -> Slot | None:
+        slot = self.turns.at(moment)
+        return None if slot is None else self._cut(slot)
+
+    def between(self, since: datetime, until: datetime) -> Iterator[Slot]:
+        for slot in self.turns.between(since, min(until, self.until)):
+            yield self._cut(slot)
+
+    def turn_of(self, slot: Slot) -> str | None:
+        people = self.roster.people
+        return people[slot.number % len(people)] if people else None
+
+    def _cut(self, slot: Slot) -> Slot:
+        if slot.ends_at <= self.until:
+            return slot
+        return Slot(slot.number, slot.starts_at, self.until, slot.sprint)
+
+
+class Rota:
+    """One discipline's facts in order."""
+
+    def __init__(self, facts: Facts, discipline: str) -> None:
+        self.code = discipline
+        sprints = sorted(facts.sprints, key=lambda sprint: (sprint.starts_at, sprint.id))
+        holidays = sorted({holiday.day for holiday in facts.holidays})
+        rosters = [roster for roster in facts.rosters if roster.discipline == discipline]
+        self.reigns = _reigns(rosters, sprints, holidays)
+        self.begins = [reign.since for reign in self.reigns]
+        members = [one for one in facts.memberships if one.discipline == discipline]
+        self.members = _spans((one.person, one.since, one.until or FOR_EVER) for one in members)
+        away = [one for one in facts.absences if one.person in self.members]
+        self.away = _spans((one.person, one.starts_at, one.ends_at) for one in away)
+        self._overrides = _in_order([one for one in facts.overrides if one.discipline == discipline])
+        self._starts = [one.starts_at for one in self._overrides]
+        # Between two of these, within one turn, nothing changes.
+        self._cuts = sorted({
+            *(at for one in members for at in (one.since, one.until) if at is not None),
+            *(at for spans in self.away.values() for span in spans.spans for at in span),
+            *(at for one in self._overrides for at in (one.starts_at, one.ends_at)),
+        })  # fmt: skip
+
+    def is_member(self, person: str, moment: datetime) -> bool:
+        return self.members.get(person, NEVER).at(moment) is not None
+
+    def is_away(self, person: str, since: datetime, until: datetime) -> bool:
+        return self.away.get(person, NEVER).meet(since, until)
+
+    def reign_at(self, moment: datetime) -> Reign | None:
+        number = bisect_right(self.begins, moment) - 1
+        return self.reigns[number] if number >= 0 else None
+
+    def override_at(self, moment: datetime) -> Override | None:
+        number = bisect_right(self._starts, moment) - 1
+        found = self._overrides[number] if number >= 0 else None
+        return found if found is not None and moment < found.ends_at else None
+
+    def pieces(self, reign: Reign, slot: Slot) -> Iterator[Shift]:
+        """The shifts of one turn, without a hole. Everything that is ever told of duty comes from here."""
+        first, last = bisect_right(self._cuts, slot.starts_at), bisect_left(self._cuts, slot.ends_at)
+        found: Shift | None = None
+        for since, until in pairwise([slot.starts_at, *self._cuts[first:last], slot.ends_at]):
+            piece = self._decide(reign, slot, since, until)
+            if found is None:
+                found = piece
+            elif (found.person, found.why, found.override) == (piece.person, piece.why, piece.override):
+                found = _until(found, until)
+            else:
+                yield found
+                found = piece
+        if found is not None:
+            yield found
+
+    def _decide(self, reign: Reign, slot: Slot, since: datetime, until: datetime) -> Shift:
+        """Who has a turn in a part of it within which nothing changes."""
+        turn_of = reign.turn_of(slot)
+
+        def shift(person: str | None, why: Why, override: int | None = None) -> Shift:
+            return Shift(self.code, since, until, person, why, turn_of, slot, override)
+
+        override = self.override_at(since)
+        if override is not None and self.is_member(override.person, since):
+            return shift(override.person, Why.OVERRIDE if override.swap is None else Why.SWAP, override.id)
+        stays = turn_of is not None and self.is_member(turn_of, since)
+        absence = self.away.get(turn_of or "", NEVER).at(since)
+        if stays and (absence is None or reign.roster.rotation.when_absent is WhenAbsent.KEEP):
+            return shift(turn_of, Why.SLOT)
+        substitute = self._substitute(reign, slot, since, stays=stays)
+        if substitute is not None:
+            return shift(substitute, Why.SUBSTITUTE)
+        # Somebody who is away can still be found; nobody cannot.
+        return shift(turn_of, Why.SLOT) if stays else shift(None, Why.NOBODY_LEFT)
+
+    def _substitute(self, reign: Reign, slot: Slot, moment: datetime, *, stays: bool) -> str | None:
+        """The next of the roster who is there at a moment; where all are away, the next who belongs to the discipline.
+
+        By that moment alone: whoever looked ahead would, with a later absence, change who was on duty before it.
+        """
+        people = reign.roster.people
+        behind = (people[(slot.number + place) % len(people)] for place in range(1, len(people) + 1))
+        members = [one for one in behind if self.is_member(one, moment)]
+        there = next((one for one in members if self.away.get(one, NEVER).at(moment) is None), None)
+        if there is not None or stays:
+            return there
+        return next(iter(members), None)
+
+
+class Schedule:
+    """A team's facts, prepared. Nothing of it changes; it may be kept for as long as the facts' version is the same."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        codes = {one.code for one in facts.disciplines} | {one.discipline for one in facts.rosters}
+        self.rotas: Mapping[str, Rota] = {code: Rota(facts, code) for code in sorted(codes)}
+
+    def rota(self, discipline: str) -> Rota:
+        """Raises NotFound."""
+        found = self.rotas.get(discipline)
+        if found is None:
+            raise NotFound("There is no such discipline in this team.")
+        return found
+
+
+def prepare(facts: Facts) -> Schedule:
+    """The facts in the order in which answers are found in them."""
+    return Schedule(facts)
+
+
+def who(schedule: Schedule, discipline: str, at: datetime) -> Answer:
+    """Who is on duty in a discipline at a moment (which knows its zone), and why. Raises NotFound."""
+    at = at.astimezone(UTC)
+    rota = schedule.rota(discipline)
+    reign = rota.reign_at(at)
+    slot = reign.at(at) if reign is not None else None
+    if reign is None or slot is None:
+        return Answer(at, _gap(rota, reign, at))
+    return Answer(at, next(piece for piece in rota.pieces(reign, slot) if at < piece.ends_at))
+
+
+def _gap(rota: Rota, reign: Reign | None, at: datetime) -> Shift:
+    """The time without a turn from a moment on; before the first roster, all of it."""
+    if reign is None:
+        until = rota.begins[0] if rota.begins else FOR_EVER
+        return Shift(rota.code, FROM_THE_START, until, None, Why.NO_ROSTER)
+    following = reign.turns.after(at) or FOR_EVER
+    return Shift(rota.code, at, min(following, reign.until), None, reign.gap)
+
+
+def timeline(schedule: Schedule, discipline: str, since: datetime, until: datetime) -> Iterator[Shift]:
+    """All of a period in order, without a hole or an overlap: shifts, and the gaps between them. Raises NotFound.
+
+    A shift at an edge is told with its part within the period.
+    """
+    rota = schedule.rota(discipline)
+    since, until = since.astimezone(UTC), until.astimezone(UTC)
+    at = since
+    for shift in _turned(rota, since, until):
+        if shift.starts_at > at:
+            yield from _gaps(rota, at, shift.starts_at)
+        piece = shift.cut(since, until)
+        yield piece
+        at = piece.ends_at
+    if at < until:
+        yield from _gaps(rota, at, until)
+
+
+def _turned(rota: Rota, since: datetime, until: datetime) -> Iterator[Shift]:
+    """What all turns in a period are made of."""
+    first = max(bisect_right(rota.begins, since) - 1, 0)
+    for reign in rota.reigns[first:]:
+        if reign.since >= until:
+            return
+        for slot in reign.between(since, until):
+            for piece in rota.pieces(reign, slot):
+                if piece.ends_at > since and piece.starts_at < until:
+                    yield piece
+
+
+def _gaps(rota: Rota, since: datetime, until: datetime) -> Iterator[Shift]:
+    """A time without turns, cut where another roster begins."""
+    while since < until:
+        gap = _gap(rota, rota.reign_at(since), since).cut(since, until)
+        yield gap
+        since = gap.ends_at
+
+
+def shifts(schedule: Schedule, discipline: str, since: datetime, until: datetime) -> list[Shift]:
+    """Who is on duty when, in order. What calendars, feeds, statistics and announcements read. Raises NotFound."""
+    return [one for one in timeline(schedule, discipline, since, until) if one.person is not None]
+
+
+def gaps(schedule: Schedule, discipline: str, since: datetime, until: datetime) -> list[Shift]:
+    """When nobody is on duty though somebody should be: not where the rotation rests by its own rule."""
+    found = timeline(schedule, discipline, since, until)
+    return [one for one in found if one.why in NOBODY and one.why is not Why.OFF]
+
+
+def _until(shift: Shift, until: datetime) -> Shift:
+    return Shift(
+        shift.discipline, shift.starts_at, until, shift.person, shift.why, shift.turn_of, shift.slot, shift.override
+    )
+
+
+def _spans(rows: Iterable[tuple[str, datetime, datetime]]) -> Mapping[str, Spans]:
+    """By person."""
+    found: defaultdict[str, list[Span]] = defaultdict(list)
+    for person, since, until in rows:
+        found[person].append((since, until))
+    return {person: Spans(spans) for person, spans in found.items()}
+
+
+def _in_order(overrides: Sequence[Override]) -> list[Override]:
+    """Apart from each other, in order of time. Of two for one time, which the database refuses, the older one holds."""
+    found: list[Override] = []
+    for one in sorted(overrides, key=lambda override: override.id):
+        place = bisect_left(found, one.starts_at, key=lambda other: other.starts_at)
+        before, after = found[max(place - 1, 0) : place], found[place : place + 1]
+        if all(other.ends_at <= one.starts_at for other in before) and all(
+            other.starts_at >= one.ends_at for other in after
+        ):
+            found.insert(place, one)
+    return found
+
+
+def _reigns(rosters: Sequence[Roster], sprints: Sequence[Sprint], holidays: Sequence[date]) -> list[Reign]:
+    """The rosters that ever hold, in order, each to the first turn of the next."""
+    found: list[Reign] = []
+    until = FOR_EVER
+    for roster in sorted(rosters, key=lambda one: (one.since, one.number), reverse=True):
+        turns = turns_of(roster, sprints, holidays)
+        since = turns.first
+        # One whose first turn would be no earlier than that of a later one never holds.
+        if since is not None and since < until:
+            found.append(Reign(roster, turns, since, until))
+            until = since
+    found.reverse()
+    return found
