@@ -34,7 +34,8 @@ TRIGGERS = "select tgrelid::regclass::text, tgname from pg_trigger where not tgi
 CONSTRAINT_NAMES = "select conrelid::regclass::text, conname from pg_constraint"
 # People's own SQL truncates and refills these, so nothing may point at them.
 SEED_TABLES = {
-    "qa_photo_reviews", "marketing_activations", "valid_drop_numbers", "invalid_drop_submissions",
+    "qa_photo_reviews", "marketing_activations", "valid_drop_numbers", "invalid_drop_submissions", "sprints",
+    "overrides",
 }  # fmt: skip
 
 

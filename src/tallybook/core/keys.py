@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .inbox_keys import *  # noqa: F403 - one list of all of them
 from .key import Key
+from .triage_keys import *  # noqa: F403 - as above
 
 BUSINESS = Key("businesses", "businesses_name_key", ("name",), "businesses of one name")
 ACCOUNT = Key("accounts", "accounts_login_key", ("login",), "accounts of one login name")

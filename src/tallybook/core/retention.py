@@ -77,6 +77,7 @@ RULES = (
     # No provider tells a message again after so long.
     Rule("forgotten_messages", "forgotten_at", timedelta(days=60), key=("business_id", "key_sha256")),
     Rule("inbox_model_leases", "lease_until", timedelta(days=1), key=("business_id", "conversation_id", "seq")),
+    Rule("triage_announcements", "told_at", timedelta(days=400), key=("business_id", "team_id", "kind", "boundary")),
     Rule("sharepoint_runs", "ended_at", timedelta(days=365), key=("business_id", "id")),
 )  # fmt: skip
 
@@ -95,6 +96,8 @@ KEPT = frozenset({
     "conversation_sessions",
     "inbox_teams", "inbox_team_members", "conversation_assignments", "inbox_labels", "conversation_labels",
     "conversation_notes", "note_mentions", "canned_answers", "lead_statuses", "lead_changes",
+    "triage_teams", "triage_disciplines", "triage_people", "triage_memberships", "triage_rosters", "sprints",
+    "triage_absences", "triage_holidays", "overrides", "triage_states",
     "alarms", "businesses", "accounts", "account_roles", "api_tokens", "schedules", "source_positions", "messages",
     "message_revisions", "audit_log", "sending_lines", "sending_stops", "monitor_replies",
     "monitor_projects", "drops", "qa_photo_reviews", "qa_submissions",
