@@ -99,6 +99,11 @@ class Rota:
     def is_member(self, person: str, moment: datetime) -> bool:
         return self.members.get(person, NEVER).at(moment) is not None
 
+    def belongs(self, person: str, since: datetime, until: datetime) -> bool:
+        """Whether somebody is a member in all of a period."""
+        span = self.members.get(person, NEVER).at(since)
+        return span is not None and span[1] >= until
+
     def is_away(self, person: str, since: datetime, until: datetime) -> bool:
         return self.away.get(person, NEVER).meet(since, until)
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from .rules import Schedule, Span, Spans, shifts
+from .rules import Schedule, Span, shifts
 from .rules_load import Load, ledger
 from .types import Shift, Why
 
@@ -116,7 +116,9 @@ def proposals(
     for person, spans in sorted(rota.members.items()):
         if not spans.meet(since, until):
             continue
-        because = _against(person, rota.is_away(person, since, until), _whole(spans, since, until), on_duty, busy)
+        because = _against(
+            person, rota.is_away(person, since, until), rota.belongs(person, since, until), on_duty, busy
+        )
         if because is None:
             fit.append(person)
         else:
@@ -134,11 +136,6 @@ def _against(person: str, is_away: bool, is_whole: bool, on_duty: set[str | None
     if person in busy:
         return "elsewhere"
     return None if is_whole else "leaves"
-
-
-def _whole(spans: Spans, since: datetime, until: datetime) -> bool:
-    span = spans.at(since)
-    return span is not None and span[1] >= until
 
 
 def _elsewhere(schedule: Schedule, discipline: str, since: datetime, until: datetime) -> set[str]:

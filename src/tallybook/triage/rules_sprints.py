@@ -1,0 +1,72 @@
+"""When a sprint begins and ends, and which of them may still be planned, changed or taken away. Pure."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import msgspec
+
+from tallybook.core.errors import Conflict, Invalid
+
+from .rules_turns import hand_over
+from .types import Facts, Kind, Sprint, Team
+
+LONGEST_NAME = 50
+LONGEST_DAYS = 366
+
+
+def planned(team: Team, name: str, first_day: date, last_day: date) -> Sprint:
+    """A sprint by the team's clock, unnumbered; its last day's hand-over is the next one's first. Raises Invalid."""
+    name = name.strip()
+    if not name or len(name) > LONGEST_NAME:
+        raise Invalid(f"A sprint needs a name of at most {LONGEST_NAME} characters.")
+    if first_day >= last_day:
+        raise Invalid("A sprint ends on a later day than the one on which it begins.")
+    if (last_day - first_day).days > LONGEST_DAYS:
+        raise Invalid("A sprint lasts at most a year.")
+    starts_at, ends_at = (hand_over(day, team.hand_over, team.tz) for day in (first_day, last_day))
+    return Sprint(0, 0, name, first_day, last_day, starts_at, ends_at)
+
+
+def check(facts: Facts, sprint: Sprint, now: datetime) -> None:
+    """Whether a new sprint, or one that is there in another form, may be as given.
+
+    What is past stays as it was: who was on duty is not changed afterwards. Raises Conflict and Invalid.
+    """
+    was = next((one for one in facts.sprints if one.id == sprint.id), None)
+    over = next((one for one in facts.sprints if one.id != sprint.id and _overlap(one, sprint)), None)
+    if over is not None:
+        raise Conflict(f"This would lie over the sprint {over.name}.", sprint=over.id)
+    if was is None or was.starts_at > now:
+        if sprint.starts_at < now and (was is not None or _decided(facts, sprint.starts_at)):
+            raise Invalid("A sprint cannot be planned into the past: who was on duty then is not changed any more.")
+    elif was.ends_at <= now:
+        if (sprint.starts_at, sprint.ends_at) != (was.starts_at, was.ends_at):
+            raise Conflict("This sprint is over. Only its name can be changed.")
+    elif sprint.starts_at != was.starts_at or sprint.ends_at <= now:
+        raise Conflict("This sprint has begun. Its beginning stays, and it cannot have ended before now.")
+
+
+def check_removable(sprint: Sprint, now: datetime) -> None:
+    """Raises Conflict for a sprint that has begun."""
+    if sprint.starts_at <= now:
+        raise Conflict("This sprint has begun, so it stays. Its end can be changed while it runs.")
+
+
+def with_sprint(facts: Facts, sprint: Sprint) -> Facts:
+    """The facts with a sprint in this form; for looking at what it would change."""
+    return msgspec.structs.replace(facts, sprints=(*without_sprint(facts, sprint.id).sprints, sprint))
+
+
+def without_sprint(facts: Facts, number: int) -> Facts:
+    """The facts without the sprint of this id."""
+    return msgspec.structs.replace(facts, sprints=tuple(one for one in facts.sprints if one.id != number))
+
+
+def _overlap(one: Sprint, other: Sprint) -> bool:
+    return one.starts_at < other.ends_at and other.starts_at < one.ends_at
+
+
+def _decided(facts: Facts, moment: datetime) -> bool:
+    """Whether a roster that goes by sprints was there at a moment."""
+    return any(one.rotation.kind is Kind.SPRINT and one.since <= moment for one in facts.rosters)

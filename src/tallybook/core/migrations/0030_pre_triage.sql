@@ -166,6 +166,8 @@ create table overrides (
     ends_at timestamptz not null,
     whole boolean not null default false,
     state varchar(10) not null default 'pending',
+    decided_by varchar(100),
+    decided_at timestamptz,
     swap_id bigint,
     reason varchar(500) not null default '',
     note varchar(500) not null default '',

@@ -1,0 +1,160 @@
+"""Requests that somebody else be on duty: asked for, approved, declined, withdrawn, expired.
+
+The team is held from its facts' version on, so that of many clicks at once one is first; the database's exclusions hold
+whatever this file gets wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tallybook.core.db import Conn
+from tallybook.core.errors import Conflict, NotFound
+from tallybook.core.wakeups import wake_up
+from tallybook.triage.rules import prepare
+from tallybook.triage.rules_overrides import (
+    Asked,
+    Part,
+    State,
+    check_decidable,
+    check_may_ask,
+    check_still_so,
+    looked_up,
+)
+from tallybook.triage.store import overrides as store
+
+from .doing import TOPIC, Actor, held, plain, require_lead, tell
+
+
+async def request(
+    conn: Conn, actor: Actor, team_id: int, part: Part, now: datetime, *, key: str, reason: str = ""
+) -> Asked:
+    """Asks that somebody else be on duty. By a ``key`` that was used it is the request that was made by it.
+
+    Raises NotAllowed, Invalid, NotFound, and Conflict where this asker has a request waiting for a part of this time.
+    """
+    (asked,) = await _ask(conn, actor, team_id, [part], now, (key, reason))
+    return asked
+
+
+async def request_swap(
+    conn: Conn, actor: Actor, team_id: int, parts: tuple[Part, Part], now: datetime, *, key: str, reason: str = ""
+) -> tuple[Asked, Asked]:
+    """Asks that two exchange their turns: approved or declined together. Errors as of ``request``."""
+    one, other = await _ask(conn, actor, team_id, parts, now, (key, reason))
+    return one, other
+
+
+async def _ask(
+    conn: Conn, actor: Actor, team_id: int, parts: Sequence[Part], now: datetime, how: tuple[str, str]
+) -> list[Asked]:
+    key, reason = how
+    schedule = prepare(await held(conn, actor, team_id))
+    again = await store.of_key(conn, actor.business_id, key)
+    if again is not None:
+        return await store.group(conn, actor.business_id, again.id)
+    turns = [looked_up(schedule, part, now) for part in parts]
+    check_may_ask(turns, actor.slack_id, leads=actor.leads)
+    number: int | None = None
+    for place, turn in enumerate(turns):
+        keyed = key if place == 0 else f"{key} {place}"
+        added = await store.add(
+            conn, actor.business_id, team_id, turn, actor.key, key=keyed, reason=reason.strip()[:500], swap=number
+        )
+        if added is None:
+            raise Conflict("You have asked for this time already, and it waits for a decision.")
+        number = added if number is None else number
+    if number is None:
+        raise NotFound("Nothing was asked for.")
+    if len(turns) > 1:
+        await store.pair(conn, actor.business_id, number)
+    group = await store.group(conn, actor.business_id, number)
+    for one in group:
+        await tell(conn, actor, "override.requested", "override", one.id, None, plain(one))
+    return group
+
+
+async def approve(conn: Conn, actor: Actor, number: int, now: datetime) -> list[Asked]:
+    """Has the other be on duty, from now on at the earliest; both, where it is an exchange.
+
+    Raises NotAllowed and NotFound, and Conflict, which tells who was first, or that the rota is otherwise by now.
+    """
+    require_lead(actor)
+    team_id = (await _group(conn, actor, number))[0].team_id
+    facts = await held(conn, actor, team_id)
+    group = await _group(conn, actor, number)  # by now it may be decided
+    schedule = prepare(facts)
+    for one in group:
+        check_decidable(one, State.APPROVED, now)
+        other = await store.in_the_way(conn, actor.business_id, one, State.APPROVED)
+        if other is not None:
+            raise _was_first(other)
+        check_still_so(schedule, one, now)
+    if not await store.approve(conn, actor.business_id, [one.id for one in group], actor.name, now):
+        raise Conflict("Another one was approved for a part of this time.")
+    return await _told(conn, actor, "override.approved", group)
+
+
+async def decline(conn: Conn, actor: Actor, number: int, now: datetime, *, note: str = "") -> list[Asked]:
+    """Lets things be as they are; it may be asked for again. Raises as ``approve`` does."""
+    require_lead(actor)
+    group = await _settled(conn, actor, number, State.DECLINED, now, note)
+    return await _told(conn, actor, "override.declined", group)
+
+
+async def withdraw(conn: Conn, actor: Actor, number: int, now: datetime, *, note: str = "") -> list[Asked]:
+    """Takes a request back, or an approved override away; one that runs ends now, and what was stays.
+
+    Who asked may, and who leads. Raises NotAllowed, NotFound, and Conflict where there is nothing left of it.
+    """
+    group = await _group(conn, actor, number)
+    if actor.key != group[0].requested_by:
+        require_lead(actor)
+    group = await _settled(conn, actor, number, State.WITHDRAWN, now, note)
+    return await _told(conn, actor, "override.withdrawn", group)
+
+
+async def expire(conn: Conn, business_id: int, now: datetime) -> list[Asked]:
+    """Ends the requests of a business whose time is over."""
+    ended = await store.expire(conn, business_id, now)
+    product = Actor(business_id, "tallybook")
+    for one in ended:
+        await tell(conn, product, "override.expired", "override", one.id, {"state": "pending"}, {"state": "expired"})
+    if ended:
+        await wake_up(conn, TOPIC, business_id)
+    return ended
+
+
+async def _settled(conn: Conn, actor: Actor, number: int, state: State, now: datetime, note: str) -> list[Asked]:
+    team_id = (await _group(conn, actor, number))[0].team_id
+    await held(conn, actor, team_id)
+    group = await _group(conn, actor, number)
+    if state is State.DECLINED or group[0].state is not State.APPROVED:
+        for one in group:
+            check_decidable(one, state, now)
+    ids = [one.id for one in group]
+    if not await store.settle(conn, actor.business_id, ids, state, actor.name, now, note=note.strip()[:500]):
+        raise Conflict("The time that was asked for is over.")
+    return group
+
+
+async def _group(conn: Conn, actor: Actor, number: int) -> list[Asked]:
+    group = await store.group(conn, actor.business_id, number)
+    if not group:
+        raise NotFound("There is no such request.")
+    return group
+
+
+def _was_first(other: Asked) -> Conflict:
+    return Conflict(
+        f"{other.decided_by} has approved another one for this time already.",
+        state=other.state.value, decided_by=other.decided_by, person=other.person, override=other.id,
+    )  # fmt: skip
+
+
+async def _told(conn: Conn, actor: Actor, action: str, before: Sequence[Asked]) -> list[Asked]:
+    after = await store.group(conn, actor.business_id, before[0].id)
+    for was, now_is in zip(before, after, strict=True):
+        await tell(conn, actor, action, "override", now_is.id, plain(was), plain(now_is))
+    return after

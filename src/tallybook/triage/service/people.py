@@ -1,0 +1,92 @@
+"""Teams, disciplines, people, and who belongs to what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import available_timezones
+
+from tallybook.core.db import Conn
+from tallybook.core.errors import Conflict, Invalid
+from tallybook.triage.store import facts as facts_store
+from tallybook.triage.store import people as store
+from tallybook.triage.types import Discipline, Person, Team
+
+from .doing import Actor, held, plain, require_lead, tell
+
+LONGEST_CODE, LONGEST_NAME = 20, 60
+
+
+async def add_team(conn: Conn, actor: Actor, team: Team) -> int:
+    """Makes a team; its number. The id of ``team`` is not looked at. Raises NotAllowed, Invalid and Conflict."""
+    require_lead(actor)
+    name = team.name.strip()
+    if not name or len(name) > LONGEST_NAME:
+        raise Invalid(f"A team needs a name of at most {LONGEST_NAME} characters.")
+    if team.zone not in available_timezones():
+        raise Invalid(f"“{team.zone}” is not a time zone. Give a name such as America/Los_Angeles.")
+    number = await facts_store.add_team(
+        conn, actor.business_id, name, team.zone, team.hand_over, weekend=team.weekend, country=team.country
+    )
+    if number is None:
+        raise Conflict("There is a team of this name already.")
+    await tell(conn, actor, "team.made", "triage team", number, None, plain(team))
+    return number
+
+
+async def put_discipline(conn: Conn, actor: Actor, team_id: int, discipline: Discipline) -> bool:
+    """Has a discipline be as given; whether that changed anything. Raises NotAllowed, Invalid and NotFound.
+
+    One that is not active has its history, and nobody new.
+    """
+    require_lead(actor)
+    if not discipline.code.strip() or len(discipline.code) > LONGEST_CODE or not discipline.name.strip():
+        raise Invalid(f"A discipline needs a name, and a code of at most {LONGEST_CODE} characters.")
+    facts = await held(conn, actor, team_id)
+    before = next((one for one in facts.disciplines if one.code == discipline.code), None)
+    changed = await store.put_discipline(conn, actor.business_id, team_id, discipline)
+    if changed:
+        was = plain(before) if before is not None else None
+        await tell(conn, actor, "discipline.changed", "discipline", discipline.code, was, plain(discipline))
+    return changed
+
+
+async def put_people(conn: Conn, actor: Actor, people: Sequence[Person]) -> int:
+    """Has these people be known by these names, as Slack has them; how many were not. A record is kept of no name."""
+    once = {one.slack_id: one for one in people if one.slack_id.strip() and one.name.strip()}
+    return await store.put_people(conn, actor.business_id, list(once.values()))
+
+
+async def join(conn: Conn, actor: Actor, team_id: int, discipline: str, person: Person, now: datetime) -> bool:
+    """Has somebody belong to a discipline from now on; whether they did not. They take no turns by that.
+
+    Raises NotAllowed and NotFound.
+    """
+    require_lead(actor)
+    facts = await held(conn, actor, team_id)
+    if not any(one.code == discipline and one.active for one in facts.disciplines):
+        raise Invalid("There is no such discipline, or it is not used any more.")
+    await put_people(conn, actor, [person])
+    joined = await store.join(conn, actor.business_id, team_id, discipline, person.slack_id, now)
+    if joined:
+        after = {"discipline": discipline, "since": now.isoformat()}
+        await tell(conn, actor, "person.joined", "triage person", person.slack_id, None, after)
+    return joined
+
+
+async def leave(
+    conn: Conn, actor: Actor, team_id: int, discipline: str | None, slack_id: str, at: datetime, *, now: datetime
+) -> list[str]:
+    """Has somebody belong to a discipline, or to all (None), no longer from a moment on; those that it was.
+
+    From then on the next of the roster has their turns. Raises NotAllowed, Invalid and NotFound.
+    """
+    require_lead(actor)
+    if at < now:
+        raise Invalid("Nobody leaves in the past: who was on duty then is not changed any more.")
+    await held(conn, actor, team_id)
+    left = await store.leave(conn, actor.business_id, team_id, discipline, slack_id, at)
+    for code in left:
+        after = {"discipline": code, "until": at.isoformat()}
+        await tell(conn, actor, "person.left", "triage person", slack_id, None, after)
+    return left

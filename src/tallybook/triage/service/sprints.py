@@ -1,0 +1,122 @@
+"""Sprints: planned, changed and taken away, each with what that changes ahead."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import msgspec
+
+from tallybook.core.db import Conn
+from tallybook.core.errors import Conflict, NotFound
+from tallybook.triage import rules_sprints
+from tallybook.triage.rules import prepare
+from tallybook.triage.rules_roster import Change, difference
+from tallybook.triage.store import sprints as store
+from tallybook.triage.types import Facts, Sprint
+
+from .doing import Actor, held, plain, reasoned, require_lead, seen, tell
+from .rosters import AHEAD
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """A sprint, and what its change changes in the half year ahead.
+
+    ``moved`` are the overrides that went along with it, ``dropped`` the numbers of those that went with it.
+    """
+
+    sprint: Sprint
+    changes: list[Change]
+    moved: int = 0
+    dropped: list[int] = []
+
+
+async def plan(conn: Conn, actor: Actor, team_id: int, name: str, days: tuple[date, date], now: datetime) -> Outcome:
+    """Plans a sprint, numbered after the last one. Raises NotAllowed, Invalid, NotFound and Conflict."""
+    require_lead(actor)
+    facts = await held(conn, actor, team_id)
+    number = await store.next_number(conn, actor.business_id, team_id)
+    sprint = msgspec.structs.replace(rules_sprints.planned(facts.team, name, *days), number=number)
+    rules_sprints.check(facts, sprint, now)
+    new = await store.add(conn, actor.business_id, team_id, sprint)
+    if new is None:
+        raise Conflict("This would lie over another sprint.")
+    sprint = msgspec.structs.replace(sprint, id=new)
+    await tell(conn, actor, "sprint.planned", "sprint", new, None, plain(sprint))
+    return Outcome(sprint, _changes(facts, rules_sprints.with_sprint(facts, sprint), now))
+
+
+async def preview(  # noqa: PLR0917 - as change
+    conn: Conn, actor: Actor, team_id: int, number: int, name: str, days: tuple[date, date], now: datetime
+) -> Outcome:
+    """What a change would change. Raises as ``change``."""
+    require_lead(actor)
+    facts = await seen(conn, actor, team_id)
+    sprint = _changed(facts, number, name, days, now)
+    return Outcome(sprint, _changes(facts, rules_sprints.with_sprint(facts, sprint), now))
+
+
+async def change(  # noqa: PLR0917 - who changes which one into what
+    conn: Conn,
+    actor: Actor,
+    team_id: int,
+    number: int,
+    name: str,
+    days: tuple[date, date],
+    now: datetime,
+    *,
+    reason: str,
+) -> Outcome:
+    """Gives the sprint of this id another name or other days; overrides of all of it move along.
+
+    Raises NotAllowed, Invalid, NotFound and Conflict.
+    """
+    require_lead(actor)
+    reason = reasoned(reason)
+    facts = await held(conn, actor, team_id)
+    was = _found(facts, number)
+    sprint = _changed(facts, number, name, days, now)
+    if not await store.change(conn, actor.business_id, team_id, sprint):
+        raise Conflict("This would lie over another sprint.")
+    moved = await store.move_whole(conn, actor.business_id, team_id, sprint, now)
+    if moved is None:
+        raise Conflict("An override of a part of this time is in the way. Take that away first.")
+    await tell(conn, actor, "sprint.changed", "sprint", number, plain(was), plain(sprint) | {"reason": reason})
+    return Outcome(sprint, _changes(facts, rules_sprints.with_sprint(facts, sprint), now), moved)
+
+
+async def remove(conn: Conn, actor: Actor, team_id: int, number: int, now: datetime, *, reason: str) -> Outcome:
+    """Takes away a sprint that has not begun, with what was asked for it. Raises as ``change``."""
+    require_lead(actor)
+    reason = reasoned(reason)
+    facts = await held(conn, actor, team_id)
+    was = _found(facts, number)
+    rules_sprints.check_removable(was, now)
+    dropped = await store.remove(conn, actor.business_id, team_id, was)
+    await tell(conn, actor, "sprint.removed", "sprint", number, plain(was), {"reason": reason, "overrides": dropped})
+    return Outcome(was, _changes(facts, rules_sprints.without_sprint(facts, number), now), 0, dropped)
+
+
+def _found(facts: Facts, number: int) -> Sprint:
+    found = next((one for one in facts.sprints if one.id == number), None)
+    if found is None:
+        raise NotFound("There is no such sprint.")
+    return found
+
+
+def _changed(facts: Facts, number: int, name: str, days: tuple[date, date], now: datetime) -> Sprint:
+    """The sprint as it would be. A day that stays keeps its moment, even where the team's clock is another by now."""
+    was = _found(facts, number)
+    new = rules_sprints.planned(facts.team, name, *days)
+    sprint = msgspec.structs.replace(
+        new,
+        id=was.id,
+        number=was.number,
+        starts_at=was.starts_at if new.first_day == was.first_day else new.starts_at,
+        ends_at=was.ends_at if new.last_day == was.last_day else new.ends_at,
+    )
+    rules_sprints.check(facts, sprint, now)
+    return sprint
+
+
+def _changes(before: Facts, after: Facts, now: datetime) -> list[Change]:
+    return difference(prepare(before), prepare(after), now, now + AHEAD)

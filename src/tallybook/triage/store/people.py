@@ -1,0 +1,111 @@
+"""SQL of disciplines, people, and who belongs to what. The caller holds the team (``facts.turn``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tallybook.core import arrays, keys
+from tallybook.core.db import Conn
+from tallybook.triage.types import Discipline, Person
+
+PUT_DISCIPLINE = f"""
+insert into triage_disciplines as d (business_id, team_id, code, name, place, active)
+values (%(business_id)s::int, %(team_id)s::bigint, %(code)s::text, %(name)s::text, %(place)s::int, %(active)s::bool)
+on conflict {keys.DISCIPLINE.target} do update
+    set name = excluded.name, place = excluded.place, active = excluded.active
+where (d.name, d.place, d.active) is distinct from (excluded.name, excluded.place, excluded.active)
+"""
+# In key order, so that two who bring the same people do not wait for each other.
+PUT_PEOPLE = f"""
+insert into triage_people as p (business_id, slack_id, name)
+select %(business_id)s::int, u.slack_id, u.name
+from unnest(%(slack_ids)s::text[], %(names)s::text[]) as u (slack_id, name) order by u.slack_id
+on conflict {keys.TRIAGE_PERSON.target} do update set name = excluded.name, updated_at = now()
+where p.name is distinct from excluded.name
+"""
+NAMED = "select name from triage_people where business_id = %(business_id)s::int and slack_id = %(slack_id)s::text"
+# Who belongs to it already at that moment is left as they are; one who comes back gets a row of their own.
+JOIN = f"""
+insert into triage_memberships (business_id, team_id, discipline, slack_id, since)
+select %(business_id)s::int, %(team_id)s::bigint, %(discipline)s::text, %(slack_id)s::text, %(since)s::timestamptz
+where not exists (
+    select from triage_memberships m
+    where m.business_id = %(business_id)s::int and m.team_id = %(team_id)s::bigint
+        and m.discipline = %(discipline)s::text and m.slack_id = %(slack_id)s::text
+        and coalesce(m.until > %(since)s::timestamptz, true))
+on conflict {keys.MEMBERSHIP.target} do nothing
+"""
+LEAVE = """
+update triage_memberships set until = %(until)s::timestamptz, updated_at = now()
+where business_id = %(business_id)s::int and team_id = %(team_id)s::bigint and slack_id = %(slack_id)s::text
+    and (%(discipline)s::text is null or discipline = %(discipline)s::text)
+    and since < %(until)s::timestamptz and coalesce(until > %(until)s::timestamptz, true)
+returning discipline
+"""
+
+
+# One that has not begun by then never does.
+FORGET = """
+delete from triage_memberships
+where business_id = %(business_id)s::int and team_id = %(team_id)s::bigint and slack_id = %(slack_id)s::text
+    and (%(discipline)s::text is null or discipline = %(discipline)s::text) and since >= %(until)s::timestamptz
+returning discipline
+"""
+
+
+async def put_discipline(conn: Conn, business_id: int, team_id: int, one: Discipline) -> bool:
+    """Whether it is new or otherwise than it was."""
+    values = {
+        "business_id": business_id,
+        "team_id": team_id,
+        "code": one.code,
+        "name": one.name,
+        "place": one.place,
+        "active": one.active,
+    }
+    return (await conn.execute(PUT_DISCIPLINE, values)).rowcount == 1
+
+
+async def put_people(conn: Conn, business_id: int, people: Sequence[Person]) -> int:
+    """How many are new or have another name now. Nobody twice among them."""
+    values = {
+        "business_id": business_id,
+        "slack_ids": arrays.texts([one.slack_id for one in people]),
+        "names": arrays.texts([one.name for one in people]),
+    }
+    return (await conn.execute(PUT_PEOPLE, values)).rowcount
+
+
+async def named(conn: Conn, business_id: int, slack_id: str) -> str | None:
+    """How somebody is called; None where they are not known."""
+    row = await (await conn.execute(NAMED, {"business_id": business_id, "slack_id": slack_id})).fetchone()
+    return row[0] if row else None
+
+
+async def join(conn: Conn, business_id: int, team_id: int, discipline: str, slack_id: str, since: datetime) -> bool:
+    """Whether somebody belongs to a discipline from a moment on who did not, nor will later anyway."""
+    values = {
+        "business_id": business_id,
+        "team_id": team_id,
+        "discipline": discipline,
+        "slack_id": slack_id,
+        "since": since,
+    }
+    return (await conn.execute(JOIN, values)).rowcount == 1
+
+
+async def leave(
+    conn: Conn, business_id: int, team_id: int, discipline: str | None, slack_id: str, until: datetime
+) -> list[str]:
+    """Ends a membership at a moment, or all of them in the team (None); the disciplines that it was."""
+    values = {
+        "business_id": business_id,
+        "team_id": team_id,
+        "discipline": discipline,
+        "slack_id": slack_id,
+        "until": until,
+    }
+    left = await (await conn.execute(LEAVE, values)).fetchall()
+    forgotten = await (await conn.execute(FORGET, values)).fetchall()
+    return sorted({row[0] for row in (*left, *forgotten)})

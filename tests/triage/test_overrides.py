@@ -1,0 +1,189 @@
+"""Requests and exchanges: one approved for each time, one waiting of each asker, and nobody's history is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound
+from tallybook.triage.rules_overrides import Part, State
+from tallybook.triage.service import overrides, people, rosters, sprints
+from tallybook.triage.service.doing import Actor
+from tests.triage.facts import ANA, BEN, CHEN, DINA
+from tests.triage.rota import NOW, SECOND, SPRINTS, Web
+
+DAY = timedelta(days=1)
+MIDDLE = SECOND.starts_at + 3 * DAY
+APPROVED = "select id, approved_by, replacement_slack_id from overrides where approved order by id"
+AUDIT = "select action, who from audit_log where subject = 'override' order by id"
+
+
+async def approve(web: Web, number: int, by: Actor | None = None, now: object = NOW) -> object:
+    return await web.run(lambda conn: overrides.approve(conn, by or web.lead, number, now))  # type: ignore[arg-type]
+
+
+async def test_a_request_changes_nothing_until_somebody_who_may_approves_it(web: Web) -> None:
+    asked = await web.ask(web.somebody(BEN), DINA, "k1")
+    assert (asked.state, asked.instead_of, asked.whole) == (State.PENDING, BEN, True)
+    assert await web.on_duty(MIDDLE) == BEN
+    with pytest.raises(NotAllowed):
+        await approve(web, asked.id, web.somebody(DINA))
+    await approve(web, asked.id)
+    assert await web.on_duty(MIDDLE) == DINA
+    assert await web.rows(AUDIT) == [("override.requested", "Ben"), ("override.approved", "Lena")]
+
+
+async def test_of_32_approvals_at_once_one_wins_and_tells_the_others_who_it_was(web: Web) -> None:
+    """Half are of one request, half of another one for the same time."""
+    one = await web.ask(web.somebody(BEN), DINA, "k1")
+    other = await web.ask(web.somebody(CHEN), CHEN, "k2", (MIDDLE, SECOND.ends_at))
+    leads = [Actor(web.lead.business_id, f"Lead {number}", leads=True) for number in range(32)]
+    results = await asyncio.gather(
+        *(approve(web, (one, other)[number % 2].id, lead) for number, lead in enumerate(leads)), return_exceptions=True
+    )
+    won = [lead.name for lead, result in zip(leads, results, strict=True) if not isinstance(result, Exception)]
+    lost = [result for result in results if isinstance(result, Exception)]
+    assert len(won) == 1
+    assert len(lost) == 31
+    for error in lost:
+        assert isinstance(error, Conflict)
+        assert error.details["decided_by"] == won[0]
+        assert won[0] in error.message
+    assert [row[1] for row in await web.rows(APPROVED)] == won
+
+
+async def test_the_database_itself_refuses_a_second_approved_one(web: Web) -> None:
+    """Whatever the service gets wrong, and whoever writes by hand."""
+    one = await web.ask(web.somebody(BEN), DINA, "k1")
+    other = await web.ask(web.somebody(CHEN), CHEN, "k2")
+    await approve(web, one.id)
+    by_hand = f"update overrides set state = 'approved', approved = true where id = {other.id} returning id"
+    with pytest.raises(Conflict):
+        await web.rows(by_hand)
+    assert len(await web.rows(APPROVED)) == 1
+
+
+async def test_an_asker_has_one_request_waiting_for_a_time_and_may_ask_again_once_it_is_declined(web: Web) -> None:
+    ben = web.somebody(BEN)
+    results = await asyncio.gather(*(web.ask(ben, DINA, f"k{number}") for number in range(8)), return_exceptions=True)
+    first = [one for one in results if not isinstance(one, BaseException)]
+    assert len(first) == 1
+    assert all(isinstance(one, Conflict) for one in results if isinstance(one, BaseException))
+    await web.run(lambda conn: overrides.decline(conn, web.lead, first[0].id, NOW, note="no"))
+    again = await web.ask(ben, CHEN, "again")
+    assert (again.state, again.person) == (State.PENDING, CHEN)
+    assert await web.rows("select state, approved from overrides order by id") == [
+        ("declined", False), ("pending", False),
+    ]  # fmt: skip
+
+
+async def test_a_request_told_four_times_is_one(web: Web) -> None:
+    results = await asyncio.gather(*(web.ask(web.somebody(BEN), DINA, "k1") for _ in range(4)))
+    assert len({one.id for one in results}) == 1
+    assert await web.rows("select count(*) from overrides") == [(1,)]
+
+
+async def test_only_whose_turn_it_is_or_who_offers_may_ask_and_who_leads_on_their_behalf(web: Web) -> None:
+    with pytest.raises(NotAllowed):
+        await web.ask(web.somebody(ANA), DINA, "k1")
+    offered = await web.ask(web.somebody(DINA), DINA, "k2")
+    assert offered.requested_by == DINA
+    on_behalf = await web.ask(web.lead, CHEN, "k3")
+    assert (on_behalf.instead_of, on_behalf.requested_by) == (BEN, "Lena")
+
+
+@pytest.mark.parametrize(
+    ("person", "since", "until"),
+    [
+        (BEN, SECOND.starts_at, SECOND.ends_at),  # has it anyway
+        (DINA, SECOND.starts_at, SECOND.ends_at + DAY),  # goes on into Chen's
+        (DINA, NOW - 3 * DAY, NOW - DAY),  # is over
+        ("UNOBODY", SECOND.starts_at, SECOND.ends_at),
+    ],
+)
+async def test_what_makes_no_sense_is_refused(web: Web, person: str, since: object, until: object) -> None:
+    with pytest.raises(Invalid):
+        await web.ask(web.lead, person, "k", (since, until))  # type: ignore[arg-type]
+    assert await web.rows("select count(*) from overrides") == [(0,)]
+
+
+async def test_a_part_of_a_turn_may_be_given_and_an_approved_one_is_cut_when_it_is_taken_away(web: Web) -> None:
+    asked = await web.ask(web.somebody(BEN), DINA, "k1", (MIDDLE, MIDDLE + 2 * DAY))
+    await approve(web, asked.id)
+    assert [await web.on_duty(MIDDLE + part * DAY) for part in (-1, 0, 1, 2)] == [BEN, DINA, DINA, BEN]
+    (left,) = await web.run(lambda conn: overrides.withdraw(conn, web.lead, asked.id, MIDDLE + DAY))
+    assert (left.state, left.ends_at) == (State.APPROVED, MIDDLE + DAY)
+    assert [await web.on_duty(MIDDLE + part * DAY) for part in (0, 1)] == [DINA, BEN]
+
+
+async def test_one_approved_while_the_turn_runs_counts_from_then_on(web: Web) -> None:
+    asked = await web.ask(web.somebody(BEN), DINA, "k1")
+    await approve(web, asked.id, now=MIDDLE)
+    assert await web.on_duty(MIDDLE - timedelta(seconds=1)) == BEN
+    assert await web.on_duty(MIDDLE) == DINA
+
+
+async def test_one_whose_time_is_over_expires_and_cannot_be_approved(web: Web) -> None:
+    asked = await web.ask(web.somebody(BEN), DINA, "k1")
+    with pytest.raises(Conflict):
+        await approve(web, asked.id, now=SECOND.ends_at)
+    ended = await web.run(lambda conn: overrides.expire(conn, web.lead.business_id, SECOND.ends_at))
+    assert [one.id for one in ended] == [asked.id]
+    assert await web.run(lambda conn: overrides.expire(conn, web.lead.business_id, SECOND.ends_at)) == []
+    with pytest.raises(Conflict, match="over"):
+        await approve(web, asked.id)
+    with pytest.raises(NotFound):
+        await approve(web, 99)
+
+
+async def test_an_asker_takes_their_request_back_and_nobody_else_s(web: Web) -> None:
+    asked = await web.ask(web.somebody(BEN), DINA, "k1")
+    with pytest.raises(NotAllowed):
+        await web.run(lambda conn: overrides.withdraw(conn, web.somebody(DINA), asked.id, NOW))
+    await web.run(lambda conn: overrides.withdraw(conn, web.somebody(BEN), asked.id, NOW))
+    with pytest.raises(Conflict, match="withdrawn"):
+        await approve(web, asked.id)
+
+
+async def test_two_exchange_their_turns_together_or_not_at_all(web: Web) -> None:
+    parts = (
+        Part("uiEng", CHEN, SECOND.starts_at, SECOND.ends_at),
+        Part("uiEng", BEN, SPRINTS[2].starts_at, SPRINTS[2].ends_at),
+    )
+    one, other = await web.run(
+        lambda conn: overrides.request_swap(conn, web.somebody(BEN), web.team, parts, NOW, key="s1")
+    )
+    assert one.swap == other.swap == one.id
+    await approve(web, other.id)
+    assert [await web.on_duty(sprint.starts_at) for sprint in SPRINTS[1:3]] == [CHEN, BEN]
+    await web.run(lambda conn: overrides.withdraw(conn, web.lead, one.id, NOW))
+    assert [await web.on_duty(sprint.starts_at) for sprint in SPRINTS[1:3]] == [BEN, CHEN]
+
+
+async def test_one_asked_for_when_the_rota_was_otherwise_is_not_approved_blindly(web: Web) -> None:
+    asked = await web.ask(web.somebody(BEN), DINA, "k1")
+    plan = rosters.Plan("uiEng", (CHEN, ANA), NOW, in_order=True)
+    await web.run(lambda conn: rosters.apply(conn, web.lead, web.team, plan, NOW, reason="Ben moves on"))
+    with pytest.raises(Conflict, match="somebody else"):
+        await approve(web, asked.id)
+    other = await web.ask(web.somebody(ANA), DINA, "k2")
+    await web.run(lambda conn: people.leave(conn, web.lead, web.team, None, DINA, NOW, now=NOW))
+    with pytest.raises(Conflict, match="belong"):
+        await approve(web, other.id)
+
+
+async def test_an_override_of_all_of_a_sprint_moves_with_it_and_goes_with_it(web: Web) -> None:
+    asked = await web.ask(web.somebody(BEN), DINA, "k1")
+    await approve(web, asked.id)
+    third = SPRINTS[2]
+    await web.run(lambda conn: sprints.remove(conn, web.lead, web.team, third.id, NOW, reason="merged"))
+    days = (SECOND.first_day, third.last_day)
+    done = await web.run(
+        lambda conn: sprints.change(conn, web.lead, web.team, SECOND.id, "Sp2", days, NOW, reason="longer")
+    )
+    assert done.moved == 1
+    assert await web.on_duty(third.ends_at - DAY) == DINA
+    gone = await web.run(lambda conn: sprints.remove(conn, web.lead, web.team, SECOND.id, NOW, reason="not this one"))
+    assert gone.dropped == [asked.id]
