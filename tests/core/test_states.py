@@ -29,6 +29,7 @@ TABLES = {
     "Conversations": "whatsapp_conversation",
     "Messages of a thread": "whatsapp_message",
     "Decisions": "reply_decisions",
+    "Overrides": "overrides",
 }
 CHECKS = {"Messages of a thread": "whatsapp_message_status_known", "Decisions": "reply_decisions_decision_known"}
 BY_COLUMN = ("Deliveries", "Jobs", "Outgoing messages")
@@ -53,7 +54,7 @@ def test_every_part_is_drawn() -> None:
     assert set(SECTIONS) == set(TABLES)
 
 
-@pytest.mark.parametrize("section", [*BY_COLUMN, "Alarms", "Photos", *CHECKS])
+@pytest.mark.parametrize("section", [*BY_COLUMN, "Alarms", "Photos", "Overrides", *CHECKS])
 async def test_the_states_drawn_are_those_the_database_allows(conn: Conn, section: str) -> None:
     allowed = await check(conn, CHECKS.get(section, f"{TABLES[section]}_state_known"))
     assert states(section) == set(re.findall(r"'(\w+)'", allowed))

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from tallybook.core import triage_keys
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotAllowed
 from tallybook.triage.rules import shifts, timeline
@@ -62,6 +63,13 @@ async def test_another_business_sees_nothing_of_it(web: Web) -> None:
     stranger = Actor(web.lead.business_id + 1, "Eve", leads=True)
     with pytest.raises(Exception, match="no such team"):
         await web.run(lambda conn: seen(conn, stranger, web.team))
+
+
+async def test_what_must_be_apart_is_held_apart_within_its_business(web: Web) -> None:
+    found = await web.rows("select conname, pg_get_constraintdef(oid) from pg_constraint where contype = 'x'")
+    held = {name: rule for name, rule in found if not name.startswith("dev.")}
+    assert held.keys() == set(triage_keys.EXCLUSIONS)
+    assert all(rule.startswith("EXCLUDE USING gist (business_id WITH =, team_id WITH =") for rule in held.values())
 
 
 # ── Sprints ─────────────────────────────────────────────────────────────────────────────────────────────────────────
