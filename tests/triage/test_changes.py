@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from tallybook.core import triage_keys
+from tallybook.core import key_check, keys
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotAllowed
 from tallybook.triage.rules import shifts, timeline
@@ -68,8 +68,19 @@ async def test_another_business_sees_nothing_of_it(web: Web) -> None:
 async def test_what_must_be_apart_is_held_apart_within_its_business(web: Web) -> None:
     found = await web.rows("select conname, pg_get_constraintdef(oid) from pg_constraint where contype = 'x'")
     held = {name: rule for name, rule in found if not name.startswith("dev.")}
-    assert held.keys() == set(triage_keys.EXCLUSIONS)
+    assert held.keys() == {one.constraint for one in keys.PERIODS_APART}
     assert all(rule.startswith("EXCLUDE USING gist (business_id WITH =, team_id WITH =") for rule in held.values())
+    assert key_check.loose(held) == []
+
+
+@pytest.mark.parametrize(
+    ("live", "word"),
+    [({}, "missing"), ({"sprints_apart": "EXCLUDE USING gist (tstzrange(starts_at, ends_at) WITH &&)"}, "another one")],
+)
+def test_a_rule_that_keeps_periods_apart_no_longer_is_named_with_what_mends_it(live: dict[str, str], word: str) -> None:
+    (sentence,) = key_check.loose(live, (keys.SPRINTS_APART,))
+    assert word in sentence
+    assert "add constraint sprints_apart exclude using gist (business_id with =, team_id with =" in sentence
 
 
 # ── Sprints ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""What a natural key is. The keys themselves are declared in keys.py, those of the inbox in inbox_keys.py."""
+"""What a natural key is, and what keeps periods apart. Both are declared in keys.py and in the files that it reads."""
 
 from __future__ import annotations
 
@@ -21,3 +21,16 @@ class Key:
     def target(self) -> str:
         """The conflict target, as it stands in ``on conflict <target> do …``."""
         return f"({', '.join(self.columns)})"
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Periods that must not lie over each other: an exclusion constraint, with its rule as it is written.
+
+    ``same`` completes the sentence "without it, … could lie over each other".
+    """
+
+    table: str
+    constraint: str
+    rule: str
+    same: str

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 import msgspec
 
 from .connection import Conn
 from .errors import WrongSetup
-from .key import Key
-from .keys import NATURAL_KEYS
+from .key import Apart, Key
+from .keys import NATURAL_KEYS, PERIODS_APART
 
 
 class Pointing(msgspec.Struct, frozen=True):
@@ -107,11 +110,39 @@ def _stands_in(index: LiveIndex, other: LiveIndex) -> bool:
     return same and index.name != other.name and index.immediate and index.valid and not index.partial
 
 
+EXCLUSIONS = """
+select conname, pg_get_constraintdef(oid) from pg_constraint
+where contype = 'x' and connamespace = current_schema()::regnamespace
+"""
+
+
+async def exclusions(conn: Conn) -> dict[str, str]:
+    """The rules that keep periods apart in the environment's schema, by the constraint's name."""
+    return {row[0]: row[1] for row in await (await conn.execute(EXCLUSIONS)).fetchall()}
+
+
+def loose(live: Mapping[str, str], declared: tuple[Apart, ...] = PERIODS_APART) -> list[str]:
+    """One sentence for each declared rule that the database does not hold as it is written. Pure."""
+    return [
+        f"The rule {one.constraint} on {one.table} is {'missing' if one.constraint not in live else 'another one'}; "
+        f"without it, {one.same} could lie over each other. Mend it with: alter table {one.table} "
+        f"{'' if one.constraint not in live else f'drop constraint {one.constraint}, '}"
+        f"add constraint {one.constraint} {one.rule};"
+        for one in declared
+        if _words(live.get(one.constraint, "")) != _words(one.rule)
+    ]
+
+
+def _words(rule: str) -> str:
+    """A rule without what the server adds to it: case, blanks, parentheses, and the types of constants."""
+    return re.sub(r"[\s()]|::text|::character varying", "", rule.lower())
+
+
 async def check(conn: Conn) -> None:
-    """Refuses a database in which a declared key is missing or unusable.
+    """Refuses a database in which a declared key is missing or unusable, or periods are not kept apart.
 
     Raises WrongSetup with a sentence per key.
     """
-    found = faults(await unique_indexes(conn))
+    found = faults(await unique_indexes(conn)) + loose(await exclusions(conn))
     if found:
         raise WrongSetup("The database does not hold the keys that Tallybook counts by.\n" + "\n".join(found))

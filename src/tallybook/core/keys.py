@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .inbox_keys import *  # noqa: F403 - one list of all of them
-from .key import Key
+from .key import Apart, Key
 from .triage_keys import *  # noqa: F403 - as above
 
 BUSINESS = Key("businesses", "businesses_name_key", ("name",), "businesses of one name")
@@ -165,6 +165,7 @@ CHANNEL_ARRIVALS = Key(
     "counts of what came for one account",
 )
 
+PERIODS_APART: tuple[Apart, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Apart))
 NATURAL_KEYS: tuple[Key, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Key))
 
 # Tables that belong to the installation, not to one business; a test holds this list against the catalogue.

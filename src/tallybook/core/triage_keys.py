@@ -1,11 +1,11 @@
 """The natural keys of triage, declared once. keys.py has them among all others.
 
-Periods that must be apart are held by exclusion constraints, which are named here too; no ON CONFLICT can name them.
+Periods that must be apart are held by exclusion constraints, which are declared here too; no ON CONFLICT can name them.
 """
 
 from __future__ import annotations
 
-from .key import Key
+from .key import Apart, Key
 
 TRIAGE_TEAM = Key("triage_teams", "triage_teams_name_key", ("business_id", "folded"), "teams of one name")
 DISCIPLINE = Key(
@@ -15,6 +15,9 @@ DISCIPLINE = Key(
     "disciplines of one code in one team",
 )
 TRIAGE_PERSON = Key("triage_people", "triage_people_pkey", ("business_id", "slack_id"), "one person of Slack")
+TRIAGE_ACCOUNT = Key(
+    "triage_people", "triage_people_account_key", ("business_id", "account_id"), "people of Slack with one account"
+)
 MEMBERSHIP = Key(
     "triage_memberships",
     "triage_memberships_since_key",
@@ -39,8 +42,30 @@ ANNOUNCEMENT = Key(
     "announcements of one kind of one boundary",
 )
 
-MEMBERSHIPS_APART = "triage_memberships_apart"
-SPRINTS_APART = "sprints_apart"
-APPROVED_APART = "overrides_approved_apart"
-PENDING_APART = "overrides_pending_apart"
-EXCLUSIONS = (MEMBERSHIPS_APART, SPRINTS_APART, APPROVED_APART, PENDING_APART)
+MEMBERSHIPS_APART = Apart(
+    "triage_memberships",
+    "triage_memberships_apart",
+    "exclude using gist (business_id with =, team_id with =, discipline with =, slack_id with =, "
+    "tstzrange(since, until) with &&)",
+    "times of one person in one discipline",
+)
+SPRINTS_APART = Apart(
+    "sprints",
+    "sprints_apart",
+    "exclude using gist (business_id with =, team_id with =, tstzrange(starts_at, ends_at) with &&)",
+    "sprints of one team",
+)
+APPROVED_APART = Apart(
+    "overrides",
+    "overrides_approved_apart",
+    "exclude using gist (business_id with =, team_id with =, role with =, tstzrange(starts_at, ends_at) with &&) "
+    "where (state::text = 'approved')",
+    "approved overrides of one discipline",
+)
+PENDING_APART = Apart(
+    "overrides",
+    "overrides_pending_apart",
+    "exclude using gist (business_id with =, team_id with =, role with =, requested_by with =, "
+    "tstzrange(starts_at, ends_at) with &&) where (state::text = 'pending')",
+    "waiting requests of one asker in one discipline",
+)

@@ -28,6 +28,14 @@ def planned(team: Team, name: str, first_day: date, last_day: date) -> Sprint:
     return Sprint(0, 0, name, first_day, last_day, starts_at, ends_at)
 
 
+def joined(facts: Facts, sprint: Sprint) -> Sprint:
+    """The sprint, with the moments of those with which it shares a day, whatever the team's clock was for them."""
+    others = [one for one in facts.sprints if one.id != sprint.id]
+    starts_at = next((one.ends_at for one in others if one.last_day == sprint.first_day), sprint.starts_at)
+    ends_at = next((one.starts_at for one in others if one.first_day == sprint.last_day), sprint.ends_at)
+    return msgspec.structs.replace(sprint, starts_at=starts_at, ends_at=ends_at)
+
+
 def check(facts: Facts, sprint: Sprint, now: datetime) -> None:
     """Whether a new sprint, or one that is there in another form, may be as given.
 

@@ -32,7 +32,7 @@ create table triage_disciplines (
     constraint triage_disciplines_team_fkey foreign key (business_id, team_id) references triage_teams
 );
 
--- Everybody once, in however many disciplines.
+-- Everybody once, in however many disciplines. ``account_id`` is the log-in by whose role they may lead.
 create table triage_people (
     business_id int not null default only_business(),
     slack_id varchar(50) not null,
@@ -40,7 +40,8 @@ create table triage_people (
     account_id int,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    constraint triage_people_pkey primary key (business_id, slack_id)
+    constraint triage_people_pkey primary key (business_id, slack_id),
+    constraint triage_people_account_key unique (business_id, account_id)
 );
 
 -- Who belonged to what in [since, until).

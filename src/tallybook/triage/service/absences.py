@@ -33,7 +33,7 @@ async def record(conn: Conn, actor: Actor, absence: Absence, now: datetime, *, k
     since = max(absence.starts_at, now)
     if absence.ends_at <= since or absence.ends_at - since > LONGEST or absence.kind not in KINDS:
         raise Invalid("An absence ends after now, and lasts at most two years.")
-    await facts_store.turn_all(conn, actor.business_id, absence.person)
+    await facts_store.turn_all(conn, actor.business_id, [absence.person])
     kept = msgspec.structs.replace(absence, starts_at=since)
     number = await store.add(conn, actor.business_id, kept, key, actor.name, now)
     if number is None:
@@ -53,7 +53,7 @@ async def end(conn: Conn, actor: Actor, number: int, now: datetime) -> Absence:
         raise NotFound("There is no such absence.")
     if actor.slack_id != was.person and not actor.leads:
         raise NotAllowed("Only the absent person, or who leads the team, may do this.")
-    await facts_store.turn_all(conn, actor.business_id, was.person)
+    await facts_store.turn_all(conn, actor.business_id, [was.person])
     if not await store.end(conn, actor.business_id, number, now):
         raise Conflict("This absence is over already.")
     await tell(conn, actor, "absence.ended", "absence", number, plain(was), {"ended_at": now.isoformat()})

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import available_timezones
 
+import msgspec
+
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid
 from tallybook.triage.store import facts as facts_store
@@ -23,8 +25,7 @@ async def add_team(conn: Conn, actor: Actor, team: Team) -> int:
     name = team.name.strip()
     if not name or len(name) > LONGEST_NAME:
         raise Invalid(f"A team needs a name of at most {LONGEST_NAME} characters.")
-    if team.zone not in available_timezones():
-        raise Invalid(f"“{team.zone}” is not a time zone. Give a name such as America/Los_Angeles.")
+    _check_zone(team.zone)
     number = await facts_store.add_team(
         conn, actor.business_id, name, team.zone, team.hand_over, weekend=team.weekend, country=team.country
     )
@@ -32,6 +33,30 @@ async def add_team(conn: Conn, actor: Actor, team: Team) -> int:
         raise Conflict("There is a team of this name already.")
     await tell(conn, actor, "team.made", "triage team", number, None, plain(team))
     return number
+
+
+async def change_team(conn: Conn, actor: Actor, team: Team) -> None:
+    """Gives a team another clock and other free days, for the rosters and sprints that are made from now on.
+
+    Those that stand keep theirs: nothing that is planned moves by it. Raises NotAllowed, Invalid and NotFound.
+    """
+    require_lead(actor)
+    _check_zone(team.zone)
+    facts = await held(conn, actor, team.id)
+    team = msgspec.structs.replace(team, name=facts.team.name)
+    if team != facts.team:
+        await facts_store.change_team(conn, actor.business_id, team)
+        await tell(conn, actor, "team.changed", "triage team", team.id, plain(facts.team), plain(team))
+
+
+async def teams(conn: Conn, actor: Actor) -> list[Team]:
+    """All teams of the business, by name."""
+    return await facts_store.teams(conn, actor.business_id)
+
+
+def _check_zone(zone: str) -> None:
+    if zone not in available_timezones():
+        raise Invalid(f"“{zone}” is not a time zone. Give a name such as America/Los_Angeles.")
 
 
 async def put_discipline(conn: Conn, actor: Actor, team_id: int, discipline: Discipline) -> bool:
@@ -53,8 +78,11 @@ async def put_discipline(conn: Conn, actor: Actor, team_id: int, discipline: Dis
 
 async def put_people(conn: Conn, actor: Actor, people: Sequence[Person]) -> int:
     """Has these people be known by these names, as Slack has them; how many were not. A record is kept of no name."""
-    once = {one.slack_id: one for one in people if one.slack_id.strip() and one.name.strip()}
-    return await store.put_people(conn, actor.business_id, list(once.values()))
+    once = {one.slack_id: Person(one.slack_id, one.name.strip()[:100]) for one in people if one.name.strip()}
+    changed = await store.put_people(conn, actor.business_id, list(once.values()))
+    if changed:
+        await facts_store.turn_all(conn, actor.business_id, changed)
+    return len(changed)
 
 
 async def join(conn: Conn, actor: Actor, team_id: int, discipline: str, person: Person, now: datetime) -> bool:
@@ -63,10 +91,10 @@ async def join(conn: Conn, actor: Actor, team_id: int, discipline: str, person: 
     Raises NotAllowed and NotFound.
     """
     require_lead(actor)
+    await put_people(conn, actor, [person])
     facts = await held(conn, actor, team_id)
     if not any(one.code == discipline and one.active for one in facts.disciplines):
         raise Invalid("There is no such discipline, or it is not used any more.")
-    await put_people(conn, actor, [person])
     joined = await store.join(conn, actor.business_id, team_id, discipline, person.slack_id, now)
     if joined:
         after = {"discipline": discipline, "since": now.isoformat()}

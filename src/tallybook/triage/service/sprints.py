@@ -35,7 +35,8 @@ async def plan(conn: Conn, actor: Actor, team_id: int, name: str, days: tuple[da
     require_lead(actor)
     facts = await held(conn, actor, team_id)
     number = await store.next_number(conn, actor.business_id, team_id)
-    sprint = msgspec.structs.replace(rules_sprints.planned(facts.team, name, *days), number=number)
+    found = rules_sprints.joined(facts, rules_sprints.planned(facts.team, name, *days))
+    sprint = msgspec.structs.replace(found, number=number)
     rules_sprints.check(facts, sprint, now)
     new = await store.add(conn, actor.business_id, team_id, sprint)
     if new is None:
@@ -106,7 +107,8 @@ def _found(facts: Facts, number: int) -> Sprint:
 def _changed(facts: Facts, number: int, name: str, days: tuple[date, date], now: datetime) -> Sprint:
     """The sprint as it would be. A day that stays keeps its moment, even where the team's clock is another by now."""
     was = _found(facts, number)
-    new = rules_sprints.planned(facts.team, name, *days)
+    planned = msgspec.structs.replace(rules_sprints.planned(facts.team, name, *days), id=number)
+    new = rules_sprints.joined(facts, planned)
     sprint = msgspec.structs.replace(
         new,
         id=was.id,

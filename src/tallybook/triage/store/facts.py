@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import time
 
 import msgspec
 
-from tallybook.core import keys
+from tallybook.core import arrays, keys
 from tallybook.core.db import Conn
 from tallybook.triage.types import Facts, Team
 
@@ -77,7 +78,7 @@ with held as (
     select t.business_id, t.id from triage_teams t
     where t.business_id = %(business_id)s::int and exists (
         select from triage_memberships m
-        where m.business_id = t.business_id and m.team_id = t.id and m.slack_id = %(slack_id)s::text)
+        where m.business_id = t.business_id and m.team_id = t.id and m.slack_id = any(%(slack_ids)s::text[]))
     order by t.id for no key update)
 update triage_teams t set version = t.version + 1 from held h where t.business_id = h.business_id and t.id = h.id
 """
@@ -99,9 +100,30 @@ async def turn(conn: Conn, business_id: int, team_id: int) -> bool:
     return (await conn.execute(TURN, values)).rowcount == 1
 
 
-async def turn_all(conn: Conn, business_id: int, slack_id: str) -> int:
-    """The same for every team of somebody; how many those are."""
-    return (await conn.execute(TURN_ALL, {"business_id": business_id, "slack_id": slack_id})).rowcount
+async def turn_all(conn: Conn, business_id: int, slack_ids: Sequence[str]) -> int:
+    """The same for every team of these people; how many those are."""
+    values = {"business_id": business_id, "slack_ids": arrays.texts(slack_ids)}
+    return (await conn.execute(TURN_ALL, values)).rowcount
+
+
+CHANGE_TEAM = """
+update triage_teams set zone = %(zone)s::text, hand_over = %(hand_over)s::time, weekend = %(weekend)s::smallint[],
+    country = %(country)s::text
+where business_id = %(business_id)s::int and id = %(team_id)s::bigint
+"""
+
+
+async def change_team(conn: Conn, business_id: int, team: Team) -> None:
+    """Gives a team, which the caller holds, another clock and other free days. Its name stays."""
+    values = {
+        "business_id": business_id,
+        "team_id": team.id,
+        "zone": team.zone,
+        "hand_over": team.hand_over,
+        "weekend": sorted(team.weekend),
+        "country": team.country,
+    }
+    await conn.execute(CHANGE_TEAM, values)
 
 
 async def teams(conn: Conn, business_id: int) -> list[Team]:

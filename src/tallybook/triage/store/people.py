@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from tallybook.core import arrays, keys
+import msgspec
+from psycopg.errors import UniqueViolation
+
+from tallybook.core import arrays, keys, violations
 from tallybook.core.db import Conn
 from tallybook.triage.types import Discipline, Person
 
@@ -23,6 +26,7 @@ select %(business_id)s::int, u.slack_id, u.name
 from unnest(%(slack_ids)s::text[], %(names)s::text[]) as u (slack_id, name) order by u.slack_id
 on conflict {keys.TRIAGE_PERSON.target} do update set name = excluded.name, updated_at = now()
 where p.name is distinct from excluded.name
+returning slack_id
 """
 NAMED = "select name from triage_people where business_id = %(business_id)s::int and slack_id = %(slack_id)s::text"
 # Who belongs to it already at that moment is left as they are; one who comes back gets a row of their own.
@@ -67,14 +71,64 @@ async def put_discipline(conn: Conn, business_id: int, team_id: int, one: Discip
     return (await conn.execute(PUT_DISCIPLINE, values)).rowcount == 1
 
 
-async def put_people(conn: Conn, business_id: int, people: Sequence[Person]) -> int:
-    """How many are new or have another name now. Nobody twice among them."""
+async def put_people(conn: Conn, business_id: int, people: Sequence[Person]) -> list[str]:
+    """Who is new or has another name now. Nobody twice among them."""
     values = {
         "business_id": business_id,
         "slack_ids": arrays.texts([one.slack_id for one in people]),
         "names": arrays.texts([one.name for one in people]),
     }
-    return (await conn.execute(PUT_PEOPLE, values)).rowcount
+    return [row[0] for row in await (await conn.execute(PUT_PEOPLE, values)).fetchall()]
+
+
+# By what role somebody of Slack, or of an account, may do what they do now.
+BY_SLACK = """
+select p.name, a.id, r.role
+from triage_people p
+left join accounts a on a.id = p.account_id and a.active
+left join account_roles r on r.business_id = p.business_id and r.account_id = a.id
+where p.business_id = %(business_id)s::int and p.slack_id = %(slack_id)s::text
+"""
+BY_ACCOUNT = """
+select slack_id from triage_people
+where business_id = %(business_id)s::int and account_id = %(account_id)s::int
+"""
+LINK = """
+update triage_people set account_id = %(account_id)s::int, updated_at = now()
+where business_id = %(business_id)s::int and slack_id = %(slack_id)s::text
+"""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """Somebody of Slack; their account, if they have one that is in use, and its role in this business."""
+
+    name: str
+    account_id: int | None
+    role: str | None
+
+
+async def by_slack(conn: Conn, business_id: int, slack_id: str) -> Known | None:
+    """Who somebody of Slack is; None where they are not known."""
+    row = await (await conn.execute(BY_SLACK, {"business_id": business_id, "slack_id": slack_id})).fetchone()
+    return Known(*row) if row else None
+
+
+async def by_account(conn: Conn, business_id: int, account_id: int) -> str | None:
+    """The Slack id of an account; None where it has none."""
+    row = await (await conn.execute(BY_ACCOUNT, {"business_id": business_id, "account_id": account_id})).fetchone()
+    return row[0] if row else None
+
+
+async def link(conn: Conn, business_id: int, slack_id: str, account_id: int | None) -> bool:
+    """Whether the account is this person's now, or with None nobody's; another's already, or no such person: False."""
+    values = {"business_id": business_id, "slack_id": slack_id, "account_id": account_id}
+    try:
+        async with conn.transaction():
+            return (await conn.execute(LINK, values)).rowcount == 1
+    except UniqueViolation as error:
+        if violations.read(error).constraint != keys.TRIAGE_ACCOUNT.constraint:
+            raise
+        return False
 
 
 async def named(conn: Conn, business_id: int, slack_id: str) -> str | None:
