@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from tallybook.triage.rules_overrides import Part, State
 from tallybook.triage.service import overrides, people, rosters, sprints
@@ -187,3 +188,20 @@ async def test_an_override_of_all_of_a_sprint_moves_with_it_and_goes_with_it(web
     assert await web.on_duty(third.ends_at - DAY) == DINA
     gone = await web.run(lambda conn: sprints.remove(conn, web.lead, web.team, SECOND.id, NOW, reason="not this one"))
     assert gone.dropped == [asked.id]
+
+
+async def test_an_approval_whose_connection_dies_before_its_end_is_made_once(web: Web) -> None:
+    asked = await web.ask(web.somebody(BEN), DINA, "k1")
+    tries: list[int] = []
+
+    async def work(conn: Conn) -> object:
+        found = await overrides.approve(conn, web.lead, asked.id, NOW)
+        tries.append(1)
+        if len(tries) == 1:
+            await conn.execute("select pg_terminate_backend(pg_backend_pid())")
+        return found
+
+    await web.run(work)
+    assert len(tries) == 2
+    assert [row[0] for row in await web.rows(AUDIT)] == ["override.requested", "override.approved"]
+    assert len(await web.rows(APPROVED)) == 1

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tallybook.core.errors import NotFound
 from tallybook.triage.rules import FOR_EVER, gaps, prepare, shifts, timeline, who
 from tallybook.triage.rules_roster import difference, going_on, idle_overrides, with_roster
+from tallybook.triage.rules_turns import counted_on
 from tallybook.triage.types import (
     Absence,
     Facts,
@@ -119,6 +120,15 @@ def test_a_week_may_be_split_and_every_second_one_left_out() -> None:
     fortnights = roster((ANA, BEN), at("2026-01-05"), kind=Kind.WEEKLY, days=frozenset({0}), weeks=2, zone="UTC")
     found = shifts(prepare(facts(rosters=(fortnights,))), "uiEng", at("2026-01-05 08:00"), at("2026-02-16 08:00"))
     assert [(one.person, (one.ends_at - one.starts_at).days) for one in found] == [(ANA, 14), (BEN, 14), (ANA, 14)]
+
+
+def test_a_new_roster_has_its_turns_in_the_same_weeks_as_the_one_before() -> None:
+    fortnights = roster((ANA, BEN), at("2026-01-05"), kind=Kind.WEEKLY, days=frozenset({0}), weeks=2, zone="UTC")
+    rule = counted_on(fortnights)
+    assert rule.counted_from == date(2026, 1, 5)
+    after = Roster("uiEng", 2, at("2026-01-27"), (CHEN, ANA), rule)
+    found = shifts(prepare(facts(rosters=(fortnights, after))), "uiEng", at("2026-01-05 08:00"), at("2026-03-02 08:00"))
+    assert [(one.person, one.starts_at.day) for one in found] == [(ANA, 5), (BEN, 19), (CHEN, 2), (ANA, 16)]
 
 
 def test_a_rotation_all_of_whose_days_are_holidays_for_ever_ends() -> None:
@@ -236,7 +246,8 @@ def rosters(draw: Any, code: str = "uiEng") -> tuple[Roster, ...]:
         kind = draw(st.sampled_from(Kind))
         rule = rotation(
             kind, zone=draw(zones), hand_over=time(draw(st.integers(0, 23))), days=draw(days), rest=draw(st.booleans()),
-            through=draw(st.booleans()), weeks=draw(st.integers(1, 3)), when_absent=draw(st.sampled_from(WhenAbsent)),
+            through=draw(st.booleans()), weeks=draw(st.integers(1, 3)),
+            counted_from=draw(st.none() | st.dates(date(2025, 12, 1), date(2026, 5, 1))), when_absent=draw(st.sampled_from(WhenAbsent)),
         )  # fmt: skip
         people = tuple(draw(st.lists(st.sampled_from(PEOPLE), max_size=4, unique=True)))
         found.append(Roster(code, number, draw(moments), people, rule))

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from zoneinfo import available_timezones
 
 import msgspec
 
+from tallybook.core.errors import Invalid
+
 from .rules import Schedule, timeline
-from .types import Facts, Override, Roster, Shift
+from .types import EVERY_DAY, Facts, Override, Roster, Rotation, Shift
+
+MOST_WEEKS = 52
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -85,6 +90,16 @@ def going_on(schedule: Schedule, discipline: str, people: Sequence[str], since: 
         return listed
     place = listed.index(leader)
     return listed[place:] + listed[:place]
+
+
+def check_rotation(rotation: Rotation) -> None:
+    """Raises Invalid for a rule by which there would be no turns, or none that can be looked up."""
+    if not rotation.days or not rotation.days <= EVERY_DAY:
+        raise Invalid("A rotation needs a day of the week at least.")
+    if not 1 <= rotation.weeks <= MOST_WEEKS:
+        raise Invalid(f"A rotation has turns every week, or in one of up to {MOST_WEEKS}.")
+    if rotation.zone not in available_timezones():
+        raise Invalid(f"“{rotation.zone}” is not a time zone. Give a name such as America/Los_Angeles.")
 
 
 def with_roster(facts: Facts, roster: Roster) -> Facts:

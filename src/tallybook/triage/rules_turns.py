@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from tallybook.core import wall_clock
 
 from .types import Kind, Roster, Rotation, Slot, Sprint
@@ -104,6 +106,11 @@ class CalendarTurns:
         while self._moment(day) < since:
             day += DAY
         self._anchor = day
+        # Weeks are counted from a day that is no later than the first one.
+        round_of_weeks = WEEK * rotation.weeks
+        counted = rotation.counted_from or day
+        self.counted_from = day - DAY * ((day - counted).days % round_of_weeks)
+        self._before_first = self._since_counted(day)
         if rotation.rest and rotation.kind is Kind.DAILY:
             self._rests = sorted({day for day in holidays if day >= self._anchor and self._is_day(day)})
         self._resting = frozenset(self._rests)
@@ -162,7 +169,7 @@ class CalendarTurns:
         return self._next(day)
 
     def _is_day(self, day: date) -> bool:
-        passed = (day - self._anchor).days
+        passed = (day - self.counted_from).days
         return day.weekday() in self._days and passed // WEEK % self._weeks == 0 and day not in self._resting
 
     def _next(self, day: date) -> date | None:
@@ -184,11 +191,22 @@ class CalendarTurns:
 
     def _count(self, day: date) -> int:
         """How many turns are before the one of a day."""
-        passed = (day - self._anchor).days
-        rounds, rest = divmod(passed, WEEK * self._weeks)
-        weekday = self._anchor.weekday()
+        return self._since_counted(day) - self._before_first - bisect_left(self._rests, day)
+
+    def _since_counted(self, day: date) -> int:
+        """How many days that may have a turn are between the one counted from and a day."""
+        rounds, rest = divmod((day - self.counted_from).days, WEEK * self._weeks)
+        weekday = self.counted_from.weekday()
         part = sum((weekday + ahead) % WEEK in self._days for ahead in range(min(rest, WEEK)))
-        return rounds * len(self._days) + part - bisect_left(self._rests, day)
+        return rounds * len(self._days) + part
+
+
+def counted_on(roster: Roster) -> Rotation:
+    """The roster's rule, so that one that follows it has turns in the same weeks."""
+    rule = roster.rotation
+    if rule.weeks == 1 or rule.kind is Kind.SPRINT:
+        return rule
+    return msgspec.structs.replace(rule, counted_from=CalendarTurns(roster.since, rule, ()).counted_from)
 
 
 def turns_of(roster: Roster, sprints: Sequence[Sprint], holidays: Sequence[date]) -> Turns:

@@ -96,7 +96,8 @@ class Rotation(msgspec.Struct, frozen=True):
 
     ``days`` (Monday is 0) are those on which a daily turn is, or on which a weekly turn begins. A daily turn lasts to
     the next day's hand-over, or, with ``through``, to the next turn; a weekly one always does. ``weeks``: of so many
-    weeks, counted from the roster's date, the first has turns. ``rest``: no daily turn is on the team's holidays.
+    weeks, counted from a day (without one from the roster's), the first has turns. ``rest``: no daily turn is on the
+    team's holidays.
     """
 
     kind: Kind
@@ -105,6 +106,7 @@ class Rotation(msgspec.Struct, frozen=True):
     days: frozenset[int] = EVERY_DAY
     through: bool = False
     weeks: int = 1
+    counted_from: date | None = None
     rest: bool = False
     when_absent: WhenAbsent = WhenAbsent.SUBSTITUTE
 

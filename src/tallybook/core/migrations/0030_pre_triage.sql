@@ -81,6 +81,7 @@ create table triage_rosters (
     days smallint[] not null,
     through boolean not null,
     weeks int not null,
+    counted_from date,
     rest boolean not null,
     when_absent varchar(10) not null,
     restores int,

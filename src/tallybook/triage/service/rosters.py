@@ -9,7 +9,8 @@ import msgspec
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound
 from tallybook.triage.rules import prepare
-from tallybook.triage.rules_roster import Change, difference, going_on, idle_overrides, with_roster
+from tallybook.triage.rules_roster import Change, check_rotation, difference, going_on, idle_overrides, with_roster
+from tallybook.triage.rules_turns import counted_on
 from tallybook.triage.store import facts as facts_store
 from tallybook.triage.store import rosters as store
 from tallybook.triage.store.rosters import Made, Version
@@ -92,7 +93,7 @@ async def restore(
     former = next((one for one in facts.rosters if (one.discipline, one.number) == (discipline, number)), None)
     if former is None:
         raise NotFound("There is no such version.")
-    plan = Plan(discipline, former.people, since or now, former.rotation, restores=number)
+    plan = Plan(discipline, former.people, since or now, counted_on(former), restores=number)
     return await apply(conn, actor, team_id, plan, now, reason=reason)
 
 
@@ -111,7 +112,7 @@ def previewed(facts: Facts, plan: Plan, now: datetime) -> Preview:
         raise Invalid("Only who belongs to the discipline can take turns.")
     newest = max(versions, key=lambda one: one.number, default=None)
     people = plan.people if plan.in_order else going_on(schedule, plan.discipline, plan.people, plan.since)
-    rotation = plan.rotation or (newest.rotation if newest is not None else _usual(facts))
+    rotation = plan.rotation or (counted_on(newest) if newest is not None else _usual(facts))
     roster = Roster(plan.discipline, newest.number + 1 if newest else 1, plan.since, people, rotation)
     after = prepare(with_roster(facts, roster))
     ahead = [one for one in facts.overrides if one.discipline == plan.discipline and one.ends_at > now]
@@ -127,8 +128,8 @@ def _check(facts: Facts, plan: Plan, now: datetime, *, is_first: bool) -> None:
     running = next((one.starts_at for one in facts.sprints if one.starts_at <= now < one.ends_at), now)
     if plan.since < (running if is_first else now):
         raise Invalid("A roster begins now or later: who was on duty is not changed any more.")
-    if plan.rotation is not None and (not plan.rotation.days or plan.rotation.weeks < 1):
-        raise Invalid("A rotation needs a day at least, and a week.")
+    if plan.rotation is not None:
+        check_rotation(plan.rotation)
 
 
 def _usual(facts: Facts) -> Rotation:

@@ -31,7 +31,7 @@ select t.version, json_build_object(
     'rosters', (select coalesce(json_agg(json_build_object(
             'discipline', r.discipline, 'number', r.number, 'since', (r.since at time zone 'UTC')::text || 'Z',
             'people', r.people, 'rotation', json_build_object('kind', r.kind, 'zone', r.zone, 'hand_over', r.hand_over,
-                'days', r.days, 'through', r.through, 'weeks', r.weeks, 'rest', r.rest,
+                'days', r.days, 'through', r.through, 'weeks', r.weeks, 'counted_from', r.counted_from, 'rest', r.rest,
                 'when_absent', r.when_absent)) order by r.discipline, r.number), '[]')
         from triage_rosters r where r.business_id = t.business_id and r.team_id = t.id),
     'sprints', (select coalesce(json_agg(json_build_object(

@@ -12,10 +12,10 @@ from tallybook.triage.types import Roster
 
 ADD = f"""
 insert into triage_rosters (business_id, team_id, discipline, number, since, people, kind, zone, hand_over, days,
-    through, weeks, rest, when_absent, restores, made_by, made_at, reason)
+    through, weeks, counted_from, rest, when_absent, restores, made_by, made_at, reason)
 values (%(business_id)s::int, %(team_id)s::bigint, %(discipline)s::text, %(number)s::int, %(since)s::timestamptz,
     %(people)s::text[], %(kind)s::text, %(zone)s::text, %(hand_over)s::time, %(days)s::smallint[], %(through)s::bool,
-    %(weeks)s::int, %(rest)s::bool, %(when_absent)s::text, %(restores)s::int, %(made_by)s::text,
+    %(weeks)s::int, %(counted_from)s::date, %(rest)s::bool, %(when_absent)s::text, %(restores)s::int, %(made_by)s::text,
     %(made_at)s::timestamptz, %(reason)s::text)
 on conflict {keys.ROSTER.target} do nothing
 """
@@ -60,6 +60,7 @@ async def add(conn: Conn, business_id: int, team_id: int, roster: Roster, made: 
         "days": arrays.numbers(sorted(rule.days)),
         "through": rule.through,
         "weeks": rule.weeks,
+        "counted_from": rule.counted_from,
         "rest": rule.rest,
         "when_absent": rule.when_absent.value,
         "restores": made.restores,
