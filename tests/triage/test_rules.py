@@ -247,7 +247,8 @@ def rosters(draw: Any, code: str = "uiEng") -> tuple[Roster, ...]:
         rule = rotation(
             kind, zone=draw(zones), hand_over=time(draw(st.integers(0, 23))), days=draw(days), rest=draw(st.booleans()),
             through=draw(st.booleans()), weeks=draw(st.integers(1, 3)),
-            counted_from=draw(st.none() | st.dates(date(2025, 12, 1), date(2026, 5, 1))), when_absent=draw(st.sampled_from(WhenAbsent)),
+            counted_from=draw(st.none() | st.dates(date(2025, 12, 1), date(2026, 5, 1))),
+            when_absent=draw(st.sampled_from(WhenAbsent)),
         )  # fmt: skip
         people = tuple(draw(st.lists(st.sampled_from(PEOPLE), max_size=4, unique=True)))
         found.append(Roster(code, number, draw(moments), people, rule))
@@ -273,7 +274,7 @@ def teams(draw: Any) -> Facts:
     )  # fmt: skip
 
 
-few = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @few
