@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from itertools import pairwise
 
+import msgspec
+
 from tallybook.core.errors import NotFound
 
 from .rules_turns import Turns, turns_of
@@ -125,7 +127,7 @@ class Rota:
             if found is None:
                 found = piece
             elif (found.person, found.why, found.override) == (piece.person, piece.why, piece.override):
-                found = _until(found, until)
+                found = msgspec.structs.replace(found, ends_at=until)
             else:
                 yield found
                 found = piece
@@ -167,18 +169,23 @@ class Rota:
 
 
 class Schedule:
-    """A team's facts, prepared. Nothing of it changes; it may be kept for as long as the facts' version is the same."""
+    """A team's facts, prepared, each discipline when it is first asked for.
+
+    No answer of it ever changes; it may be kept for as long as the facts' version is the same.
+    """
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
-        codes = {one.code for one in facts.disciplines} | {one.discipline for one in facts.rosters}
-        self.rotas: Mapping[str, Rota] = {code: Rota(facts, code) for code in sorted(codes)}
+        self.codes = tuple(sorted({one.code for one in facts.disciplines} | {one.discipline for one in facts.rosters}))
+        self._rotas: dict[str, Rota] = {}
 
     def rota(self, discipline: str) -> Rota:
         """Raises NotFound."""
-        found = self.rotas.get(discipline)
+        found = self._rotas.get(discipline)
         if found is None:
-            raise NotFound("There is no such discipline in this team.")
+            if discipline not in self.codes:
+                raise NotFound("There is no such discipline in this team.")
+            found = self._rotas[discipline] = Rota(self.facts, discipline)
         return found
 
 
@@ -254,12 +261,6 @@ def gaps(schedule: Schedule, discipline: str, since: datetime, until: datetime) 
     """When nobody is on duty though somebody should be: not where the rotation rests by its own rule."""
     found = timeline(schedule, discipline, since, until)
     return [one for one in found if one.why in NOBODY and one.why is not Why.OFF]
-
-
-def _until(shift: Shift, until: datetime) -> Shift:
-    return Shift(
-        shift.discipline, shift.starts_at, until, shift.person, shift.why, shift.turn_of, shift.slot, shift.override
-    )
 
 
 def _spans(rows: Iterable[tuple[str, datetime, datetime]]) -> Mapping[str, Spans]:

@@ -45,7 +45,7 @@ def doubles(schedule: Schedule, since: datetime, until: datetime) -> list[Double
     """Where somebody is on duty in several disciplines of the team at once, in order of time."""
     found: list[Double] = []
     by_person: dict[str, list[Shift]] = {}
-    for code in schedule.rotas:
+    for code in schedule.codes:
         for shift in shifts(schedule, code, since, until):
             by_person.setdefault(shift.person or "", []).append(shift)
     for person, theirs in by_person.items():
@@ -139,7 +139,7 @@ def _against(person: str, is_away: bool, is_whole: bool, on_duty: set[str | None
 
 
 def _elsewhere(schedule: Schedule, discipline: str, since: datetime, until: datetime) -> set[str]:
-    others = (code for code in schedule.rotas if code != discipline)
+    others = (code for code in schedule.codes if code != discipline)
     return {one.person or "" for code in others for one in shifts(schedule, code, since, until)}
 
 
@@ -148,7 +148,7 @@ def _reasons(schedule: Schedule, discipline: str, fit: Sequence[str], span: Span
     loads = {one.person: one for one in ledger(schedule, since - REMEMBERED, since)}
     ended: dict[str | None, datetime] = {}
     starts: dict[str | None, datetime] = {}
-    for code in schedule.rotas:
+    for code in schedule.codes:
         for shift in shifts(schedule, code, since - LOOK_AROUND, until + LOOK_AROUND):
             if shift.ends_at <= since:
                 ended[shift.person] = max(shift.ends_at, ended.get(shift.person, shift.ends_at))

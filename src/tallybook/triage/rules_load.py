@@ -75,7 +75,7 @@ def ledger(
     """
     counts: dict[str, dict[str, int]] = {one.slack_id: defaultdict(int) for one in schedule.facts.people}
     times: defaultdict[str, timedelta] = defaultdict(timedelta)
-    for code in schedule.rotas if disciplines is None else disciplines:
+    for code in schedule.codes if disciplines is None else disciplines:
         listed = shifts(schedule, code, since, until)
         turns = {(one.person, one.slot.starts_at) for one in listed if one.person is not None and one.slot is not None}
         for person, _ in turns:

@@ -36,8 +36,8 @@ def difference(
 ) -> list[Change]:
     """Where another is on duty in a period, by discipline and in order of time; in all where none are given."""
     found: list[Change] = []
-    for code in sorted({*before.rotas, *after.rotas}) if disciplines is None else disciplines:
-        if code in before.rotas and code in after.rotas:
+    for code in sorted({*before.codes, *after.codes}) if disciplines is None else disciplines:
+        if code in before.codes and code in after.codes:
             found += _changes(list(timeline(before, code, since, until)), list(timeline(after, code, since, until)))
     return found
 

@@ -114,8 +114,8 @@ class Rotation(msgspec.Struct, frozen=True):
 class Roster(msgspec.Struct, frozen=True):
     """One version of a discipline's roster: who takes turns, and in which order.
 
-    It holds from the first turn that begins at or after ``since``, and ``people[0]`` takes that turn; until then, and
-    to the end of a turn that runs, the version before it holds. Of two with the same ``since`` the later number holds.
+    It holds from the first turn that begins at or after ``since``, and ``people[0]`` takes that turn; until then the
+    version before it holds. Of two with the same ``since`` the later number holds.
     """
 
     discipline: str
