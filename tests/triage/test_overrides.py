@@ -92,7 +92,7 @@ async def test_only_whose_turn_it_is_or_who_offers_may_ask_and_who_leads_on_thei
     offered = await web.ask(web.somebody(DINA), DINA, "k2")
     assert offered.requested_by == DINA
     on_behalf = await web.ask(web.lead, CHEN, "k3")
-    assert (on_behalf.instead_of, on_behalf.requested_by) == (BEN, "Lena")
+    assert (on_behalf.instead_of, on_behalf.requested_by) == (BEN, "by Lena")
 
 
 @pytest.mark.parametrize(

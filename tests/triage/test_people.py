@@ -60,6 +60,12 @@ async def test_a_new_name_is_seen_by_who_kept_the_schedule(web: Web) -> None:
     assert await web.run(lambda conn: people.put_people(conn, web.lead, [Person(ANA, "Ana M.")])) == 0
 
 
+async def test_only_an_id_of_slack_is_somebody(web: Web) -> None:
+    for wrong in ("by Lena", "", "<@U012>", "account 1"):
+        with pytest.raises(Invalid):
+            await web.run(lambda conn, wrong=wrong: people.put_people(conn, web.lead, [Person(wrong, "x")]))  # type: ignore[misc]
+
+
 async def test_a_team_that_moves_leaves_what_is_planned_and_the_next_sprint_begins_where_the_last_one_ends(
     web: Web,
 ) -> None:

@@ -31,8 +31,10 @@ class Actor(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """By whom something was asked, as it is kept."""
-        return self.slack_id or self.name[:50]
+        """By whom something was asked, as it is kept. No Slack id holds a blank, so that nobody passes for another."""
+        if self.slack_id is not None:
+            return self.slack_id
+        return f"account {self.account_id}" if self.account_id is not None else f"by {self.name}"[:50]
 
 
 def require_lead(actor: Actor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import available_timezones
@@ -16,6 +17,7 @@ from tallybook.triage.types import Discipline, Person, Team
 
 from .doing import Actor, held, plain, require_lead, tell
 
+SLACK_ID = re.compile(r"[A-Z0-9]{2,50}")
 LONGEST_CODE, LONGEST_NAME = 20, 60
 
 
@@ -77,7 +79,9 @@ async def put_discipline(conn: Conn, actor: Actor, team_id: int, discipline: Dis
 
 
 async def put_people(conn: Conn, actor: Actor, people: Sequence[Person]) -> int:
-    """Has these people be known by these names, as Slack has them; how many were not. A record is kept of no name."""
+    """Has these people be known by these names, as Slack has them; how many were not. Raises Invalid."""
+    if wrong := next((one for one in people if not SLACK_ID.fullmatch(one.slack_id)), None):
+        raise Invalid(f"“{wrong.slack_id[:50]}” is not the id of somebody in Slack, such as U012AB3CD.")
     once = {one.slack_id: Person(one.slack_id, one.name.strip()[:100]) for one in people if one.name.strip()}
     changed = await store.put_people(conn, actor.business_id, list(once.values()))
     if changed:
