@@ -63,7 +63,7 @@ create table triage_memberships (
     constraint triage_memberships_discipline_fkey
         foreign key (business_id, team_id, discipline) references triage_disciplines,
     constraint triage_memberships_person_fkey
-        foreign key (business_id, slack_id) references triage_people on update cascade
+        foreign key (business_id, slack_id) references triage_people
 );
 create index triage_memberships_person on triage_memberships (business_id, slack_id);
 
@@ -134,7 +134,7 @@ create table triage_absences (
     constraint triage_absences_lasts check (ends_at > starts_at),
     constraint triage_absences_kind_known check (kind::text in ('leave', 'sick', 'training', 'other')),
     constraint triage_absences_person_fkey
-        foreign key (business_id, slack_id) references triage_people on update cascade
+        foreign key (business_id, slack_id) references triage_people
 );
 create index triage_absences_person on triage_absences (business_id, slack_id, starts_at);
 
@@ -188,7 +188,7 @@ create table overrides (
         where (state::text = 'pending'),
     constraint overrides_discipline_fkey foreign key (business_id, team_id, role) references triage_disciplines,
     constraint overrides_replacement_fkey
-        foreign key (business_id, replacement_slack_id) references triage_people on update cascade
+        foreign key (business_id, replacement_slack_id) references triage_people
 );
 create index overrides_waiting on overrides (business_id, team_id, starts_at) where state::text = 'pending';
 
