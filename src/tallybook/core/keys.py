@@ -1,8 +1,11 @@
-"""The natural keys, declared once. Migrations create them, ON CONFLICT names them, key_check.py holds them."""
+"""The natural keys, declared once. Migrations create them, ON CONFLICT names them, key_check.py holds them.
+
+Those of the inbox stand in inbox_keys.py, and in NATURAL_KEYS among all others.
+"""
 
 from __future__ import annotations
 
-from .inbox_keys import *  # noqa: F403 - one list of all of them
+from . import inbox_keys
 from .key import Key
 
 BUSINESS = Key("businesses", "businesses_name_key", ("name",), "businesses of one name")
@@ -164,7 +167,9 @@ CHANNEL_ARRIVALS = Key(
     "counts of what came for one account",
 )
 
-NATURAL_KEYS: tuple[Key, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Key))
+NATURAL_KEYS: tuple[Key, ...] = tuple(
+    value for value in (*vars(inbox_keys).values(), *globals().values()) if isinstance(value, Key)
+)
 
 # Tables that belong to the installation, not to one business; a test holds this list against the catalogue.
 DIRECTORY_TABLES = frozenset({

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.answer_types import Answer, Burst, Choice, Decision, Heard
 
@@ -120,7 +120,7 @@ insert into reply_decisions as d (business_id, conversation_id, seq, decision, r
     asked_at, responder)
 values (%(business_id)s::int, %(id)s::bigint, %(seq)s::bigint, %(choice)s::text, %(reason)s::text, %(body)s::text,
     %(outgoing_key)s::text, %(now)s::timestamptz, %(asked_at)s::timestamptz, %(responder)s::text)
-on conflict {keys.REPLY_DECISION.target} do update set decision = excluded.decision, reason = excluded.reason,
+on conflict {inbox_keys.REPLY_DECISION.target} do update set decision = excluded.decision, reason = excluded.reason,
     body = excluded.body, outgoing_key = excluded.outgoing_key, decided_at = excluded.decided_at,
     responder = excluded.responder
 where d.decision = 'withdrawn'
@@ -181,7 +181,7 @@ select %(business_id)s::int, c.id, b.seq, %(choice)s::text, %(reason)s::text, %(
 from whatsapp_conversation c
 cross join lateral (select max(m.seq) as seq, min(m.created_at) as seen_at {_UNDECIDED}) b
 where c.business_id = %(business_id)s::int and c.id = any(%(ids)s::bigint[]) and b.seq is not null
-on conflict {keys.REPLY_DECISION.target} do update set decision = excluded.decision, reason = excluded.reason,
+on conflict {inbox_keys.REPLY_DECISION.target} do update set decision = excluded.decision, reason = excluded.reason,
     decided_at = excluded.decided_at
 where d.decision = 'withdrawn'
 """

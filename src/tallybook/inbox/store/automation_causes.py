@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox import naming
 from tallybook.inbox.automation_types import BY_MESSAGE, Booked, Cause, Facts, Heard, Kind, Rule
@@ -26,13 +26,13 @@ PUT = f"""
 insert into automation_causes (business_id, key, rule_id, kind, conversation_id, at, about, message_id, appointment_id)
 values (%(business_id)s::int, %(key)s, %(rule_id)s::bigint, %(kind)s, %(conversation_id)s::bigint,
     %(at)s::timestamptz, %(about)s, %(message_id)s::bigint, %(appointment_id)s::bigint)
-on conflict {keys.AUTOMATION_CAUSE.target} do nothing
+on conflict {inbox_keys.AUTOMATION_CAUSE.target} do nothing
 """
 PUT_MESSAGES = f"""
 insert into automation_causes (business_id, key, kind, conversation_id, at, message_id)
 select business_id, 'message:' || id, 'message', conversation_id, said_at, id from whatsapp_message
 where business_id = %(business_id)s::int and id = any(%(ids)s::bigint[]) and counted order by id
-on conflict {keys.AUTOMATION_CAUSE.target} do nothing
+on conflict {inbox_keys.AUTOMATION_CAUSE.target} do nothing
 """
 
 
@@ -121,7 +121,7 @@ where c.business_id = {_HIDDEN} and c.is_open and (o.at is not null) = %(answere
     and not exists (select from automation_runs n where n.business_id = c.business_id
         and n.rule_id = %(rule_id)s::bigint and n.cause = 'silence:' || i.id)
 order by c.id
-on conflict {keys.AUTOMATION_CAUSE.target} do nothing
+on conflict {inbox_keys.AUTOMATION_CAUSE.target} do nothing
 """
 REMIND = f"""
 insert into automation_causes (business_id, key, rule_id, kind, conversation_id, at, about, appointment_id)
@@ -137,7 +137,7 @@ where a.business_id = {_HIDDEN} and a.status in ('booked', 'confirmed')
         and n.rule_id = %(rule_id)s::bigint
         and n.cause = 'appointment:' || a.id || ':' || a.moves || ':' || f.minutes)
 order by a.id, f.minutes
-on conflict {keys.AUTOMATION_CAUSE.target} do nothing
+on conflict {inbox_keys.AUTOMATION_CAUSE.target} do nothing
 """
 BEGIN_DAY = """
 update automation_rules set day = %(day)s::date
@@ -153,7 +153,7 @@ where c.business_id = {_HIDDEN} and c.is_open
     and (%(statuses)s::text[] = '{{}}' or exists (select from leads l where l.business_id = c.business_id
         and l.contact_id = c.contact_id and l.status = any(%(statuses)s::text[])))
 order by c.id
-on conflict {keys.AUTOMATION_CAUSE.target} do nothing
+on conflict {inbox_keys.AUTOMATION_CAUSE.target} do nothing
 """
 
 

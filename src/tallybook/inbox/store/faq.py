@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from psycopg.errors import UniqueViolation
 
-from tallybook.core import arrays, keys, violations
+from tallybook.core import arrays, inbox_keys, violations
 from tallybook.core.db import Conn
 from tallybook.inbox.answer_types import Kept, Line
 
@@ -32,7 +32,7 @@ insert into inbox_answers as a (business_id, language, question, answer)
 select %(business_id)s::int, u.language, u.question, u.answer
 from unnest(%(languages)s::text[], %(questions)s::text[], %(answers)s::text[]) as u (language, question, answer)
 order by 2, 3
-on conflict {keys.INBOX_QUESTION.target} do update set answer = excluded.answer, active = true
+on conflict {inbox_keys.INBOX_QUESTION.target} do update set answer = excluded.answer, active = true
 where (a.answer, a.active) is distinct from (excluded.answer, true)
 returning a.id, a.xmax = 0
 """
@@ -62,7 +62,7 @@ async def change(conn: Conn, business_id: int, kept: Kept) -> bool:
         async with conn.transaction():
             await conn.execute(CHANGE, msgspec.structs.asdict(kept) | {"business_id": business_id})
     except UniqueViolation as error:
-        if violations.read(error).constraint != keys.INBOX_QUESTION.constraint:
+        if violations.read(error).constraint != inbox_keys.INBOX_QUESTION.constraint:
             raise
         return False
     return True
