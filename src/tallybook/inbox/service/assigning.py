@@ -76,7 +76,7 @@ async def give(conn: Conn, who: Doer, conversation_id: int, owner: Owner) -> boo
     changes = ({"person": before.person, "team": before.team}, {"person": owner.person, "team": owner.team})
     action = "conversation.unassigned" if owner == NOBODY else "conversation.assigned"
     subject = ("conversation", str(conversation_id))
-    await audit.record(conn, who.business_id, who.name, who.account_id, action, *subject, *changes)
+    await audit.record_by(conn, who, action, *subject, *changes)
     told: dict[str, object] = {"person": owner.person, "team": owner.team}
     await hooks.happened(conn, who.business_id, Kind.CONVERSATION_ASSIGNED, conversation_id, told)
     await wake_up(conn, TOPIC, who.business_id)

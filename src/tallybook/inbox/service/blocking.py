@@ -71,6 +71,6 @@ async def stands(conn: Conn, business_id: int, claimed: Claimed) -> str | None:
 
 
 async def _tell(conn: Conn, caller: Caller, number: int, action: str, after: dict[str, object] | None) -> None:
-    who, subject = (caller.name, caller.account_id), ("conversation", str(number))
-    await audit.record(conn, caller.business_id, *who, action, *subject, None, after)
+    subject = ("conversation", str(number))
+    await audit.record_by(conn, caller, action, *subject, None, after)
     await wake_up(conn, TOPIC, caller.business_id)

@@ -120,7 +120,7 @@ async def say(conn: Conn, caller: Caller, conversation_id: int, *, stopped: bool
     word = Word(contact_id, stopped, "person", str(uuid4()), datetime.now(UTC), caller.name[:100])
     await _keep(conn, caller.business_id, [word])
     action = "consent.stopped" if stopped else "consent.resumed"
-    await audit.record(conn, caller.business_id, caller.name, caller.account_id, action, "contact", str(contact_id))
+    await audit.record_by(conn, caller, action, "contact", str(contact_id))
     return await of_thread(conn, caller, conversation_id)
 
 
@@ -167,4 +167,4 @@ async def keep_words(conn: Conn, caller: Caller, kept: Words) -> None:
     await store.keep_words(conn, caller.business_id, kept)
     after = {"stop": list(kept.stop), "resume": list(kept.resume)}
     about = ("consent.words", "business", str(caller.business_id), None, after)
-    await audit.record(conn, caller.business_id, caller.name, caller.account_id, *about)
+    await audit.record_by(conn, caller, *about)

@@ -129,6 +129,5 @@ def _told(label: Label) -> dict[str, object]:
 async def _tell(
     conn: Conn, caller: Caller, action: str, number: int, before: dict[str, object] | None, after: dict[str, object]
 ) -> None:
-    who = (caller.name, caller.account_id)
-    await audit.record(conn, caller.business_id, *who, action, "label", str(number), before, after)
+    await audit.record_by(conn, caller, action, "label", str(number), before, after)
     await wake_up(conn, TOPIC, caller.business_id)
