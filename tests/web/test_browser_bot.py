@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +18,7 @@ from tallybook.inbox.service.answering import Turn
 from tests import world
 from tests.inbox.test_answering import ADD, KNOWN, OPENING
 from tests.web import talks
-from tests.web.browser import PHONE, SOON, OpenTab, Site, Tab
+from tests.web.browser import PHONE, SOON, OpenTab, Site
 from tests.web.talks import first, say, words
 
 
@@ -31,12 +30,6 @@ async def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> A
     await running.start()
     yield running
     assert await running.stop() == 0
-
-
-async def keep(tab: Tab, name: str) -> None:
-    """A picture, where somebody wants to look at it."""
-    if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-        await tab.page.screenshot(path=f"{folder}/bot-{name}.png")
 
 
 async def test_a_draft_is_edited_thrown_away_and_sent_where_one_is(
@@ -60,7 +53,7 @@ async def test_a_draft_is_edited_thrown_away_and_sent_where_one_is(
     await tab.go(f"/inbox/{await first(db)}")
     await expect(tab.page.locator(".draft .words")).to_have_text(OPENING)
     await expect(tab.page.locator(".decision").last).to_contain_text("Bot: drafted, because")
-    await keep(tab, "draft-desk")
+    await tab.keep("bot-draft-desk")
     await tab.page.fill("#text", "Hello!")
     await tab.page.click("#draft-edit")
     await expect(tab.page.locator("#text")).to_have_value(f"Hello!\n{OPENING}")
@@ -72,8 +65,8 @@ async def test_a_draft_is_edited_thrown_away_and_sent_where_one_is(
     hebrew = await open_tab(duma, viewport=PHONE, locale="he-IL", color_scheme="dark")
     for path, name in (("", "board"), ("/answers", "answers"), ("/decisions", "decisions")):
         await hebrew.go(f"/inbox/bot{path}")
-        await keep(hebrew, f"{name}-hebrew")
+        await hebrew.keep(f"bot-{name}-hebrew")
         assert await hebrew.violations() == []
         assert await hebrew.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         await tab.go(f"/inbox/bot{path}")
-        await keep(tab, f"{name}-desk")
+        await tab.keep(f"bot-{name}-desk")

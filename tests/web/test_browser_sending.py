@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 from playwright.async_api import expect
@@ -14,7 +13,7 @@ from tests import world
 from tests.cloud_api.templates import a_template
 from tests.core.worked import rows
 from tests.web import talks
-from tests.web.browser import PHONE, OpenTab, Tab
+from tests.web.browser import PHONE, OpenTab
 from tests.web.talks import first, say, words
 from tests.web.test_inbox_sending import read_templates
 
@@ -33,12 +32,6 @@ FULL = a_template("visit_he", "") | {
 }
 
 
-async def keep(tab: Tab, name: str) -> None:
-    """A picture, where somebody wants to look at it."""
-    if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-        await tab.page.screenshot(path=f"{folder}/sending-{name}.png")
-
-
 async def test_a_message_is_quoted_reacted_to_and_a_template_filled_by_keyboard_on_a_phone_too(
     open_tab: OpenTab, db: Database, business: Business
 ) -> None:
@@ -52,18 +45,18 @@ async def test_a_message_is_quoted_reacted_to_and_a_template_filled_by_keyboard_
     await tab.page.keyboard.press("q")
     await expect(tab.page.locator("#quoting")).to_contain_text("And what does a new screen cost?")
     await tab.page.keyboard.type("From 400")
-    await keep(tab, "quoting")
+    await tab.keep("sending-quoting")
     await tab.page.keyboard.press("Enter")
     await expect(tab.page.locator(".said.ours blockquote")).to_have_text("And what does a new screen cost?")
     await expect(tab.page.locator("#quoting")).to_be_hidden()
     await tab.page.locator(".said").first.hover()
     await tab.page.locator(".said").first.locator("[data-react]").click()
-    await keep(tab, "emojis")
+    await tab.keep("sending-emojis")
     await tab.page.locator("#react button", has_text="👍").click()
     await expect(tab.page.locator(".said").first.locator(".reactions")).to_contain_text("👍")
     assert await tab.violations() == []
     await tab.page.set_viewport_size(PHONE)
-    await keep(tab, "phone-thread")
+    await tab.keep("sending-phone-thread")
     await tab.page.click("text=Send a template")
     await tab.page.click("text=visit_he")
     await expect(tab.page.locator("#fill input:not([type=hidden])").first).to_be_focused()
@@ -72,10 +65,10 @@ async def test_a_message_is_quoted_reacted_to_and_a_template_filled_by_keyboard_
     await tab.page.keyboard.type("שני")
     await expect(tab.page.locator("#shown .words")).to_have_text("שלום דנה, נגיע ביום שני.")
     assert await tab.violations() == []
-    await keep(tab, "phone-template")
+    await tab.keep("sending-phone-template")
     await tab.page.keyboard.press("Enter")
     await expect(tab.page).to_have_url(re.compile(r"/inbox/\d+$"))
     await expect(tab.page.locator(".said").last).to_contain_text("שלום דנה, נגיע ביום שני.")
     assert len(await rows(db, "select 1 from outbox")) == 3
     await tab.go("/inbox/templates")
-    await keep(tab, "phone-templates")
+    await tab.keep("sending-phone-templates")
