@@ -16,7 +16,7 @@ import psycopg
 import structlog
 from prometheus_client import start_http_server
 
-from . import customer_files, photo_link, report_link, sharepoint_link, summary_link, template_link
+from . import customer_files, photo_link, report_link, sharepoint_link, summary_link, template_link, typing_link
 from .alerting import Alerting
 from .app import App, Watching, whatsapp_files
 from .channels.webhook_out.calls import Caller
@@ -29,7 +29,7 @@ from .core.jobs import Held
 from .core.outcomes import Became
 from .core.schedules import Schedule
 from .core.sending import Post
-from .core.withdrawing import Claimed
+from .core.withdrawing import Claimed, NotNow
 from .inbox import automation_jobs, broadcast_jobs, hook_jobs, search_jobs, session_jobs
 from .inbox import jobs as inbox_jobs
 from .inbox.answer_types import Bot
@@ -93,7 +93,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         "deliveries": lambda: deliveries.process_loop(app.db, app.channels, stop, wake[receive.TOPIC]),
         "outbox": lambda: outbox.run_outbox(app.db, post, stop, wake[outbox.TOPIC]),
         "decisions": lambda: inbox_jobs.keep_deciding(
-            app.db, partial(_bot, app), stop, wake[inbox_filing.TOPIC], app.model
+            app.db, partial(_bot, app), stop, wake[inbox_filing.TOPIC], app.model, partial(typing_link.show, app)
         ),
         "automation": lambda: automation_jobs.keep_firing(app.db, stop, wake[automation_causes.TOPIC]),
         "broadcasts": lambda: broadcast_jobs.keep_broadcasting(app.db, stop, wake[broadcasts.TOPIC]),
@@ -221,14 +221,16 @@ async def _hear(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
     await outcomes.told(conn, business_id, became)
 
 
-async def _stands(conn: Conn, business_id: int, claimed: Claimed) -> str | None:
-    """Why a message of the inbox no longer stands; None where it does, or is no message of the inbox."""
+async def _stands(conn: Conn, business_id: int, claimed: Claimed) -> str | NotNow | None:
+    """Why a message of the inbox no longer stands, or waits; None where it leaves, or is no message of the inbox."""
     if why := await blocking.stands(conn, business_id, claimed) or await leaving_late.stands(
         conn, business_id, claimed
     ):
         return why
     if why := await signs.stands(conn, business_id, claimed):
         return why
+    if says := await broadcasts.stands(conn, business_id, claimed):
+        return says
     return await consent.stands(conn, business_id, claimed) or await withdrawing.stands(conn, business_id, claimed)
 
 

@@ -12,7 +12,17 @@ from typer.testing import CliRunner
 from tallybook import cli
 
 # Each costs a start a fifth of a second or more, and most processes never use it.
-HEAVY = ("alembic", "sqlalchemy", "matplotlib", "msal", "xlsxwriter", "python_calamine", "litestar", "granian")
+HEAVY = (
+    "alembic",
+    "sqlalchemy",
+    "matplotlib",
+    "msal",
+    "xlsxwriter",
+    "python_calamine",
+    "litestar",
+    "granian",
+    "openai",
+)
 LOADED = """
 import sys
 from importlib import import_module

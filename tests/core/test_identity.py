@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallybook.core.identity import e164, resolve
+from tallybook.core.identity import e164, resolve, vouched
 from tallybook.core.messages import Identity
 
 PHONE = "+27820000001"
@@ -100,3 +100,18 @@ def test_a_lid_is_resolved_once_the_map_learns_it_and_never_before(lid: str, pho
         before, after = resolve(raw, {}), resolve(raw, {lid: phone})
         assert (before.phone, before.lid) == (None, f"{lid}@lid")
         assert (after.phone, after.lid) == (f"+{phone}", f"{lid}@lid")
+
+
+def test_a_phone_for_which_whatsapp_vouches_is_spelled_as_a_person_s_own_spelling_of_it_comes_out() -> None:
+    """In every country, for every kind of number that it has."""
+    compared = 0
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        for kind in phonenumbers.PhoneNumberType.values():
+            example = phonenumbers.example_number_for_type(region, kind)
+            if example is None:
+                continue
+            typed = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+            digits = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164).removeprefix("+")
+            assert vouched(digits).phone == resolve(typed, {}).phone, (region, typed)
+            compared += 1
+    assert compared > 1000

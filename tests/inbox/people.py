@@ -38,6 +38,7 @@ TABLES = {
     "labels": "select to_jsonb(x) from conversation_labels x order by conversation_id, label_id",
     "notes": "select to_jsonb(x) from conversation_notes x order by id",
     "assignments": "select to_jsonb(x) from conversation_assignments x order by id",
+    "left_phones": "select to_jsonb(x) from left_phones x order by phone, left_at",
 }
 
 

@@ -21,7 +21,9 @@ from tallybook.inbox.store import sending as sending_store
 from tallybook.inbox.types import Source
 from tests import world
 from tests.core.worked import rows
+from tests.inbox.automated import rule
 from tests.inbox.people import NALEDI, THABO, everything, said, write
+from tests.inbox.test_hooks import hook
 from tests.world import Someone
 
 STATE = "select last_seq, inbound, inbound - read_inbound, is_open from whatsapp_conversation order by id"
@@ -64,6 +66,34 @@ async def test_what_is_written_meanwhile_is_filed_and_waits_for_nobody(
     assert (await rows(db, STATE))[0] == (4, 2, 1, True)
     assert await shown(db, duma, Filter.BLOCKED) == []
     assert sorted(await shown(db, duma, Filter.UNREAD)) == ["Naledi", "Thabo"]
+
+
+async def test_no_other_program_and_no_rule_hears_of_it_and_that_they_are_blocked_is_told(
+    db: Database, business: Business, duma: Someone, root: Someone
+) -> None:
+    await hook(db, business)
+    await rule(db, root, {"on": "any"})
+    await write(db, business, said(NALEDI, 1), said(THABO, 2))
+    await do(db, threads.mark_read, duma.caller, 1)
+    (before,) = await rows(db, "select max(id) from hook_events")
+    await do(db, blocking.block, duma.caller, 1, "Rude words about a customer")
+    await do(db, blocking.block, duma.caller, 1, "")
+    # In one batch with what somebody else writes, and with what we type to both on the phone.
+    await write(db, business, said(NALEDI, 5), said(THABO, 6), said(NALEDI, 7, ours=True), said(THABO, 8, ours=True))
+    await do(db, blocking.unblock, duma.caller, 1)
+    await write(db, business, said(NALEDI, 9))
+    told = await rows(
+        db, f"select kind, conversation_id, coalesce(body #>> '{{message,text}}', body #>> '{{details,what}}'),"
+        f" body::text like '%Rude%' from hook_events where id > {before[0]} order by id"
+    )  # fmt: skip
+    assert told == [
+        ("contact.changed", 1, "blocked", False), ("message.sent", 1, "No. 7", False),
+        ("message.received", 2, "No. 6", False), ("message.sent", 2, "No. 8", False),
+        ("contact.changed", 1, "unblocked", False), ("message.received", 1, "No. 9", False),
+    ]  # fmt: skip
+    causes = "select m.body from automation_causes a join whatsapp_message m on m.id = a.message_id order by m.body"
+    assert await rows(db, causes) == [("No. 1",), ("No. 2",), ("No. 6",), ("No. 9",)]
+    assert await rows(db, "select count(*)::int from whatsapp_message where conversation_id = 1") == [(4,)]
 
 
 async def test_nothing_is_sent_to_them_not_even_what_waited(db: Database, business: Business, duma: Someone) -> None:

@@ -120,7 +120,14 @@ async def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> A
     assert await running.stop() == 0
 
 
-@pytest.fixture(scope="module")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser tests of a file stay together, so that its server is started once and not by every worker."""
+    for item in items:
+        if "open_tab" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+@pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[playwright.Browser]:
     program = require("chromium")
     async with playwright.async_playwright() as program_of:

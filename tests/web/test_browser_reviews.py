@@ -8,6 +8,7 @@ import re
 import struct
 import zlib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,7 +76,7 @@ async def photo(db: Database, home: Business, content: bytes, text: str = "") ->
     await db.run("photo", work)
 
 
-async def keep(db: Database, home: Business, site: Site, contents: list[bytes], types: list[str]) -> list[int]:
+async def keep(db: Database, home: Business, folder: Path, contents: list[bytes], types: list[str]) -> list[int]:
     """As the worker would have fetched them."""
 
     async def work(conn: Conn) -> list[int]:
@@ -83,7 +84,7 @@ async def keep(db: Database, home: Business, site: Site, contents: list[bytes], 
         await photo_store.ask(conn, home.id, ids)
         for message_id, content, type_ in zip(ids, contents, types, strict=False):
             sha256 = hashlib.sha256(content).digest()
-            path = path_of(site.data / "media", sha256)
+            path = path_of(folder, sha256)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
             await photo_store.keep(conn, home.id, message_id, Kept(sha256, type_, len(content)))
@@ -242,7 +243,7 @@ async def test_photos_are_shown_large_confirmed_or_refused_and_what_is_no_pictur
     contents = [picture(200), picture(90), b"<svg onload='alert(1)'/>"]
     for content in [*contents, picture(1)]:
         await photo(db, home, content)
-    ids = await keep(db, home, site, contents, ["image/png", "image/png", "application/octet-stream"])
+    ids = await keep(db, home, site.data / "media", contents, ["image/png", "image/png", "application/octet-stream"])
     tab = await open_tab(ana)
     await open_review(tab, "DR1752104")
     await expect(tab.page.locator(".strip > .photo")).to_have_count(4)
@@ -281,7 +282,7 @@ async def test_a_review_is_whole_in_both_languages_on_a_phone_and_in_the_dark(
     await post(db, home, "DR1752104")
     for content in (picture(200), picture(90), picture(30)):
         await photo(db, home, content)
-    await keep(db, home, site, [picture(200), picture(90)], ["image/png"] * 2)
+    await keep(db, home, site.data / "media", [picture(200), picture(90)], ["image/png"] * 2)
     tab = await open_tab(ana, viewport=size, color_scheme=scheme, locale=lang)
     await tab.page.goto(f"{site.address}/wa-monitor")
     await row(tab, "DR1752104").locator("a").click()

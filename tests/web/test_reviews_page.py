@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from tallybook import photo_link
 from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
 from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Invalid
+from tallybook.core.kept_files import path_of
 from tallybook.monitor.types import Review
 from tallybook.web import monitor_bulk, server
 from tests import world
 from tests.web.browser import post, set_up
 from tests.web.conftest import Browser
+from tests.web.test_browser_reviews import keep, photo
 from tests.web.test_monitor_page import EVIL, review_of
 
 SAID = "select body ->> 'text' from outbox order by id"
@@ -146,6 +151,29 @@ async def test_many_are_previewed_and_then_done_and_nonsense_does_nothing(
     assert (await browser.get("/wa-monitor/bulk")).status_code == 303
     with pytest.raises(Invalid):
         monitor_bulk.read_rows("1:2")
+
+
+async def test_a_photo_is_lost_when_it_is_not_there_and_not_while_the_disk_is_away(
+    browser: Browser, app: App, db: Database, home: Business, ana: world.Someone, tmp_path: Path
+) -> None:
+    review = await posted(db, home)
+    content = b"\xff\xd8\xff\xe0 a house"
+    await photo(db, home, content)
+    folder = photo_link.folder(app.settings)
+    (number,) = await keep(db, home, folder, [content], ["image/jpeg"])
+    address, states = f"/wa-monitor/{review.id}/photos/{number}", "select state from message_files"
+    assert (await browser.get(address)).content == content
+    folder.rename(tmp_path / "unmounted")
+    assert (await browser.get(address)).status_code == 503
+    (tmp_path / "unmounted").rename(folder)
+    path = path_of(folder, hashlib.sha256(content).digest())
+    path.unlink()
+    path.symlink_to(path.name)  # not to be read, and there all the same
+    assert (await browser.get(address)).status_code == 503
+    assert await column(db, states) == ["kept"]
+    path.unlink()
+    assert (await browser.get(address)).status_code == 404
+    assert await column(db, states) == ["failed"]
 
 
 async def test_who_may_only_look_does_none_of_it_and_another_business_finds_nothing(

@@ -41,12 +41,13 @@ def resolve(raw: str, lids: Mapping[str, str], region: str | None = None) -> Ide
 def vouched(wa_id: str | None, user_id: str | None = None) -> Identity:
     """Decide who somebody is whom WhatsApp's own API names by a phone's digits, by an opaque user id, or by both.
 
-    WhatsApp vouches for the phone, so it needs no further proof; either may be missing or empty. Never raises.
+    WhatsApp vouches for the phone and gives it without a trunk prefix, so its digits are its only spelling; to prove it
+    again would take a tenth of a millisecond for everybody who writes. Either may be missing or empty. Never raises.
     """
     digits = _DIGITS.fullmatch((wa_id or "").strip().removeprefix("+"))
     if digits is None:
         return Identity(raw=user_id or wa_id or "")
-    return Identity(raw=digits.group(), phone=e164(f"+{digits.group()}") or f"+{digits.group()}")
+    return Identity(raw=digits.group(), phone=f"+{digits.group()}")
 
 
 @lru_cache(maxsize=65_536)

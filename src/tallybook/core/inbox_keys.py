@@ -7,6 +7,9 @@ from .key import Key
 CONTACT_IDENTITY = Key(
     "contact_identities", "contact_identities_pkey", ("business_id", "kind", "value"), "one way to know somebody"
 )
+LEFT_PHONE = Key(
+    "left_phones", "left_phones_pkey", ("business_id", "phone", "left_at"), "stays of somebody at one phone"
+)
 CONTACT_THREAD = Key(
     "contacts", "contacts_thread_key", ("business_id", "id", "thread_key"), "contacts with one name of their thread"
 )
@@ -130,6 +133,12 @@ SCHEDULED_MESSAGE = Key(
 APPOINTMENT = Key("appointments", "appointments_asked_key", ("business_id", "key"), "requests for one appointment")
 INBOX_MODEL_DAY = Key(
     "inbox_model_days", "inbox_model_days_pkey", ("business_id", "day"), "one business's use of the model on one day"
+)
+INBOX_MODEL_LEASE = Key(
+    "inbox_model_leases",
+    "inbox_model_leases_pkey",
+    ("business_id", "conversation_id", "seq"),
+    "askings of the model about one burst of messages",
 )
 CONSENT = Key(
     "contact_consents", "contact_consents_cause_key", ("business_id", "contact_id", "cause"), "one word on marketing"

@@ -76,6 +76,7 @@ RULES = (
          ("business_id", "id")),
     # No provider tells a message again after so long.
     Rule("forgotten_messages", "forgotten_at", timedelta(days=60), key=("business_id", "key_sha256")),
+    Rule("inbox_model_leases", "lease_until", timedelta(days=1), key=("business_id", "conversation_id", "seq")),
     Rule("sharepoint_runs", "ended_at", timedelta(days=365), key=("business_id", "id")),
 )  # fmt: skip
 
@@ -87,7 +88,8 @@ KEPT = frozenset({
     "inbox_hours", "automation_rules", "automation_causes", "scheduled_messages", "appointments",
     "channel_accounts", "channel_arrivals", "hooks", "contact_consents", "consent_words", "broadcasts",
     "broadcast_recipients",
-    "contacts", "contact_identities", "leads", "whatsapp_conversation", "whatsapp_message", "conversation_windows",
+    "contacts", "contact_identities", "left_phones", "leads", "whatsapp_conversation", "whatsapp_message",
+    "conversation_windows",
     "conversation_reads", "message_reactions", "contact_merges", "merged_messages", "inbox_answers", "reply_decisions",
     "inbox_files",
     "conversation_sessions",

@@ -26,12 +26,14 @@ from .db import PROD, Conn, Database
 from .messages import Outgoing, Status
 from .outcomes import Became, Tell, tell_nobody
 from .rates import Limited, Limits, Line
-from .withdrawing import Claimed, Stands, stands_always, withdraw
+from .withdrawing import Claimed, NotNow, Stands, hold, stands_always, withdraw
 from .work import back_off, luck, reason_of
 
 log = structlog.get_logger(__name__)
 held = Counter(
-    "tallybook_outgoing_held_total", "Sends put off by a limit, of the number or of a topic.", ["channel", "by"]
+    "tallybook_outgoing_held_total",
+    "Sends put off, by a limit of the number or a topic, or by a pause.",
+    ["channel", "by"],
 )
 became = Counter("tallybook_outgoing_total", "Outgoing messages by what became of them.", ["channel", "became"])
 
@@ -125,8 +127,9 @@ returning channel, dedup_key
 """
 # What a person pressed for goes first, what is said in bulk last. An earlier message to the same recipient holds this
 # one back while it waits or is being sent, unless the two are of different topics, or this one goes first. A recipient
-# to whom one has just failed is left alone for a while, but not for the sake of one that fails and fails. Nothing
-# leaves by a line that is closed, on a channel that is stopped, or after its moment.
+# to whom one has just failed is left alone for a while, but not for the sake of one that fails and fails. What is held
+# until it is let go (core/withdrawing.py) is in nobody's way. Nothing leaves by a line that is closed, on a channel
+# that is stopped, or after its moment.
 CLAIM = """
 with next as (
     select o.id, o.tried_at from outbox o
@@ -146,7 +149,7 @@ with next as (
             select from outbox e
             where e.business_id = o.business_id and e.channel = o.channel and e.recipient = o.recipient
                 and e.id < o.id and e.state in ('waiting', 'sending')
-                and (e.state = 'sending' or e.priority >= o.priority)
+                and (e.state = 'sending' or e.priority >= o.priority) and e.not_before < 'infinity'
                 and (e.topic is null or o.topic is null or e.topic = o.topic))
         and not exists (
             select from outbox f
@@ -226,7 +229,7 @@ class _Courier:
                 claimed = await self.db.run("claim outgoing", partial(self._claim, worker))
             if claimed is None:
                 break
-            if isinstance(claimed, Became):
+            if not isinstance(claimed, Claimed):
                 continue
             outcome = await self._outcome(claimed)
             await self.db.run("record outgoing", partial(self._record, worker, claimed, outcome))
@@ -234,10 +237,10 @@ class _Courier:
             count += 1
         return count
 
-    async def _claim(self, worker: UUID, conn: Conn) -> Claimed | Became | None:
+    async def _claim(self, worker: UUID, conn: Conn) -> Claimed | Became | NotNow | None:
         """The next message that may be sent now; what is over a limit is passed by.
 
-        Or what became of one that was taken back: the transaction ends with it, so that no two threads are ever held.
+        Or what became of one that does not leave: the transaction ends with it, so that no two threads are ever held.
         """
         while True:
             row = await (await conn.execute(CLAIM, self.terms | {"worker": worker})).fetchone()
@@ -246,19 +249,24 @@ class _Courier:
             claimed = Claimed(row[0], row[1], row[2], row[3], row[4], Outgoing(*row[5:]))
             wait = await self._wait(conn, claimed)
             if wait is None:
-                return await self._taken_back(worker, claimed, conn) or claimed
+                return await self._kept_back(worker, claimed, conn) or claimed
             held.labels(claimed.outgoing.channel, "number" if wait.line_until else "topic").inc()
             back = {"id": claimed.id, "worker": worker, "business_id": self.business_id, "until": wait.topic_until}
             await conn.execute(PUT_BACK, back | {"tried_at": claimed.tried_at})
 
-    async def _taken_back(self, worker: UUID, claimed: Claimed, conn: Conn) -> Became | None:
-        reason = await self.post.stands(conn, self.business_id, claimed)
-        if reason is None:
+    async def _kept_back(self, worker: UUID, claimed: Claimed, conn: Conn) -> Became | NotNow | None:
+        """What became of one that is taken back, or waits on; None where it leaves."""
+        says = await self.post.stands(conn, self.business_id, claimed)
+        if says is None:
             return None
-        told = await withdraw(conn, self.business_id, worker, claimed, reason)
-        await self.post.tell(conn, self.business_id, [told])
         if self.post.limits(claimed.outgoing.channel):
             await rates.give_back(conn, self._asked(claimed), closed_for=None)
+        if isinstance(says, NotNow):
+            held.labels(claimed.outgoing.channel, "pause").inc()
+            await hold(conn, self.business_id, worker, claimed, says)
+            return says
+        told = await withdraw(conn, self.business_id, worker, claimed, says)
+        await self.post.tell(conn, self.business_id, [told])
         return told
 
     async def _wait(self, conn: Conn, claimed: Claimed) -> rates.Wait | None:

@@ -1,4 +1,4 @@
-"""A message that is about to be sent, and taken back at the last moment since it no longer stands.
+"""A message that is about to be sent, and taken back or held at the last moment since it is not to leave.
 
 Core knows no module: who sends is given a question to ask of each message that it has claimed.
 """
@@ -36,9 +36,16 @@ class Claimed(msgspec.Struct, frozen=True):
     outgoing: Outgoing
 
 
-# Says of a claimed message why it no longer stands; None where it does. It is called in the transaction that claims, so
-# that what it locks stays as it is until the message is in hand. It locks the last of all, and of one message only.
-Stands: TypeAlias = Callable[[Conn, int, Claimed], Awaitable[str | None]]
+class NotNow(msgspec.Struct, frozen=True):
+    """It stands, and is not to leave now. ``seconds``: it is looked at again after so many; None: when it is let go."""
+
+    seconds: float | None = None
+
+
+# Says of a claimed message why it no longer stands, or that it waits; None where it leaves. It is called in the
+# transaction that claims, so that what it locks stays as it is until the message is in hand. It locks the last of all,
+# and of one message only.
+Stands: TypeAlias = Callable[[Conn, int, Claimed], Awaitable[str | NotNow | None]]
 
 
 async def stands_always(_conn: Conn, _business_id: int, _claimed: Claimed) -> str | None:
@@ -63,3 +70,42 @@ async def withdraw(conn: Conn, business_id: int, worker: UUID, claimed: Claimed,
     await conn.execute(WITHDRAW, values)
     withdrawn.labels(out.channel).inc()
     return Became(out.channel, out.dedup_key, Status.PARKED if claimed.resent else Status.DROPPED)
+
+
+UNKNOWN_AND_HELD = "nobody knows whether it was sent, and what it belongs to is held"
+# Held at the end of time, where no claim sees it and nobody waits behind it; what was of use only for a while is so
+# again from when it is let go. What may have been sent stays unknown, and may be sent again once as before.
+HOLD = """
+update outbox set state = case when resent then 'unknown' else 'waiting' end,
+    reason = case when resent then %(reason)s::text end, resent = false, claimed_by = null, lease_until = null,
+    attempts = attempts - 1, tried_at = %(tried_at)s::timestamptz,
+    expires_at = case when %(seconds)s::float8 is not null then expires_at end,
+    not_before = coalesce(clock_timestamp() + make_interval(secs => %(seconds)s::float8), 'infinity')
+where business_id = %(business_id)s::int and id = %(id)s::bigint and claimed_by = %(worker)s::uuid
+"""
+# At its own time again, so that what is let go leaves in the order in which it was put.
+LET_GO = """
+with ours as (
+    select id from outbox
+    where business_id = %(business_id)s::int and state in ('waiting', 'unknown') and not_before = 'infinity'
+        and starts_with(dedup_key, %(prefix)s::text)
+    order by id for update
+)
+update outbox o set not_before = o.created_at, expires_at = %(until)s::timestamptz
+from ours where o.business_id = %(business_id)s::int and o.id = ours.id
+"""
+
+
+async def hold(conn: Conn, business_id: int, worker: UUID, claimed: Claimed, not_now: NotNow) -> None:
+    """Puts back what this worker has just claimed, as if it had not been."""
+    values = {
+        "business_id": business_id, "id": claimed.id, "worker": worker, "tried_at": claimed.tried_at,
+        "seconds": not_now.seconds, "reason": UNKNOWN_AND_HELD,
+    }  # fmt: skip
+    await conn.execute(HOLD, values)
+
+
+async def let_go(conn: Conn, business_id: int, prefix: str, until: datetime) -> int:
+    """Lets what is held under keys of this beginning leave until then; returns how many."""
+    values = {"business_id": business_id, "prefix": prefix, "until": until}
+    return (await conn.execute(LET_GO, values)).rowcount

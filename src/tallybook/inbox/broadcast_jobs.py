@@ -7,7 +7,7 @@ behind thousands. Who dies leaves nothing half done; any number of workers share
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 
 import structlog
@@ -28,7 +28,6 @@ from .store.broadcast_runs import Next, Person
 from .types import Source
 
 IN_THE_OUTBOX = 20  # messages of one broadcast that wait to be sent, at most
-USEFUL = timedelta(hours=6)  # what could not leave so long is dropped: nobody is written to a night later
 EVERY_SECONDS = 2.0
 WAITS = "Broadcasts wait"
 NO_THREAD = "There is no conversation with them any more."
@@ -102,7 +101,7 @@ async def _left(conn: Conn, business_id: int, broadcast_id: int, found: Next) ->
         (key,) = broadcasts.keys_of(broadcast_id, [found.contact_id])
         message_id = await leaving.leave(
             conn, business_id, held, content, source=Source.AUTOMATION, key=key, now=now, by=found.who,
-            until=now + USEFUL,
+            until=now + rules.USEFUL,
         )  # fmt: skip
     except TallybookError as error:
         return "skipped", error.message, None

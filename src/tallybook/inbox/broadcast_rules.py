@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -24,6 +24,7 @@ PHONE_COLUMNS = frozenset({"phone", "mobile", "number", "telephone", "טלפון
 HEADINGS = 1
 DIGITS = range(7, 16)  # of a phone
 MARKETING = "marketing"
+USEFUL = timedelta(hours=6)  # what could not leave so long is dropped: nobody is written to a night later
 CATEGORIES = frozenset({MARKETING, "utility"})
 OPTED_OUT = "The customer wants no more marketing messages."
 STOPPED = "The broadcast was stopped."

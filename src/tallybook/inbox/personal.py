@@ -14,18 +14,28 @@ _THREADS = "t.conversation_id = any(%(threads)s::bigint[])"
 _CONTACTS = "t.contact_id = any(%(contacts)s::bigint[])"
 _MESSAGES = """t.message_id in (select m.id from whatsapp_message m
     where m.business_id = %(business_id)s::int and m.conversation_id = any(%(threads)s::bigint[]))"""
-_ABOUT = """(t.channel, t.account, {about}) in (select m.channel, m.account, m.provider_message_id
+# A phone that went from one to another was theirs at a time; true of all else by which a chat is called.
+_THEN = """coalesce((select l.contact_id = any(%(contacts)s::bigint[]) from left_phones l
+        where l.business_id = %(business_id)s::int and l.phone = '+' || split_part(ltrim({chat}, '+'), '@', 1)
+        and l.until > {at} order by l.until limit 1),
+    (select i.contact_id = any(%(contacts)s::bigint[]) from left_phones l
+        join contact_identities i on i.business_id = l.business_id and i.kind = 'phone' and i.value = l.phone
+        where l.business_id = %(business_id)s::int and l.phone = '+' || split_part(ltrim({chat}, '+'), '@', 1)
+        limit 1), true)"""
+_TOLD_THEN = _THEN.format(chat="k.chat", at="k.said_at")
+_ABOUT = f"""(t.channel, t.account, {{about}}) in (select m.channel, m.account, m.provider_message_id
     from whatsapp_message m where m.business_id = %(business_id)s::int
     and m.conversation_id = any(%(threads)s::bigint[]) and m.provider_message_id is not null
     union select k.channel, k.account, k.external_id from messages k
-    where k.business_id = %(business_id)s::int and k.chat = any(%(chats)s::text[]))"""
+    where k.business_id = %(business_id)s::int and k.chat = any(%(chats)s::text[]) and {_TOLD_THEN})"""
 # Everything told of a chat with them is theirs, unless it lies in somebody else's thread: the two were parted.
 # As two look-ups, each by its index: other people's filing waits for the locks under which it is taken away.
-_CORE = """t.channel in ('whatsapp', 'gateway') and t.id in (
+_CORE = f"""t.channel in ('whatsapp', 'gateway') and t.id in (
         select m.message_id from whatsapp_message m where m.business_id = %(business_id)s::int
         and m.conversation_id = any(%(threads)s::bigint[])
     union select k.id from messages k
-        where k.business_id = %(business_id)s::int and k.chat = any(%(chats)s::text[]) and not exists (
+        where k.business_id = %(business_id)s::int and k.chat = any(%(chats)s::text[]) and {_TOLD_THEN}
+        and not exists (
         select from whatsapp_message m where m.business_id = %(business_id)s::int and m.channel = k.channel
         and m.account = k.account and m.provider_message_id = k.external_id
         and m.conversation_id <> all(%(threads)s::bigint[])))"""
@@ -79,12 +89,14 @@ AUDIT = Holding("audit_log", _SUBJECTS, "t.id", "changes")
 
 # In the order in which they are taken away.
 HOLDINGS = (
-    Holding("message_reactions", f"({_ABOUT.format(about='t.about')} or t.who = any(%(chats)s::text[]))", "t.at, t.who",
-            "reactions", goes=True),
+    Holding("message_reactions", f"""({_ABOUT.format(about='t.about')}
+        or t.who = any(%(chats)s::text[]) and {_THEN.format(chat="t.who", at="t.at")})""", "t.at, t.who", "reactions",
+            goes=True),
     Holding("waiting_reports", _ABOUT.format(about="t.provider_message_id"), "t.at", goes=True),
     Holding("waiting_changes", f"({_ABOUT.format(about='t.about')} or t.known && %(known)s::text[])", "t.at",
             "changes-that-wait", goes=True),
-    Holding("outbox", """t.channel in ('whatsapp', 'gateway') and (t.recipient = any(%(chats)s::text[])
+    Holding("outbox", f"""t.channel in ('whatsapp', 'gateway') and (t.recipient = any(%(chats)s::text[])
+        and {_THEN.format(chat="t.recipient", at="t.created_at")}
         or t.dedup_key in (select m.outgoing_key from whatsapp_message m where m.business_id = %(business_id)s::int
         and m.conversation_id = any(%(threads)s::bigint[])))""", "t.id", "outgoing", goes=True),
     Holding("sending_moments", "t.topic = any(%(chats)s::text[])", "t.at", goes=True),
@@ -115,12 +127,14 @@ HOLDINGS = (
         where n.business_id = %(business_id)s::int and n.conversation_id = any(%(threads)s::bigint[]))""", "t.note_id"),
     Holding("conversation_sessions", _THREADS, "t.id", "sessions"),
     Holding("reply_decisions", _THREADS, "t.seq", "decisions"),
+    Holding("inbox_model_leases", _THREADS, "t.seq"),
     Holding("automation_runs", _THREADS, "t.id", "automation"),
     Holding("scheduled_messages", _THREADS, "t.id", "later-messages"),
     Holding("whatsapp_conversation", "t.id = any(%(threads)s::bigint[])", "t.id", "thread", goes=True),
     Holding("lead_changes", "t.lead_id = any(%(leads)s::bigint[])", "t.id", "lead-changes"),
     Holding("leads", "t.id = any(%(leads)s::bigint[])", "t.id", "lead", goes=True),
     Holding("contact_identities", _CONTACTS, "t.kind, t.value", "identities", goes=True),
+    Holding("left_phones", _CONTACTS, "t.phone, t.until", "left-phones", goes=True),
     Holding("contacts", "t.id = any(%(contacts)s::bigint[])", "t.id", "contact", goes=True),
 )  # fmt: skip
 

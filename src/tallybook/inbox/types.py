@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 CHANNELS = frozenset({"whatsapp", "gateway"})
+CONTACT = "contact"
 Number = tuple[str, str]  # channel and account: one of ours
 Place = tuple[str, str, str]  # channel, account, the provider's id of a message
 # What the first inbox's queries call the two ways to a number.
@@ -38,7 +39,10 @@ class Delivery(enum.StrEnum):
 
 
 class Known(msgspec.Struct, frozen=True, gc=False, order=True):
-    """One thing by which somebody is known again. ``kind`` is phone, user_id, lid or chat; a phone is E.164."""
+    """One thing by which somebody is known again. ``kind`` is phone, user_id, lid or chat; a phone is E.164.
+
+    Or CONTACT, with our own number of them: who they are was decided by when it was said.
+    """
 
     kind: str
     value: str

@@ -18,6 +18,7 @@ from tallybook.inbox.service.files import Found
 
 from .needs import Asked
 
+AWAY = "The files cannot be read on this machine now. Try again later."
 PART = 65_536
 PARTIAL, UNCHANGED, OUT_OF_RANGE = 206, 304, 416
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")

@@ -25,6 +25,7 @@ from tallybook.inbox.service.media import Shelf
 
 from . import file_answers, inbox
 from .answers import Ok, is_partial, ok
+from .file_answers import AWAY
 from .inbox import Refused, look
 from .inbox_view import PATH
 from .needs import Asked, TheApp
@@ -34,7 +35,6 @@ API = "/api/crm/files/{file_id:int}"
 TAGS = ["Inbox"]
 PART = 65_536
 SENT = 204
-AWAY = "The files cannot be read on this machine now. Try again later."
 
 
 @get(PATH + "/files/{file_id:int}", include_in_schema=False)

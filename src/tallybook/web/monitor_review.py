@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from tallybook import photo_link
 from tallybook.app import App
 from tallybook.core.callers import Right, require
 from tallybook.core.db import Conn
-from tallybook.core.errors import Conflict, Invalid, NotFound
+from tallybook.core.errors import Conflict, Invalid, NotFound, Unavailable
 from tallybook.core.file_types import FILE, SHOWN_TYPES
 from tallybook.core.kept_files import path_of
 from tallybook.core.wakeups import wake_up
@@ -31,6 +31,7 @@ from tallybook.monitor.types import Review
 
 from . import monitor, monitor_view
 from .answers import Ok, ok
+from .file_answers import AWAY
 from .monitor import Look
 from .monitor_view import read_number, read_posts
 from .needs import Asked, TheApp
@@ -219,16 +220,21 @@ async def post_photo(
 async def show_photo(
     request: Asked, app: TheApp, review_id: FromPath[UUID], message_id: FromPath[int]
 ) -> Response[bytes]:
-    """A kept file: as a picture if its content is one, else as a file to be put away."""
+    """A kept file: as a picture if its content is one, else as a file to be put away. 503 while the disk is away."""
     require(request.user, Right.SEE)
     business, near = request.user.business, photo_link.within(app.settings)
     found = await app.db.run("find photo", lambda conn: photos.kept(conn, business, review_id, message_id, near))
-    path = path_of(photo_link.folder(app.settings), found.sha256)
+    folder = photo_link.folder(app.settings)
     try:
-        content = await asyncio.to_thread(Path.read_bytes, path)
-    except OSError:
+        content = await asyncio.to_thread(path_of(folder, found.sha256).read_bytes)
+    except FileNotFoundError:
+        # Where the whole folder is missing a disk is not mounted, and no photo of it is lost.
+        if not await asyncio.to_thread(os.path.isdir, folder):
+            raise Unavailable(AWAY) from None
         await app.db.run("photo is gone", lambda conn: photos.lost(conn, business, message_id))
         raise NotFound("There is no such photo.") from None
+    except OSError as error:
+        raise Unavailable(AWAY) from error
     return _file(found, content, message_id)
 
 

@@ -8,16 +8,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
-import openai
-from openai import AsyncOpenAI
 
+from tallybook.core.later import later
 from tallybook.core.numbers import seconds_in
 
 from .chat import Asked, Fault, ModelFault, Reply
 from .wire import body_of, read_reply
+
+if TYPE_CHECKING:
+    import openai
+else:
+    openai = later("openai")
 
 MAX_ANSWER = 1_048_576  # bytes
 LONGEST_WAIT = 3600.0  # seconds; an endpoint that asks for more is believed no longer
@@ -65,7 +69,7 @@ class Endpoint:
 
     address: str
     key: str | None = field(default=None, repr=False)
-    _client: AsyncOpenAI | None = field(default=None, repr=False)
+    _client: Any = field(default=None, repr=False)  # of the library, which is not imported yet
 
     async def ask(self, asked: Asked) -> Reply:
         """The model's answer. Raises ModelFault."""
@@ -88,7 +92,7 @@ class Endpoint:
     def _connected(self) -> Any:
         if self._client is None:
             http = httpx2.AsyncClient(transport=_Limited(), follow_redirects=False, headers=PLAIN)
-            self._client = AsyncOpenAI(
+            self._client = openai.AsyncOpenAI(
                 api_key=self.key or NO_KEY, base_url=self.address, max_retries=0, http_client=http,
                 default_headers=PLAIN,
             )  # fmt: skip
@@ -103,16 +107,17 @@ def fault_of(error: Exception) -> ModelFault | None:
         usual = Fault.AWAY if error.status_code >= OWN_FAULT else Fault.REFUSED
         wait = seconds_in(error.response.headers.get("retry-after"), LONGEST_WAIT)
         return ModelFault(STATUSES.get(error.status_code, usual), wait)
-    fault = next((fault for kinds, fault in _KINDS if isinstance(error, kinds)), None)
+    fault = next((fault for kinds, fault in _kinds() if isinstance(error, kinds)), None)
     if isinstance(error.__cause__, _TooLarge):
         fault = Fault.TOO_LARGE
     return ModelFault(fault) if fault is not None else None
 
 
-# The first that fits.
-_KINDS: tuple[tuple[tuple[type[Exception], ...], Fault], ...] = (
-    ((_TooLarge,), Fault.TOO_LARGE),
-    ((TimeoutError, openai.APITimeoutError), Fault.SLOW),
-    ((openai.APIConnectionError, httpx2.HTTPError), Fault.AWAY),
-    ((openai.OpenAIError, ValueError), Fault.MALFORMED),
-)
+def _kinds() -> tuple[tuple[tuple[type[Exception], ...], Fault], ...]:
+    """What each kind of error means; the first that fits."""
+    return (
+        ((_TooLarge,), Fault.TOO_LARGE),
+        ((TimeoutError, openai.APITimeoutError), Fault.SLOW),
+        ((openai.APIConnectionError, httpx2.HTTPError), Fault.AWAY),
+        ((openai.OpenAIError, ValueError), Fault.MALFORMED),
+    )

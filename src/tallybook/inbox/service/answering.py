@@ -26,20 +26,24 @@ from tallybook.inbox.answer_types import Bot, Burst, Choice, Decision, Mode
 from tallybook.inbox.contents import Text
 from tallybook.inbox.running_clock import by_now
 from tallybook.inbox.store import answers as store
-from tallybook.inbox.store import sending
+from tallybook.inbox.store import model_leases, sending
 from tallybook.inbox.store.answers import Due, Made
+from tallybook.inbox.store.model_leases import Lease
 from tallybook.inbox.store.sending import Held
 from tallybook.inbox.types import Source
 
+from . import bot_typing
+from .bot_typing import Shows, Sign
 from .filing import TOPIC
 from .leaving import Why, leave, may_leave
-from .model_answers import Brain, reconsider
+from .model_answers import Brain, is_left_to_it, reconsider
 
 AT_ONCE = 500  # threads of a look
 SIDE_BY_SIDE = 6  # of those whose answers a model thinks out, so that a slow one keeps few waiting
 USEFUL = timedelta(minutes=15)  # an answer that could not leave so long is no longer sent
 LATE = timedelta(minutes=2)
 WRONG = timedelta(minutes=10)
+MARGIN_SECONDS = 15.0  # of a lease, beyond what the model may think: for whatever is done around it
 CANNOT_SEND = "there is an answer, and it cannot be sent: {why}"
 CANNOT = {
     Why.CHANNEL: "not through a number of this kind",
@@ -62,7 +66,8 @@ waited = Histogram(
 class Turn:
     """For whom is decided, what the bot may do there, by what clock, and with what besides the known answers.
 
-    ``begun`` is where this process's monotonic clock stood at ``now``.
+    ``begun`` is where this process's monotonic clock stood at ``now``. By ``typing`` customers are shown that the bot
+    writes; None where that is not wished.
     """
 
     business: Business
@@ -70,6 +75,7 @@ class Turn:
     now: datetime
     brain: Brain | None = None
     begun: float = field(default_factory=time.monotonic)
+    typing: Shows | None = None
 
     def by_now(self) -> Turn:
         """The same by the time that it is by now: a model may have thought for long, and others before it."""
@@ -136,9 +142,8 @@ async def decide_one(db: Database, turn: Turn, conversation_id: int) -> Decision
         try:
             turn = turn.by_now()
             thought = await db.run("think", partial(think, turn=turn, conversation_id=conversation_id))
-            if thought is not None and turn.brain is not None and think is think_out:
-                thought = await reconsider(db, turn.business, turn.brain, thought, drafts=turn.bot.mode is Mode.DRAFT)
-                turn = turn.by_now()
+            if thought is not None and turn.brain is not None and think is think_out and is_left_to_it(thought):
+                return await _asked(db, turn, turn.brain, thought)
             work = (
                 partial(settle, turn=turn, thought=thought)
                 if thought
@@ -149,6 +154,38 @@ async def decide_one(db: Database, turn: Turn, conversation_id: int) -> Decision
             if is_transient(error):
                 raise
             log.warning("An answer could not be made", conversation=conversation_id, error=type(error).__name__)
+    return None
+
+
+async def _asked(db: Database, turn: Turn, brain: Brain, thought: Decision) -> Decision | None:
+    """What the model decides, settled. None where another worker asks it, or has: no burst is asked about twice."""
+    lease = Lease(thought.conversation_id, thought.seq, brain.terms.seconds + MARGIN_SECONDS)
+    claimed = await db.run("claim burst", partial(_claim, turn=turn, lease=lease))
+    if claimed is None:
+        return None
+    thought, sign = claimed
+    try:
+        async with sign:
+            drafts = turn.bot.mode is Mode.DRAFT
+            thought = await reconsider(db, turn.business, brain, thought, drafts=drafts, begins=sign.begin)
+        return await db.run("decide", partial(settle, turn=turn.by_now(), thought=thought))
+    finally:
+        await db.run("release burst", partial(model_leases.release, business_id=turn.business.id, lease=lease))
+
+
+async def _claim(conn: Conn, turn: Turn, lease: Lease) -> tuple[Decision, Sign] | None:
+    """What is thought of the burst now that it is ours: whoever had it before may have decided on it.
+
+    Beside it the sign that the bot writes, which of a burst is shown once, and where it answers by itself.
+    """
+    claims = await model_leases.claim(conn, turn.business.id, lease)
+    if claims is None:
+        return None
+    thought = await think_out(conn, turn, lease.conversation_id)
+    if thought is not None and thought.seq == lease.seq:
+        shows = turn.typing if claims == 1 and turn.bot.mode is Mode.AUTO else None
+        return thought, await bot_typing.sign(conn, turn.business.id, lease.conversation_id, shows)
+    await model_leases.release(conn, turn.business.id, lease)
     return None
 
 

@@ -1,7 +1,7 @@
 """Customers whom nobody wants to hear: what they write is filed and waits for nobody, and nothing is sent to them.
 
-Filing knows it from the thread's own row (store/filing.py), whoever sends from leaving.may_leave(), and what waited to
-be sent is taken back when it is about to leave.
+Filing knows it from the thread's own row (store/filing.py), and tells no other program; whoever sends knows it from
+leaving.may_leave(), and what waited to be sent is taken back when it is about to leave.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid
 from tallybook.core.wakeups import wake_up
 from tallybook.core.withdrawing import Claimed
+from tallybook.inbox.hook_events import Kind
 from tallybook.inbox.store import blocking as store
 from tallybook.inbox.store.blocking import Blocked
 from tallybook.inbox.thread_types import Thread
 from tallybook.inbox.types import CHANNELS
 
-from . import signs, threads
+from . import hooks, signs, threads
 from .filing import TOPIC
 
 LONGEST_REASON = 500
@@ -35,7 +36,7 @@ async def block(conn: Conn, caller: Caller, conversation_id: int, reason: str) -
         raise Invalid("A reason has at most 500 characters.", longest=LONGEST_REASON)
     thread = await threads.by_number(conn, caller, conversation_id)
     if await store.block(conn, caller.business_id, thread.id, caller.name, reason):
-        await _tell(conn, caller, thread.id, "conversation.blocked", {"reason": reason})
+        await _tell(conn, caller, thread.id, "blocked", {"reason": reason})
     return await threads.by_number(conn, caller, thread.id)
 
 
@@ -47,7 +48,7 @@ async def unblock(conn: Conn, caller: Caller, conversation_id: int) -> Thread:
     require(caller, Right.ANSWER)
     thread = await threads.by_number(conn, caller, conversation_id)
     if await store.unblock(conn, caller.business_id, thread.id):
-        await _tell(conn, caller, thread.id, "conversation.unblocked", None)
+        await _tell(conn, caller, thread.id, "unblocked", None)
     return await threads.by_number(conn, caller, thread.id)
 
 
@@ -70,7 +71,9 @@ async def stands(conn: Conn, business_id: int, claimed: Claimed) -> str | None:
     return WAS_BLOCKED if is_blocked else None
 
 
-async def _tell(conn: Conn, caller: Caller, number: int, action: str, after: dict[str, object] | None) -> None:
+async def _tell(conn: Conn, caller: Caller, number: int, what: str, after: dict[str, object] | None) -> None:
     subject = ("conversation", str(number))
-    await audit.record_by(conn, caller, action, *subject, None, after)
+    await audit.record_by(conn, caller, f"conversation.{what}", *subject, None, after)
+    # The reason is for us: it may say what nobody would say to the customer.
+    await hooks.happened(conn, caller.business_id, Kind.CONTACT_CHANGED, number, {"what": what, "who": caller.name})
     await wake_up(conn, TOPIC, caller.business_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from tallybook.core import audit, channel_accounts, expiry
+from tallybook.core import audit, channel_accounts, expiry, outbox, withdrawing
 from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound
@@ -13,17 +13,20 @@ from tallybook.core.messages import Status
 from tallybook.core.outcomes import Became
 from tallybook.core.regions import region_of
 from tallybook.core.wakeups import wake_up
+from tallybook.core.withdrawing import Claimed, NotNow
 from tallybook.inbox import broadcast_rules as rules
 from tallybook.inbox import template_rules
 from tallybook.inbox.broadcast_rules import PhoneList
 from tallybook.inbox.broadcast_types import Audience, Broadcast, New, Preview, Recipient, Sample
+from tallybook.inbox.store import broadcast_runs
 from tallybook.inbox.store import broadcasts as store
 from tallybook.inbox.template_types import Template
 from tallybook.inbox.types import Customer, Known
 
-from . import outcomes, people, templates
+from . import consent, outcomes, people, templates
 
 TOPIC = "broadcasts"
+TURNING = NotNow(seconds=1.0)  # somebody is pausing, resuming or stopping it at this moment
 SAMPLES = 3
 AT_ONCE = 500  # contacts made at a time
 LONGEST_KEY, LONGEST_NAME, LONGEST_TEXT = 200, 100, 1024
@@ -212,7 +215,8 @@ async def recipients(
 async def turn(conn: Conn, caller: Caller, broadcast_id: int, what: str) -> Broadcast:
     """Pauses, resumes or stops a broadcast; what is so already stays so. Raises NotFound, Conflict, Invalid.
 
-    Of one that is stopped nobody else gets it: what waits in the outbox is taken back.
+    Once it is paused nothing of it leaves but what was in hand, until it is resumed; of one that is stopped nobody else
+    gets it: what waits in the outbox is taken back.
     """
     require(caller, Right.LEAD)
     if what not in TURNS:
@@ -225,6 +229,8 @@ async def turn(conn: Conn, caller: Caller, broadcast_id: int, what: str) -> Broa
         await store.turn(conn, caller.business_id, broadcast_id, state)
         if state == "cancelled":
             await _take_back(conn, caller.business_id, broadcast_id)
+        if state != "paused":  # of what is stopped only what may have been sent is left, which a person is asked about
+            await _let_go(conn, caller.business_id, broadcast_id)
         await _note(conn, caller, f"broadcast.{what}", broadcast_id, {"was": held})
     elif held != state and not (what == "resume" and held == "running"):
         raise Conflict("This broadcast is over.")
@@ -238,6 +244,29 @@ async def _take_back(conn: Conn, business_id: int, broadcast_id: int) -> None:
         found = [key for of, key in waiting if of == channel]
         await expiry.take_back(conn, business_id, channel, found, rules.STOPPED)
         await outcomes.told(conn, business_id, [Became(channel, key, Status.DROPPED) for key in found])
+
+
+async def _let_go(conn: Conn, business_id: int, broadcast_id: int) -> None:
+    until = datetime.now(UTC) + rules.USEFUL
+    if await withdrawing.let_go(conn, business_id, f"{consent.BROADCAST}{broadcast_id}:", until):
+        await wake_up(conn, outbox.TOPIC, business_id)
+
+
+async def stands(conn: Conn, business_id: int, claimed: Claimed) -> str | NotNow | None:
+    """Whether a broadcast's message that is about to leave is to wait, or why it is not sent. See core/withdrawing.py.
+
+    Whoever turns the broadcast waits until it is in hand.
+    """
+    key = claimed.outgoing.dedup_key
+    if not key.startswith(consent.BROADCAST):
+        return None
+    number = int(key.removeprefix(consent.BROADCAST).partition(":")[0])
+    state = await broadcast_runs.standing(conn, business_id, number)
+    if state is None:
+        return TURNING
+    if state == "paused":
+        return NotNow()
+    return rules.STOPPED if state == "cancelled" else None
 
 
 async def _note(conn: Conn, caller: Caller, action: str, number: int, after: Mapping[str, object]) -> None:

@@ -26,7 +26,7 @@ from tallybook.inbox.store.consent import Word
 from tallybook.inbox.store.identities import Contact
 from tallybook.inbox.types import Customer, Known, Place, Said
 
-from . import hooks, people
+from . import hooks, people, phones
 
 TOPIC = "inbox"
 BROADCAST = "broadcast:"
@@ -63,12 +63,15 @@ async def told(conn: Conn, business: Business, preferences: Sequence[Preference]
     known = [(one, customer) for one, customer in known if customer.known]
     if not known:
         return
-    contacts = await people.resolve(conn, business, [customer for _, customer in known])
     now = datetime.now(UTC)
+    then = await phones.then(conn, business.id, [(customer, min(one.at, now)) for one, customer in known])
+    known = [(one, then.customer((customer, min(one.at, now)))) for one, customer in known]
+    contacts = await people.resolve(conn, business, [customer for _, customer in known])
     words = [
         Word(contacts[customer].id, one.stopped, "preference", one.key, min(one.at, now)) for one, customer in known
     ]
     await _keep(conn, business.id, words)
+    await phones.tell(conn, business, then.takers({one: contacts[who].id for who in contacts for one in who.known}))
 
 
 def _customer(told: Preference) -> Customer:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+import msgspec
 import structlog
 from prometheus_client import Counter
 
@@ -28,7 +29,7 @@ from tallybook.inbox.store.numbers import hold
 from tallybook.inbox.template_types import News
 from tallybook.inbox.types import Customer, Filed, Place, Said
 
-from . import automation_causes, changes, consent, echoes, hooks, media, moving, people, reports, template_news
+from . import automation_causes, changes, consent, echoes, hooks, media, moving, people, phones, reports, template_news
 
 TOPIC = "inbox"
 TOLD_ONE_BY_ONE = 100  # messages of a batch: of a large one only the numbers are logged
@@ -93,7 +94,7 @@ async def _file(conn: Conn, business: Business, said: list[Said]) -> list[Filed]
     skipped = [one.message_id for one in known]
     if not new:
         return [Filed([], [], [], skipped)]
-    contacts, conversations, created, rows, saved = await lay(conn, business, new)
+    contacts, conversations, created, rows, saved, takers = await lay(conn, business, new)
     await media.noted(conn, business.id, new)
     await store.open_windows(conn, business.id, _newest_inbound(rows))
     referred = [row for row in rows if row.said.referred]
@@ -104,21 +105,28 @@ async def _file(conn: Conn, business: Business, said: list[Said]) -> list[Filed]
     await reports.catch_up(conn, business.id, [place_of(one) for one in new if not one.inbound])
     heard = {row.said.message_id: row.said.type for row in rows if row.said.counts}
     await automation_causes.heard(conn, business.id, [(one[0], heard[one[2]]) for one in saved if one[2] in heard])
-    await hooks.filed(conn, business.id, created, saved, new)
-    await consent.heard(conn, business.id, new, contacts)
+    # What somebody blocked writes is kept, and no other program is told of it.
+    told = [row.said for row in rows if not (row.said.inbound and row.conversation.is_blocked)]
+    await hooks.filed(conn, business.id, created, saved, told)
+    await phones.tell(conn, business, takers)
+    await consent.heard(conn, business.id, [row.said for row in rows], contacts)
     await _tell_back(conn, business.id, conversations.values())
     ids = sorted(one.id for one in conversations.values())
     return [Filed(ids, sorted(created), [one[:2] for one in saved], skipped)]
 
 
 class Laid(NamedTuple):
-    """What was laid into threads: whose they are, the threads by key, which of them were made, the rows as written."""
+    """What was laid into threads: whose they are, the threads by key, which of them were made, the rows as written.
+
+    ``takers``: who took a phone with it, and from whom.
+    """
 
     contacts: dict[Customer, Contact]
     conversations: dict[str, Conversation]
     created: set[int]
     rows: list[Row]
     saved: list[tuple[int, int, int]]
+    takers: dict[int, int]
 
 
 async def lay(conn: Conn, business: Business, new: Sequence[Said]) -> Laid:
@@ -126,12 +134,20 @@ async def lay(conn: Conn, business: Business, new: Sequence[Said]) -> Laid:
 
     The caller holds their numbers. They come in the order in which they were said.
     """
-    contacts = await people.resolve(conn, business, [one.customer for one in new])
-    threads = _threads(new, contacts)
+    then = await phones.then(conn, business.id, [(one.customer, one.said_at) for one in new])
+    said = [_as_then(one, then) for one in new] if then.phones else new
+    contacts = await people.resolve(conn, business, [one.customer for one in said])
+    threads = _threads(said, contacts)
     tracked = [_tracked(contact, messages) for contact, messages in threads.values()]
     conversations, created = await store.track(conn, business.id, tracked)
     rows = [row for key, (_, messages) in threads.items() for row in _rows(conversations[key], messages)]
-    return Laid(contacts, conversations, created, rows, await store.save(conn, business.id, rows))
+    saved = await store.save(conn, business.id, rows)
+    takers = then.takers({known: contacts[one].id for one in contacts for known in one.known})
+    return Laid(contacts, conversations, created, rows, saved, takers)
+
+
+def _as_then(said: Said, then: phones.Then) -> Said:
+    return msgspec.structs.replace(said, customer=then.customer((said.customer, said.said_at)))
 
 
 async def _tell_back(conn: Conn, business_id: int, conversations: Iterable[Conversation]) -> None:

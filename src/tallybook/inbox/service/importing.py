@@ -8,7 +8,7 @@ so that a second import, or one that was killed in between, adds nothing twice. 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
 
@@ -29,7 +29,7 @@ from tallybook.inbox.store.importing import Came, OldLead, OldThread
 from tallybook.inbox.store.numbers import hold
 from tallybook.inbox.types import Customer, Said
 
-from . import contacts, filing, people
+from . import contacts, filing, people, phones
 from .importing_bodies import Progress
 from .importing_people import Person, Sorting
 
@@ -124,7 +124,7 @@ class Import:
         places = {(one.channel, one.account) for person in some for one in person.messages}
         await hold(conn, self.business.id, places)
         gone = await self._forgotten(conn, some)
-        kept = {number: one for number, one in enumerate(some) if number not in gone}
+        kept = {number: one for number, one in enumerate(await self._as_then(conn, some)) if number not in gone}
         new_leads = {number for number, one in kept.items() if one.leads and await self._lead(conn, one)}
         spoke = [one.customer for one in kept.values() if one.messages]
         whose = await people.resolve(conn, self.business, spoke) if spoke else {}
@@ -141,6 +141,13 @@ class Import:
                 contact = (await people.resolve(conn, self.business, [person.customer]))[person.customer]
                 await store.thread(conn, self.business.id, contact.id, _thread_of(person, self.terms))
         return Done(new_leads, new_threads, there, gone)
+
+    async def _as_then(self, conn: Conn, some: Sequence[Person]) -> list[Person]:
+        """Customers by what they were known by when they last wrote: their phone may be somebody else's since."""
+        now = datetime.now(UTC)
+        told = [(one.customer, max((said.at for said in one.messages), default=now)) for one in some]
+        then = await phones.then(conn, self.business.id, told)
+        return [replace(one, customer=then.customer(seen)) for one, seen in zip(some, told, strict=True)]
 
     async def _forgotten(self, conn: Conn, some: Sequence[Person]) -> set[int]:
         """Those of the customers of whom a message was forgotten: with it whoever wrote it, and the lead."""

@@ -19,7 +19,7 @@ from tallybook.inbox.store import merging as store
 from tallybook.inbox.store.contacts import Held
 from tallybook.inbox.store.merging import Side
 from tallybook.inbox.store.parting import Merge
-from tallybook.inbox.types import Customer
+from tallybook.inbox.types import Customer, Known
 
 from . import contacts, hooks, session_ends
 
@@ -141,6 +141,7 @@ async def undo(conn: Conn, caller: Caller, merge_id: int) -> Undone:
 
 async def _part(conn: Conn, business_id: int, merge: Merge) -> tuple[int, int]:
     """How many messages went back, and how many came since."""
+    merge = await _without_taken(conn, business_id, merge)
     now = await store.side(conn, business_id, merge.kept_id)
     await parting.return_person(conn, business_id, merge, _contact(business_id, merge, now))
     await automation.part_contacts(conn, business_id, merge.kept_id, merge.gone_id)
@@ -162,6 +163,25 @@ async def _part(conn: Conn, business_id: int, merge: Merge) -> tuple[int, int]:
         await following.hand_over(conn, business_id, kept["id"], gone["id"])
         await parting.drop_empty(conn, business_id, kept["id"])
     return went_back, stayed
+
+
+async def _without_taken(conn: Conn, business_id: int, merge: Merge) -> Merge:
+    """The joining, with no phone in it that is somebody else's by now: no two threads can be called by one."""
+    sides = []
+    for side in (merge.kept, merge.gone):
+        phone = Known("phone", side.contact["phone"] or "")
+        whose = (await identities.find(conn, business_id, [phone])).get(phone)
+        taken = whose is not None and whose not in {merge.kept_id, merge.gone_id}
+        sides.append(_without_phone(business_id, side) if taken else side)
+    return msgspec.structs.replace(merge, kept=sides[0], gone=sides[1])
+
+
+def _without_phone(business_id: int, side: Side) -> Side:
+    contact = side.contact | {"phone": None, "phone_at": None}
+    if side.lead is None:
+        contact["thread_key"] = f"contact:{business_id}:{contact['id']}"
+    thread = side.thread and side.thread | {"canonical_key": contact["thread_key"]}
+    return msgspec.structs.replace(side, contact=contact, thread=thread)
 
 
 def _contact(business_id: int, merge: Merge, now: Side) -> Row:

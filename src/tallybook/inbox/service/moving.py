@@ -14,23 +14,26 @@ from tallybook.inbox import rules, rules_identity
 from tallybook.inbox.rules_identity import known_of
 from tallybook.inbox.store import contacts as store
 from tallybook.inbox.store import identities
+from tallybook.inbox.store import phones as phone_store
 from tallybook.inbox.store.identities import NewContact
 from tallybook.inbox.types import Customer, Known
 
-from . import contacts, hooks, merging
+from . import contacts, hooks, merging, phones
 
 
 async def moved(conn: Conn, business: Business, before: Person, after: Person, said_at: datetime) -> int | None:
     """Has the contact that is known by ``before`` be known by ``after`` too, and its thread bear the phone that holds.
 
     Whoever was known by ``after`` already is the same person, unless somebody parted the two. Of two phones the one of
-    the newest news holds, in whatever order they come; the same news again changes nothing. Nobody known yet is made a
-    contact, so that what they said under either name comes to one thread. Returns the contact; None where the news
-    names nobody.
+    the newest news holds, in whatever order they come; the other is left, and may be somebody else's in time. The same
+    news again changes nothing. Nobody known yet is made a contact, so that what they said under either name comes to
+    one thread. Returns the contact; None where the news names nobody.
     """
     old, new = known_of(before), known_of(after)
     if not old or not new:
         return None
+    then = await phones.then(conn, business.id, [(Customer(tuple(dict.fromkeys((*old, *new)))), said_at)])
+    old, new = then.each(old, new, said_at)
     everything = tuple(dict.fromkeys((*old, *new)))
     if not await identities.find(conn, business.id, everything):
         await _make(conn, business.id, Customer(everything))
@@ -44,6 +47,7 @@ async def moved(conn: Conn, business: Business, before: Person, after: Person, s
     await merging.on_one(conn, business, Customer(everything))
     contact_id = (await contacts.hold(conn, business.id, [whose]))[whose]
     await _take_phone(conn, business.id, contact_id, (before.phone, after.phone), said_at)
+    await phones.tell(conn, business, then.takers(dict.fromkeys(everything, contact_id)))
     if claimed:
         kinds = sorted({one.kind for one in claimed})
         told = ("contact.known_otherwise", "contact", str(contact_id), None, {"by": kinds})
@@ -63,11 +67,14 @@ async def _make(conn: Conn, business_id: int, customer: Customer) -> None:
 
 
 async def _take_phone(
-    conn: Conn, business_id: int, contact_id: int, phones: tuple[str | None, str | None], said_at: datetime
+    conn: Conn, business_id: int, contact_id: int, told: tuple[str | None, str | None], said_at: datetime
 ) -> None:
     """Has the newest phone hold. One that is told without a change is only taken where none is known."""
-    before, after = phones
+    before, after = told
     contact = (await store.held(conn, business_id, [contact_id]))[contact_id]
+    left = before or contact.phone
+    if after is not None and left is not None and left != after:
+        await phone_store.leave(conn, business_id, contact_id, left, said_at)
     if after is None or await _is_another_s(conn, business_id, contact_id, after):
         return
     if before != after and rules_identity.is_newer((said_at, after), (contact.phone_at, contact.phone)):

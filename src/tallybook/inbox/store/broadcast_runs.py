@@ -47,6 +47,19 @@ async def leaving(conn: Conn, business_id: int, key: str) -> Leaving | None:
     return Leaving(*row) if row else None
 
 
+# Whoever pauses or stops it waits for the claims under way, and is not waited for: he holds it while he takes rows of
+# the outbox back, one of which is in the caller's hand.
+STANDING = """
+select state from broadcasts where business_id = %(business_id)s::int and id = %(id)s::bigint for share skip locked
+"""
+
+
+async def standing(conn: Conn, business_id: int, broadcast_id: int) -> str | None:
+    """The state of a broadcast, which it keeps until the transaction ends; None while somebody changes it."""
+    row = await (await conn.execute(STANDING, {"business_id": business_id, "id": broadcast_id})).fetchone()
+    return row[0] if row else None
+
+
 class Due(msgspec.Struct, frozen=True):
     """A broadcast that has something to do, and how many of its messages wait in the outbox."""
 

@@ -8,7 +8,7 @@ import msgspec
 
 from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
-from tallybook.inbox.types import Known
+from tallybook.inbox.types import CONTACT, Known
 
 _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
 
@@ -33,7 +33,8 @@ join contact_identities i on i.business_id = {_HIDDEN} and i.kind = u.kind and i
 async def find(conn: Conn, business_id: int, known: Sequence[Known]) -> dict[Known, int]:
     """Whose each of these is, of those that are anybody's."""
     cursor = await conn.execute(FIND, {"business_id": business_id, **_columns(known)})
-    return {Known(row[0], row[1]): row[2] for row in await cursor.fetchall()}
+    found = {Known(row[0], row[1]): row[2] for row in await cursor.fetchall()}
+    return found | {one: int(one.value) for one in known if one.kind == CONTACT}
 
 
 NUMBERS = """
