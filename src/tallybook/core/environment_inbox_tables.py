@@ -80,7 +80,8 @@ SAYINGS = Copied(
     },
 )  # fmt: skip
 SESSIONS = Copied(
-    "conversation_sessions", _OF_A_THREAD, "t.business_id, t.conversation_id, t.number", inbox_keys.CONVERSATION_SESSION,
+    "conversation_sessions", _OF_A_THREAD, "t.business_id, t.conversation_id, t.number",
+    inbox_keys.CONVERSATION_SESSION,
     preset={"summary_wanted": False},
     kinds={"ended_by": CODE, "who": WHO, "summary": SAID, "summary_source": CODE, "summary_by": WHO},
 )  # fmt: skip
