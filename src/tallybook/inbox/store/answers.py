@@ -175,6 +175,25 @@ async def hand_over(conn: Conn, business_id: int, lost: Lost) -> int:
     return (await conn.execute(HAND_OVER, values)).rowcount
 
 
+# By a person who had it sent again, or by a report that came late.
+SENT_AFTER_ALL = """
+update reply_decisions set decision = 'answered', reason = %(after)s::text
+where business_id = %(business_id)s::int and outgoing_key = any(%(keys)s::text[]) and decision = 'handed_over'
+    and starts_with(reason, %(before)s::text)
+"""
+
+
+async def sent_after_all(conn: Conn, business_id: int, outgoing_keys: Sequence[str], why: tuple[str, str]) -> int:
+    """Has bursts be answered that were handed over since their answers had not left; how many.
+
+    ``why`` is how that reason began, and the one from now on. The caller holds the outbox's rows.
+    """
+    values = {
+        "business_id": business_id, "keys": arrays.texts(outgoing_keys), "before": why[0], "after": why[1],
+    }  # fmt: skip
+    return (await conn.execute(SENT_AFTER_ALL, values)).rowcount
+
+
 SUPPRESS = f"""
 insert into reply_decisions as d (business_id, conversation_id, seq, decision, reason, decided_at, asked_at)
 select %(business_id)s::int, c.id, b.seq, %(choice)s::text, %(reason)s::text, %(now)s::timestamptz, b.seen_at
