@@ -28,11 +28,11 @@ class Order:
     """What is done to one request in place of taking it.
 
     ``says``: that error, with that status, and nothing is taken. ``drop``: the connection breaks, before it was taken
-    or ``after``. ``slow``: it is taken, and answered when ``let_go`` is set. ``garbled``: it is taken, and the answer
-    is ``text``.
+    or ``after``. ``hang``: it breaks when ``let_go`` is set, before it was taken. ``slow``: it is taken, and answered
+    when ``let_go`` is set. ``garbled``: it is taken, and the answer is ``text``.
     """
 
-    kind: Literal["says", "drop", "slow", "garbled"]
+    kind: Literal["says", "drop", "hang", "slow", "garbled"]
     code: int | None = None
     status: int = 400
     after: bool = False
@@ -103,7 +103,7 @@ class FakeCloudApi(Served):
         if referred:
             self.referred[number, customer] = self.now()
 
-    def order(self, kind: Literal["says", "drop", "slow", "garbled"], **more: Any) -> Order:
+    def order(self, kind: Literal["says", "drop", "hang", "slow", "garbled"], **more: Any) -> Order:
         self.given.append(Order(kind, **more))
         self.orders.append(self.given[-1])
         return self.given[-1]
@@ -167,7 +167,10 @@ class _Handler(Handler):
         if order is not None and order.kind == "says":
             error = {"code": order.code, "message": f"to {self.path}", "error_data": {"details": "27820000001"}}
             return self._say(order.status, {"error": error} if order.code is not None else None, order.headers)
-        if order is not None and order.kind == "drop" and not order.after:
+        if order is not None and order.kind == "hang":
+            order.held.set()
+            order.let_go.wait(PATIENCE)
+        if order is not None and (order.kind == "hang" or (order.kind == "drop" and not order.after)):
             return self.drop()
         try:
             answer = self.fake.take(self.path, self.headers.get("authorization", ""), content)
