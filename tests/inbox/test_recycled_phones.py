@@ -17,7 +17,10 @@ from tallybook.core.messages import Stored
 from tallybook.inbox import rules_phones
 from tallybook.inbox.rules_phones import Ended, Phone
 from tallybook.inbox.service import merging, threads
+from tallybook.inbox.store import sending, whole
 from tallybook.inbox.types import Customer, Known
+from tests.channels.whatsapp import bodies
+from tests.channels.whatsapp.test_received import add, come
 from tests.core.worked import rows
 from tests.inbox.people import BY_ID, LERATO, NALEDI, NOON, THABO, everything, said, write
 from tests.world import Someone
@@ -217,6 +220,51 @@ async def test_a_phone_is_looked_up_at_whoever_has_it(
     assert await found() == THABO.phone
     await write(db, business, said(STRANGER, day(2)))
     assert await found() == NALEDI.phone
+
+
+async def test_each_is_written_to_where_they_are(db: Database, business: Business, left: None) -> None:
+    await write(db, business, said(STRANGER, day(2)))
+    ids = [row[0] for row in await rows(db, "select id from whatsapp_conversation order by contact_id")]
+    held = [await db.run("hold", lambda conn, one=one: sending.hold(conn, business.id, one)) for one in ids]
+    assert [one and one.to for one in held] == [THABO.phone, NALEDI.phone]
+
+
+def webhook(second: int, one: dict[str, Any], **who: Any) -> bytes:
+    """One of a customer's from the phone that changes hands, so many seconds after noon."""
+    told = one | {"id": f"wamid.{second}", "timestamp": str(bodies.NOON + second)}
+    return bodies.body(bodies.change("messages", told, **who))
+
+
+async def test_what_is_told_of_either_is_told_apart_in_exports_and_in_forgetting(
+    db: Database, business: Business
+) -> None:
+    """What hangs on no message has only the phone, and its time."""
+    await add(db, business)
+    hers, his = [bodies.contact()], [bodies.contact(user_id="ZA.2", name="Sipho")]
+    later = 2 * 86_400
+    await come(
+        db,
+        webhook(1, bodies.text(), contacts=hers),
+        webhook(2, bodies.REACTION, contacts=hers),
+        webhook(3, bodies.NEW_NUMBER),
+        webhook(later, bodies.text("A stranger"), contacts=his),
+        webhook(later + 1, bodies.REACTION, contacts=his),
+    )
+    out = """insert into outbox (business_id, channel, account, recipient, dedup_key, body, created_at)
+        select 1, 'whatsapp', 'x', '+27820000001', 'x:' || days, '{}', to_timestamp({}) + days * interval '1 day'
+        from generate_series(0, 4, 4) days returning id"""
+    await rows(db, out.format("{}", bodies.NOON))
+    seen = []
+    for contact in (1, 2):
+        ((thread,),) = await rows(db, f"select id from whatsapp_conversation where contact_id = {contact}")
+        one = await db.run("whole", lambda conn, thread=thread: whole.whole(conn, business.id, thread))
+        assert one is not None
+        found = await db.run("count", lambda conn, one=one: whole.count(conn, one))
+        seen.append({name: found.get(name, 0) for name in ("messages", "outbox", "left_phones", "message_reactions")})
+    assert seen == [
+        {"messages": 3, "outbox": 1, "left_phones": 1, "message_reactions": 1},
+        {"messages": 2, "outbox": 1, "left_phones": 0, "message_reactions": 1},
+    ]  # fmt: skip
 
 
 A, AT = Known("phone", "+27820000001"), NOON + timedelta(days=1)
