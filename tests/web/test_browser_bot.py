@@ -18,7 +18,7 @@ from tallybook.inbox.service.answering import Turn
 from tests import world
 from tests.inbox.test_answering import ADD, KNOWN, OPENING
 from tests.web import talks
-from tests.web.browser import PHONE, SOON, OpenTab, Site
+from tests.web.browser import LOOKS, PHONE, SOON, OpenTab, Site, seen_as
 from tests.web.talks import first, say, words
 
 
@@ -70,3 +70,44 @@ async def test_a_draft_is_edited_thrown_away_and_sent_where_one_is(
         assert await hebrew.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         await tab.go(f"/inbox/bot{path}")
         await tab.keep(f"bot-{name}-desk")
+
+
+LIST = """question,answer,language
+Do you sell batteries?,"Yes, for most phones.",en
+What are your opening hours?,We are open from ten to five.,en
+כמה עולה משלוח?,המשלוח חינם.,he
+{more}"""
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_a_file_of_answers_is_looked_at_before_it_is_written(
+    open_tab: OpenTab, db: Database, business: Business, look: str
+) -> None:
+    bia = await db.run("add", lambda conn: world.bia(conn, business))
+    async with db.transaction() as conn:
+        for one in KNOWN:
+            await conn.execute(ADD, one)
+    tab = await open_tab(bia, **seen_as(look))
+
+    async def choose(more: str) -> None:
+        await tab.go("/inbox/bot/answers")
+        await tab.page.locator("section details summary").nth(1).click()
+        content = {"name": "answers.csv", "mimeType": "text/csv", "buffer": LIST.format(more=more).encode()}
+        await tab.page.set_input_files("input[type=file]", [content])
+        await tab.page.check("input[name=withdraw]")
+        await tab.page.locator("form[enctype] button").click()
+
+    tab.expected.append("400")
+    await choose("Where are you?,,en\nDo you deliver?,Yes.,fr\n")
+    await expect(tab.page.locator(".part").first).to_contain_text("6")
+    assert await tab.violations() == []
+    await tab.keep(f"bot-list-wrong-{look}", whole=True)
+    await choose("")
+    await expect(tab.page.locator(".part .lines del")).to_have_count(1)
+    assert await tab.violations() == []
+    assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await tab.keep(f"bot-list-{look}", whole=True)
+    await tab.page.check("input[name=over]")
+    await tab.page.locator("form[action$=write] button").click()
+    await expect(tab.page.locator(".notice.news")).to_be_visible()
+    await tab.keep(f"bot-list-done-{look}", whole=True)

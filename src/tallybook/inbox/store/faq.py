@@ -49,6 +49,25 @@ async def write(conn: Conn, business_id: int, lines: Sequence[Line]) -> tuple[li
     return [number for number, new in written if new], [number for number, new in written if not new]
 
 
+TAKE_TURN = "select pg_advisory_xact_lock(hashtext('inbox answers'), %(business_id)s::int)"
+WITHDRAW = """
+update inbox_answers a set active = false
+where a.business_id = %(business_id)s::int and a.id = any(%(ids)s::bigint[]) and a.active
+returning a.id
+"""
+
+
+async def take_turn(conn: Conn, business_id: int) -> None:
+    """Whoever writes a list waits for the one before, so that what is recorded is what was changed."""
+    await conn.execute(TAKE_TURN, {"business_id": business_id})
+
+
+async def withdraw(conn: Conn, business_id: int, numbers: Sequence[int]) -> list[int]:
+    """Has answers be given no more; those that were."""
+    values = {"business_id": business_id, "ids": arrays.numbers(numbers)}
+    return sorted(row[0] for row in await (await conn.execute(WITHDRAW, values)).fetchall())
+
+
 CHANGE = """
 update inbox_answers set language = %(language)s::text, question = %(question)s::text, answer = %(answer)s::text,
     active = %(active)s::bool
