@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,7 +20,7 @@ from tallybook.web import i18n, inbox_several_view, server
 from tallybook.web.times import Clock
 from tests import world
 from tests.core.worked import rows
-from tests.web.browser import LOOKS, OpenTab, Tab, seen_as
+from tests.web.browser import LOOKS, OpenTab, seen_as
 from tests.web.conftest import Browser
 from tests.web.talks import say, words
 
@@ -161,12 +160,6 @@ def test_what_an_address_says_of_an_act_is_said_only_if_it_is_ours() -> None:
         assert inbox_several_view.said(text, clock) == ""
 
 
-async def keep(tab: Tab, name: str) -> None:
-    """A picture, where somebody wants to look at it."""
-    if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-        await tab.page.screenshot(path=f"{folder}/several-{name}.png")
-
-
 @pytest.mark.parametrize("look", LOOKS)
 async def test_threads_are_chosen_by_keys_with_shift_and_all_at_once_and_the_list_says_what_was_done(
     open_tab: OpenTab, db: Database, business: Business, bia: world.Someone, look: str
@@ -196,15 +189,15 @@ async def test_threads_are_chosen_by_keys_with_shift_and_all_at_once_and_the_lis
     await expect(chosen).to_have_count(6)
     await expect(page.locator("#chosen")).to_contain_text("6")
     assert await tab.violations() == []
-    await keep(tab, f"chosen-{look}")
+    await tab.keep(f"several-chosen-{look}")
     await page.locator("#label-several summary").click()
-    await keep(tab, f"labels-{look}")
+    await tab.keep(f"several-labels-{look}")
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await page.locator("#label-several button.item", has_text="VIP").click()
     await expect(page.locator("#did")).to_contain_text("6")
     await expect(page.locator(".talk .dot-label")).to_have_count(6)
     assert await tab.violations() == []
-    await keep(tab, f"done-{look}")
+    await tab.keep(f"several-done-{look}")
     # Of another list nothing is chosen that is not seen.
     await page.locator("#choose summary").first.click()
     await page.locator("#choose-all").click()
@@ -212,4 +205,4 @@ async def test_threads_are_chosen_by_keys_with_shift_and_all_at_once_and_the_lis
     await expect(page.locator("#did")).to_have_count(0)
     await expect(chosen).to_have_count(0)
     await page.locator("#assign-several summary").click()
-    await keep(tab, f"assign-{look}")
+    await tab.keep(f"several-assign-{look}")
