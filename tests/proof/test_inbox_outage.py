@@ -17,11 +17,11 @@ from tests.postgres import APP, OWNER, Server
 from tests.proof.conftest import furnish
 from tests.proof.inbox_oracle import Books
 from tests.proof.product import ROOT, Product, wait_until
-from tests.proof.shop import Shop, open_shop
+from tests.proof.shop import LONG, Shop, open_shop
 from tests.proof.visitor import answers
 
 REPORT = ROOT / "docs" / "proofs" / "inbox-outage.md"
-EVERY = 0.4  # seconds between two new customers
+EVERY = 0.6  # seconds between two new customers
 SETTLED = 1800.0
 
 
@@ -66,7 +66,7 @@ def stop_under_load(shop: Shop, server: Server, seconds: float) -> Outage:
         server.stop()
         stopped = time.monotonic()
         before = (shop.teller.customers, len(meta.answered), meta.refused, shop.desk.refused)
-        wait_until(lambda: answers(client, "/readyz") == 503, "that the product is not ready")
+        wait_until(lambda: answers(client, "/readyz") == 503, "that the product is not ready", LONG)
         while time.monotonic() - stopped < seconds:
             assert answers(client, "/healthz") == 200
             assert answers(client, "/readyz") == 503
@@ -79,7 +79,7 @@ def stop_under_load(shop: Shop, server: Server, seconds: float) -> Outage:
         outage.desk_refused = shop.desk.refused - before[3]
         server.start()
         back = time.monotonic()
-        wait_until(lambda: answers(client, "/readyz") == 200, "that the product is ready again")
+        wait_until(lambda: answers(client, "/readyz") == 200, "that the product is ready again", LONG)
         shop.probe()
         outage.recovered_after = time.monotonic() - back
     return outage
