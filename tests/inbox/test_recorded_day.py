@@ -134,7 +134,7 @@ def different(one: dict[str, list[Any]], other: dict[str, list[Any]]) -> dict[st
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_order_repetition_and_batching_of_a_day_ends_in_one_state(
     db: Database, number: str, chance: random.Random
 ) -> None:
@@ -164,6 +164,7 @@ async def test_the_day_leaves_nothing_waiting_and_each_kind_where_it_belongs(db:
     assert len(found["threads"]) == 3, "hers, another person's, and a group's"
     assert {row[2] for row in found["consents"]} == {"keyword", "preference", "refused"}
     assert [row[2] for row in found["templates"]] == ["en"]
+    assert ("wamid.0052", "image") in {row[:2] for row in found["files"]}, "not what stood for it"
     assert ("phone", f"+{CUSTOMER}", NOON + LEFT) in {row[2:] for row in found["names"]}
 
 

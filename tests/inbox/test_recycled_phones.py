@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tallybook.core.businesses import Business
 from tallybook.core.content import Person
 from tallybook.core.db import Database
 from tallybook.core.messages import Stored
 from tallybook.inbox import rules_phones
-from tallybook.inbox.rules_phones import Ended, Phone
 from tallybook.inbox.service import merging, threads
 from tallybook.inbox.store import sending, whole
-from tallybook.inbox.types import Customer, Known
 from tests.channels.whatsapp import bodies
 from tests.channels.whatsapp.test_received import add, come
 from tests.core.worked import rows
 from tests.inbox.people import BY_ID, LERATO, NALEDI, NOON, THABO, everything, said, write
+from tests.inbox.test_recorded_day import empty
 from tests.world import Someone
 
 DAY = 24 * 60  # minutes
@@ -222,6 +224,33 @@ async def test_a_phone_is_looked_up_at_whoever_has_it(
     assert await found() == NALEDI.phone
 
 
+HERS = (1, LEFT, LEFT + 2, day(1), day(3), day(41))
+HIS = (day(2), day(5), day(31), day(50))
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_in_any_order_repetition_and_batching_each_keeps_their_own(
+    db: Database, business: Business, chance: random.Random
+) -> None:
+    some = [
+        said(WITH_ID, 1), said(NALEDI, LEFT), said(WITH_ID, LEFT + 2), said(NALEDI, day(1), ours=True),
+        said(WITH_ID, day(3)), said(THABO, day(41)), moves(NALEDI, THABO, LEFT),
+        said(STRANGER, day(2)), said(STRANGER, day(5)), said(BARE, day(31)), said(BARE, day(50), ours=True),
+    ]  # fmt: skip
+    some = [*some, *chance.choices(some, k=4)]
+    chance.shuffle(some)
+    # What they are known by was known before; only then does an id that is new say that it is somebody else's.
+    await write(db, business, said(WITH_ID, 0), moves(NALEDI, THABO, LEFT))
+    while some:
+        many = chance.randint(1, 5)
+        await write(db, business, *some[:many])
+        del some[:many]
+    assert await sayings(db) == {key(THABO): [0, *HERS], key(NALEDI): list(HIS)}
+    assert await rows(db, "select until from left_phones") == [(NOON + timedelta(days=2),)]
+    await empty(db)
+
+
 async def test_each_is_written_to_where_they_are(db: Database, business: Business, left: None) -> None:
     await write(db, business, said(STRANGER, day(2)))
     ids = [row[0] for row in await rows(db, "select id from whatsapp_conversation order by contact_id")]
@@ -265,34 +294,3 @@ async def test_what_is_told_of_either_is_told_apart_in_exports_and_in_forgetting
         {"messages": 3, "outbox": 1, "left_phones": 1, "message_reactions": 1},
         {"messages": 2, "outbox": 1, "left_phones": 0, "message_reactions": 1},
     ]  # fmt: skip
-
-
-A, AT = Known("phone", "+27820000001"), NOON + timedelta(days=1)
-ID = Known("user_id", "ZA.1")
-OLD = Ended(1, NOON, NOON + timedelta(days=2))
-
-
-@pytest.mark.parametrize(
-    ("phone", "owner", "days", "expected"),
-    [
-        (Phone(1, None, ()), 2, 1, (A, ID)),  # held by one, told of another: they are one
-        (Phone(1, NOON, ()), 1, 1, (ID,)),  # left: the id decides
-        (Phone(1, NOON, ()), None, -1, (A, ID)),  # from before
-        (Phone(None, None, (OLD,)), 1, 1, (ID,)),  # hers, while it rests
-        (Phone(2, None, (OLD,)), 1, 9, (ID,)),  # she has it no more
-        (Phone(2, None, (OLD,)), 2, 1, (A, ID)),  # the stranger, earlier than was known
-        (Phone(2, None, (OLD,)), None, -1, (Known("contact", "1"), ID)),
-    ],
-)  # fmt: skip
-def test_beside_an_id_a_phone_says_who_it_is_only_while_it_was_surely_theirs(
-    phone: Phone, owner: int | None, days: int, expected: tuple[Any, ...]
-) -> None:
-    told = (Customer((A, ID)), NOON + timedelta(days=days))
-    owners = {} if owner is None else {ID: owner}
-    assert rules_phones.named(told, {A.value: phone}, owners).known == expected
-
-
-def test_a_phone_alone_is_whose_it_was() -> None:
-    taken = Phone(2, None, (OLD,))
-    seen = [rules_phones.named((Customer((A,)), NOON + timedelta(days=days)), {A.value: taken}, {}) for days in (1, 3)]
-    assert [one.known for one in seen] == [(Known("contact", "1"),), (A,)]
