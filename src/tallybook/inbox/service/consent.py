@@ -147,15 +147,10 @@ async def stands(conn: Conn, business_id: int, claimed: Claimed) -> str | None:
     if "template" not in out.body:
         return None
     found = await broadcast_runs.leaving(conn, business_id, out.dedup_key)
-    if found is None:
+    held = found is not None and (found.marketing or out.dedup_key.startswith(BROADCAST))
+    if found is None or not held or not await wants_none(conn, business_id, found.conversation_id):
         return None
-    if found.stopped:
-        return rules.STOPPED
-    if (found.marketing or out.dedup_key.startswith(BROADCAST)) and await wants_none(
-        conn, business_id, found.conversation_id
-    ):
-        return WANTS_NONE
-    return None
+    return WANTS_NONE
 
 
 async def words(conn: Conn, caller: Caller) -> Words:
