@@ -24,6 +24,7 @@ from tests.channels.whatsapp import bodies
 from tests.channels.whatsapp.test_received import add, come
 from tests.core.worked import rows
 from tests.inbox.people import BY_ID, LERATO, NALEDI, NOON, THABO, everything, said, write
+from tests.inbox.test_hooks import hook
 from tests.inbox.test_recorded_day import empty
 from tests.world import Someone
 
@@ -38,6 +39,7 @@ join whatsapp_message m on m.conversation_id = c.id group by 1 order by 1
 """
 HOLDER = "select i.contact_id from contact_identities i where i.value = '+27820000001'"
 STAYS = "select contact_id, left_at, until from left_phones order by until"
+TOLD = "select body #>> '{contact,phone}', body #>> '{details,what}' from hook_events"
 TAKEN = "select subject_id, after from audit_log where action = 'contact.took_phone'"
 
 
@@ -123,12 +125,14 @@ async def test_what_she_said_before_is_hers_however_late_it_comes(
 async def test_two_workers_that_meet_the_stranger_at_once_make_one(
     db: Database, business: Business, left: None
 ) -> None:
+    await hook(db, business, ["contact.changed"])
     some = [said(STRANGER, day(2, minute), account=f"account {minute}") for minute in range(8)]
     await asyncio.gather(*(write(db, business, one) for one in some))
     assert await sayings(db) == {key(NALEDI): [day(2, minute) for minute in range(8)], key(THABO): [1]}
     assert await rows(db, "select count(*)::int from contacts where merged_into is null") == [(2,)]
     assert len(await rows(db, TAKEN)) == 1
     assert await rows(db, "select until from left_phones") == [(NOON + timedelta(days=2),)]
+    assert sorted(await rows(db, TOLD)) == [(one.phone, "phone_taken") for one in (NALEDI, THABO)]
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
