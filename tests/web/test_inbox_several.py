@@ -20,6 +20,7 @@ from tallybook.web import i18n, inbox_several_view, server
 from tallybook.web.times import Clock
 from tests import world
 from tests.core.worked import rows
+from tests.inbox.test_hooks import hook
 from tests.web.browser import LOOKS, OpenTab, seen_as
 from tests.web.conftest import Browser
 from tests.web.talks import say, words
@@ -131,6 +132,7 @@ async def test_several_people_at_once_and_customers_who_write_meanwhile_lose_not
 ) -> None:
     label = await db.run("label", lambda conn: labels.add(conn, bia.caller, "VIP", "red"))
     talks = await they_write(db, business)
+    await hook(db, business)
     await browser.log_in(bia)
     token = await browser.token()
     given = [str(one) for one in reversed(talks)]
@@ -147,6 +149,8 @@ async def test_several_people_at_once_and_customers_who_write_meanwhile_lose_not
     each = {(row[0], row[1]): row[2] for row in await rows(db, TOLD)}
     for action in ("conversation.labelled", "conversation.assigned"):
         assert [each[action, one] for one in talks] == [1] * len(talks)
+    hooked = "select conversation_id from hook_events where kind = 'conversation.assigned' order by 1"
+    assert [row[0] for row in await rows(db, hooked)] == talks
     assert await told(browser, talks, "read") in {f"Marked as read: {n} threads" for n in range(2, 7)} | {
         "Nothing changed · 6 were so already"
     } | {f"Marked as read: {n} threads · {6 - n} were so already" for n in range(2, 6)}
