@@ -94,7 +94,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
-        time.sleep(0.1)
+        time.sleep(0.1)  # the port is the only sign that each of these servers gives
     raise AssertionError("the server did not begin to answer")
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from .inbox.answer_types import Bot, Mode, ModelTerms
 from .inbox.session_rules import SILENCE
 from .toml_tables import Check, Tables, yes_or_no
@@ -104,10 +106,12 @@ def bot(reader: Tables, parts: dict[str, Any]) -> Bot:
     """What the file says of the bot, which is off where it says nothing; mistakes are gathered in ``reader``."""
     told = reader.table(parts, INBOX, _INBOX)
     given = told.get("bot", Mode.OFF)
+    shows = told.get("read_receipts", False)
     if isinstance(given, Mode):
-        return Bot(given, told.get("business"))
+        return Bot(given, told.get("business"), shows_typing=shows)
     table = reader.checked(given, _BOT, BOT, 0)
-    plain = Bot(table.get("mode", Mode.OFF), told.get("business"), table.get("per_hour", Bot().per_hour))
+    per_hour = table.get("per_hour", Bot().per_hour)
+    plain = Bot(table.get("mode", Mode.OFF), told.get("business"), per_hour, shows_typing=shows)
     terms = {name: value for name, value in table.items() if name in _MODEL}
     if "model" not in table:
         for name in terms:
@@ -115,4 +119,4 @@ def bot(reader: Tables, parts: dict[str, Any]) -> Bot:
         return plain
     if terms.get("cost_per_day") and not (terms.get("price_in") or terms.get("price_out")):
         reader.mistake("cost_per_day needs price_in and price_out beside it.", (BOT, 0, "cost_per_day"))
-    return Bot(plain.mode, plain.business, plain.per_hour, ModelTerms(table["model"], **terms))
+    return replace(plain, model=ModelTerms(table["model"], **terms))

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from .channels.mail.relay import relay_of
 from .core.environment_names import is_plain, is_reserved
+from .core.numbers import number_in
 
 KEY_LENGTH = 32
 
@@ -34,9 +35,10 @@ def environment(value: str, _: Path) -> str:
 
 def number(least: int, most: int) -> Parse:
     def parse(value: str, _: Path) -> int:
-        if not value.isdecimal() or not least <= int(value) <= most:
+        found = number_in(value)
+        if found is None or not least <= found <= most:
             raise ValueError(f"must be a whole number from {least} to {most}")
-        return int(value)
+        return found
 
     return parse
 

@@ -16,7 +16,7 @@ import psycopg
 import structlog
 from prometheus_client import start_http_server
 
-from . import customer_files, photo_link, report_link, sharepoint_link, summary_link, template_link
+from . import customer_files, photo_link, report_link, sharepoint_link, summary_link, template_link, typing_link
 from .alerting import Alerting
 from .app import App, Watching, whatsapp_files
 from .channels.webhook_out.calls import Caller
@@ -93,7 +93,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         "deliveries": lambda: deliveries.process_loop(app.db, app.channels, stop, wake[receive.TOPIC]),
         "outbox": lambda: outbox.run_outbox(app.db, post, stop, wake[outbox.TOPIC]),
         "decisions": lambda: inbox_jobs.keep_deciding(
-            app.db, partial(_bot, app), stop, wake[inbox_filing.TOPIC], app.model
+            app.db, partial(_bot, app), stop, wake[inbox_filing.TOPIC], app.model, partial(typing_link.show, app)
         ),
         "automation": lambda: automation_jobs.keep_firing(app.db, stop, wake[automation_causes.TOPIC]),
         "broadcasts": lambda: broadcast_jobs.keep_broadcasting(app.db, stop, wake[broadcasts.TOPIC]),

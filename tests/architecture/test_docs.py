@@ -160,7 +160,8 @@ def test_every_command_says_what_it_is_for() -> None:
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_setting_named_exists(name: str) -> None:
     # Read by the tests alone, or by compose.yaml to make the others of.
-    others = {"TALLYBOOK_TEST_POSTGRES", "TALLYBOOK_TEST_ALL", "TALLYBOOK_OWNER_PASSWORD", "TALLYBOOK_PROD_PASSWORD"}
+    others = {f"TALLYBOOK_TEST_{one}" for one in ("POSTGRES", "ALL", "PICTURES")}
+    others |= {"TALLYBOOK_OWNER_PASSWORD", "TALLYBOOK_PROD_PASSWORD"}
     for setting in re.findall(r"\bTALLYBOOK_[A-Z_]*[A-Z]\b", TEXTS[name]):
         assert {setting, setting.removesuffix("_FILE")} & {*known_names(), *others}, f"{name}: {setting}"
 

@@ -91,7 +91,8 @@ async def test_a_list_is_shown_and_asked_about_and_written_once(
     assert f"Added: 3\n  en  What are your opening hours? → {HOURS}\n  he  {HEBREW} → {HEBREW_HOURS}\n" in first.err
     assert again == (0, "0 answers added; 0 changed; 3 were known already.\n", again.err)
     assert "Added: 0\nChanged: 0\nKnown already: 3." in again.err
-    assert (json.loads(told.out), told.err) == ({"added": 0, "changed": 0, "known": 3}, "")
+    counts = {"added": 0, "changed": 0, "known": 3, "withdrawn": 0, "applied": True}
+    assert (json.loads(told.out), told.err) == (counts, "")
     assert len(await rows(fresh_db, STORED)) == 3
     assert [row[0] for row in await rows(fresh_db, RECORDED)] == ["answer.added"] * 3
 
@@ -110,6 +111,27 @@ async def test_an_answer_that_changed_is_shown_with_what_it_was_and_one_put_asid
         (HOURS, True), (HEBREW_HOURS, True), ("It costs 5.", True),
     }  # fmt: skip
     assert ("answer.changed", "It is free.", "It costs 5.") in await rows(fresh_db, RECORDED)
+
+
+async def test_what_a_list_lacks_is_withdrawn_after_a_look_and_much_of_it_only_if_it_is_meant(
+    fresh_db: Database, business: Business, answers: Answers
+) -> None:
+    file = answers.file(f"{HEAD}What are your opening hours?,{HOURS},en\n", "short.csv")
+    tried, kept, refused, done, again = answers(
+        ("import", answers.file(LIST), "--yes"), ("import", file, "--withdraw", "--dry-run"), ("import", file, "--yes"),
+        ("import", file, "--withdraw", "--yes"), ("import", file, "--withdraw", "--withdraw-many", "--yes"),
+        ("import", file, "--withdraw", "--yes"),
+    )[1:]  # fmt: skip
+    assert tried.out == "Nothing was changed: this was a dry run.\n"
+    assert "Withdrawn: 1\n" in tried.err
+    assert "How much is delivery?" in tried.err
+    assert kept.out == "0 answers added; 0 changed; 1 were known already.\n"
+    assert (refused.code, "1 of 2 would be given no more. Use --withdraw-many." in refused.err) == (1, True)
+    assert done.out == "0 answers added; 0 changed; 1 are given no more; 1 were known already.\n"
+    assert again.out == "0 answers added; 0 changed; 0 are given no more; 1 were known already.\n"
+    given = {row[3]: row[4] for row in await rows(fresh_db, STORED)}
+    assert given == {HOURS: True, HEBREW_HOURS: True, "It is free.": False}
+    assert (await rows(fresh_db, RECORDED))[-1] == ("answer.withdrawn", "It is free.", "It is free.")
 
 
 async def test_a_wrong_row_is_named_and_nothing_of_the_list_is_written(

@@ -11,9 +11,10 @@ import contextlib
 import hashlib
 import re
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
+
+from tests.served import Handler
 
 # What Meta takes, and how large: megabytes by type.
 LIMITS = {
@@ -52,30 +53,30 @@ class FakeFiles:
     def downloads(self) -> int:
         return sum(path.startswith("/bytes/") for path in self.asked)
 
-    def answer_get(self, handler: BaseHTTPRequestHandler, address: str, tokens: dict[str, str]) -> None:
+    def answer_get(self, handler: Handler, address: str, tokens: dict[str, str]) -> None:
         """One GET: of an id, or of the bytes."""
         path = urlsplit(handler.path)
         self.asked.append(path.path)
         token = handler.headers.get("authorization", "")
         if token not in {f"Bearer {one}" for one in tokens.values()}:
-            return _say(handler, 401, b'{"error": {"code": 190, "message": "no"}}')
+            return handler.say(401, b'{"error": {"code": 190, "message": "no"}}')
         if path.path.startswith("/bytes/"):
             return self._bytes(handler, path.path.rpartition("/")[2])
         file = self.kept.get(path.path.strip("/"))
         number = parse_qs(path.query).get("phone_number_id", [""])[0]
         if file is None or number not in tokens:
-            return _say(handler, 400, b'{"error": {"code": 100, "error_subcode": 33, "message": "no such object"}}')
+            return handler.say(400, b'{"error": {"code": 100, "error_subcode": 33, "message": "no such object"}}')
         if self.orders and self.orders[0] == "busy":
             self.orders.pop(0)
-            return _say(handler, 503, b"")
+            return handler.say(503, b"")
         url = self.elsewhere or f"{address}/bytes/{path.path.strip('/')}"
         told = f'{{"url": "{url}", "mime_type": "{file.mime}", "sha256": "{file.sha256}", "id": "x"}}'
-        return _say(handler, 200, told.encode())
+        return handler.say(200, told.encode())
 
-    def _bytes(self, handler: BaseHTTPRequestHandler, media_id: str) -> None:
+    def _bytes(self, handler: Handler, media_id: str) -> None:
         file = self.kept.get(media_id)
         if file is None:
-            return _say(handler, 404, b"")
+            return handler.say(404, b"")
         order = self.orders.pop(0) if self.orders else None
         content = b"\xff\xd8\xff another" if order == "other" else file.content
         with contextlib.suppress(OSError):
@@ -88,23 +89,23 @@ class FakeFiles:
             handler.close_connection = True
         return None
 
-    def answer_post(self, handler: BaseHTTPRequestHandler, form: bytes, tokens: dict[str, str]) -> None:
+    def answer_post(self, handler: Handler, form: bytes, tokens: dict[str, str]) -> None:
         """One file of ours: a form with ``messaging_product``, ``type`` and ``file``."""
         number = handler.path.strip("/").split("/")[-2]
         self.asked.append(handler.path)
         if handler.headers.get("authorization", "") != f"Bearer {tokens.get(number)}":
-            return _say(handler, 401, b'{"error": {"code": 190, "message": "no"}}')
+            return handler.say(401, b'{"error": {"code": 190, "message": "no"}}')
         if self.orders and self.orders[0] == "busy":
             self.orders.pop(0)
-            return _say(handler, 503, b"")
+            return handler.say(503, b"")
         parts = _parts(handler.headers.get("content-type", ""), form)
         mime = parts.get("type", b"").decode()
         content = parts.get("file", b"")
         if parts.get("messaging_product") != b"whatsapp" or not content or len(content) > LIMITS.get(mime, 0) * MEGA:
-            return _say(handler, 400, b'{"error": {"code": 131053, "message": "Media upload error"}}')
+            return handler.say(400, b'{"error": {"code": 131053, "message": "Media upload error"}}')
         media_id = str(7000 + len(self.uploaded))
         self.uploaded[media_id] = Kept(content, mime)
-        return _say(handler, 200, f'{{"id": "{media_id}"}}'.encode())
+        return handler.say(200, f'{{"id": "{media_id}"}}'.encode())
 
 
 def _parts(content_type: str, form: bytes) -> dict[str, bytes]:
@@ -116,12 +117,3 @@ def _parts(content_type: str, form: bytes) -> dict[str, bytes]:
         if name:
             found[name[1].decode()] = content.removesuffix(b"\r\n")
     return found
-
-
-def _say(handler: BaseHTTPRequestHandler, status: int, body: bytes) -> None:
-    with contextlib.suppress(OSError):
-        handler.send_response(status)
-        handler.send_header("content-type", "application/json")
-        handler.send_header("content-length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)

@@ -7,19 +7,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from tests.cloud_api.media import FakeFiles
 from tests.cloud_api.rules import ENTRY, PAIR_BURST, PAIR_SECONDS, WINDOW, NotTaken, checked
 from tests.cloud_api.templates import FakeTemplates
+from tests.served import Handler, Served
 
 PATIENCE = 30.0  # seconds
 
@@ -29,11 +28,11 @@ class Order:
     """What is done to one request in place of taking it.
 
     ``says``: that error, with that status, and nothing is taken. ``drop``: the connection breaks, before it was taken
-    or ``after``. ``slow``: it is taken, and answered when ``let_go`` is set. ``garbled``: it is taken, and the answer
-    is ``text``.
+    or ``after``. ``hang``: it breaks when ``let_go`` is set, before it was taken. ``slow``: it is taken, and answered
+    when ``let_go`` is set. ``garbled``: it is taken, and the answer is ``text``.
     """
 
-    kind: Literal["says", "drop", "slow", "garbled"]
+    kind: Literal["says", "drop", "hang", "slow", "garbled"]
     code: int | None = None
     status: int = 400
     after: bool = False
@@ -58,7 +57,7 @@ class Taken:
 
 
 @dataclass
-class FakeCloudApi:
+class FakeCloudApi(Served):
     """Serves until the block ends. ``tokens`` are those of the numbers; ``orders`` are obeyed once each, in turn.
 
     Whoever was not heard of within 24 hours (``hear``) may not be written to but by a template; who came by an
@@ -81,25 +80,15 @@ class FakeCloudApi:
     pairs: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __enter__(self) -> Self:
-        self.server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"fake": self}))
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
-        self.thread.start()
-        return self
+    def handler(self) -> type[Handler]:
+        return _Handler
 
-    def __exit__(self, *_: object) -> None:
+    def let_go(self) -> None:
         for order in self.given:
             order.let_go.set()
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
 
     def __post_init__(self) -> None:
         self.given: list[Order] = []
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
 
     @property
     def texts(self) -> list[str]:
@@ -114,7 +103,7 @@ class FakeCloudApi:
         if referred:
             self.referred[number, customer] = self.now()
 
-    def order(self, kind: Literal["says", "drop", "slow", "garbled"], **more: Any) -> Order:
+    def order(self, kind: Literal["says", "drop", "hang", "slow", "garbled"], **more: Any) -> Order:
         self.given.append(Order(kind, **more))
         self.orders.append(self.given[-1])
         return self.given[-1]
@@ -164,12 +153,12 @@ class FakeCloudApi:
             self.entered.setdefault(pair, self.now())
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     protocol_version = "HTTP/1.1"
     fake: FakeCloudApi
 
     def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers.get("content-length") or 0))
+        content = self.body()
         self.fake.heads.append({name.lower(): value for name, value in self.headers.items()})
         self.fake.paths.append(self.path)
         if self.path.endswith("/media"):
@@ -178,8 +167,11 @@ class _Handler(BaseHTTPRequestHandler):
         if order is not None and order.kind == "says":
             error = {"code": order.code, "message": f"to {self.path}", "error_data": {"details": "27820000001"}}
             return self._say(order.status, {"error": error} if order.code is not None else None, order.headers)
-        if order is not None and order.kind == "drop" and not order.after:
-            return self._drop()
+        if order is not None and order.kind == "hang":
+            order.held.set()
+            order.let_go.wait(PATIENCE)
+        if order is not None and (order.kind == "hang" or (order.kind == "drop" and not order.after)):
+            return self.drop()
         try:
             answer = self.fake.take(self.path, self.headers.get("authorization", ""), content)
         except NotTaken as no:
@@ -189,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
             order.held.set()
             order.let_go.wait(PATIENCE)
         if order is not None and order.kind == "drop":
-            return self._drop()
+            return self.drop()
         return self._say(200, order.text if order is not None and order.kind == "garbled" else answer)
 
     def do_GET(self) -> None:
@@ -201,28 +193,6 @@ class _Handler(BaseHTTPRequestHandler):
             return self._say(200, told)
         return self.fake.files.answer_get(self, self.fake.address, self.fake.tokens)
 
-    def _drop(self) -> None:
-        self.close_connection = True
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(2)
-
     def _say(self, status: int, said: Any, headers: Mapping[str, str] | None = None) -> None:
         body = said.encode() if isinstance(said, str) else json.dumps(said).encode() if said is not None else b""
-        with contextlib.suppress(OSError):
-            self.send_response(status)
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: Any) -> None:
-        """A client that gave up leaves a broken connection, which is what the tests are about."""
+        self.say(status, body, headers)

@@ -31,6 +31,7 @@ where attrelid = to_regclass(%(table)s) and attnum > 0 and not attisdropped
 # Each row its own, since a key may be over the column.
 SAID = "'accepted by Ana Mokoena: Piet 0820000012, +27 82 000 0012 ' || left(md5(random()::text), 6)"
 SHORT = "'Ana 0820000012'"
+OWN = "'Ana 0820000012' || translate(ctid::text, '(,)', '')"
 GROUP = "'27820000012-1418923424@g.us'"
 FILLED_WITH = {"jsonb": ("jsonb_build_object('Piet 0820000012', {}, 'n', 27820000012)",), "text[]": ("array[{}]",)}
 REFUSED = (errors.CheckViolation, errors.ForeignKeyViolation, errors.GeneratedAlways)
@@ -45,7 +46,7 @@ def fill(url: str) -> list[str]:
             for column, kind in conn.execute(COLUMNS, {"table": copied.table}).fetchall():
                 name = f"{copied.table}.{column}"
                 if kind_of_type(kind) is not Kind.PLAIN and kind != "bytea" and name not in KEPT_BY:
-                    values = [GROUP] if column in {"scope", "chat", "group_jid"} else [SAID, SHORT]
+                    values = [GROUP] if column in {"scope", "chat", "group_jid"} else [SAID, OWN, SHORT]
                     wrapped = FILLED_WITH.get(kind, ("{}",))[0]
                     if any(_put(conn, copied.table, column, wrapped.format(value)) for value in values):
                         done.append(name)
@@ -62,7 +63,7 @@ def _put(conn: psycopg.Connection, table: str, column: str, value: str) -> bool:
     try:
         with conn.transaction():
             conn.execute(statement)
-    except (*REFUSED, errors.StringDataRightTruncation):
+    except (*REFUSED, errors.StringDataRightTruncation, errors.UniqueViolation):
         return False
     return True
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 
+import msgspec
 import phonenumbers
 import pytest
 from hypothesis import given
@@ -13,10 +14,13 @@ from hypothesis import strategies as st
 
 from tallybook.core.environment_masking import Kind, Masks
 from tallybook.core.identity import resolve
+from tallybook.inbox import lead_rules
+from tallybook.inbox.automation_types import Actions, Conditions, Trigger
 
 MASKS = Masks(b"a key of production's")
 ANA = "27820000001"
 LID = "123456789012345"
+USER_ID = "ZA.13491208655302741918"
 
 
 def test_one_sender_stays_one_sender_in_every_spelling_that_the_registers_use() -> None:
@@ -38,15 +42,20 @@ def test_a_masked_phone_is_nobody_s(spelled: str) -> None:
         phonenumbers.parse(f"+{digits}")
 
 
-@given(st.from_regex(r"[1-9][0-9]{6,14}", fullmatch=True))
+@given(st.from_regex(r"[1-9][0-9]{6,19}", fullmatch=True))
 def test_no_number_comes_through_and_none_grows_beyond_its_column(number: str) -> None:
     masked = MASKS.digits(number)
     assert masked.startswith("999")
-    assert len(masked) == max(len(number), 8)
+    assert len(masked) == min(len(number), 16) + 3
+
+
+def test_no_two_numbers_become_one_so_that_what_is_known_by_them_stays_unique() -> None:
+    every = [*map(str, range(10_000, 12_000)), *(f"278200000{number:02}" for number in range(100))]
+    assert len({MASKS.digits(number) for number in every}) == len(every)
 
 
 def test_a_masked_lid_is_a_lid_and_a_group_keeps_its_name() -> None:
-    assert re.fullmatch(r"999\d{12}@lid", MASKS.who(f"{LID}@lid"))
+    assert re.fullmatch(r"999\d{15}@lid", MASKS.who(f"{LID}@lid"))
     assert MASKS.who("120363000000000001@g.us") == "120363000000000001@g.us"
 
 
@@ -153,3 +162,56 @@ def test_hashes_and_file_names_keep_their_form() -> None:
     assert re.fullmatch(r"\\x[0-9a-f]{32}", MASKS.hash(written))
     assert MASKS.hash(written) != written
     assert re.fullmatch(r"[a-z2-7]{12}\.jpg", MASKS.file("Piet van Wyk.JPG"))
+
+
+def test_a_customer_s_thread_phone_and_identity_still_fit_together() -> None:
+    masked = MASKS.known(f"+{ANA}")
+    assert masked == MASKS.who(f"+{ANA}")
+    assert MASKS.thread_key(f"phone:1:+{ANA}") == f"phone:1:{masked}"
+    assert MASKS.thread_key("lead:1:17") == "lead:1:17"
+    assert MASKS.thread_key(f"user_id:1:{USER_ID}") == f"user_id:1:{MASKS.known(USER_ID)}"
+    assert MASKS.who(USER_ID) == MASKS.known(USER_ID) != USER_ID
+    for other in (f"lead:1:{USER_ID}", f"lead:1:+{ANA}", "Piet", "Piet:1:x", ""):
+        assert not re.search("ZA|1349|2782|Piet", MASKS.thread_key(other)), other
+
+
+def test_names_of_a_business_s_own_things_stay_apart_and_alike_whatever_their_case() -> None:
+    assert MASKS.named("VIP of Ana") == MASKS.named("vip of ana")
+    assert len({MASKS.named(f"label {number}") for number in range(500)}) == 500
+    assert [MASKS.status(one.status) for one in lead_rules.FIRST] == [one.status for one in lead_rules.FIRST]
+    assert "ana" not in MASKS.status("ana_s_friends")
+    assert MASKS.email("ana@velo.example").endswith("@example.invalid")
+
+
+def test_a_rule_keeps_what_it_does_and_loses_what_it_says() -> None:
+    rule = {
+        "trigger": {"on": "keyword", "words": ["Piet", "price"], "whole": True},
+        "conditions": {"hours": "open", "accounts": [ANA], "statuses": ["won", "piets"], "labels": [7]},
+        "actions": {
+            "text": "Hello Ana", "assign_to": 3,
+            "template": {"name": "for_ana", "language": "en_US", "values": ["Ana"]},
+        },
+    }  # fmt: skip
+    masked = MASKS.made(rule)
+    assert masked["trigger"] == {"on": "keyword", "words": ["…", "…"], "whole": True}
+    assert masked["conditions"] == {
+        "hours": "open", "accounts": [MASKS.who(ANA)], "statuses": ["won", MASKS.status("piets")], "labels": [7],
+    }  # fmt: skip
+    assert masked["actions"]["text"] == "…"
+    assert masked["actions"]["template"] == {"name": MASKS.named("for_ana"), "language": "en_US", "values": ["…"]}
+    for part, kind in (("trigger", Trigger), ("conditions", Conditions), ("actions", Actions)):
+        msgspec.convert(masked[part], kind)
+    assert MASKS.made({"on": "Ana M", "at": "Ana", "Piet 082": "x", "type": "Ana"}) == {
+        "on": "…", "at": "…", "…": "…", "type": "…",
+    }  # fmt: skip
+
+
+def test_a_template_keeps_its_parts_and_its_places() -> None:
+    parts = [
+        {"type": "BODY", "text": "Dear {{1}}, Ana comes at {{ 2 }}.", "example": {"body_text": [["Piet", "9"]]}},
+        {"type": "BUTTONS", "buttons": [{"type": "PHONE_NUMBER", "text": "Call", "phone_number": f"+{ANA}"}]},
+    ]
+    assert MASKS.made(parts) == [
+        {"type": "BODY", "text": "… {{1}} … {{ 2 }} …", "example": {"body_text": [["…", "…"]]}},
+        {"type": "BUTTONS", "buttons": [{"type": "PHONE_NUMBER", "text": "…", "phone_number": "…"}]},
+    ]

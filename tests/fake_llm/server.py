@@ -7,15 +7,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 
 from tests.fake_llm.rules import NotTaken, checked
+from tests.served import Handler, Served
 
 PATIENCE = 30.0  # seconds
 TOKENS = (100, 20)  # of each question, and each answer
@@ -34,7 +33,7 @@ class Order:
 
 
 @dataclass
-class FakeModel:
+class FakeModel(Served):
     """What it is asked stands in ``asked``. Without an order it says ``usual``."""
 
     key: str
@@ -45,22 +44,16 @@ class FakeModel:
     refused: list[int] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __enter__(self) -> Self:
-        self.server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"fake": self}))
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
-        self.thread.start()
-        return self
+    def handler(self) -> type[Handler]:
+        return _Handler
 
-    def __exit__(self, *_: object) -> None:
+    def let_go(self) -> None:
         for order in self.given:
             order.let_go.set()
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+        return f"{super().address}/v1"
 
     def says(self, text: str, **more: Any) -> Order:
         return self.order(200, json.dumps(answer_of({"content": text}, **more)).encode())
@@ -110,40 +103,20 @@ def answer_of(message: dict[str, Any], *, finish: str = "stop", tokens: tuple[in
     }  # fmt: skip
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     protocol_version = "HTTP/1.1"
     fake: FakeModel
 
     def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers.get("content-length") or 0))
+        content = self.body()
         try:
             usual = self.fake.take(self.path, self.headers.get("authorization", ""), content)
         except NotTaken as no:
             self.fake.refused.append(no.status)
             told = {"error": {"message": no.words, "type": "invalid_request_error"}}
-            return self._say(no.status, json.dumps(told).encode(), {})
+            return self.say(no.status, json.dumps(told).encode())
         order = self.fake.next_order() or Order(200, usual)
         if order.slow:
             order.held.set()
             order.let_go.wait(PATIENCE)
-        return self._say(order.status, order.content, order.headers)
-
-    def _say(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-        with contextlib.suppress(OSError):
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: Any) -> None:
-        """A client that gave up leaves a broken connection, which is what the tests are about."""
+        return self.say(order.status, order.content, order.headers)

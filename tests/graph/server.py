@@ -10,9 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import parse_qs
 
 import jwt
@@ -22,6 +21,7 @@ from cryptography import x509
 from tests.graph.lists import CLIENT
 from tests.graph.tenant import SITE, TENANT, Tenant
 from tests.graph.words import Asked, Told, error
+from tests.served import Handler, Quiet
 
 SECRET = "a-secret-of-the-tests-alone"
 GRANT, JWT = "client_credentials", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -123,14 +123,13 @@ class FakeGraph:
         return None
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     protocol_version = "HTTP/1.1"
     fake: FakeGraph
 
     def _serve(self) -> None:
-        length = int(self.headers.get("content-length") or 0)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        asked = Asked(self.command, self.path, headers, self.rfile.read(length))
+        asked = Asked(self.command, self.path, headers, self.body())
         fault = next((one for one in self.fake.faults if one.hits(asked)), None)
         if fault is not None and not fault.after and not self._before(fault):
             return
@@ -158,32 +157,12 @@ class _Handler(BaseHTTPRequestHandler):
             fault.held.set()
             fault.let_go.wait(PATIENCE)
         if fault.kind == "drop":
-            self.close_connection = True
-            with contextlib.suppress(OSError):
-                self.connection.shutdown(2)
+            self.drop()
             return False
         return True
 
     def _say(self, told: Told) -> None:
-        body = json.dumps(told.body).encode() if told.body is not None else b""
-        with contextlib.suppress(OSError):
-            self.send_response(told.status)
-            for name, value in told.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: Any) -> None:
-        """A client that was killed leaves a broken connection, which is what the tests are about."""
+        self.say(told.status, json.dumps(told.body).encode() if told.body is not None else b"", told.headers)
 
 
 @contextmanager
@@ -194,7 +173,7 @@ def serving(folder: Path) -> Iterator[FakeGraph]:
     authority.cert_pem.write_to_path(str(fake.ca_file))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"fake": fake}))
+    server = Quiet(("127.0.0.1", 0), type("Handler", (_Handler,), {"fake": fake}))
     # The handshake in the connection's own thread, else one client that stalls holds all others up.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     fake.address = fake.tenant.address = f"https://127.0.0.1:{server.server_port}"

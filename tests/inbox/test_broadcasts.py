@@ -408,12 +408,10 @@ async def test_only_who_leads_begins_one_and_of_another_business_nothing_is_foun
     agent = msgspec.structs.replace(boss, role=Role.AGENT)
     other = msgspec.structs.replace(boss, business=Business(business.id + 1, "Other", "UTC", "en"))
     for caller, error in ((agent, NotAllowed), (other, NotFound)):
-        for work in (
-            lambda conn, who: broadcasts.start(conn, who, new(key="k2")),
-            lambda conn, who: broadcasts.turn(conn, who, 1, "stop"),
-        ):
-            with pytest.raises(error):
-                await db.run("try", lambda conn, work=work, caller=caller: work(conn, caller))  # type: ignore[misc]
+        with pytest.raises(error):
+            await begin(db, caller, key="k2")
+        with pytest.raises(error):
+            await db.run("stop", partial(broadcasts.turn, caller=caller, broadcast_id=1, what="stop"))
     with pytest.raises(NotFound):
         await db.run("look", lambda conn: broadcasts.recipients(conn, other, 1, "", 0, 5))
 

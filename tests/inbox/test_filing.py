@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from tallybook.core import receive
@@ -34,7 +31,6 @@ from whatsapp_message order by said_at, provider_message_id
 REACTIONS = "select about, who, emoji from message_reactions order by 1, 2"
 WINDOWS = "select channel, account, extract(epoch from last_inbound_at)::int from conversation_windows"
 WAITING = "select count(*)::int from waiting_reports union all select count(*)::int from waiting_changes"
-MOVED = "27820000003"
 KEY = f"phone:1:+{CUSTOMER}"
 
 
@@ -184,60 +180,6 @@ async def test_a_time_that_is_yet_to_come_holds_nothing_open(db: Database, numbe
     ahead = bodies.REACTION | {"timestamp": "99999999999"}
     await come(db, said(text()), said(ahead))
     assert await rows(db, "select at <= now() from message_reactions") == [(True,)]
-
-
-EVENTS = [
-    change("messages", text(), contacts=[contact()]),
-    change("messages", text("The second", 2, context={"id": "wamid.0001"}), contacts=[contact()]),
-    change("messages", bodies.IMAGE | {"id": "wamid.0003", "timestamp": str(NOON + 3)}, contacts=[contact()]),
-    change("messages", text("Another person", 4) | {"from": OTHER}, contacts=[contact(OTHER, None, name="Thabo")]),
-    change("message_echoes", by_us("We open at nine", 40, NOON + 5)),
-    change("statuses", bodies.status("delivered", 40, NOON + 6)),
-    change("statuses", bodies.status("read", 40, NOON + 7)),
-    change("statuses", bodies.status("sent", 40, NOON + 5)),
-    change("messages", bodies.REACTION, contacts=[contact()]),
-    change("messages", bodies.UNREACTION, contacts=[contact()]),
-    change("messages", bodies.EDIT, contacts=[contact()]),
-    change(
-        "messages", bodies.message("revoke", 18, revoke={"original_message_id": "wamid.0002"}), contacts=[contact()]
-    ),
-    change("messages", text("The last from there", 19), contacts=[contact()]),
-    change("messages", bodies.message("system", 20, system={
-        "body": "Naledi changed", "type": "user_changed_number", "wa_id": MOVED,
-    })),
-    change("messages", text("From my new number", 21) | {"from": MOVED}, contacts=[contact(MOVED, None)]),
-]  # fmt: skip
-
-
-@given(st.randoms(use_true_random=False))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_any_order_repetition_and_batching_of_a_day_ends_in_one_state(
-    db: Database, number: str, chance: random.Random
-) -> None:
-    if not (expected := SEEN.get("day")):
-        await come(db, *(body(one) for one in EVENTS))
-        expected = SEEN["day"] = await told(db)
-        await empty(db)
-    some = [*EVENTS, *chance.choices(EVENTS, k=6)]
-    chance.shuffle(some)
-    cuts = sorted(chance.sample(range(len(some)), k=4))
-    posts = [some[first:last] for first, last in zip([0, *cuts], [*cuts, None], strict=True)]
-    await come(db, *(body(*post, time=NOON + place) for place, post in enumerate(posts) if post))
-    assert await told(db) == expected
-    await empty(db)
-
-
-SEEN: dict[str, list[Any]] = {}
-TABLES = (
-    "deliveries", "message_revisions", "messages", "whatsapp_message", "whatsapp_conversation", "contact_identities",
-    "contacts", "message_reactions", "waiting_reports", "waiting_changes",
-)  # fmt: skip
-
-
-async def empty(db: Database) -> None:
-    async with db.transaction() as conn:
-        for table in TABLES:
-            await conn.execute(f"delete from {table}".encode())
 
 
 @pytest.mark.parametrize("people", [1, 200])

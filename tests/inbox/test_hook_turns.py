@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from tallybook.core.businesses import Business
+from tallybook.core.callers import Caller
 from tallybook.core.db import Conn, Database
 from tallybook.inbox.service import closing
 from tests.inbox import world
 from tests.inbox.test_hooks import boss, hook, rows
 
 TURNS = 32
+Act = Callable[[Conn, Caller, list[int]], Awaitable[list[int]]]
 
 
 async def test_two_who_close_and_reopen_many_threads_at_once_do_not_wait_for_each_other(
@@ -33,6 +36,6 @@ async def test_two_who_close_and_reopen_many_threads_at_once_do_not_wait_for_eac
     assert await rows(db, "select count(*) from hook_events") == [(2 * 4 * 4,)]
 
 
-async def _once(db: Database, business: Business, act: object, pair: list[int]) -> None:
+async def _once(db: Database, business: Business, act: Act, pair: list[int]) -> None:
     async with db.transaction() as conn:
-        assert await act(conn, boss(business), pair) == sorted(pair)  # type: ignore[operator]
+        assert await act(conn, boss(business), pair) == sorted(pair)

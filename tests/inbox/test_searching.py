@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -107,7 +108,8 @@ async def test_the_database_and_the_page_see_the_same_words(conn: Conn, text: st
     text = text.replace("\0", "")
     row = await (await conn.execute(WORDS, (NOW, text))).fetchone()
     assert row is not None
-    theirs = {word for word in row[0] if word.isascii() and not word.startswith(search_rules.OURS)}
+    whose = search_rules.said_by(7)
+    theirs = {word.removeprefix(whose) for word in row[0] if word.startswith(whose)}
     ours = {word for word in search_rules.words_of(text) if word.isascii()}
     assert ours <= theirs, "what is sought can be found"
 
@@ -282,3 +284,52 @@ def test_a_snippet_begins_near_the_first_hit_and_marks_each() -> None:
     assert [piece.text for piece in pieces if piece.hit] == ["needle", "Needles"]
     assert len("".join(piece.text for piece in pieces)) <= search_rules.AROUND + 2
     assert search_rules.snippet("nothing here", "needle") == [Piece("nothing here", hit=False)]
+
+
+async def test_a_small_business_does_not_go_through_what_a_large_one_says(
+    db: Database, business: Business, bia: Caller, owner_url: str
+) -> None:
+    """The index goes through the words that begin so: those of the business alone, however many there are."""
+    large = await db.run("large", office.kinneret_tours)
+    await talk(db, business, "invoice and more")
+    many = """insert into whatsapp_message (business_id, conversation_id, to_number, direction, status, source, seq,
+            said_at, body)
+        select %s, %s, 'x', 'in', 'received', 'customer', n, %s, 'invoice in' || n from generate_series(1, 3000) n"""
+    week = next(search_rules.slices(business.id, None, NOW)).key
+    found = "select message_id from message_words where words @@ to_tsquery('simple', %s)"
+
+    async def buffers(conn: Conn, query: str) -> int:
+        explained = f"explain (analyze, buffers, format json) {found}"
+        row = await (await conn.execute(explained.encode(), (f"{week} & {query}",))).fetchone()
+        assert row is not None
+        plan = row[0][0]["Plan"]
+        assert "Bitmap Index Scan" in str(plan)
+        return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+    async def look(conn: Conn, whose: Business) -> int:
+        await conn.execute("set local enable_seqscan = off")
+        return await buffers(conn, search_rules.query_of("in", 2, search_rules.said_by(whose.id)))
+
+    async def talks(conn: Conn) -> None:
+        who = await world.customer(conn, large)
+        await conn.execute(many, (large.id, who.id, NOW))
+
+    alone = await db.run("look", lambda conn: look(conn, business))
+    await db.run("talk", talks)
+    await searching.read_all(db, large.id)
+    with psycopg.connect(owner_url, autocommit=True) as conn:
+        conn.execute("vacuum message_words")  # what was added last lies in a list of its own, everybody's
+    beside = await db.run("look", lambda conn: look(conn, business))
+    theirs = await db.run("look", lambda conn: look(conn, large))
+    assert beside <= alone + 8, "as many pages as before, and some levels more"
+    assert theirs > 4 * beside
+    assert await find(db, bia, "in") == ["invoice and more"]
+
+
+async def test_a_word_as_long_as_a_message_is_read_and_found_by_its_beginning(
+    db: Database, business: Business, bia: Caller
+) -> None:
+    long = ["a" * 2040, "א" * 900, "\U00010400" * 505]
+    await talk(db, business, *long)
+    for body in long:
+        assert await find(db, bia, body[:600]) == [body]

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from tallybook.core import key_check, keys
+from tallybook.core import key_check, keys, triage_keys
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotAllowed
 from tallybook.triage.rules import shifts, timeline
@@ -78,7 +78,7 @@ async def test_what_must_be_apart_is_held_apart_within_its_business(web: Web) ->
     [({}, "missing"), ({"sprints_apart": "EXCLUDE USING gist (tstzrange(starts_at, ends_at) WITH &&)"}, "another one")],
 )
 def test_a_rule_that_keeps_periods_apart_no_longer_is_named_with_what_mends_it(live: dict[str, str], word: str) -> None:
-    (sentence,) = key_check.loose(live, (keys.SPRINTS_APART,))
+    (sentence,) = key_check.loose(live, (triage_keys.SPRINTS_APART,))
     assert word in sentence
     assert "add constraint sprints_apart exclude using gist (business_id with =, team_id with =" in sentence
 

@@ -52,6 +52,8 @@ asyncio.run(main())
 # With all of them every two of language, size and scheme meet; the first two have each of these once.
 ALL_LOOKS = ("light", "hebrew phone dark", "dark phone", "hebrew")
 LOOKS = ALL_LOOKS if os.environ.get("TALLYBOOK_TEST_LOOKS") == "all" else ALL_LOOKS[:2]
+# The folder into which pages are drawn, where somebody wants to look at them.
+PICTURES = os.environ.get("TALLYBOOK_TEST_PICTURES")
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 900}
 START_SECONDS = 120  # of a busy machine
@@ -176,6 +178,11 @@ class Tab:
         await self.page.fill("#password", world.PASSWORD)
         await self.page.click("main button")
         await self.page.wait_for_url("**/wa-monitor")
+
+    async def keep(self, name: str, *, whole: bool = False) -> None:
+        """A picture of what is seen, or of the ``whole`` page, where PICTURES says; else nothing."""
+        if PICTURES:
+            await self.page.screenshot(path=Path(PICTURES) / f"{name.replace(' ', '-')}.png", full_page=whole)
 
     async def violations(self) -> list[str]:
         """What breaks WCAG 2.2 AA, one line for each place."""

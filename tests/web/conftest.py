@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,18 @@ import pytest
 from playwright import async_api as playwright
 
 from tallybook.app import App
+from tallybook.core import api_tokens
+from tallybook.core.callers import Scope
 from tallybook.core.db import Database
 from tallybook.core.login_limits import Limits
 from tallybook.settings import Settings
-from tallybook.web import asgi
+from tallybook.web import asgi, server
 from tests import world
 from tests.programs import require
 from tests.web.browser import FLAGS, OpenTab, Site, tabs_of
 
 HERE = "http://tallybook.test"
+OpenApi = Callable[..., Awaitable[httpx.AsyncClient]]
 FIELD = re.compile(r'name="_csrf_token" value="([^"]+)"|name="csrf-token" content="([^"]+)"')
 
 
@@ -88,6 +91,25 @@ def browser(open_browser: Callable[..., Browser]) -> Browser:
 
 
 # ── A real browser before a real server, once for each file ────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def open_api(app: App) -> AsyncIterator[OpenApi]:
+    """A program with a token of somebody."""
+    opened: list[httpx.AsyncClient] = []
+    whole = server.application(app)
+
+    async def new(who: world.Someone, *scopes: Scope) -> httpx.AsyncClient:
+        wanted = frozenset(scopes or {Scope.READ, Scope.REVIEW})
+        token = await app.db.run("token", lambda conn: api_tokens.create(conn, who.caller, "a program", wanted))
+        transport = httpx.ASGITransport(whole, raise_app_exceptions=False)
+        headers = {"authorization": f"Bearer {token}"}
+        opened.append(httpx.AsyncClient(transport=transport, base_url=HERE, headers=headers))
+        return opened[-1]
+
+    yield new
+    for client in opened:
+        await client.aclose()
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,10 +13,10 @@ from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
 from tallybook.core.db import Database
-from tallybook.inbox.answer_types import Bot, Mode, Unknown
+from tallybook.inbox.answer_types import Bot, Line, Mode, Unknown
 from tallybook.inbox.service import answering, bot_board
 from tallybook.inbox.service.answering import Turn
-from tallybook.web import inbox, inbox_bot, inbox_bot_answers
+from tallybook.web import inbox, inbox_bot, inbox_bot_answers, inbox_bot_lists
 from tallybook.web.asgi import build
 from tests import world
 from tests.core.worked import rows
@@ -32,7 +33,8 @@ KEPT = "select question, answer, language, active from inbox_answers order by id
 @pytest.fixture
 def asgi_app(app: App) -> Any:
     app.settings.config.write_text('[inbox.bot]\nmode = "auto"\n')
-    return build(app, [*inbox.HANDLERS, *inbox_bot.HANDLERS, *inbox_bot_answers.HANDLERS])
+    shown = [*inbox.HANDLERS, *inbox_bot.HANDLERS, *inbox_bot_answers.HANDLERS, *inbox_bot_lists.HANDLERS]
+    return build(app, shown)
 
 
 @pytest.fixture
@@ -102,6 +104,20 @@ async def test_answers_are_kept_on_the_page_and_each_change_stands_in_the_record
     assert await rows(db, record) == [(action, who) for action in actions]
 
 
+FIELD = re.compile(r'name="(list|mark|withdraw|over)" value="([^"]*)"')
+
+
+async def look_at(browser: Browser, content: bytes, **more: str) -> Any:
+    """What the page says that a file would change."""
+    return await browser.post("/inbox/bot/answers/file", more, files={"file": ("a.csv", content, "text/csv")})
+
+
+async def press(browser: Browser, shown: str, *, over: bool = False) -> Any:
+    """The preview's button, with what stands on the page."""
+    form = {name: value for name, value in FIELD.findall(shown) if name != "over" or over}
+    return await browser.post("/inbox/bot/answers/file/write", form)
+
+
 async def test_what_goes_out_as_a_file_comes_in_again_and_half_a_list_is_none(
     browser: Browser, db: Database, business: Business, lead: world.Someone
 ) -> None:
@@ -109,19 +125,71 @@ async def test_what_goes_out_as_a_file_comes_in_again_and_half_a_list_is_none(
     await browser.log_in(lead)
     given = (await browser.get("/inbox/bot/answers.csv")).content
     before = await rows(db, KEPT)
-
-    async def bring(content: bytes) -> Any:
-        return await browser.post("/inbox/bot/answers/file", files={"file": ("a.csv", content, "text/csv")})
-
-    again = await bring(given)
-    assert again.headers["location"].endswith("?done=0-0-3")
-    half = await bring(given + b"A new one?,Yes,fr\r\n")
+    again = await look_at(browser, given)
+    assert (again.status_code, "Nothing would change" in again.text) == (200, True)
+    half = await look_at(browser, given + b"A new one?,Yes,fr\r\nAnother?,,en\r\n")
     assert half.status_code == 400
-    assert "The language must be en or he." in half.text
+    for row, reason in ((5, "The language must be en or he."), (6, "There is no answer.")):
+        assert f"row {row}</b> · {reason}" in half.text
+    assert "/answers/file/write" not in half.text
+    shown = (await look_at(browser, given + b"A new one?,<b>Yes</b>,en\r\n")).text
+    assert "It would add 1 answers, change 0 and withdraw 0." in shown
+    assert "&lt;b&gt;Yes" in shown
     assert await rows(db, KEPT) == before
-    await bring(given + b"A new one?,Yes,en\r\n")
+    done = [await press(browser, shown) for _ in range(2)]
+    assert [one.headers["location"].partition("=")[2] for one in done] == ["1-0-3-0", "0-0-4-0"]
+    assert "1 added, 0 changed, 0 withdrawn, 3 known already" in (await browser.get(done[0].headers["location"])).text
     assert len(await rows(db, KEPT)) == len(before) + 1
-    assert "0 added, 0 changed, 3 known already" in (await browser.get(again.headers["location"])).text
+    assert len(await rows(db, "select 1 from audit_log where action = 'answer.added'")) == 1
+
+
+async def test_a_file_withdraws_what_it_lacks_in_its_languages_once_it_was_shown_and_much_only_if_meant(
+    browser: Browser, db: Database, lead: world.Someone
+) -> None:
+    await browser.log_in(lead)
+    head, both = b"question,answer,language\n", "מתי אתם פתוחים?,תמיד,he\n".encode()
+    some = b"Are you open?,Yes.,en\nWhere are you?,Here.,en\n"
+    await press(browser, (await look_at(browser, head + some + both)).text)
+    shown = (await look_at(browser, head + b"Are you open?,No.,en\n", withdraw="1")).text
+    assert "It would add 0 answers, change 1 and withdraw 1." in shown
+    assert "1 of 2 answers would be given no more" in shown
+    unmeant = await press(browser, shown)
+    assert (unmeant.status_code, "Say that it is meant" in unmeant.text) == (409, True)
+    # Somebody changes an answer meanwhile: what would be written now is shown, and not written.
+    await browser.post("/inbox/bot/answers/1", {"question": "Are you open?", "answer": "Perhaps.", "given": "1"})
+    late = await press(browser, shown, over=True)
+    assert (late.status_code, "The answers were changed meanwhile" in late.text, "Perhaps." in late.text) == (
+        409, True, True,
+    )  # fmt: skip
+    assert (await press(browser, late.text, over=True)).headers["location"].endswith("=0-1-0-1")
+    assert [(row[1], row[3]) for row in await rows(db, KEPT)] == [("No.", True), ("Here.", False), ("תמיד", True)]
+    assert len(await rows(db, "select 1 from audit_log where action = 'answer.withdrawn'")) == 1
+    given_again = (await look_at(browser, head + b"Where are you?,Here.,en\n")).text
+    assert "not given so far, given again" in given_again
+
+
+async def test_a_list_that_the_page_did_not_show_is_not_written(
+    browser: Browser, db: Database, lead: world.Someone
+) -> None:
+    await browser.log_in(lead)
+    lists = (
+        [Line("en", "Where?", "Here."), Line("en", "Where?", "There.")], [Line("fr", "Where?", "x")],
+        [Line("en", "the", "x")], [Line("en", f"Where is {number}?", "x" * 1999) for number in range(10_500)],
+    )  # fmt: skip
+    cut = inbox_bot_lists.pack([Line("en", "Where?", "Here.")])[:-6]
+    for carried in ("", "x", "=", "é", cut, *map(inbox_bot_lists.pack, lists)):
+        answer = await browser.post("/inbox/bot/answers/file/write", {"list": carried, "mark": "x"})
+        assert (answer.status_code, "Choose the file again" in answer.text) == (400, True)
+    assert await rows(db, KEPT) == []
+
+
+async def test_two_who_press_at_once_write_a_list_once(browser: Browser, db: Database, lead: world.Someone) -> None:
+    await browser.log_in(lead)
+    shown = (await look_at(browser, b"question,answer,language\nAre you open?,Yes.,en\n")).text
+    await browser.token()
+    done = await asyncio.gather(*(press(browser, shown) for _ in range(6)))
+    assert sorted(one.headers["location"].partition("=")[2] for one in done) == ["0-0-1-0"] * 5 + ["1-0-0-0"]
+    assert len(await rows(db, "select 1 from audit_log where action = 'answer.added'")) == 1
 
 
 async def test_who_only_answers_customers_looks_and_changes_nothing(
@@ -130,7 +198,12 @@ async def test_who_only_answers_customers_looks_and_changes_nothing(
     overrides = {"login": "vela", "name": "Vela", "role": Role.AGENT}
     await browser.log_in(await db.run("add", lambda conn: world.someone(conn, business, **overrides)))
     assert (await browser.get("/inbox/bot/answers")).status_code == 200
-    for path in ("/inbox/bot/answers", "/inbox/bot/answers/1", "/inbox/bot/answers/file"):
+    for path in (
+        "/inbox/bot/answers",
+        "/inbox/bot/answers/1",
+        "/inbox/bot/answers/file",
+        "/inbox/bot/answers/file/write",
+    ):
         assert (await browser.post(path, {"question": "Where?", "answer": "x"})).status_code == 403
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -117,5 +116,4 @@ async def test_the_page_keeps_to_wcag_and_to_its_width(
         await tab.go("/alarms")
         assert await tab.violations() == []
         assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-            await tab.page.screenshot(path=f"{folder}/alarms-{state}-{look.replace(' ', '-')}.png", full_page=True)
+        await tab.keep(f"alarms-{state}-{look}", whole=True)

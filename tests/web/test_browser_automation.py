@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import timedelta
 
@@ -13,16 +12,10 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tests import world
 from tests.web import talks
-from tests.web.browser import PHONE, OpenTab, Tab
+from tests.web.browser import PHONE, OpenTab
 from tests.web.talks import LONG, first, say, words
 
 expect.set_options(timeout=10_000)
-
-
-async def keep(tab: Tab, name: str, *, full: bool = True) -> None:
-    """A picture, where somebody wants to look at it."""
-    if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-        await tab.page.screenshot(path=f"{folder}/automation-{name}.png", full_page=full)
 
 
 @pytest.mark.parametrize("look", ["desk", "hebrew phone dark"])
@@ -40,14 +33,14 @@ async def test_an_example_is_tried_switched_on_and_read_as_a_sentence(
         await tab.page.click("button[value=he]")
     await tab.go("/inbox/automation")
     assert await tab.violations() == []
-    await keep(tab, f"{look.replace(' ', '-')}-empty")
+    await tab.keep(f"automation-{look}-empty", whole=True)
     await tab.page.click(".examples li:nth-child(2) a")
     assert await tab.violations() == []
     await tab.page.fill("[name=words]", "price, מחיר")
     await tab.page.click("button[value=try]")
     await expect(tab.page.locator(".tried .lines li")).to_have_count(1)
     assert await tab.violations() == []
-    await keep(tab, f"{look.replace(' ', '-')}-tried")
+    await tab.keep(f"automation-{look}-tried", whole=True)
     await tab.page.select_option("[name=on]", "silence")
     await expect(tab.page.locator("[name=hours]")).to_be_visible()
     await expect(tab.page.locator("[name=words]")).to_be_hidden()
@@ -55,7 +48,7 @@ async def test_an_example_is_tried_switched_on_and_read_as_a_sentence(
     await tab.page.click("button[value=on]")
     await expect(tab.page.locator(".switch")).to_have_attribute("aria-checked", "true")
     assert await tab.violations() == []
-    await keep(tab, f"{look.replace(' ', '-')}-rules")
+    await tab.keep(f"automation-{look}-rules", whole=True)
     width = await tab.page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert width <= 0
 
@@ -75,9 +68,9 @@ async def test_what_was_typed_in_a_thread_is_taken_along_to_be_sent_later(
     await tab.page.click("main form .first")
     await expect(tab.page).to_have_url(re.compile("/inbox/[0-9]+$"))
     await expect(tab.page.locator(".later-strip")).to_contain_text("Until six")
-    await keep(tab, "strip", full=False)
+    await tab.keep("automation-strip")
     await tab.page.click(".later-strip a")
-    await keep(tab, "later")
+    await tab.keep("automation-later", whole=True)
     await tab.page.click("details.pop summary.plain")
     await tab.page.click("form.sure .first")
     await expect(tab.page.locator(".lines .tag")).to_have_text("Cancelled")

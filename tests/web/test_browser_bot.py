@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +18,7 @@ from tallybook.inbox.service.answering import Turn
 from tests import world
 from tests.inbox.test_answering import ADD, KNOWN, OPENING
 from tests.web import talks
-from tests.web.browser import PHONE, SOON, OpenTab, Site, Tab
+from tests.web.browser import LOOKS, PHONE, SOON, OpenTab, Site, seen_as
 from tests.web.talks import first, say, words
 
 
@@ -31,12 +30,6 @@ async def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> A
     await running.start()
     yield running
     assert await running.stop() == 0
-
-
-async def keep(tab: Tab, name: str) -> None:
-    """A picture, where somebody wants to look at it."""
-    if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-        await tab.page.screenshot(path=f"{folder}/bot-{name}.png")
 
 
 async def test_a_draft_is_edited_thrown_away_and_sent_where_one_is(
@@ -60,7 +53,7 @@ async def test_a_draft_is_edited_thrown_away_and_sent_where_one_is(
     await tab.go(f"/inbox/{await first(db)}")
     await expect(tab.page.locator(".draft .words")).to_have_text(OPENING)
     await expect(tab.page.locator(".decision").last).to_contain_text("Bot: drafted, because")
-    await keep(tab, "draft-desk")
+    await tab.keep("bot-draft-desk")
     await tab.page.fill("#text", "Hello!")
     await tab.page.click("#draft-edit")
     await expect(tab.page.locator("#text")).to_have_value(f"Hello!\n{OPENING}")
@@ -72,8 +65,49 @@ async def test_a_draft_is_edited_thrown_away_and_sent_where_one_is(
     hebrew = await open_tab(duma, viewport=PHONE, locale="he-IL", color_scheme="dark")
     for path, name in (("", "board"), ("/answers", "answers"), ("/decisions", "decisions")):
         await hebrew.go(f"/inbox/bot{path}")
-        await keep(hebrew, f"{name}-hebrew")
+        await hebrew.keep(f"bot-{name}-hebrew")
         assert await hebrew.violations() == []
         assert await hebrew.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         await tab.go(f"/inbox/bot{path}")
-        await keep(tab, f"{name}-desk")
+        await tab.keep(f"bot-{name}-desk")
+
+
+LIST = """question,answer,language
+Do you sell batteries?,"Yes, for most phones.",en
+What are your opening hours?,We are open from ten to five.,en
+כמה עולה משלוח?,המשלוח חינם.,he
+{more}"""
+
+
+@pytest.mark.parametrize("look", LOOKS[1:])
+async def test_a_file_of_answers_is_looked_at_before_it_is_written(
+    open_tab: OpenTab, db: Database, business: Business, look: str
+) -> None:
+    bia = await db.run("add", lambda conn: world.bia(conn, business))
+    async with db.transaction() as conn:
+        for one in KNOWN:
+            await conn.execute(ADD, one)
+    tab = await open_tab(bia, **seen_as(look))
+
+    async def choose(more: str) -> None:
+        await tab.go("/inbox/bot/answers")
+        await tab.page.locator("section details summary").nth(1).click()
+        content = {"name": "answers.csv", "mimeType": "text/csv", "buffer": LIST.format(more=more).encode()}
+        await tab.page.set_input_files("input[type=file]", [content])
+        await tab.page.check("input[name=withdraw]")
+        await tab.page.locator("form[enctype] button").click()
+
+    tab.expected.append("400")
+    await choose("Where are you?,,en\nDo you deliver?,Yes.,fr\n")
+    await expect(tab.page.locator(".part").first).to_contain_text("6")
+    assert await tab.violations() == []
+    await tab.keep(f"bot-list-wrong-{look}", whole=True)
+    await choose("")
+    await expect(tab.page.locator(".part .lines del")).to_have_count(1)
+    assert await tab.violations() == []
+    assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await tab.keep(f"bot-list-{look}", whole=True)
+    await tab.page.check("input[name=over]")
+    await tab.page.locator("form[action$=write] button").click()
+    await expect(tab.page.locator(".notice.news")).to_be_visible()
+    await tab.keep(f"bot-list-done-{look}", whole=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from playwright.async_api import expect
 
@@ -15,7 +13,7 @@ from tallybook.inbox.desk_types import Owner
 from tallybook.inbox.service import assigning, canned, labels, notes, teams
 from tests import world
 from tests.web import talks
-from tests.web.browser import PHONE, OpenTab, Tab
+from tests.web.browser import PHONE, OpenTab
 from tests.web.talks import first
 
 
@@ -28,12 +26,6 @@ async def duma(db: Database, business: Business) -> world.Someone:
 @pytest.fixture
 async def bia(db: Database, business: Business) -> world.Someone:
     return await db.run("add", lambda conn: world.bia(conn, business))
-
-
-async def keep(tab: Tab, name: str) -> None:
-    """A picture, where somebody wants to look at it."""
-    if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-        await tab.page.screenshot(path=f"{folder}/desk-{name}.png")
 
 
 async def test_a_thread_is_taken_labelled_noted_and_answered_from_what_is_ready_with_the_keyboard(
@@ -64,7 +56,7 @@ async def test_a_thread_is_taken_labelled_noted_and_answered_from_what_is_ready_
     await page.keyboard.press("l")
     await page.keyboard.press("Enter")
     await expect(page.locator(".customer .mark-label")).to_have_text("VIP")
-    await keep(tab, "labels")
+    await tab.keep("desk-labels")
     await page.keyboard.press("Escape")
     await page.keyboard.press("n")
     await page.keyboard.type("Called back. @bia look")
@@ -73,7 +65,7 @@ async def test_a_thread_is_taken_labelled_noted_and_answered_from_what_is_ready_
     await expect(page.locator(".said.ours", has_text="Called back")).to_have_count(0)
     await page.locator("#text").fill("/he")
     await expect(page.locator("#canned-list li")).to_have_count(1)
-    await keep(tab, "canned")
+    await tab.keep("desk-canned")
     await page.keyboard.press("Enter")
     await expect(page.locator("#text")).to_have_value("Hello Naledi, this is Duma Nkosi.")
     await page.keyboard.press("Enter")
@@ -87,7 +79,7 @@ async def test_a_thread_is_taken_labelled_noted_and_answered_from_what_is_ready_
     await page.keyboard.press("Enter")
     await expect(page.locator("#note")).to_contain_text("There is still a place for a name")
     assert await tab.violations() == []
-    await keep(tab, "thread")
+    await tab.keep("desk-thread")
 
 
 async def test_the_pages_fit_a_phone_and_are_read_from_the_right(
@@ -105,8 +97,8 @@ async def test_the_pages_fit_a_phone_and_are_read_from_the_right(
     tab = await open_tab(bia, viewport=PHONE, locale="he-IL", color_scheme="dark")
     for name in ("labels", "teams", "canned", str(number)):
         await tab.go(f"/inbox/{name}")
-        await keep(tab, f"phone-{name}")
+        await tab.keep(f"desk-phone-{name}")
         assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert await tab.violations() == []
     await tab.page.locator("#assign summary").click()
-    await keep(tab, "phone-assign")
+    await tab.keep("desk-phone-assign")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -43,5 +42,4 @@ async def test_it_reads_well_in_every_view(
         assert await tab.violations() == [], name
         wide = await tab.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         assert wide, name
-        if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-            await tab.page.screenshot(path=f"{folder}/environments-{name}.png", full_page=True)
+        await tab.keep(f"environments-{name}", whole=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import struct
 import zlib
 
@@ -19,7 +18,7 @@ from tallybook.core.messages import Identity, Incoming, Media
 from tests import world
 from tests.core.worked import rows
 from tests.web import talks
-from tests.web.browser import PHONE, OpenTab, Site, Tab
+from tests.web.browser import PHONE, OpenTab, Site
 from tests.web.talks import NALEDI, NUMBER, first, say, words
 
 KEEP = """
@@ -58,12 +57,6 @@ def brings(number: int, kind: str, text: str = "", filename: str = "", **sent: o
     )  # fmt: skip
 
 
-async def keep(tab: Tab, name: str) -> None:
-    """A picture, where somebody wants to look at it."""
-    if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-        await tab.page.screenshot(path=f"{folder}/files-{name}.png")
-
-
 async def thread_with_files(db: Database, business: Business, site: Site) -> int:
     await talks.connect(db, business)
     card = {"name": {"formatted_name": "Thabo Mokoena"}, "phones": [{"phone": "+27 82 000 0009"}]}
@@ -96,7 +89,7 @@ async def test_files_are_seen_made_large_pasted_and_sent(
     page = tab.page
     picture = page.locator(".picture.shot img")
     await expect(picture).to_have_js_property("naturalWidth", 640)
-    await keep(tab, "desk")
+    await tab.keep("files-desk")
     assert await tab.violations() == []
     await picture.click()
     await expect(page.locator("dialog.large img")).to_be_visible()
@@ -106,7 +99,7 @@ async def test_files_are_seen_made_large_pasted_and_sent(
     await page.set_input_files("#file", files=[with_file])
     await expect(page.locator("#attached")).to_contain_text("roof.png")
     await page.fill("#text", "The roof")
-    await keep(tab, "attached")
+    await tab.keep("files-attached")
     await page.keyboard.press("Enter")
     await expect(page.locator(".said.human .picture img")).to_have_attribute("alt", "The roof")
     await expect(page.locator("#attached")).to_have_count(0)
@@ -119,5 +112,5 @@ async def test_files_are_seen_made_large_pasted_and_sent(
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await page.set_input_files("#file", files=[with_file])
     await expect(page.locator("#attached")).to_be_visible()
-    await keep(tab, "phone-hebrew-dark")
+    await tab.keep("files-phone-hebrew-dark")
     assert await tab.violations() == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import timedelta
 from typing import Any
@@ -30,12 +29,6 @@ async def duma(db: Database, business: Business) -> world.Someone:
 
 def talk(tab: Tab, name: str) -> Any:
     return tab.page.locator(".talk", has_text=name)
-
-
-async def keep(tab: Tab, name: str) -> None:
-    """A picture, where somebody wants to look at it."""
-    if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-        await tab.page.screenshot(path=f"{folder}/inbox-{name.replace(' ', '-')}.png")
 
 
 async def a_day(db: Database, business: Business) -> None:
@@ -66,7 +59,7 @@ async def test_a_thread_is_opened_read_and_marked_unread(
     await expect(talk(tab, "Naledi").locator(".badge")).to_have_count(0)
     await expect(tab.page.locator("#threads-waiting")).to_have_text("4")
     await expect(tab.page.locator(".said").last).to_be_in_viewport()
-    await keep(tab, "desk")
+    await tab.keep("inbox-desk")
     await tab.page.keyboard.press("u")
     await expect(tab.page).to_have_url(re.compile("/inbox$"))
     await expect(talk(tab, "Naledi").locator(".badge")).to_have_text("1 unread")
@@ -125,7 +118,7 @@ async def test_each_kind_of_message_is_told_apart_at_every_width_and_in_hebrew(
         duma, viewport=size, locale="he-IL" if hebrew else "en-GB", color_scheme="dark" if dark else "light"
     )
     await tab.go("/inbox")
-    await keep(tab, f"{look} list")
+    await tab.keep(f"inbox-{look} list")
     assert await tab.violations() == []
     await talk(tab, "Naledi").locator("a").click()
     names = {
@@ -141,7 +134,7 @@ async def test_each_kind_of_message_is_told_apart_at_every_width_and_in_hebrew(
     }
     assert len(colours) == 4
     assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    await keep(tab, look)
+    await tab.keep(f"inbox-{look}")
     assert await tab.violations() == []
     if "phone" in look:
         await expect(tab.page.locator("#threads")).to_be_hidden()
@@ -154,4 +147,4 @@ async def test_an_empty_inbox_on_a_phone(open_tab: OpenTab, business: Business, 
     await tab.go("/inbox")
     await expect(tab.page.get_by_text("No messages yet")).to_be_visible()
     assert await tab.violations() == []
-    await keep(tab, "empty")
+    await tab.keep("inbox-empty")

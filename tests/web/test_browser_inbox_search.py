@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 
 from playwright.async_api import expect
@@ -12,16 +11,10 @@ from tallybook.core.callers import Role
 from tallybook.core.db import Database
 from tallybook.inbox.service import searching
 from tests import world
-from tests.web.browser import PHONE, OpenTab, Tab
+from tests.web.browser import PHONE, OpenTab
 from tests.web.talks import LONG, first, say, words
 
 NOA = "+27820000004"
-
-
-async def keep(tab: Tab, name: str) -> None:
-    """A picture, where somebody wants to look at it."""
-    if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-        await tab.page.screenshot(path=f"{folder}/search-{name}.png", full_page=True)
 
 
 async def test_what_was_said_far_back_is_found_opened_at_its_place_and_can_be_forgotten(
@@ -48,23 +41,23 @@ async def test_what_was_said_far_back_is_found_opened_at_its_place_and_can_be_fo
     await tab.page.get_by_role("link", name="Search what was said").click()
     await expect(tab.page.locator(".found mark")).to_have_count(3)
     assert await tab.violations() == []
-    await keep(tab, "desk")
+    await tab.keep("search-desk", whole=True)
     await tab.page.locator(".found a", has_text="last month").click()
     await expect(tab.page.locator(".said:target")).to_be_in_viewport()
     await expect(tab.page.locator(".said:target")).to_contain_text("last month")
-    await keep(tab, "place")
+    await tab.keep("search-place", whole=True)
     await tab.page.set_viewport_size(PHONE)
     await tab.go(f"/inbox/{await first(db)}/erase")
     await expect(tab.page.locator(".goes")).to_contain_text("81")
     assert await tab.violations() == []
-    await keep(tab, "erase-phone")
+    await tab.keep("search-erase-phone", whole=True)
     hebrew = await open_tab(duma, viewport=PHONE, locale="he-IL", color_scheme="dark")
     await hebrew.page.context.add_cookies([{"name": "lang", "value": "he", "url": hebrew.address}])
     await hebrew.go("/inbox/search?q=חשבונית")
     await expect(hebrew.page.locator(".found mark")).to_have_text("החשבונית")
     assert await hebrew.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    await keep(hebrew, "hebrew-phone")
+    await hebrew.keep("search-hebrew-phone", whole=True)
     await hebrew.go("/inbox/search?q=banana")
-    await keep(hebrew, "nothing")
+    await hebrew.keep("search-nothing", whole=True)
     await hebrew.go(f"/inbox/{await first(db)}/erase")
-    await keep(hebrew, "erase-hebrew")
+    await hebrew.keep("search-erase-hebrew", whole=True)

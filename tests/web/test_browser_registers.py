@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from playwright.async_api import FilePayload, expect
@@ -15,7 +13,6 @@ from tallybook.monitor.service import registers
 from tests import world
 from tests.web.browser import DESK, LAWLEY, LOOKS, MARKETING, PHONE, OpenTab, Tab, post, project, seen_as, set_up
 
-LOOK = os.environ.get("TALLYBOOK_TEST_PICTURES")
 LIST = "Date;DR nr;Time\n{day};DR1752104;09:00\n{day};DR1752155;10:15\n{day};DR1752155;10:16\n{day};house 12;\n"
 
 
@@ -115,8 +112,7 @@ async def test_the_pages_keep_to_wcag_and_to_their_width(
         if problems := await tab.violations():
             found[place] = problems
         assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{place} is too wide"
-        if LOOK:
-            await tab.page.screenshot(path=Path(LOOK) / f"{look} {place}.png", full_page=True)
+        await tab.keep(f"registers {look} {place}", whole=True)
 
     for place, path in [
         ("ask", "/wa-monitor/explain"), ("story", "/wa-monitor/explain?drop=1752104"),
@@ -151,7 +147,6 @@ async def test_from_the_list_one_comes_to_the_story_of_what_is_not_there(
         .click()
     )
     await expect(tab.page.locator(".row")).to_have_count(1)
-    if LOOK:
-        await tab.page.screenshot(path=Path(LOOK) / "phone drops.png")
-        await tab.page.set_viewport_size(DESK)
-        await tab.page.screenshot(path=Path(LOOK) / "desk drops.png")
+    await tab.keep("registers phone drops")
+    await tab.page.set_viewport_size(DESK)
+    await tab.keep("registers desk drops")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from tallybook.core.db import Database
 from tallybook.core.messages import Outgoing
 from tallybook.monitor import reply_texts
 from tests import world
-from tests.web.browser import LAWLEY, LOOKS, OpenTab, Tab, seen_as, set_up
+from tests.web.browser import LAWLEY, LOOKS, OpenTab, seen_as, set_up
 
 PAGE = "/wa-monitor/replies"
 STATES = ("delivered", "captured", "dropped", "unknown", "parked", "sent", "waiting", "waiting")
@@ -70,21 +68,15 @@ async def test_the_page_keeps_to_wcag_and_to_its_width(
     tab = await open_tab(bia, **seen_as(look))
     await tab.go(PAGE)
     assert await tab.violations() == []
-    await seen(tab, f"{look} empty")
+    await tab.keep(f"replies {look} empty", whole=True)
     await said(db, business)
     await tab.go(PAGE)
     assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
-    await seen(tab, look)
+    await tab.keep(f"replies {look}", whole=True)
     await tab.page.locator(".turns summary").first.click()
     box = await tab.page.locator(".turns .sure").first.bounding_box()
     assert box is not None
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= seen_as(look)["viewport"]["width"]
-    await seen(tab, f"{look} asked")
+    await tab.keep(f"replies {look} asked", whole=True)
     assert await tab.violations() == []
-
-
-async def seen(tab: Tab, name: str) -> None:
-    """Keeps a picture where somebody wants to look at it."""
-    if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-        await tab.page.screenshot(path=Path(folder) / f"replies {name}.png", full_page=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import re
 import struct
 import zlib
@@ -114,12 +113,6 @@ async def open_review(tab: Tab, drop: str) -> None:
     await expect(tab.page.locator("#live")).to_have_attribute("data-state", "live")
 
 
-async def look(tab: Tab, name: str) -> None:
-    """Kept where TALLYBOOK_TEST_PICTURES says, for somebody to look at."""
-    if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-        await tab.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
-
-
 async def test_the_feedback_writes_itself_beside_the_ticks_and_is_sent_once_and_told_of(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
 ) -> None:
@@ -146,7 +139,7 @@ async def test_the_feedback_writes_itself_beside_the_ticks_and_is_sent_once_and_
     assert await send(db, home, Refused("The bridge refused the message.")) == []
     await expect(tab.page.locator("#last-said")).to_contain_text("Not sent")
     await expect(tab.page.locator("#last-said")).to_contain_text("The bridge refused the message.")
-    await look(tab, "feedback")
+    await tab.keep("reviews-feedback", whole=True)
     assert await tab.violations() == []
 
 
@@ -222,12 +215,12 @@ async def test_many_are_chosen_with_the_keyboard_shown_with_their_numbers_and_do
         await tab.page.keyboard.press("j")
     await tab.page.keyboard.press("Shift+X")
     await expect(tab.page.locator("#selected > span")).to_have_text("4 selected")
-    await look(tab, "chosen")
+    await tab.keep("reviews-chosen", whole=True)
     assert await tab.violations() == []
     await tab.page.locator("#selected button", has_text="Looked at").click()
     await expect(tab.page.locator(".sum")).to_contain_text("4 drops are chosen. 2 would be changed. 1 needs nothing.")
     await expect(tab.page.locator(".sum b")).to_have_text("1 is left alone: somebody is working on it.")
-    await look(tab, "preview")
+    await tab.keep("reviews-preview", whole=True)
     assert await tab.violations() == []
     await tab.page.get_by_role("button", name="Yes, change 2 drops").click()
     await expect(tab.page.locator(".sum")).to_contain_text("2 drops were changed. 1 was left as it was")
@@ -258,7 +251,7 @@ async def test_photos_are_shown_large_confirmed_or_refused_and_what_is_no_pictur
     shown = tab.page.locator(f"#photo-{ids[0]} img")
     await expect(shown).to_have_js_property("naturalWidth", 90)
     await expect(tab.page.locator(f"#photo-{ids[3]}")).to_contain_text("The bridge gave another file")
-    await look(tab, "photos")
+    await tab.keep("reviews-photos", whole=True)
     assert await tab.violations() == []
     await shown.click()
     await expect(tab.page.locator("dialog.large img")).to_be_visible()
@@ -298,7 +291,7 @@ async def test_a_review_is_whole_in_both_languages_on_a_phone_and_in_the_dark(
     await expect(tab.page.locator("#last-said")).to_be_visible()
     assert await send(db, home)
     await expect(tab.page.locator("#last-said[data-state=sent]")).to_be_visible()
-    await look(tab, f"review-{lang}-{size['width']}-{scheme}")
+    await tab.keep(f"reviews-review-{lang}-{size['width']}-{scheme}", whole=True)
     wide = await tab.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0
     assert await tab.violations() == []
@@ -308,10 +301,10 @@ async def test_a_review_is_whole_in_both_languages_on_a_phone_and_in_the_dark(
         await tab.page.locator(".choose").click()
     await tab.page.locator(".pickbox").first.check()
     await expect(tab.page.locator("#selected")).to_be_visible()
-    await look(tab, f"list-{lang}-{size['width']}-{scheme}")
+    await tab.keep(f"reviews-list-{lang}-{size['width']}-{scheme}", whole=True)
     await tab.page.locator("#selected button[value=assign]").click()
     await expect(tab.page.locator(".outcomes li")).to_have_count(1)
-    await look(tab, f"bulk-{lang}-{size['width']}-{scheme}")
+    await tab.keep(f"reviews-bulk-{lang}-{size['width']}-{scheme}", whole=True)
     wide = await tab.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0
     assert await tab.violations() == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 
@@ -111,7 +110,6 @@ async def test_the_page_keeps_to_wcag_and_to_its_width(
         await tab.go("/wa-monitor/sharepoint")
         assert await tab.violations() == [], state
         assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
-        if folder := os.environ.get("TALLYBOOK_TEST_SCREENSHOTS"):
-            await tab.page.screenshot(path=f"{folder}/sharepoint-{state}-{look.replace(' ', '-')}.png", full_page=True)
+        await tab.keep(f"sharepoint-{state}-{look}", whole=True)
         if state == "empty":
             await db.run("fill", lambda conn: much(conn, business))

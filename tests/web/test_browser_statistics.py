@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,8 +64,7 @@ async def activated(db: Database, business: Business) -> None:
 
 
 async def holds(tab: Tab, name: str) -> None:
-    if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-        await tab.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+    await tab.keep(f"statistics-{name}", whole=True)
     assert await tab.violations() == [], name
     assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
 

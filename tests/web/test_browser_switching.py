@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
@@ -38,12 +37,6 @@ async def both(db: Database, business: Business) -> world.Someone:
     return root
 
 
-async def picture(tab: Tab, name: str) -> None:
-    """Kept where TALLYBOOK_TEST_PICTURES says, for somebody to look at."""
-    if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-        await tab.page.screenshot(path=f"{folder}/{name}.png")
-
-
 async def open_menu(tab: Tab) -> Any:
     await tab.page.locator(".person summary").click()
     return tab.page.locator('form[action="/business"] button')
@@ -56,7 +49,7 @@ async def test_the_menu_shows_the_other_businesses_and_the_keyboard_takes_one_th
     await tab.go("/health")
     choices = await open_menu(tab)
     await expect(choices).to_have_count(2)
-    await picture(tab, "menu")
+    await tab.keep("switching-menu")
     assert await tab.violations() == []
     await tab.page.locator(".person summary").focus()
     await tab.page.keyboard.press("Tab")
@@ -66,7 +59,7 @@ async def test_the_menu_shows_the_other_businesses_and_the_keyboard_takes_one_th
     assert tab.page.url.endswith("/health")
     await expect(tab.page.get_by_text("/srv/bridge")).to_have_count(0)
     await open_menu(tab)
-    await picture(tab, "menu-other")
+    await tab.keep("switching-menu-other")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -81,11 +74,11 @@ async def test_on_a_phone_in_hebrew_nothing_is_cut_off(open_tab: OpenTab, both: 
         assert box["x"] + box["width"] <= PHONE["width"]
     wide = await tab.page.evaluate("document.documentElement.scrollWidth")
     assert wide <= PHONE["width"]
-    await picture(tab, f"menu-phone-{scheme}")
+    await tab.keep(f"switching-menu-phone-{scheme}")
     assert await tab.violations() == []
     await tab.page.keyboard.press("Escape")
     await tab.page.reload()
-    await picture(tab, f"health-phone-{scheme}")
+    await tab.keep(f"switching-health-phone-{scheme}")
 
 
 async def test_a_viewer_sees_how_it_goes_and_an_admin_sees_why(
@@ -97,5 +90,5 @@ async def test_a_viewer_sees_how_it_goes_and_an_admin_sees_why(
         await tab.go("/health")
         await expect(tab.page.get_by_text("/srv/bridge")).to_have_count(paths)
         await expect(tab.page.locator("td .says", has_text="1 item is parked.")).to_have_count(1)
-        await picture(tab, f"health-{name}")
+        await tab.keep(f"switching-health-{name}")
         assert await tab.violations() == []

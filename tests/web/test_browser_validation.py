@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -59,8 +58,7 @@ async def is_clean(tab: Tab, name: str) -> None:
     assert await tab.violations() == []
     wide = await tab.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0
-    if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-        await tab.page.screenshot(path=Path(folder) / f"validation-{name}.png", full_page=True)
+    await tab.keep(f"validation-{name}", whole=True)
 
 
 async def test_a_list_is_imported_with_the_keyboard_and_posts_are_accepted(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from datetime import UTC, datetime
 
 import pytest
@@ -48,5 +47,4 @@ async def test_each_number_is_a_row_of_the_health_page(
     waiting = tab.page.locator("table.checks tr", has_text="workshop")
     await expect(waiting).to_contain_text("עדיין לא מחובר" if hebrew else "Connected to nothing yet")
     assert await tab.violations() == []
-    if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-        await tab.page.screenshot(path=f"{folder}/whatsapp-{look.replace(' ', '-')}.png", full_page=True)
+    await tab.keep(f"whatsapp-{look}", whole=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +11,6 @@ import pytest
 import structlog
 
 from tallybook.app import App
-from tallybook.core import api_tokens
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role, Scope
 from tallybook.core.db import Conn, Database
@@ -20,7 +18,7 @@ from tallybook.web import server
 from tests import world as office
 from tests.inbox import world
 from tests.inbox.world import AVI, NOA, NOON, Someone
-from tests.web.conftest import HERE
+from tests.web.conftest import HERE, OpenApi
 
 THREADS = "/api/crm/threads"
 MARK = "/api/whatsapp/conversations/{}/mark_read"
@@ -35,30 +33,9 @@ MESSAGE_FIELDS = {
 }  # fmt: skip
 NOBODYS = "update api_tokens set account_id = null where name = 'a program'"
 
-Open = Callable[..., Awaitable[httpx.AsyncClient]]
-
 
 @pytest.fixture
-async def open_api(app: App) -> AsyncIterator[Open]:
-    """A program with a token of somebody."""
-    opened: list[httpx.AsyncClient] = []
-    whole = server.application(app)
-
-    async def new(who: office.Someone, *scopes: Scope) -> httpx.AsyncClient:
-        wanted = frozenset(scopes or {Scope.READ, Scope.REVIEW})
-        token = await app.db.run("token", lambda conn: api_tokens.create(conn, who.caller, "a program", wanted))
-        transport = httpx.ASGITransport(whole, raise_app_exceptions=False)
-        headers = {"authorization": f"Bearer {token}"}
-        opened.append(httpx.AsyncClient(transport=transport, base_url=HERE, headers=headers))
-        return opened[-1]
-
-    yield new
-    for client in opened:
-        await client.aclose()
-
-
-@pytest.fixture
-async def api(open_api: Open, root: office.Someone) -> httpx.AsyncClient:
+async def api(open_api: OpenApi, root: office.Someone) -> httpx.AsyncClient:
     return await open_api(root)
 
 
@@ -168,7 +145,7 @@ async def test_marking_as_read_is_done_before_it_is_answered_whatever_the_thread
 
 
 async def test_each_reads_for_himself_and_a_program_of_nobody_s_for_the_team(
-    open_api: Open, api: httpx.AsyncClient, db: Database, business: Business, noa: Someone
+    open_api: OpenApi, api: httpx.AsyncClient, db: Database, business: Business, noa: Someone
 ) -> None:
     await api.post(MARK.format(noa.id))
     bia = await db.run("add", lambda conn: office.someone(conn, business, login="bia", role=Role.ADMIN))
@@ -198,7 +175,7 @@ async def test_what_no_thread_is_called_is_not_found(api: httpx.AsyncClient, noa
 
 
 async def test_nothing_of_a_business_is_reached_from_another(
-    open_api: Open, api: httpx.AsyncClient, db: Database, noa: Someone
+    open_api: OpenApi, api: httpx.AsyncClient, db: Database, noa: Someone
 ) -> None:
     caio = await db.run("add", office.caio)
     theirs = await open_api(caio)
@@ -217,7 +194,7 @@ async def test_nothing_of_a_business_is_reached_from_another(
 
 
 async def test_a_customer_is_made_a_lead_once_by_any_name_of_the_thread(
-    open_api: Open, api: httpx.AsyncClient, db: Database, root: office.Someone
+    open_api: OpenApi, api: httpx.AsyncClient, db: Database, root: office.Someone
 ) -> None:
     avi = await db.run("avi", lambda conn: world.customer(conn, root.caller.business, AVI, profile="Avi"))
     reader = await open_api(root, Scope.READ)
@@ -233,7 +210,7 @@ async def test_a_customer_is_made_a_lead_once_by_any_name_of_the_thread(
 
 
 async def test_who_may_only_look_marks_nothing(
-    open_api: Open, api: httpx.AsyncClient, root: office.Someone, noa: Someone
+    open_api: OpenApi, api: httpx.AsyncClient, root: office.Someone, noa: Someone
 ) -> None:
     reader = await open_api(root, Scope.READ)
     assert len(await threads_of(reader)) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 from typing import Any
 
@@ -19,10 +18,9 @@ from tests import world
 from tests.inbox.people import NALEDI, NUMBER, THABO, said, write
 from tests.inbox.test_broadcasts import Line, boss, phone, rows, send
 from tests.web.browser import PHONE, OpenTab
-from tests.web.conftest import Browser
-from tests.web.test_inbox_api import Open, open_api
+from tests.web.conftest import Browser, OpenApi
 
-__all__ = ["boss", "open_api"]
+__all__ = ["boss"]
 
 PATH = "/inbox/broadcasts"
 API = "/api/inbox/broadcasts"
@@ -86,7 +84,7 @@ async def test_the_words_and_a_customer_s_wish_are_kept(
 
 
 async def test_a_program_does_all_that_the_pages_do(
-    open_api: Open, db: Database, business: Business, boss: Caller, root: world.Someone
+    open_api: OpenApi, db: Database, business: Business, boss: Caller, root: world.Someone
 ) -> None:
     await write(db, business, *(said(who, 0) for who in (NALEDI, THABO)))
     api = await open_api(root, Scope.ADMIN)
@@ -133,16 +131,13 @@ async def test_the_pages_keep_to_wcag_and_to_their_width(
     await tab.page.fill("#place-2", "half price")
     await tab.page.click("text=Look at it")
     await tab.page.get_by_text("It reaches 2 people").wait_for()
-    folder = os.environ.get("TALLYBOOK_TEST_PICTURES")
     assert await tab.violations() == []
-    if folder:
-        await tab.page.screenshot(path=f"{folder}/broadcast-look.png", full_page=True)
+    await tab.keep("broadcast-look", whole=True)
     await tab.page.click("text=Send it to 2 people now")
     await tab.page.get_by_role("button", name="Pause").wait_for()
     look = await open_tab(root, viewport=PHONE, locale="he", color_scheme="dark")
     for name, path in (("list", PATH), ("new", f"{PATH}/new"), ("one", f"{PATH}/1")):
         await look.go(path)
         assert await look.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-        if folder:
-            await look.page.screenshot(path=f"{folder}/broadcast-{name}.png", full_page=True)
+        await look.keep(f"broadcast-{name}", whole=True)
     assert await look.violations() == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from typing import Any
 
@@ -19,10 +18,7 @@ from tests import world
 from tests.inbox.people import NALEDI, said, write
 from tests.inbox.test_hooks import EVERYTHING, Receiver, deliver
 from tests.web.browser import PHONE, OpenTab
-from tests.web.conftest import Browser
-from tests.web.test_inbox_api import Open, open_api
-
-__all__ = ["open_api"]
+from tests.web.conftest import Browser, OpenApi
 
 PATH = "/inbox/hooks"
 API = "/api/inbox/hooks"
@@ -83,7 +79,7 @@ async def test_who_is_no_admin_and_who_is_of_another_business_finds_nothing(
             assert (await browser.post(f"{PATH}/1/{what}")).status_code == status
 
 
-async def test_a_program_does_all_that_the_pages_do(open_api: Open, db: Database, root: world.Someone) -> None:
+async def test_a_program_does_all_that_the_pages_do(open_api: OpenApi, db: Database, root: world.Someone) -> None:
     api = await open_api(root, Scope.ADMIN)
 
     async def asked(call: Any, status: int = 200) -> Any:
@@ -126,7 +122,6 @@ async def test_the_pages_keep_to_wcag_and_to_their_width(
     for name, shown, path in (("list", look, PATH), ("one", look, f"{PATH}/1"), ("desk", tab, f"{PATH}/1")):
         await shown.go(path)
         assert await shown.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-            await shown.page.screenshot(path=f"{folder}/hooks-{name}.png", full_page=True)
+        await shown.keep(f"hooks-{name}", whole=True)
     assert await look.violations() == []
     assert await tab.violations() == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -184,8 +183,7 @@ async def test_two_who_write_to_one_customer_see_each_other_and_who_answered_fir
     await bongi.page.keyboard.press("Enter")
     await expect(duma.page.locator("#was-answered")).to_be_visible()
     await expect(duma.page.locator("#text")).to_have_value("Until si")
-    if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-        await duma.page.screenshot(path=f"{folder}/presence.png")
+    await duma.keep("presence")
     await expect(bongi.page.locator("#was-answered")).to_be_hidden()
     await bongi.go("/inbox")
     await expect(duma.page.locator("#also-here")).to_be_hidden()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,9 +14,9 @@ from tallybook.core.callers import Role
 from tallybook.core.db import Database
 from tests import world as office
 from tests.web import talks
-from tests.web.browser import PHONE, OpenTab, Tab
+from tests.web.browser import PHONE, PICTURES, OpenTab
+from tests.web.conftest import OpenApi
 from tests.web.talks import first, say, words
-from tests.web.test_inbox_api import Open, open_api  # noqa: F401 - a fixture
 
 SIPHO = "+27820000002"
 STATE = "/api/whatsapp/conversations/{}/{}"
@@ -31,7 +30,7 @@ async def duma(db: Database, business: Business) -> office.Someone:
 
 
 @pytest.fixture
-async def api(open_api: Open, root: office.Someone) -> httpx.AsyncClient:  # noqa: F811
+async def api(open_api: OpenApi, root: office.Someone) -> httpx.AsyncClient:
     return await open_api(root)
 
 
@@ -71,7 +70,7 @@ async def test_a_thread_is_closed_reopened_and_snoozed_by_any_name_of_its(
 
 async def test_many_are_put_away_at_once_and_another_business_s_are_not_among_them(
     api: httpx.AsyncClient,
-    open_api: Open,  # noqa: F811
+    open_api: OpenApi,
     db: Database,
     business: Business,
 ) -> None:
@@ -90,12 +89,6 @@ async def test_many_are_put_away_at_once_and_another_business_s_are_not_among_th
     await told(await others.post(STATE.format(one, "close")), 404)
 
 
-async def keep(tab: Tab, name: str) -> None:
-    """A picture, where somebody wants to look at it."""
-    if folder := os.environ.get("TALLYBOOK_TEST_PICTURES"):
-        await tab.page.screenshot(path=f"{folder}/states-{name}.png")
-
-
 async def test_people_close_snooze_and_choose_several_with_the_keyboard(
     open_tab: OpenTab, db: Database, business: Business, duma: office.Someone
 ) -> None:
@@ -111,21 +104,21 @@ async def test_people_close_snooze_and_choose_several_with_the_keyboard(
     await expect(tab.page.locator("#settle button")).to_have_attribute("value", "reopen")
     await tab.page.keyboard.press("z")
     await expect(tab.page.locator("#do-hour")).to_be_focused()
-    await keep(tab, "snooze")
+    await tab.keep("states-snooze")
     await tab.page.click("#do-customer")
     await expect(row).to_contain_text("Snoozed")
-    await keep(tab, "snoozed")
+    await tab.keep("states-snoozed")
     await say(db, business, words("One thing more"))
     await expect(row).to_contain_text("Back")
     await tab.page.keyboard.press("x")
     await expect(tab.page.locator("#choose .acts")).to_be_visible()
     await expect(tab.page.locator(".pick-one:checked")).to_have_count(1)
-    await keep(tab, "choose")
+    await tab.keep("states-choose")
     assert await tab.violations() == []
     await tab.page.click("#choose button[value=close]")
     await expect(row).to_contain_text("Thread closed")
-    if os.environ.get("TALLYBOOK_TEST_PICTURES"):
+    if PICTURES:
         await tab.page.set_viewport_size(PHONE)
         await tab.go(f"/inbox/{await first(db)}")
         await tab.page.click("#snooze summary")
-        await keep(tab, "phone")
+        await tab.keep("states-phone")

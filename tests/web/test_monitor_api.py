@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Self
 from uuid import UUID, uuid4
@@ -11,7 +10,6 @@ import httpx
 import pytest
 
 from tallybook.app import App
-from tallybook.core import api_tokens
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Scope
 from tallybook.core.db import Database
@@ -20,12 +18,10 @@ from tallybook.monitor.types import LOCK_LASTS, STEP_COLUMNS, Filters
 from tallybook.web import monitor, server
 from tests import world
 from tests.web.browser import MOHADIN, post, set_up
-from tests.web.conftest import HERE
+from tests.web.conftest import HERE, OpenApi
 
 PATH = "/api/wa-monitor-drops"
 AGE = "update qa_photo_reviews set locked_at = locked_at - %(by)s::interval"
-
-Open = Callable[..., Awaitable[httpx.AsyncClient]]
 
 
 @pytest.fixture
@@ -35,31 +31,12 @@ async def home(db: Database, business: Business) -> Business:
 
 
 @pytest.fixture
-async def open_api(app: App) -> AsyncIterator[Open]:
-    """A program with a token of somebody."""
-    opened: list[httpx.AsyncClient] = []
-    whole = server.application(app)
-
-    async def new(who: world.Someone, *scopes: Scope) -> httpx.AsyncClient:
-        wanted = frozenset(scopes or {Scope.READ, Scope.REVIEW})
-        token = await app.db.run("token", lambda conn: api_tokens.create(conn, who.caller, "a program", wanted))
-        transport = httpx.ASGITransport(whole, raise_app_exceptions=False)
-        headers = {"authorization": f"Bearer {token}"}
-        opened.append(httpx.AsyncClient(transport=transport, base_url=HERE, headers=headers))
-        return opened[-1]
-
-    yield new
-    for client in opened:
-        await client.aclose()
-
-
-@pytest.fixture
 async def root(db: Database, home: Business) -> world.Someone:
     return await db.run("add", lambda conn: world.root(conn, home))
 
 
 @pytest.fixture
-async def api(open_api: Open, root: world.Someone) -> httpx.AsyncClient:
+async def api(open_api: OpenApi, root: world.Someone) -> httpx.AsyncClient:
     return await open_api(root)
 
 
@@ -136,7 +113,7 @@ async def test_a_change_that_cannot_be_is_refused(
 
 
 async def test_a_lock_keeps_others_out_until_it_is_given_back(
-    api: httpx.AsyncClient, open_api: Open, db: Database, home: Business, root: world.Someone
+    api: httpx.AsyncClient, open_api: OpenApi, db: Database, home: Business, root: world.Someone
 ) -> None:
     await post(db, home, "DR1752104")
     path = f"{PATH}/{await id_of(db, home, 'DR1752104')}"
@@ -185,7 +162,7 @@ async def test_what_is_posted_again_is_looked_at_once_and_for_the_posts_that_wer
 @pytest.mark.parametrize("ahead", [timedelta(hours=-1), timedelta(hours=1)])
 async def test_a_lock_ends_by_the_database_s_clock_whatever_the_web_server_s_shows(
     api: httpx.AsyncClient,
-    open_api: Open,
+    open_api: OpenApi,
     db: Database,
     home: Business,
     monkeypatch: pytest.MonkeyPatch,
@@ -210,14 +187,14 @@ async def test_a_lock_ends_by_the_database_s_clock_whatever_the_web_server_s_sho
     assert (await other.post(f"{path}/lock")).status_code == 200
 
 
-async def api_for(open_api: Open, db: Database, home: Business, who: world.Someone) -> httpx.AsyncClient:
+async def api_for(open_api: OpenApi, db: Database, home: Business, who: world.Someone) -> httpx.AsyncClient:
     """A token of somebody who may not make one himself, made as an admin's would be."""
     admin = world.Someone(who.account_id, who.login, who.name, world.Role.ADMIN, who.business)
     return await open_api(admin)
 
 
 async def test_only_the_caller_s_business_is_there(
-    api: httpx.AsyncClient, open_api: Open, db: Database, home: Business
+    api: httpx.AsyncClient, open_api: OpenApi, db: Database, home: Business
 ) -> None:
     other = await db.run("add", world.kinneret_tours)
     await set_up(db, other)
@@ -233,7 +210,7 @@ async def test_only_the_caller_s_business_is_there(
 
 
 async def test_who_may_only_read_cannot_write(
-    open_api: Open, db: Database, home: Business, root: world.Someone
+    open_api: OpenApi, db: Database, home: Business, root: world.Someone
 ) -> None:
     await post(db, home, "DR1752104")
     path = f"{PATH}/{await id_of(db, home, 'DR1752104')}"

@@ -34,7 +34,8 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 LEFT_ALONE = (
     "Rows that {name} has too become production's again, and with them what was changed in them there. "
-    "Rows that {name} alone has stay; to lose them first: tallybook env reset {name}"
+    "Rows that {name} alone has stay; to lose them first: tallybook env reset {name}. "
+    "The inbox of {name} becomes production's whole: customers, rules and templates of its own there go."
 )
 
 

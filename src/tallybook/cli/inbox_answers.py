@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +20,7 @@ from tallybook.core.sheets import MAX_BYTES
 from tallybook.inbox import jobs
 from tallybook.inbox.answer_types import Bot, Kept, Mode
 from tallybook.inbox.service import faq, faq_lists
-from tallybook.inbox.service.faq import Imported, Preview, Tried
+from tallybook.inbox.service.faq import Imported, Order, Preview, Tried
 from tallybook.inbox.service.faq_lists import Read
 from tallybook.projects_file import read_projects_file
 
@@ -69,7 +70,14 @@ def list_(business: InBusiness = None, env: Env = None, as_json: Json = False) -
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A CSV or XLSX file with columns question, answer and language.")],
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Also give no more what the file lacks, in the languages that it has.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     yes: Yes = False,
+    many: Annotated[
+        bool, typer.Option("--withdraw-many", help="Agree to withdraw more than a fifth of the answers.")
+    ] = False,
     business: InBusiness = None,
     env: Env = None,
     as_json: Json = False,
@@ -81,17 +89,38 @@ def import_(
             db = application.db
             home = await _home(db, business)
             read = _right(faq_lists.read(_bytes_of(file)))
-            preview = await db.run("preview answers", lambda conn: faq.look(conn, home, read.lines))
+            preview = await db.run("preview answers", lambda conn: faq.look(conn, home, read.lines, withdraws=withdraw))
             if not (as_json and yes):
-                typer.echo("\n".join(_preview(read, preview)), err=True)
-            if not preview.added and not preview.changed:
-                return Imported(0, 0, preview.known)
-            confirmed(f"Add {len(preview.added):,} answers and change {len(preview.changed):,}?", yes=yes)
-            return await db.run("write answers", lambda conn: faq.write(conn, home, read.lines))
+                typer.echo("\n".join(_preview(read, preview, withdraws=withdraw)), err=True)
+            if dry_run or not preview.changes:
+                return Imported(
+                    len(preview.added), len(preview.changed), preview.known, len(preview.withdrawn), applied=not dry_run
+                )
+            over = _agreed(preview, yes=yes, many=many)
+            order = Order(read.lines, withdraw, over, preview.mark)
+            return await db.run("write answers", lambda conn: faq.write(conn, home, order))
 
     done = run(work())
-    text = f"{done.added} answers added; {done.changed} changed; {done.known} were known already."
-    say(msgspec.to_builtins(done), text, as_json=as_json)
+    say(msgspec.to_builtins(done), _sentence(done, withdraws=withdraw), as_json=as_json)
+
+
+def _agreed(preview: Preview, *, yes: bool, many: bool) -> bool:
+    """Asks what must be asked; whether it is meant to withdraw more than a fifth. Raises Invalid where nobody says."""
+    lost = f" and give {len(preview.withdrawn):,} no more" if preview.withdrawn else ""
+    confirmed(f"Add {len(preview.added):,} answers and change {len(preview.changed):,}{lost}?", yes=yes)
+    if preview.is_much and not many:
+        told = f"That is more than a fifth: {len(preview.withdrawn):,} of {preview.given:,} would be given no more."
+        if not sys.stdin.isatty():
+            raise Invalid(f"{told} Use --withdraw-many.")
+        typer.confirm(f"{told}\nWithdraw them all the same?", abort=True)
+    return preview.is_much
+
+
+def _sentence(done: Imported, *, withdraws: bool) -> str:
+    if not done.applied:
+        return "Nothing was changed: this was a dry run."
+    lost = f" {done.withdrawn} are given no more;" if withdraws else ""
+    return f"{done.added} answers added; {done.changed} changed;{lost} {done.known} were known already."
 
 
 @app.command()
@@ -162,13 +191,18 @@ def _right(read: Read) -> Read:
     raise Invalid("\n".join([f"Nothing was changed. Rows that cannot be used: {len(lines):,}", *_first(lines)]))
 
 
-def _preview(read: Read, preview: Preview) -> list[str]:
+def _preview(read: Read, preview: Preview, *, withdraws: bool) -> list[str]:
     """What an import would change, as lines for a terminal."""
+    lost = [
+        f"Withdrawn: {len(preview.withdrawn):,}",
+        *_first([f"  {one.id}  {one.language}  {_plain(one.question)}" for one in preview.withdrawn]),
+    ]
     return [
         f"Added: {len(preview.added):,}",
         *_first([f"  {one.language}  {_plain(one.question)} → {_plain(one.answer)}" for one in preview.added]),
         f"Changed: {len(preview.changed):,}",
         *_first([_changed(one) for one in preview.changed]),
+        *(lost if withdraws else []),
         f"Known already: {preview.known:,}. Said twice in the file: {read.repeats:,}.",
         *([f"Sheets without the columns, or hidden, left out: {', '.join(read.left_out)}."] if read.left_out else []),
     ]

@@ -161,5 +161,5 @@ async def set_preferences(conn: Conn, caller: Caller, locale: str | None, theme:
     row = await (await conn.execute(SET_PREFERENCES, after | {"id": caller.account_id})).fetchone()
     if row is not None:
         before = {"locale": row[0], "theme": row[1]}
-        who, subject = (caller.name, caller.account_id), ("account", str(caller.account_id))
-        await audit.record(conn, caller.business_id, *who, "account.preferences_changed", *subject, before, after)
+        subject = ("account", str(caller.account_id))
+        await audit.record_by(conn, caller, "account.preferences_changed", *subject, before, after)

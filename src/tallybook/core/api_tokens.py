@@ -88,10 +88,7 @@ async def create(conn: Conn, caller: Caller, name: str, scopes: frozenset[Scope]
     })  # fmt: skip
     row = await cursor.fetchone()
     after = {"name": name, "scopes": listed}
-    await audit.record(
-        conn, caller.business_id, caller.name, caller.account_id, "token.created", "token", str(row and row[0]),
-        None, after,
-    )  # fmt: skip
+    await audit.record_by(conn, caller, "token.created", "token", str(row and row[0]), None, after)
     return token
 
 
@@ -121,7 +118,4 @@ async def revoke(conn: Conn, caller: Caller, token_id: int) -> None:
     row = await (await conn.execute(REVOKE, {"business_id": caller.business_id, "id": token_id})).fetchone()
     if row is None:
         raise NotFound("There is no such token, or it is revoked already.")
-    await audit.record(
-        conn, caller.business_id, caller.name, caller.account_id, "token.revoked", "token", str(token_id),
-        {"name": row[0]}, None,
-    )  # fmt: skip
+    await audit.record_by(conn, caller, "token.revoked", "token", str(token_id), {"name": row[0]})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from psycopg.types.json import Jsonb
@@ -18,6 +18,19 @@ RECORD = """
 insert into audit_log (business_id, who, account_id, action, subject, subject_id, before, after)
 values (%(business_id)s, %(who)s, %(account_id)s, %(action)s, %(subject)s, %(subject_id)s, %(before)s, %(after)s)
 """
+
+
+class Doer(Protocol):
+    """Somebody, or the product by a name of its own, at work in one business."""
+
+    @property
+    def business_id(self) -> int: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def account_id(self) -> int | None: ...
 
 
 async def record(  # noqa: PLR0917 - the columns of the record, in their order
@@ -47,6 +60,19 @@ async def record(  # noqa: PLR0917 - the columns of the record, in their order
         "after": Jsonb(after) if after is not None else None,
     }
     await conn.execute(RECORD, values)
+
+
+async def record_by(  # noqa: PLR0917 - as record()
+    conn: Conn,
+    doer: Doer,
+    action: str,
+    subject: str,
+    subject_id: str,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    """Adds one entry, as ``record`` does, of what somebody did in the business in which they are."""
+    await record(conn, doer.business_id, doer.name, doer.account_id, action, subject, subject_id, before, after)
 
 
 def _refuse_secrets(fields: set[str]) -> None:

@@ -114,10 +114,8 @@ async def add(conn: Conn, seal: Seal, caller: Caller, new: NewAccount) -> Added:
     if not fresh and (await conn.execute(AGAIN, values)).rowcount == 0:
         raise Conflict("This account belongs to another business of this installation already.")
     after = {"label": new.label.strip(), "with_token": bool(new.token)}
-    await audit.record(
-        conn, caller.business_id, caller.name, caller.account_id,
-        "channel.added" if fresh else "channel.changed", "channel", f"{new.channel} {new.account}", None, after,
-    )  # fmt: skip
+    action = "channel.added" if fresh else "channel.changed"
+    await audit.record_by(conn, caller, action, "channel", f"{new.channel} {new.account}", None, after)
     cursor = await conn.execute(WAITING, {"channel": new.channel, "nobodys": NOBODYS})
     again = await DELIVERIES.replay(conn, [row[0] for row in await cursor.fetchall()])
     if again:

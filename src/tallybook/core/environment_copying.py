@@ -3,7 +3,7 @@
 Production is read in one read-only transaction, which takes no lock that its work would meet. The other environment is
 written by its own role, which the database keeps out of production, a batch and a commit at a time: a copy that is
 killed leaves whole batches, and the next one finds them by their keys and goes over them. Rows that both have become
-production's; rows that only the other environment has stay.
+production's; rows that only the other environment has stay, but for the inbox, which becomes production's whole.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from . import audit
+from . import audit, environment_inbox
 from . import environment_rows as rows
 from .businesses import every
 from .db import PROD, Conn, Database, open_database
 from .environment import check_stands, create, revision, role_of
+from .environment_copied import Copied
 from .environment_masking import Masks
 from .environment_reading import one_moment
 from .environment_rows import Plan
-from .environment_tables import TABLES, Copied
+from .environment_tables import TABLES
 from .environment_turns import alone
 from .errors import WrongSetup
 from .jobs import NewJob, enqueue
@@ -118,12 +119,14 @@ async def copy(owner_url: str, request: Request, progress: Progress | None = Non
     async with alone(owner_url, request.environment):
         await check(owner_url, request.environment)
         await create(owner_url, request.environment, {})
-        async with open_database(owner_url, request.environment, size=1) as other:
+        async with open_database(owner_url, request.environment, size=1, statement_timeout="0") as other:
             await _begin(owner_url, other, request)
             async with one_moment(owner_url) as conn:
                 plans = [await _plan(conn, other, copied, request) for copied in TABLES]
                 kept = await _keeping(other, request)
+                replaced = await _make_room(conn, other, plans)
                 done = [await _copy_table(conn, other, plan, kept, progress) for plan in plans]
+            await other.run("read anew", lambda there: environment_inbox.read_anew(there, replaced))
             await _finish(other, request, done)
             return done
 
@@ -133,6 +136,16 @@ async def _begin(owner_url: str, other: Database, request: Request) -> None:
     async with open_database(owner_url, PROD, size=1) as production:
         await _check_businesses(production, other)
         await production.run("record a copy", lambda conn: _record(conn, request))
+
+
+async def _make_room(conn: Conn, other: Database, plans: list[Plan]) -> list[int]:
+    """Takes the other environment's inbox away where production has one; returns the businesses of which it did."""
+    role, numbers = plans[0].role, await environment_inbox.greatest(conn, plans)
+    replaced = await environment_inbox.businesses(conn)
+    if replaced:
+        await other.run("number on", lambda there: environment_inbox.number_on(there, numbers))
+        await other.run("make room", lambda there: environment_inbox.empty(there, role, replaced))
+    return replaced
 
 
 async def _finish(other: Database, request: Request, done: list[TableCopy]) -> None:

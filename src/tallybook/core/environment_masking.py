@@ -10,12 +10,14 @@ import base64
 import enum
 import hmac
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 # No country has 999: the plan keeps it back, so a masked number rings nowhere.
 NOBODYS_COUNTRY = "999"
-SHORTEST, LONGEST = 8, 15  # digits of a masked number; E.164 allows 15
+SHORTEST, LONGEST = 5, 16  # digits that are masked one for one; those of a longer number are hashed
+ROUNDS = 10
 USUAL_DROP = re.compile(r"(?<!\w)DR:?[ \u00a0]?[0-9]{6,8}(?!\w)", re.IGNORECASE)
 HIDDEN = "…"
 # Who acts in the product's own name, and what stands where nobody is known.
@@ -25,6 +27,7 @@ _MADE_GROUP = re.compile(r"([0-9]{5,})(-[0-9]+@g\.us)")
 GROUP = "@g.us"
 LONG_NUMBER = 10**7
 _ADDRESS = re.compile(r"(\+?)([0-9]{5,})((?:[.:][0-9]+)*)((?:@[\w.]*)?)")
+_USER_ID = re.compile(r"[A-Z]{2}\.[0-9]{8,}")  # WhatsApp's own of somebody, for one business
 _SPELLED = re.compile(r"[+(]?[0-9][0-9 ().-]{6,}")
 # What the product itself writes into a review's comment, and of an activation.
 _OWN_LINE = re.compile(
@@ -32,6 +35,17 @@ _OWN_LINE = re.compile(
     r"|In no project's list|No list has been imported|In the list of [^\d\n]{1,60}"
 )
 _CODE = re.compile(r"[a-z]+(?:[_.][a-z]+|_[0-9]{1,2})*")
+_LANGUAGE = re.compile(r"[a-z]{2,3}_[A-Z]{2,4}")
+_THREAD_KEY = re.compile(r"([a-z_]+):([0-9]+):(.*)", re.DOTALL)
+# In a value of the product's own form: what is one of a few words whatever a business does, and the places for values.
+_FIXED = {
+    "on": _CODE, "of": re.compile("us|customer"), "hours": re.compile("open|closed"), "at": re.compile(r"\d\d:\d\d"),
+    "language": re.compile(r"[a-z]{2,3}(?:_[A-Z]{2,4})?"), "type": re.compile(r"[A-Z]+(?:_[A-Z]+)*"),
+    "format": re.compile("[A-Z]+"),
+}  # fmt: skip
+_PLACE = re.compile(r"\{\{\s*(?:[0-9]{1,2}|[a-z]+(?:_[a-z]+)*)\s*\}\}")
+# The statuses that every business begins with; any other one is made of the name that somebody gave it.
+FIRST_STATUSES = frozenset({"new", "contacted", "qualified", "won", "lost"})
 # Within texts. A project's own pattern may be so wide that it takes a telephone number for a drop.
 _DIALLED = re.compile(r"(?<!\w)(?:\+|0)[0-9][0-9 ().-]{5,}[0-9]")
 _DIGITS_ALONE = re.compile(r"[0-9 ().+-]+")
@@ -52,6 +66,15 @@ class Kind(enum.Enum):
     HASH = "a hash of what somebody wrote"
     OUTSIDE_ID = "the provider's number of a message, which on some channels holds a phone"
     FILE = "the name of a file; its ending is kept"
+    SAID = "what somebody wrote, of which nothing is kept, no drop number either"
+    ACCOUNT = "a word of the product's, or the number of ours that a provider gave"
+    KNOWN = "by what a provider knows somebody or one of our numbers; two are never one afterwards"
+    THREAD_KEY = "the name of a customer's thread, which has a phone in it, a provider's word, or only our own number"
+    NAMED = "a name that a business gave a thing of its own; two are never one afterwards"
+    STATUS = "what a lead can be"
+    EMAIL = "an e-mail address"
+    MADE = "a JSON value of the product's or a provider's own form: its fixed words stay, and the places for values"
+    OWN_KEY = "what a program called a row by, and now its number does"
     NEVER = "is left empty in any copy"
 
 
@@ -65,7 +88,9 @@ class Masks:
         self._groups = frozenset(groups)
         self._by_kind: dict[Kind, Callable[[Any], Any]] = {
             Kind.WHO: self.who, Kind.WORDS: self.words, Kind.COMMENT: self.comment, Kind.LEAVES: self.leaves,
-            Kind.HASH: self.hash, Kind.FILE: self.file, Kind.CODE: self.code,
+            Kind.HASH: self.hash, Kind.FILE: self.file, Kind.CODE: self.code, Kind.SAID: self.said,
+            Kind.ACCOUNT: self.account, Kind.KNOWN: self.known, Kind.THREAD_KEY: self.thread_key,
+            Kind.NAMED: self.named, Kind.STATUS: self.status, Kind.EMAIL: self.email, Kind.MADE: self.made,
         }  # fmt: skip
 
     def keeping(self, groups: Collection[str]) -> Masks:
@@ -83,12 +108,25 @@ class Masks:
             return None
         if kind is Kind.OUTSIDE_ID:
             return self.outside_id(str(row.get("channel", "")), str(value))
-        return self._by_kind[kind](value if isinstance(value, str | list) or kind is Kind.LEAVES else str(value))
+        if kind is Kind.OWN_KEY:
+            return own_key(row)
+        whole = isinstance(value, str | list) or kind in {Kind.LEAVES, Kind.MADE}
+        return self._by_kind[kind](value if whole else str(value))
 
     def digits(self, number: str) -> str:
-        """A number of nobody's, as long as the given one within what a telephone number may be."""
-        length = min(max(len(number), SHORTEST), LONGEST) - len(NOBODYS_COUNTRY)
-        return NOBODYS_COUNTRY + str(int.from_bytes(self._digest("number", number)) % 10**length).zfill(length)
+        """A number of nobody's, three digits longer than the given one. Two numbers never become one."""
+        length = max(len(number), SHORTEST)
+        if length > LONGEST:
+            return NOBODYS_COUNTRY + str(int.from_bytes(self._digest("number", number)) % 10**LONGEST).zfill(LONGEST)
+        return NOBODYS_COUNTRY + self._shuffled(number.zfill(length))
+
+    def _shuffled(self, number: str) -> str:
+        """As many digits, one for one: each half in turn has a keyed hash of the other one added to it (Feistel)."""
+        left, right = number[: len(number) // 2], number[len(number) // 2 :]
+        for turn in range(ROUNDS):
+            added = int.from_bytes(self._digest("digits", f"{len(number)} {turn} {right}"))
+            left, right = right, str((int(left) + added) % 10 ** len(left)).zfill(len(left))
+        return left + right
 
     def who(self, said: str) -> str:
         """A phone, JID or LID in its own spelling with other digits; of a name, “Person” and a sign."""
@@ -100,6 +138,8 @@ class Masks:
         if address := _ADDRESS.fullmatch(text):
             plus, number, device, server = address.groups()
             return f"{plus}{self.digits(number)}{device}{server}"
+        if _USER_ID.fullmatch(text):
+            return self.known(text)
         if _SPELLED.fullmatch(text):
             return self.digits(re.sub(r"\D", "", text))
         return f"Person {self._sign('name', text.casefold(), 8)}"
@@ -127,7 +167,59 @@ class Masks:
         """One word or a list of them."""
         if isinstance(said, list):
             return [self.code(str(one)) for one in said]
-        return said if _CODE.fullmatch(said) else self.words(said)
+        return said if _CODE.fullmatch(said) or _LANGUAGE.fullmatch(said) else self.words(said)
+
+    def said(self, text: str) -> str:
+        return HIDDEN if text.strip() else text
+
+    def known(self, said: str) -> str:
+        """A number, JID or LID with other digits, as ``who`` has it; of any other name a sign as long as needed."""
+        if not said or _ADDRESS.fullmatch(said):
+            return self.who(said)
+        return f"id.{self._sign('known', said, 26)}"
+
+    def account(self, said: str) -> str:
+        return said if _CODE.fullmatch(said) else self.known(said)
+
+    def thread_key(self, key: str) -> str:
+        """``phone:1:+27…`` with the phone as it is masked everywhere; ``lead:1:7`` holds our own numbers alone."""
+        match = _THREAD_KEY.fullmatch(key)
+        if match is None or not _CODE.fullmatch(match[1]):
+            return self.known(key)
+        kind, business, value = match.groups()
+        stays = kind == "lead" and value.isdecimal()
+        return f"{kind}:{business}:{value if stays else self.known(value)}"
+
+    def named(self, name: str) -> str:
+        """One name for what differs only in case, since it is known by that."""
+        folded = unicodedata.normalize("NFC", name.casefold())
+        return f"name-{self._sign('named', folded, 12)}" if name else name
+
+    def status(self, status: str) -> str:
+        return status if status in FIRST_STATUSES else f"status_{self._sign('status', status, 12)}"
+
+    def email(self, address: str) -> str:
+        return f"{self._sign('email', address.casefold(), 12)}@example.invalid" if address else address
+
+    def made(self, value: Any, name: str = "") -> Any:
+        """A rule or a template of the same shape. ``name`` is the place in which a value stands."""
+        if isinstance(value, dict):
+            kept = {key: leaf for key, leaf in value.items() if key != "assign_to"}
+            return {self.code(key): self.made(leaf, key) for key, leaf in kept.items()}
+        if isinstance(value, list):
+            return [self.made(leaf, name) for leaf in value]
+        if not isinstance(value, str):
+            return self.leaves(value)
+        if name in _FIXED and _FIXED[name].fullmatch(value):
+            return value
+        masked = {"status": self.status, "statuses": self.status, "accounts": self.known, "name": self.named}
+        return masked.get(name, self._places)(value)
+
+    def _places(self, text: str) -> str:
+        """The places for values in a text, and one sign each for whatever stood around them."""
+        rest = _PLACE.split(text)
+        places = [*_PLACE.findall(text), ""]
+        return " ".join(one for pair in zip(map(self.said, rest), places, strict=True) for one in pair if one.strip())
 
     def comment(self, text: str) -> str:
         return "\n".join(line if _OWN_LINE.fullmatch(line) else self.words(line) for line in text.split("\n"))
@@ -162,6 +254,11 @@ class Masks:
 
     def _sign(self, what: str, text: str, length: int) -> str:
         return base64.b32encode(self._digest(what, text)).decode()[:length].lower()
+
+
+def own_key(row: Mapping[str, Any]) -> str:
+    """In place of a key that a program gave: unique as the row's number is, and never asked for again."""
+    return f"copied.{row['id']}"
 
 
 def _may_be_a_phone(match: re.Match[str], dialled: Sequence[tuple[int, int]]) -> bool:

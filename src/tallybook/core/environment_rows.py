@@ -11,8 +11,9 @@ from psycopg import sql
 
 from .db import Conn
 from .environment import BE_THE_ROLE
-from .environment_masking import Kind, Masks
-from .environment_tables import MESSAGES, Copied
+from .environment_copied import Copied
+from .environment_masking import Kind, Masks, own_key
+from .environment_tables import MESSAGES
 
 COLUMNS = """
 select a.attname::text, format_type(a.atttypid, null), not a.attnotnull,
@@ -66,7 +67,7 @@ def kinds_of(copied: Copied, columns: Sequence[Column], *, masked: bool) -> dict
         if column.account or declared is Kind.NEVER:
             kinds[column.name] = Kind.NEVER
         elif not masked:
-            kinds[column.name] = Kind.PLAIN
+            kinds[column.name] = Kind.OWN_KEY if declared is Kind.OWN_KEY else Kind.PLAIN
         else:
             kinds[column.name] = declared or kind_of_type(column.type)
     return kinds
@@ -106,9 +107,11 @@ def masked(found: tuple[Any, ...], plan: Plan, masks: Masks | None) -> Given:
     """A row as ``reading`` found it, masked; without masks it only loses what no copy takes. Pure."""
     row, *message = found
     row |= plan.copied.preset
+    row |= {name: row[other] for name, other in plan.copied.matches.items()}
     key = tuple(message) if message and message[0] is not None else None
     if masks is None:
-        return Given(row | {name: None for name, kind in plan.kinds.items() if kind is Kind.NEVER}, key)
+        given: dict[Kind, Any] = {Kind.NEVER: None, Kind.OWN_KEY: own_key(row) if "id" in row else None}
+        return Given(row | {name: given[kind] for name, kind in plan.kinds.items() if kind in given}, key)
     if key is not None:
         named = dict(zip(("channel", "scope", "external_id", "kind"), key, strict=True))
         key = tuple(masks.row(named, MESSAGES.kinds).values())

@@ -7,45 +7,14 @@ itself is masked.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 from . import keys
+from .environment_copied import Copied
+from .environment_inbox_tables import INBOX, NEVER_OF_THE_INBOX
 from .environment_masking import Kind
-from .key import Key
 
 PLAIN, WHO, WORDS, CODE, LEAVES = Kind.PLAIN, Kind.WHO, Kind.WORDS, Kind.CODE, Kind.LEAVES
 NEVER_FILLED = Kind.NEVER
-
-
-@dataclass(frozen=True)
-class Copied:
-    """A table that is copied, in the order of ``TABLES``.
-
-    ``taken`` says of a row ``t`` whether it is of the time since ``%(since)s``. ``same`` is the key by which the other
-    environment's row is known and replaced; where there is none, ``alike`` says it of its row ``t`` and the given
-    ``g``, and ``arbiter`` is the key that decides where somebody adds the same row meanwhile. ``own_number``: the other
-    environment numbers its rows itself. ``message``: the column that names a message. ``only_new``: a row that the
-    other environment has is left as it is. ``preset``: values that a copied row has there whatever they are in
-    production. ``together``: rows that are the same in these columns are of one thing, come one after the other in
-    ``order``, and are written in one transaction. ``kept``: columns whose later value stays, whichever side it
-    is on. ``kinds`` are of the columns that hold text.
-    """
-
-    table: str
-    taken: str
-    order: str
-    same: Key | None = None
-    alike: str = ""
-    arbiter: Key | None = None
-    own_number: bool = False
-    message: str | None = None
-    only_new: bool = False
-    preset: Mapping[str, Any] = field(default_factory=dict)
-    together: tuple[str, ...] = ()
-    kept: frozenset[str] = frozenset()
-    kinds: Mapping[str, Kind] = field(default_factory=dict)
-
 
 # A drop is taken whole, with all that was ever posted of it, when anything of it is of the time asked for.
 _DROPS = """select d.business_id, d.space, d.drop_number from drops d where d.last_posted_at >= %(since)s
@@ -81,7 +50,8 @@ MESSAGES = Copied(
     "messages", f"(t.business_id, t.id) in ({_MESSAGES})", "t.business_id, t.channel, t.scope, t.external_id, t.kind",
     keys.MESSAGE, own_number=True,
     kinds={
-        "channel": CODE, "account": CODE, "scope": WHO, "external_id": Kind.OUTSIDE_ID, "kind": CODE, "chat": WHO,
+        "channel": CODE, "account": Kind.ACCOUNT, "scope": WHO,
+        "external_id": Kind.OUTSIDE_ID, "kind": CODE, "chat": WHO,
         "sender_raw": WHO, "sender_phone": WHO, "sender_lid": WHO, "text": WORDS, "media_type": CODE,
         "media_filename": Kind.FILE, "media_sha256": PLAIN, "content_hash": Kind.HASH, "parked_reason": WORDS,
         "content": NEVER_FILLED,
@@ -157,7 +127,7 @@ AUDIT = Copied(
 # In the order in which one may need another.
 TABLES = (
     BUSINESSES, PROJECTS, DROPS, MESSAGES, REVISIONS, SUBMISSIONS, REVIEWS, ACTIVATIONS, MARKETING_POSTS, VALID_DROPS,
-    INVALID_DROPS, HELD_POSTS, AUDIT,
+    INVALID_DROPS, HELD_POSTS, AUDIT, *INBOX,
 )  # fmt: skip
 
 _WAITING = "waiting work: it would be done twice"
@@ -183,55 +153,6 @@ NEVER: Mapping[str, str] = {
     "review_feedback": _SENDING,
     **dict.fromkeys(
         (
-            "contacts",
-            "contact_identities",
-            "leads",
-            "whatsapp_conversation",
-            "whatsapp_message",
-            "conversation_windows",
-            "message_receipts",
-            "inbox_templates",
-            "template_syncs",
-            "conversation_reads",
-            "message_reactions",
-            "waiting_reports",
-            "waiting_changes",
-            "left_phones",
-            "contact_merges",
-            "merged_messages",
-            "inbox_answers",
-            "inbox_files",
-            "uploaded_files",
-            "inbox_teams",
-            "inbox_team_members",
-            "conversation_assignments",
-            "inbox_labels",
-            "conversation_labels",
-            "conversation_notes",
-            "note_mentions",
-            "canned_answers",
-            "lead_statuses",
-            "lead_changes",
-            "reply_decisions",
-            "message_words",
-            "message_words_due",
-            "message_words_marks",
-            "erasures",
-            "forgotten_messages",
-            "inbox_model_days",
-            "inbox_model_leases",
-            "inbox_hours",
-            "automation_rules",
-            "automation_causes",
-            "automation_runs",
-            "scheduled_messages",
-            "appointments",
-            "conversation_sessions",
-        ),
-        "what customers wrote: production's alone, and personal",
-    ),
-    **dict.fromkeys(
-        (
             "triage_teams",
             "triage_disciplines",
             "triage_people",
@@ -246,9 +167,7 @@ NEVER: Mapping[str, str] = {
         ),
         "who is on duty, and who is away: production's people, whom production alone tells",
     ),
-    **dict.fromkeys(("broadcasts", "broadcast_recipients"), _WAITING),
-    **dict.fromkeys(("contact_consents", "consent_words"), "what customers said to production, and personal"),
-    **dict.fromkeys(("hooks", "hook_events"), "who is told by production: it would be told twice"),
+    **NEVER_OF_THE_INBOX,
     "drop_photos": "photos: production's alone, and personal",
     "message_files": "photos: production's alone, and personal",
 }

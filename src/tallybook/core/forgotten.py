@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from . import arrays, keys
+from . import arrays, inbox_keys
 from .db import Conn
 from .messages import Incoming, Stored
 
@@ -20,7 +20,7 @@ where f.business_id = (select %(business_id)s::int) and f.key_sha256 = any(%(key
 REMEMBER = f"""
 insert into forgotten_messages (business_id, key_sha256)
 select %(business_id)s::int, k.key from unnest(%(keys)s::bytea[]) as k (key)
-on conflict {keys.FORGOTTEN_MESSAGE.target} do nothing
+on conflict {inbox_keys.FORGOTTEN_MESSAGE.target} do nothing
 """
 # Both are looked up by the index, row by row, and nothing at all where the business forgot nobody.
 TAKE_BACK = r"""

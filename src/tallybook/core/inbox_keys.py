@@ -1,4 +1,4 @@
-"""The natural keys of the inbox, declared once. keys.py has them among all others."""
+"""The natural keys of the inbox, declared once. NATURAL_KEYS in keys.py has them among all others."""
 
 from __future__ import annotations
 

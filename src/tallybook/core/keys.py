@@ -1,10 +1,12 @@
-"""The natural keys, declared once. Migrations create them, ON CONFLICT names them, key_check.py holds them."""
+"""The natural keys, declared once. Migrations create them, ON CONFLICT names them, key_check.py holds them.
+
+Those of the inbox stand in inbox_keys.py, those of triage in triage_keys.py, and in NATURAL_KEYS among all others.
+"""
 
 from __future__ import annotations
 
-from .inbox_keys import *  # noqa: F403 - one list of all of them
+from . import inbox_keys, triage_keys
 from .key import Apart, Key
-from .triage_keys import *  # noqa: F403 - as above
 
 BUSINESS = Key("businesses", "businesses_name_key", ("name",), "businesses of one name")
 ACCOUNT = Key("accounts", "accounts_login_key", ("login",), "accounts of one login name")
@@ -165,8 +167,12 @@ CHANNEL_ARRIVALS = Key(
     "counts of what came for one account",
 )
 
-PERIODS_APART: tuple[Apart, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Apart))
-NATURAL_KEYS: tuple[Key, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Key))
+PERIODS_APART: tuple[Apart, ...] = tuple(value for value in vars(triage_keys).values() if isinstance(value, Apart))
+NATURAL_KEYS: tuple[Key, ...] = tuple(
+    value
+    for value in (*vars(inbox_keys).values(), *vars(triage_keys).values(), *globals().values())
+    if isinstance(value, Key)
+)
 
 # Tables that belong to the installation, not to one business; a test holds this list against the catalogue.
 DIRECTORY_TABLES = frozenset({

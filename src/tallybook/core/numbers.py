@@ -1,4 +1,4 @@
-"""Numbers of rows, as people write them and as pages carry them. Pure."""
+"""Numbers in texts of others: of rows, as people write them and as pages carry them, and of seconds. Pure."""
 
 from __future__ import annotations
 
@@ -8,4 +8,13 @@ BIGINT_DIGITS = 18  # and a bigint one
 
 def number_in(text: str, digits: int = BIGINT_DIGITS) -> int | None:
     """The number that ``text`` is, in 0 to 9 only; None for any other text, and for one of more than ``digits``."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
+    return int(text) if len(text) <= digits and _is_number(text) else None
+
+
+def seconds_in(text: str | None, most: float) -> float | None:
+    """The seconds that a header like Retry-After says, in 0 to 9 only, but never over ``most``; None for any other."""
+    return min(float(text), most) if text is not None and _is_number(text) else None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()

@@ -229,6 +229,4 @@ async def _audit(
     account_id: int,
     *change: dict[str, object] | None,
 ) -> None:
-    await audit.record(
-        conn, caller.business_id, caller.name, caller.account_id, action, "account", str(account_id), *change
-    )
+    await audit.record_by(conn, caller, action, "account", str(account_id), *change)

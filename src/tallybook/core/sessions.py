@@ -137,9 +137,7 @@ async def end(conn: Conn, caller: Caller, handle: str) -> bool:
         return False
     ended = await conn.execute(END, {"account_id": caller.account_id, "handle": handle})
     if ended.rowcount:
-        await audit.record(
-            conn, caller.business_id, caller.name, caller.account_id, "session.ended", "account", str(caller.account_id)
-        )
+        await audit.record_by(conn, caller, "session.ended", "account", str(caller.account_id))
     return bool(ended.rowcount)
 
 

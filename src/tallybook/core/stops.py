@@ -103,8 +103,5 @@ async def drop(conn: Conn, caller: Caller, channel: str, ids: Sequence[int] | No
 async def _told(conn: Conn, caller: Caller, action: str, channel: str, count: int | None = None) -> None:
     """The record, with how many messages it concerned, and a word to workers and open pages."""
     concerned = await waiting(conn, caller.business_id, channel) if count is None else count
-    await audit.record(
-        conn, caller.business_id, caller.name, caller.account_id, action, "channel", channel,
-        after={"messages": concerned},
-    )  # fmt: skip
+    await audit.record_by(conn, caller, action, "channel", channel, after={"messages": concerned})
     await wake_up(conn, TOPIC, caller.business_id)

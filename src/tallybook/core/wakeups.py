@@ -20,6 +20,7 @@ from psycopg import sql
 
 from .connection import CONNECT_SECONDS, LINE
 from .db import Conn, Database
+from .numbers import number_in
 
 # The environment's own channel, found without being told the environment.
 WAKE = """
@@ -164,8 +165,9 @@ class _Line:
 
     def _take(self, payload: str) -> None:
         topic, _, business_id = payload.partition(" ")
-        if topic != ECHO and business_id.isdecimal():
-            self._ears.heard(topic, int(business_id))
+        number = number_in(business_id)
+        if topic != ECHO and number is not None:
+            self._ears.heard(topic, number)
 
     def _is(self, *, hearing: bool) -> None:
         if hearing or self._hears:

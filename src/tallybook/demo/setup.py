@@ -21,6 +21,7 @@ from tallybook.core.errors import Conflict
 from tallybook.core.people import NewPerson
 from tallybook.inbox.answer_types import Line
 from tallybook.inbox.service import faq
+from tallybook.inbox.service.faq import Order
 from tallybook.monitor import jobs
 from tallybook.monitor.service import reviews, validity
 from tallybook.monitor.service.reviews import Reviewer
@@ -98,7 +99,7 @@ async def _number(conn: Conn, app: App, business: Business) -> None:
     caller = people.command_line(business.id)
     if NUMBER not in {one.account for one in await channel_accounts.listed(conn, business.id)}:
         await channel_accounts.add(conn, app.seal, caller, new)
-    await faq.write(conn, business, [Line(*line) for line in ANSWERS])
+    await faq.write(conn, business, Order([Line(*line) for line in ANSWERS]))
 
 
 async def _token(app: App, business: Business, file: Path) -> None:

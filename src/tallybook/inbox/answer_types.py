@@ -39,13 +39,15 @@ class ModelTerms(msgspec.Struct, frozen=True):
 class Bot(msgspec.Struct, frozen=True):
     """What the bot may do for one business; for every other it is off. ``business`` None means the first.
 
-    ``model`` None means that it knows the business's own answers alone.
+    ``model`` None means that it knows the business's own answers alone. ``shows_typing``: customers are shown that it
+    writes, and so that they were read, while the model thinks.
     """
 
     mode: Mode = Mode.OFF
     business: str | None = None
     per_hour: int = 20  # answers to one thread
     model: ModelTerms | None = None
+    shows_typing: bool = False
 
 
 class Choice(enum.StrEnum):

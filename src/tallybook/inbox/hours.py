@@ -21,6 +21,7 @@ DAYS = 7
 LOOK = 60  # days in which a closed business opens again, or an open one closes; longer is for ever
 MOST_SPANS, MOST_DATES = 4, 400
 MIDNIGHT = "24:00"
+LETTERS = 2  # of a country's code
 
 
 class Hours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,7 +88,7 @@ def _spans(day: list[Span]) -> list[Span]:
 @lru_cache(maxsize=1)
 def countries() -> frozenset[str]:
     """The countries whose public holidays are known, by their two letters."""
-    return frozenset(one for one in holidays.list_supported_countries() if "-" not in one and len(one) == 2)  # noqa: PLR2004
+    return frozenset(one for one in holidays.list_supported_countries() if "-" not in one and len(one) == LETTERS)
 
 
 @lru_cache(maxsize=256)

@@ -16,6 +16,7 @@ from tallybook.core.wakeups import either
 from .answer_types import Bot, Mode
 from .service import answering
 from .service.answering import Turn
+from .service.bot_typing import Shows
 from .service.model_answers import Brain, Rest
 
 EVERY_SECONDS = 5.0
@@ -29,10 +30,12 @@ async def keep_deciding(
     stop: asyncio.Event,
     wake: asyncio.Event,
     model: Model | None = None,
+    typing: Shows | None = None,
 ) -> None:
     """Decides for every business until ``stop`` is set, at each ``wake`` and every five seconds.
 
-    ``model`` is asked where the bot is told of one; without it the bot knows the business's own answers.
+    ``model`` is asked where the bot is told of one; without it the bot knows the business's own answers. By ``typing``
+    a customer is shown that the bot writes, where that is wished.
     """
     rest = Rest()
 
@@ -41,7 +44,8 @@ async def keep_deciding(
         for number, business in enumerate(await db.run("list businesses", businesses.every)):
             its = bot_of(told, business, is_first=number == 0)
             brain = Brain(model, its.model, rest) if model is not None and its.model is not None else None
-            await answering.decide_due(db, Turn(business, its, datetime.now(UTC), brain))
+            shows = typing if its.shows_typing else None
+            await answering.decide_due(db, Turn(business, its, datetime.now(UTC), brain, typing=shows))
         await either(stop, asyncio.Event(), APART_SECONDS)
 
     await again_and_again(db, Rhythm(stop, EVERY_SECONDS, wake), work, WAITS)

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from tallybook.core.identity import resolve
+from tallybook.core.numbers import number_in
 from tallybook.core.updates import LONGEST, indexable
 
 from .rules import LONGEST_TYPE
@@ -76,8 +77,7 @@ def owners(rows: Iterable[Row]) -> set[int]:
 
 def number(value: object) -> int | None:
     """A whole number from JSON or CSV; None where it is none."""
-    text = str(value).strip() if value is not None else ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None  # noqa: PLR2004 - a bigint
+    return None if value is None else number_in(str(value).strip())
 
 
 def words(value: object, longest: int | None = None) -> str:

@@ -32,6 +32,7 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # before it, no provider told a tim
 LONGEST_NAME, LONGEST_KEY, LONGEST_EMOJI, LONGEST_TYPE, LONGEST_PHONE = 200, 255, 64, 32, 32
 LONGEST_KIND, LONGEST_FILENAME = 16, 250
 GIVES_FILES = frozenset({"whatsapp"})
+PLACEHOLDER = "media_placeholder"  # stands for a file of the past, which comes by itself under the same id
 PREVIEW = 50  # characters of a message in the list of threads
 
 
@@ -189,12 +190,12 @@ def together(group: Sequence[Customer]) -> Customer:
 def once(said: Iterable[Said]) -> list[Said]:
     """Each message once, in the order in which they were said; of one told live and as history, the live one.
 
-    ``said`` is in that order as far as it is known.
+    What stands for a file gives way to it, whichever came first. ``said`` is in that order as far as it is known.
     """
     found: dict[Place, Said] = {}
     for one in said:
         place = (one.channel, one.account, one.external_id)
-        if place not in found or found[place].past:
+        if place not in found or (found[place].past and one.type != PLACEHOLDER):
             found[place] = one
     # They come in the order in which they were said; two of one moment keep it.
     return sorted(found.values(), key=lambda one: one.said_at)

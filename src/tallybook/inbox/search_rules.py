@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 MOST_WORDS = 6  # of a search; more narrow nothing
-SHORTEST = 2  # letters by which messages are sought: the index gathers whatever begins with one, of every business
+SHORTEST = 2  # letters by which messages are sought: the index gathers whatever begins with one
+LONGEST_WORD = 500  # letters of a word that are sought
 BEFORE, AROUND = 40, 160  # characters of a snippet: before the first hit, and in all
 LONGEST_SOUGHT = 10_000  # characters of a message
 OURS, PHONE = "ǁ", "ǂ"  # before what says whose a row is, and before the ends of a phone: nobody types them
@@ -58,18 +59,23 @@ def _stands_before(word: str, count: int) -> bool:
     return len(word) - count >= SHORTEST_LEFT and all(letter in _LETTERS for letter in word[:count])
 
 
-def query_of(search: str, shortest: int = 1) -> str:
+def query_of(search: str, shortest: int = 1, whose: str = "") -> str:
     """What is sought, as ``to_tsquery`` has it: every word, each from its beginning. Empty where there is no word.
 
-    A word of fewer letters than ``shortest`` is left out.
+    A word of fewer letters than ``shortest`` is left out. ``whose`` stands before each word, as ``said_by`` has it.
     """
     words = [word for word in dict.fromkeys(words_of(search)) if len(word) >= shortest]
-    return " & ".join(_any_of(forms_of(word)) for word in words[:MOST_WORDS])
+    return " & ".join(_any_of(forms_of(word), whose) for word in words[:MOST_WORDS])
 
 
-def _any_of(forms: Sequence[str]) -> str:
+def said_by(business_id: int) -> str:
+    """What stands before each word of a business's messages, so that its words stand together."""
+    return f"{OURS}{business_id}{OURS}"
+
+
+def _any_of(forms: Sequence[str], whose: str) -> str:
     # Only letters and digits are left in a word, so that nothing in it ends the quotes.
-    return "(" + " | ".join(f"'{form}':*" for form in forms) + ")"
+    return "(" + " | ".join(f"'{whose}{form[:LONGEST_WORD]}':*" for form in forms) + ")"
 
 
 def names_query(business_id: int, search: str, digits: str) -> str:

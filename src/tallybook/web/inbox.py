@@ -29,6 +29,7 @@ from . import (
     inbox_desk,
     inbox_receipts,
     inbox_scheduled_view,
+    inbox_several_view,
     inbox_signs,
     inbox_states_view,
     inbox_view,
@@ -66,6 +67,7 @@ class Look:
     before: str = ""
     refused: Refused | None = None
     typed: str = ""
+    did: str = ""
 
     @property
     def may_answer(self) -> bool:
@@ -78,7 +80,10 @@ def look(request: Asked) -> Look:
     given = dict(reversed(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)))
     query = inbox_view.read_query(given)
     part = _part(request)
-    return Look(request.user, query, pages.clock_of(request), part, given.get("after", ""), given.get("before", ""))
+    clock = pages.clock_of(request)
+    return Look(
+        request.user, query, clock, part, given.get("after", ""), given.get("before", ""), did=given.get("did", "")
+    )
 
 
 def _part(request: Asked) -> str | None:
@@ -196,6 +201,7 @@ async def _list(conn: Conn, asked: Look) -> dict[str, Any]:
     context |= await inbox_desk.of_list(conn, asked.caller, page.threads)
     if asked.part == "rows":
         return context
+    context |= await inbox_several_view.of_list(conn, asked.caller, asked.did, asked.clock)
     total = await threads.count(conn, asked.caller, query.asked, query.search)
     whole = total < COUNTED and await threads.is_whole(conn, asked.caller, query.asked)
     return context | {"total": total, "whole": whole}

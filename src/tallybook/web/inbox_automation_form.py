@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tallybook.core.errors import Invalid
+from tallybook.core.numbers import number_in
 from tallybook.inbox.automation_types import Daily, Draft, Keyword, LabelPut, Reminder, Rule, Silence, StatusEntered
 from tallybook.inbox.hours import Hours
 
@@ -68,12 +69,12 @@ def draft(typed: Typed) -> Draft:
     name, _, language = typed.template.partition(NEXT)
     template = {"name": name, "language": language, "values": _lines(typed.values)} if name else None
     actions = {
-        "text": typed.text.replace("\r\n", "\n"), "template": template, "label": _number(typed.put),
-        "assign_to": _number(typed.assign), "hand_over": typed.hand_over, "webhook": typed.webhook,
+        "text": typed.text.replace("\r\n", "\n"), "template": template, "label": number_in(typed.put),
+        "assign_to": number_in(typed.assign), "hand_over": typed.hand_over, "webhook": typed.webhook,
         "confirm": typed.confirm and typed.on == "appointment",
     }  # fmt: skip
     conditions = {
-        "labels": [_number(one) for one in typed.with_labels], "without": [_number(one) for one in typed.without],
+        "labels": [number_in(one) for one in typed.with_labels], "without": [number_in(one) for one in typed.without],
         "statuses": list(typed.statuses), "accounts": list(typed.accounts), "hours": typed.opening,
     }  # fmt: skip
     told = {"name": typed.name.strip(), "trigger": _trigger(typed), "conditions": conditions, "actions": actions}
@@ -86,17 +87,13 @@ def draft(typed: Typed) -> Draft:
 def _trigger(typed: Typed) -> dict[str, Any]:
     more: dict[str, dict[str, Any]] = {
         "keyword": {"words": [one.strip() for one in typed.words.split(",") if one.strip()], "whole": typed.whole},
-        "daily": {"at": typed.at, "weekdays": [_number(one) for one in typed.days]},
-        "label": {"label": _number(typed.label)},
+        "daily": {"at": typed.at, "weekdays": [number_in(one) for one in typed.days]},
+        "label": {"label": number_in(typed.label)},
         "status": {"status": typed.status},
-        "silence": {"of": typed.of, "hours": _number(typed.hours)},
-        "appointment": {"minutes": [_number(one) for one in typed.minutes]},
+        "silence": {"of": typed.of, "hours": number_in(typed.hours)},
+        "appointment": {"minutes": [number_in(one) for one in typed.minutes]},
     }
     return {"on": typed.on, **more.get(typed.on, {})}
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 else None  # noqa: PLR2004
 
 
 def _lines(text: str) -> list[str]:

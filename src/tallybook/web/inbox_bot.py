@@ -14,6 +14,7 @@ from tallybook.app import App
 from tallybook.core.callers import Right, may, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid
+from tallybook.core.numbers import number_in
 from tallybook.inbox.answer_types import Choice, Listed
 from tallybook.inbox.service import bot_board
 from tallybook.inbox.service.bot_board import Board, Sought, period_of
@@ -29,6 +30,7 @@ BOT = f"{PATH}/bot"
 DECISIONS = f"{BOT}/decisions"
 USUAL = 7  # days
 PAGE_SIZE = 50
+SECONDS_SHOWN = 120  # from here a time is told in minutes
 SHOWN = (Choice.ANSWERED, Choice.DRAFTED, Choice.HANDED_OVER, Choice.SUPPRESSED, Choice.WITHDRAWN)
 
 
@@ -60,12 +62,12 @@ def percent(part: float | None, clock: Clock) -> str:
 
 
 def lasted(waited: timedelta | None, clock: Clock) -> str:
-    """How long something took, in seconds, or in minutes above two."""
+    """How long something took, in seconds, or in minutes where that is two or more."""
     if waited is None:
         return "–"
     seconds = max(round(waited.total_seconds()), 0)
     say = clock.words.gettext
-    if seconds < 120:  # noqa: PLR2004 - as the line above says
+    if seconds < SECONDS_SHOWN:
         return say(inbox_bot_words.SECONDS).replace("{n}", clock.number(seconds))
     return say(inbox_bot_words.MINUTES).replace("{n}", clock.number(round(seconds / 60)))
 
@@ -114,11 +116,11 @@ def read_after(text: str) -> tuple[datetime, int, int] | None:
     """The place that write_after() wrote; None for none. Raises Invalid for anything else."""
     if not text:
         return None
-    first, _, seq = text.rpartition("~")
-    place = inbox_view.read_place(first)
-    if place is None or not (seq.isascii() and seq.isdigit() and len(seq) <= inbox_view.MAX_DIGITS):
+    first, _, digits = text.rpartition("~")
+    place, seq = inbox_view.read_place(first), number_in(digits)
+    if place is None or seq is None:
         raise Invalid("This place in the thread is not one of ours. Open the thread again.")
-    return place[0].astimezone(UTC), place[1], int(seq)
+    return place[0].astimezone(UTC), place[1], seq
 
 
 async def frame(conn: Conn, app: App, request: Asked) -> dict[str, Any]:

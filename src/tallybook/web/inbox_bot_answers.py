@@ -1,4 +1,4 @@
-"""What the bot knows, kept by people: questions and answers listed, added, changed, taken out, and as files."""
+"""What the bot knows, kept by people: questions and answers listed, added, changed, taken out, and given as files."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from litestar import Response, get, post
-from litestar.datastructures import UploadFile
 from litestar.params import FromPath
 from litestar.response import Redirect, Stream
 
 from tallybook.app import App
 from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Conn
-from tallybook.core.errors import Conflict, Invalid, NotFound, TallybookError, TooLarge
-from tallybook.core.sheets import MAX_BYTES
+from tallybook.core.errors import Conflict, Invalid, NotFound, TallybookError
 from tallybook.core.table_files import Rows, Table
 from tallybook.inbox import naming, responder
 from tallybook.inbox.answer_types import Kept, Line
 from tallybook.inbox.service import faq, faq_lists
-from tallybook.inbox.service.faq import Who
+from tallybook.inbox.service.faq import Order, Who
 
 from . import errors, pages
 from .downloads import download, kind_of
@@ -29,10 +27,9 @@ from .needs import Asked, TheApp
 PATH = f"{BOT}/answers"
 MAX_SEARCH = 100
 MOST_SHOWN = 200
-WRONG_SHOWN = 20
 
 
-def _who(request: Asked) -> Who:
+def who_keeps(request: Asked) -> Who:
     """Who keeps the answers. Raises NotAllowed: what stands here is said to every customer."""
     require(request.user, Right.LEAD)
     return (request.user.name, request.user.account_id)
@@ -42,12 +39,11 @@ def _who(request: Asked) -> Who:
 async def answers_page(request: Asked, app: TheApp) -> Response[str]:
     """The questions and answers, those with the words that are sought."""
     require(request.user, Right.SEE)
-    return await _show(request, app, None, {})
+    return await show(request, app, None, {})
 
 
-async def _show(
-    request: Asked, app: App, error: TallybookError | None, typed: dict[str, str], wrong: list[str] | None = None
-) -> Response[str]:
+async def show(request: Asked, app: App, error: TallybookError | None, typed: dict[str, str]) -> Response[str]:
+    """The page, with what was typed and could not be kept, and why."""
     business, values = request.user.business, request.query_params
     search = values.get("q", "").replace("\0", "")[:MAX_SEARCH]
 
@@ -60,8 +56,8 @@ async def _show(
     context |= {
         "kept": found[:MOST_SHOWN], "count": len(found), "all": len(kept), "search": search, "path": PATH,
         "typed": {"question": values.get("ask", "")[: faq_lists.LONGEST_QUESTION], "answer": ""} | typed,
-        "trouble": say.gettext(error.message) if error else None, "wrong": wrong or [],
-        "done": [naming.number(one) or 0 for one in values.get("done", "").split("-")][:3] if "done" in values else [],
+        "trouble": say.gettext(error.message) if error else None,
+        "done": [naming.number(one) or 0 for one in values.get("done", "").split("-")][:4] if "done" in values else [],
     }  # fmt: skip
     return pages.page(request, "inbox/bot_answers.html", context, errors.status_of(error) if error else 200)
 
@@ -78,7 +74,7 @@ def line_of(form: Any) -> Line:
 @post(PATH, include_in_schema=False)
 async def add(request: Asked, app: TheApp) -> Response[Any]:
     """Writes an answer down. One that its question has already is not changed by that."""
-    who, form = _who(request), await request.form()
+    who, form = who_keeps(request), await request.form()
     business = request.user.business
 
     async def work(conn: Conn) -> None:
@@ -87,20 +83,20 @@ async def add(request: Asked, app: TheApp) -> Response[Any]:
             (one.language, one.question) == (line.language, line.question) for one in await faq.listed(conn, business)
         ):
             raise Conflict("This question has an answer already.")
-        await faq.write(conn, business, [line], who)
+        await faq.write(conn, business, Order([line]), who)
 
     try:
         await app.db.run("add answer", work)
     except (Conflict, Invalid) as error:
         typed = {name: str(form.get(name, "")) for name in ("question", "answer")}
-        return await _show(request, app, error, typed)
+        return await show(request, app, error, typed)
     return Redirect(PATH, status_code=303)
 
 
 @post(PATH + "/{number:int}", include_in_schema=False)
 async def change(request: Asked, app: TheApp, number: FromPath[int]) -> Response[Any]:
     """Changes an answer, takes it out, or has it be given no more."""
-    who, form = _who(request), await request.form()
+    who, form = who_keeps(request), await request.form()
     business, known = request.user.business, naming.number(str(number))
     if known is None:
         raise NotFound("There is no such answer.")
@@ -114,28 +110,8 @@ async def change(request: Asked, app: TheApp, number: FromPath[int]) -> Response
     try:
         await app.db.run("change answer", work)
     except (Conflict, Invalid) as error:
-        return await _show(request, app, error, {})
+        return await show(request, app, error, {})
     return Redirect(PATH, status_code=303)
-
-
-@post(f"{PATH}/file", include_in_schema=False)
-async def take_file(request: Asked, app: TheApp) -> Response[Any]:
-    """Adds and changes what a file says, all of it or nothing. What it does not say stays."""
-    who, file = _who(request), (await request.form()).get("file")
-    if not isinstance(file, UploadFile) or not file.filename:
-        return await _show(request, app, Invalid("Choose a file first."), {})
-    try:
-        read = faq_lists.read(await file.read(MAX_BYTES + 1))
-    except (Invalid, TooLarge) as error:
-        return await _show(request, app, error, {})
-    if read.wrong:
-        lines = [f"{one.sheet} {one.row}: {one.reason}".strip() for one in read.wrong[:WRONG_SHOWN]]
-        return await _show(
-            request, app, Invalid("Nothing was changed: the file has rows that cannot be used."), {}, lines
-        )
-    business = request.user.business
-    done = await app.db.run("write answers", lambda conn: faq.write(conn, business, read.lines, who))
-    return Redirect(f"{PATH}?done={done.added}-{done.changed}-{done.known}", status_code=303)
 
 
 @get([f"{PATH}.csv", f"{PATH}.xlsx"], include_in_schema=False)
@@ -151,4 +127,4 @@ async def _rows(conn: Conn, caller: Caller) -> AsyncGenerator[Rows, None]:
     yield [(one.question, one.answer, one.language) for one in await faq.listed(conn, caller.business)]
 
 
-HANDLERS = [answers_page, add, change, take_file, give_file]
+HANDLERS = [answers_page, add, change, give_file]

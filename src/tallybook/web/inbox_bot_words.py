@@ -34,6 +34,8 @@ REASONS = (
     N_("the bot has answered here often enough within an hour"),
     N_("no known answer fits surely enough"),
     N_("no answer could be made"),
+    N_("there was an answer, and it was not sent"),
+    N_("its answer was sent after all"),
     N_("the customer wrote again before it left"),
     N_("a person answered before it left"),
     N_("the bot was sent away before it left"),
@@ -66,6 +68,7 @@ REASONS = (
 AROUND = (
     N_("the known answer {} fits"),
     N_("there is an answer, and it cannot be sent: {}"),
+    N_("there was an answer, and it was not sent: {}"),
     N_("the model handed over: {}"),
     N_("the model gave nothing that may be sent: {}"),
 )

@@ -20,6 +20,7 @@ WIDEST, HIGHEST = 288, 320  # pixels of a photo in its bubble
 STICKER = 144
 SIZES = ("B", "KB", "MB", "GB")
 STEP = 1024
+ROUNDED = 10  # from here a size is told without tenths
 # Why a file is not there; each as its source says it.
 REASONS = (
     N_("WhatsApp does not have this file any more: it keeps files for some days only."),
@@ -135,7 +136,7 @@ def size_words(size: int | None) -> str:
     value, unit = float(size), 0
     while value >= STEP and unit < len(SIZES) - 1:
         value, unit = value / STEP, unit + 1
-    return f"{value:.1f} {SIZES[unit]}" if unit and value < 10 else f"{value:.0f} {SIZES[unit]}"  # noqa: PLR2004
+    return f"{value:.1f} {SIZES[unit]}" if unit and value < ROUNDED else f"{value:.0f} {SIZES[unit]}"
 
 
 class _Location(msgspec.Struct, frozen=True):

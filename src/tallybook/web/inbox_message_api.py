@@ -15,6 +15,7 @@ from tallybook.app import App
 from tallybook.core.callers import Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid, TimedOut, Unavailable
+from tallybook.core.numbers import number_in
 from tallybook.inbox.service import sending, threads
 from tallybook.inbox.service.files import FileTooLarge
 from tallybook.inbox.service.media import Shelf
@@ -30,7 +31,7 @@ from .security import FORM, MAX_FILE
 
 MOST = 10 * 1024 * 1024  # bytes of a file that a program sends
 WAIT, LONGEST_WAIT, AGAIN = 10.0, 30.0, 0.1  # seconds
-ROUND_IT, LONGEST_LENGTH = 100_000, 18  # bytes of a form around its file; digits of a length that is read
+ROUND_IT = 100_000  # bytes of a form around its file
 NOT_YET = frozenset({Delivery.QUEUED, Delivery.UNKNOWN})
 
 
@@ -111,8 +112,7 @@ async def _given(request: Asked) -> Given:
     """Raises Invalid for what is neither JSON nor a form."""
     key = request.headers.get("idempotency-key", "")
     if request.headers.get("content-type", "").startswith(FORM):
-        length = request.headers.get("content-length", "")
-        if length.isascii() and length.isdigit() and len(length) < LONGEST_LENGTH and int(length) > MOST + ROUND_IT:
+        if (number_in(request.headers.get("content-length", "")) or 0) > MOST + ROUND_IT:
             raise FileTooLarge("The file is too large to be sent from here.", limit=MOST)
         form = await request.form()
         words, named = str(form.get("text", "") or form.get("caption", "")), str(form.get("key", ""))

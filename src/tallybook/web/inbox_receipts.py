@@ -1,7 +1,4 @@
-"""Whether customers are shown that they were read, as the projects file says; and that somebody writes to them.
-
-That one writes is shown past the outbox: it is of use for seconds, nobody waits for it, and none of its faults is told.
-"""
+"""Whether customers are shown that they were read, as the projects file says; and that somebody writes to them."""
 
 from __future__ import annotations
 
@@ -9,17 +6,14 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-import structlog
 from litestar import Response, post
 from litestar.params import FromPath
 
+from tallybook import typing_link
 from tallybook.app import App
-from tallybook.channels.whatsapp.sender import WhatsAppSender
 from tallybook.core import businesses
 from tallybook.core.callers import Caller
-from tallybook.core.channel import OutcomeUnknown, SendError
 from tallybook.core.db import Conn
-from tallybook.core.environment_names import PROD
 from tallybook.core.errors import WrongSetup
 from tallybook.inbox.service import receipts, threads
 from tallybook.inbox.service.receipts import Typing
@@ -31,7 +25,6 @@ from .needs import Asked, TheApp
 
 TYPING_LASTS = 20.0  # seconds; WhatsApp takes it away after 25
 MOST_THREADS = 1_000  # whose last sign is remembered
-log = structlog.get_logger()
 
 
 @dataclass
@@ -103,22 +96,11 @@ async def typing(request: Asked, app: TheApp, conversation_id: FromPath[int]) ->
     if len(_wish.shown) > MOST_THREADS:
         _wish.shown.clear()
     _wish.shown[place] = now
-    if found is not None and app.settings.env == PROD:
-        task = asyncio.create_task(show_typing(app, found))
+    if found is not None:
+        task = asyncio.create_task(typing_link.show(app, found))
         _wish.under_way.add(task)
         task.add_done_callback(_wish.under_way.discard)
     return Response(None, status_code=204)
-
-
-async def show_typing(app: App, shown: Typing) -> None:
-    """Has WhatsApp show it. Raises nothing: whoever writes is not held up by it."""
-    sender = app.senders.get(WhatsAppSender.name)
-    if not isinstance(sender, WhatsAppSender):
-        return
-    try:
-        await sender.show_typing(shown.account, shown.external_id)
-    except (SendError, OutcomeUnknown) as error:
-        log.info("A customer could not be shown that somebody writes", error=type(error).__name__)
 
 
 HANDLERS = [typing]

@@ -10,6 +10,7 @@ from tallybook.core.callers import Caller
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid
 from tallybook.core.marking import N_
+from tallybook.core.numbers import INT_DIGITS, number_in
 from tallybook.inbox.automation_types import TemplateChoice
 from tallybook.inbox.service import appointments, scheduled
 from tallybook.inbox.service.scheduled import Said, Wanted
@@ -64,13 +65,12 @@ def read_later(form: Mapping[str, Any]) -> Wanted:
     name, _, language = str(form.get("template", "")).partition(NEXT)
     values = [one.strip() for one in str(form.get("values", "")).splitlines() if one.strip()]
     template = TemplateChoice(name, language, values) if name else None
-    seen = str(form.get("seen", "0"))
     return Wanted(
         Said("" if template else str(form.get("text", "")).replace("\r\n", "\n"), template),
         wall(str(form.get("at", ""))),
         unless_written=str(form.get("unless_written", "")) == "yes",
         key=str(form.get("key", "")),
-        seen=int(seen) if seen.isascii() and seen.isdecimal() and len(seen) < 9 else 0,  # noqa: PLR2004
+        seen=number_in(str(form.get("seen", "")), INT_DIGITS) or 0,
     )
 
 

@@ -33,6 +33,7 @@ from .needs import Asked, TheApp
 SEARCH = f"{PATH}/search"
 PEOPLE = 8  # threads above the messages
 PAGE_SIZE = 30  # messages
+FIRST_YEAR, LAST_YEAR = 2000, 2100  # in which somebody chats
 ERRORS = (N_("There is no such message."), N_("A day is written as 2026-01-31."))
 
 
@@ -82,7 +83,7 @@ def _day(text: str) -> date | None:
         day = date.fromisoformat(text)
     except ValueError:
         day = None
-    if day is None or not 2000 <= day.year <= 2100:  # noqa: PLR2004 - years in which somebody chats
+    if day is None or not FIRST_YEAR <= day.year <= LAST_YEAR:
         raise Invalid("A day is written as 2026-01-31.")
     return day
 

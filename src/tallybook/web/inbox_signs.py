@@ -46,19 +46,25 @@ class Quoting:
 async def of_thread(conn: Conn, app: App, request: Asked, asked: Look, thread: Thread) -> dict[str, Any]:
     """What an open thread shows of this."""
     may_answer = asked.may_answer and thread.channel in ANSWERED
-    number = naming.number(_given(request).get("quote", "")) if may_answer else None
-    quoting = None
-    if number is not None:
-        try:
-            quoting = _quoting(number, await reacting.quoted(conn, asked.caller, thread.id, number))
-        except (Conflict, NotFound):  # it went, or was never there: then nothing is quoted
-            quoting = None
+    quote = _given(request).get("quote", "") if may_answer else ""
     return {
-        "quoting": quoting, "may_sign": may_answer, "has_templates": thread.channel == templates.CHANNEL,
+        "quoting": await quoting_of(conn, asked.caller, thread.id, quote), "may_sign": may_answer,
+        "has_templates": thread.channel == templates.CHANNEL,
         "signed": KNOWN, "quick": reacting.QUICK, "sign_key": uuid4().hex,
         "reading": await receipts.reading(conn, asked.caller, thread.id),
         "shows_reading": await inbox_receipts.wished(conn, app, asked.caller),
     }  # fmt: skip
+
+
+async def quoting_of(conn: Conn, caller: Caller, conversation_id: int, quote: str) -> Quoting | None:
+    """The message of a thread of which somebody gave the number; None where it went, or was never there."""
+    number = naming.number(quote)
+    if number is None:
+        return None
+    try:
+        return _quoting(number, await reacting.quoted(conn, caller, conversation_id, number))
+    except (Conflict, NotFound):
+        return None
 
 
 def _given(request: Asked) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Putting threads away and taking them back, as plain forms: one that is open, or several of the list."""
+"""Putting threads away and taking them back, as plain forms; several of the list at once: inbox_several.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tallybook.core.callers import Caller
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid, NotFound
 from tallybook.core.marking import N_
-from tallybook.inbox import naming, session_rules
+from tallybook.inbox import session_rules
 from tallybook.inbox.service import closing, threads
 from tallybook.inbox.service.threads import Thread
 from tallybook.inbox.session_rules import Until
@@ -70,17 +70,4 @@ async def put_one(request: Asked, app: TheApp, conversation_id: FromPath[int]) -
     return Redirect(asked.query.to(await app.db.run("put thread away", work)), status_code=303)
 
 
-@post(PATH + "/state", include_in_schema=False)
-async def put_several(request: Asked, app: TheApp) -> Redirect:
-    """Puts the chosen threads away or takes them back, and shows the list as it was."""
-    asked = look(request)
-    form = await request.form()
-    given = {str(value) for value in form.getall("thread", [])}
-    chosen = sorted(number for text in given if (number := naming.number(text)) is not None)
-    told = {name: str(form.get(name, "")) for name in ("do", "until", "at")}
-    if chosen:
-        await app.db.run("put threads away", lambda conn: put(conn, asked.caller, chosen, told))
-    return Redirect(asked.query.link(), status_code=303)
-
-
-HANDLERS = [put_one, put_several]
+HANDLERS = [put_one]

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from babel import dates
 
 from tallybook.core.errors import Invalid, TallybookError
+from tallybook.core.numbers import number_in
 from tallybook.inbox import naming
 from tallybook.inbox.service.sending import ANSWERED
 from tallybook.inbox.service.threads import Bubble, Filter, Listed, Narrow, Place, Shown, Thread
@@ -24,7 +25,6 @@ PATH = "/inbox"
 PAGE_SIZE = 50  # threads
 BUBBLES = 60  # messages of a thread at a time
 MAX_SEARCH = 100
-MAX_DIGITS = 18
 SOON = timedelta(hours=1)  # before a window closes
 BADGE = 99  # above it, a badge says that there are more
 _date = lru_cache(maxsize=1_024)(dates.format_date)
@@ -79,14 +79,15 @@ def read_place(text: str) -> tuple[datetime, int] | None:
     """The place that write_place() wrote; None for none. Raises Invalid for anything else."""
     if not text:
         return None
-    moment, _, number = text.partition("~")
+    moment, _, digits = text.partition("~")
+    number = number_in(digits)
     try:
         at = datetime.fromisoformat(moment)
     except ValueError:
         at = None
-    if at is None or at.tzinfo is not None or not (number.isascii() and number.isdigit() and len(number) <= MAX_DIGITS):
+    if at is None or at.tzinfo is not None or number is None:
         raise Invalid("This place in the thread is not one of ours. Open the thread again.")
-    return at.replace(tzinfo=UTC), int(number)
+    return at.replace(tzinfo=UTC), number
 
 
 def read_after(text: str) -> Place | None:

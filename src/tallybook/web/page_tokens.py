@@ -11,6 +11,8 @@ import base64
 import binascii
 import secrets
 
+from tallybook.core.numbers import number_in
+
 LENGTH = 64  # bytes of the framework's token, which it writes as hexadecimal digits
 
 
@@ -36,8 +38,7 @@ def unmasked(text: str) -> str:
 
 def business_of(text: str) -> int | None:
     """For which business the page was shown; None for a page of nobody, and for a program's own token."""
-    number = text.partition(".")[2]
-    return int(number) if number.isascii() and number.isdecimal() and len(number) < LENGTH else None
+    return number_in(text.partition(".")[2])
 
 
 def _from_hex(token: str) -> bytes | None:

@@ -28,7 +28,10 @@ MAX_UPLOAD = 5_100_000  # bytes: a spreadsheet and the form around it
 MAX_FILE = 105_000_000  # bytes: the largest file that WhatsApp takes and the form around it
 FORM = "multipart/form-data"
 FILES = re.compile(r"/inbox/[0-9]{1,18}/file|/api/crm/threads/[^/]{1,300}/message")
-UPLOADS = frozenset({"/wa-monitor/reconcile", "/wa-monitor/validation/imports"})
+UPLOADS = frozenset({
+    "/wa-monitor/reconcile", "/wa-monitor/validation/imports", "/inbox/bot/answers/file",
+    "/inbox/bot/answers/file/write",
+})  # fmt: skip
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
     "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

@@ -17,11 +17,10 @@ from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
 
 from tests.channels.bridge.bridge_file import STORE, _row
+from tests.served import Handler, Served
 
 OWN = "27820000099"
 JID = re.compile(r"[0-9-]+@g\.us|[0-9]+@s\.whatsapp\.net")
@@ -54,7 +53,7 @@ class Shown:
 
 
 @dataclass
-class FakeBridge:
+class FakeBridge(Served):
     """Serves until the block ends. ``orders`` are obeyed once each, in turn; else it sends.
 
     Orders: ``disconnected`` (500), ``fails`` (500), ``slow`` (sends, answers after ``delay``), ``slow-unsent``,
@@ -74,23 +73,11 @@ class FakeBridge:
     lock: threading.Lock = field(default_factory=threading.Lock)
     closing: threading.Event = field(default_factory=threading.Event)
 
-    def __enter__(self) -> Self:
-        handler = type("Handler", (_Handler,), {"fake": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.server.daemon_threads = True
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
-        self.thread.start()
-        return self
+    def handler(self) -> type[Handler]:
+        return _Handler
 
-    def __exit__(self, *_: object) -> None:
+    def let_go(self) -> None:
         self.closing.set()
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
 
     @property
     def api(self) -> str:
@@ -123,11 +110,11 @@ class FakeBridge:
             return self.orders.pop(0) if self.orders else "send"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     fake: FakeBridge
 
     def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers.get("content-length") or 0))
+        content = self.body()
         if self.path not in SHAPES:
             return self._answer(404, "404 page not found")
         if self.fake.token and self.headers.get("authorization") != f"Bearer {self.fake.token}":
@@ -169,17 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         if status != 200:
             self.fake.refused.append((status, says))
         content = json.dumps({"success": status == 200, "message": says} | (more or {})).encode()
-        try:
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # whoever asked has gone
-
-    def log_message(self, *_: Any) -> None:
-        pass
+        self.say(status, content)
 
 
 def _wrong(path: str, content: bytes) -> str | None:

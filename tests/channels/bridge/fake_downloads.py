@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
+
+from tests.served import Handler, Served
 
 
 @dataclass
-class FakeDownloads:
+class FakeDownloads(Served):
     """Serves until the block ends. ``files``: by (message, chat) the name that the bridge makes up, and the bytes.
 
     ``says`` puts another path into every answer; ``broken`` answers with what is no JSON.
@@ -23,22 +23,12 @@ class FakeDownloads:
     broken: bool = False
     asked: int = 0
 
-    def __enter__(self) -> Self:
-        handler = type("Handler", (_Handler,), {"fake": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.server.daemon_threads = True
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+    def handler(self) -> type[Handler]:
+        return _Handler
 
     @property
     def api(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}/api"
+        return f"{self.address}/api"
 
     def download(self, message: str, chat: str) -> dict[str, object]:
         self.asked += 1
@@ -52,17 +42,11 @@ class FakeDownloads:
         return {"success": True, "message": "ok", "filename": known[0], "path": self.says or str(path)}
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     fake: ClassVar[FakeDownloads]
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = json.loads(self.body())
         said = self.fake.download(body["message_id"], body["chat_jid"])
         content = b"<html>" if self.fake.broken else json.dumps(said).encode()
-        self.send_response(200 if said["success"] else 500)
-        self.send_header("content-type", "application/json")
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        self.say(200 if said["success"] else 500, content)

@@ -11,10 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
+from tallybook.channels.posting import MAX_ANSWER
 from tallybook.channels.whatsapp import answers
 from tallybook.channels.whatsapp import outgoing as wire
 from tallybook.channels.whatsapp.answers import OfNumber, PairLimited
-from tallybook.channels.whatsapp.sender import LIMITS, MAX_ANSWER, WhatsAppSender
+from tallybook.channels.whatsapp.sender import LIMITS, WhatsAppSender
 from tallybook.core.channel import OutcomeUnknown, RateLimited, Refused, SendError, Settlement, Unreachable
 from tallybook.core.messages import Outgoing
 from tests.channels.whatsapp.bodies import BSUID, CUSTOMER, NUMBER

@@ -12,8 +12,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from tallybook.channels.posting import read_as
 from tallybook.core.channel import OutcomeUnknown, RateLimited, Refused, SendError, Unreachable
 from tallybook.core.messages import Outgoing
+from tallybook.core.numbers import seconds_in
 
 _GROUP = re.compile(r"[0-9-]{5,40}@g\.us")
 _PHONE = re.compile(r"[1-9][0-9]{6,14}@s\.whatsapp\.net")
@@ -21,6 +23,7 @@ _PHONE = re.compile(r"[1-9][0-9]{6,14}@s\.whatsapp\.net")
 _LATE = re.compile(r"tim(?:ed?|e) ?out|deadline|before message send returned|cance(?:l|ll)ed", re.IGNORECASE)
 _NOT_CONNECTED = re.compile(r"not connected|not logged in|before info query", re.IGNORECASE)
 _SERVER_SAYS = re.compile(r"server returned error ([0-9]{3})\b", re.IGNORECASE)
+LONGEST_WAIT = 3600.0  # seconds
 DONE, REFUSED, FAILED, TOO_MANY = range(200, 300), range(400, 500), range(500, 600), 429
 # The gateway before the bridge had no answer from it, which says nothing of what the bridge did.
 GATEWAY = frozenset({502, 504})
@@ -70,7 +73,7 @@ def outcome_of(status: int, headers: Mapping[str, str], content: bytes) -> str:
 
     The bridge's own words are never passed on: they may name people.
     """
-    answer = _answer(content)
+    answer = read_as(Answer, content)
     if status in DONE and answer is not None and answer.success:
         return answer.message_id
     if status in DONE and (answer is None or answer.success is None):
@@ -80,7 +83,7 @@ def outcome_of(status: int, headers: Mapping[str, str], content: bytes) -> str:
 
 def _no(status: int, headers: Mapping[str, str], says: str) -> SendError | OutcomeUnknown:
     if status == TOO_MANY:
-        return RateLimited("The bridge asks us to wait.", _seconds(headers.get("retry-after", "")))
+        return RateLimited("The bridge asks us to wait.", seconds_in(headers.get("retry-after"), LONGEST_WAIT))
     if status in GATEWAY or _LATE.search(says):
         return OutcomeUnknown("The bridge had no answer from WhatsApp in time.")
     if _NOT_CONNECTED.search(says) or status in NOT_NOW:
@@ -100,14 +103,3 @@ def _no_of_whatsapp(code: int) -> SendError:
     if code in REFUSED:
         return Refused(f"WhatsApp refused the message (error {code}): look whether this number may write in the group.")
     return SendError(f"WhatsApp could not take the message (error {code}).")
-
-
-def _answer(content: bytes) -> Answer | None:
-    try:
-        return msgspec.json.decode(content, type=Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-
-
-def _seconds(text: str) -> float | None:
-    return min(float(text), 3600.0) if text.isascii() and text.isdigit() else None

@@ -14,6 +14,7 @@ import msgspec
 from tallybook.core import signatures
 from tallybook.core.channel import OutcomeUnknown, RateLimited, Refused, SendError, Unreachable
 from tallybook.core.messages import Outgoing
+from tallybook.core.numbers import seconds_in
 
 from . import verify
 
@@ -93,7 +94,7 @@ def outcome_of(status: int, headers: Mapping[str, str], content: bytes) -> str:
     if status in DONE:
         return _id(content)
     if status == TOO_MANY:
-        raise RateLimited("The gateway asks us to wait.", _seconds(headers.get("retry-after", "")))
+        raise RateLimited("The gateway asks us to wait.", seconds_in(headers.get("retry-after"), LONGEST_WAIT))
     if status in NOT_NOW:
         raise Unreachable("The gateway is not connected to WhatsApp.")
     if status in NOT_OURS:
@@ -108,7 +109,3 @@ def _id(content: bytes) -> str:
         return msgspec.json.decode(content, type=Answer).id
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise OutcomeUnknown("The gateway's answer says neither yes nor no.") from error
-
-
-def _seconds(text: str) -> float | None:
-    return min(float(text), LONGEST_WAIT) if text.isascii() and text.isdigit() else None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from tallybook.core import signatures
+from tallybook.core.numbers import number_in
 
 SIGNATURE, TIMESTAMP = "x-tallybook-signature", "x-tallybook-timestamp"
 # How far a signature's moment may be from ours. What comes twice within it has its effects once, by its key.
@@ -21,8 +22,7 @@ def signed_bytes(timestamp: str, body: bytes) -> bytes:
 def is_signed(headers: Mapping[str, str], body: bytes, now: datetime, secrets: Sequence[bytes]) -> bool:
     """Whether one of the secrets signed these raw bytes within the window. Constant in time; no header is a no."""
     told = headers.get(TIMESTAMP, "")
-    if not (told.isascii() and told.isdigit() and len(told) <= LONGEST_TIMESTAMP):
-        return False
-    if abs(now.timestamp() - int(told)) > WINDOW.total_seconds():
+    moment = number_in(told, LONGEST_TIMESTAMP)
+    if moment is None or abs(now.timestamp() - moment) > WINDOW.total_seconds():
         return False
     return signatures.fits(headers.get(SIGNATURE, ""), secrets, signed_bytes(told, body))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from tallybook.core.later import later
+from tallybook.core.numbers import seconds_in
 
 from .chat import Asked, Fault, ModelFault, Reply
 from .wire import body_of, read_reply
@@ -24,7 +25,6 @@ else:
 
 MAX_ANSWER = 1_048_576  # bytes
 LONGEST_WAIT = 3600.0  # seconds; an endpoint that asks for more is believed no longer
-LONGEST_NUMBER = 8  # digits
 STATUSES = {401: Fault.KEY, 403: Fault.KEY, 408: Fault.AWAY, 429: Fault.BUSY}
 OWN_FAULT = 500  # from here the endpoint says that it is at fault itself
 NO_KEY = "none"  # else the client would look for one in the environment, which is not ours
@@ -105,7 +105,7 @@ def fault_of(error: Exception) -> ModelFault | None:
         return error
     if isinstance(error, openai.APIStatusError):
         usual = Fault.AWAY if error.status_code >= OWN_FAULT else Fault.REFUSED
-        wait = _seconds(error.response.headers.get("retry-after", ""))
+        wait = seconds_in(error.response.headers.get("retry-after"), LONGEST_WAIT)
         return ModelFault(STATUSES.get(error.status_code, usual), wait)
     fault = next((fault for kinds, fault in _kinds() if isinstance(error, kinds)), None)
     if isinstance(error.__cause__, _TooLarge):
@@ -121,8 +121,3 @@ def _kinds() -> tuple[tuple[tuple[type[Exception], ...], Fault], ...]:
         ((openai.APIConnectionError, httpx2.HTTPError), Fault.AWAY),
         ((openai.OpenAIError, ValueError), Fault.MALFORMED),
     )
-
-
-def _seconds(told: str) -> float | None:
-    """How long to wait; None where it is not told in seconds."""
-    return min(float(told), LONGEST_WAIT) if told.isascii() and told.isdigit() and len(told) <= LONGEST_NUMBER else None

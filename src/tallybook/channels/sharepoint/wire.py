@@ -17,6 +17,8 @@ import httpx
 import msgspec
 from prometheus_client import Counter
 
+from tallybook.core.numbers import number_in
+
 from . import answers, calls
 from .access import Tokens
 from .answers import Answer
@@ -98,9 +100,9 @@ class Wire:
             self.budget.refused(answers.seconds(answer.headers, datetime.now(UTC)), now)
         elif answer.went_well:
             self.budget.went_well()
-        left, reset = response.headers.get("ratelimit-remaining"), response.headers.get("ratelimit-reset")
-        if left and reset and left.isdecimal() and reset.isdecimal():
-            self.budget.near_the_end(int(left), float(reset), now)
+        left, reset = (number_in(response.headers.get(f"ratelimit-{one}", "")) for one in ("remaining", "reset"))
+        if left is not None and reset is not None:
+            self.budget.near_the_end(left, reset, now)
         return answer
 
     async def _wait(self, cost: int) -> None:

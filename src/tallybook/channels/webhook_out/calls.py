@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
@@ -16,6 +17,7 @@ import httpx
 import msgspec
 
 from tallybook.core.channel import Unreachable
+from tallybook.core.numbers import seconds_in
 
 from .addresses import Resolve, checked, resolved
 from .signing import DELIVERY, SIGNATURE, TIMESTAMP, signature
@@ -23,7 +25,7 @@ from .signing import DELIVERY, SIGNATURE, TIMESTAMP, signature
 PORTS = {"https": 443, "http": 80}
 FIRST_BYTES = 300
 SECONDS = 15.0
-LONGEST_WAIT = 6  # digits
+LONGEST_WAIT = 3600.0  # seconds
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -60,27 +62,46 @@ class Caller:
 
     async def post(self, call: Call) -> Answer:
         """Raises Unreachable where nobody could be asked, Refused for an internal address, TimeoutError, OSError."""
-        parts = urlsplit(call.url)
-        port = parts.port or PORTS[parts.scheme]
         # A look-up has no limit of its own, and each read has one: one that drips must come to an end too.
         async with asyncio.timeout(self.seconds):
-            address = await checked(parts.hostname or "", port, self.resolve, internal=self.internal)
-            return await self._posted(parts, at_number(parts, address, port), _headers(parts, call), call.body)
+            address = await checked(*place_of(call.url), self.resolve, internal=self.internal)
+            return await self._posted(call, address)
 
-    async def _posted(self, parts: SplitResult, url: str, headers: dict[str, str], body: bytes) -> Answer:
-        # Connected to the address that was checked, while the certificate is held against the name.
-        named = {"sni_hostname": parts.hostname} if parts.scheme == "https" else {}
-        client = httpx.AsyncClient(verify=self.tls, trust_env=False, follow_redirects=False, timeout=self.seconds)
+    async def _posted(self, call: Call, address: str) -> Answer:
         try:
-            async with (
-                client,
-                client.stream("POST", url, headers=headers, content=body, extensions=named) as answer,
-            ):
-                return Answer(answer.status_code, await _first(answer), _seconds(answer.headers.get("retry-after")))
+            async with posting(call, address, self.tls, self.seconds) as answer:
+                wait = seconds_in(answer.headers.get("retry-after"), LONGEST_WAIT)
+                return Answer(answer.status_code, await _first(answer), wait)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Unreachable("nobody answers at this address") from error
         except httpx.HTTPError as error:
             raise ConnectionError(f"the line broke ({type(error).__name__})") from error
+
+
+def place_of(url: str) -> tuple[str, int]:
+    """The host and the port that a web address names. Pure."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or PORTS[parts.scheme]
+
+
+@asynccontextmanager
+async def posting(
+    call: Call, address: str, tls: ssl.SSLContext | bool, seconds: float
+) -> AsyncIterator[httpx.Response]:
+    """Posts to the ``address`` of the call's host that was checked; nothing of the answer's body is read yet.
+
+    Raises what httpx raises, each wait being of at most so many ``seconds``.
+    """
+    parts = urlsplit(call.url)
+    # Connected to the address that was checked, while the certificate is held against the name.
+    named = {"sni_hostname": parts.hostname} if parts.scheme == "https" else {}
+    url = _at_number(parts, address, place_of(call.url)[1])
+    client = httpx.AsyncClient(verify=tls, trust_env=False, follow_redirects=False, timeout=seconds)
+    async with (
+        client,
+        client.stream("POST", url, headers=_headers(parts, call), content=call.body, extensions=named) as answer,
+    ):
+        yield answer
 
 
 def _headers(parts: SplitResult, call: Call) -> dict[str, str]:
@@ -90,6 +111,12 @@ def _headers(parts: SplitResult, call: Call) -> dict[str, str]:
         TIMESTAMP: str(now), DELIVERY: call.delivery,
         SIGNATURE: ", ".join(signature(secret, now, call.body) for secret in call.secrets),
     }  # fmt: skip
+
+
+def _at_number(parts: SplitResult, address: str, port: int) -> str:
+    """The same address of the web, by number."""
+    host = f"[{address}]" if ":" in address else address
+    return parts._replace(netloc=f"{host}:{port}", fragment="").geturl()
 
 
 async def _first(answer: httpx.Response) -> str:
@@ -103,13 +130,3 @@ async def _first(answer: httpx.Response) -> str:
     except httpx.HTTPError:
         pass
     return said[:FIRST_BYTES].decode("utf-8", "replace")
-
-
-def at_number(parts: SplitResult, address: str, port: int) -> str:
-    """The same address of the web, by number. Pure."""
-    host = f"[{address}]" if ":" in address else address
-    return parts._replace(netloc=f"{host}:{port}", fragment="").geturl()
-
-
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isdecimal() and len(text) <= LONGEST_WAIT else None

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from tallybook.channels.posting import read_as
 from tallybook.core.channel import OutcomeUnknown, RateLimited, Refused, SendError, Unreachable
+from tallybook.core.numbers import seconds_in
 
 LONGEST_WAIT = 3600.0  # seconds
 DONE, FAILED, TOO_MANY = range(200, 300), range(500, 600), 429
@@ -107,7 +109,7 @@ def outcome_of(status: int, headers: Mapping[str, str], content: bytes) -> str:
     wrong = failure_of(status, headers, content)
     if wrong is not None:
         raise wrong
-    answer = _answer(content)
+    answer = read_as(Answer, content)
     if answer is not None and answer.messages and answer.messages[0].id:
         return answer.messages[0].id
     if answer is not None and answer.success:
@@ -117,7 +119,7 @@ def outcome_of(status: int, headers: Mapping[str, str], content: bytes) -> str:
 
 def failure_of(status: int, headers: Mapping[str, str], content: bytes) -> SendError | OutcomeUnknown | None:
     """What an answer says that is no yes; None for one that may be."""
-    answer = _answer(content)
+    answer = read_as(Answer, content)
     code = answer.error.meant if answer and answer.error else None
     if code is not None:
         return _of_code(code, headers)
@@ -128,7 +130,7 @@ def _of_code(code: int, headers: Mapping[str, str]) -> SendError:
     if code == PAIR_LIMIT:
         return PairLimited("WhatsApp asks us to write more slowly to this customer.", PAIR_WAIT)
     if code in WAITS:
-        wait = max(WAITS[code], _seconds(headers.get("retry-after", "")) or 0.0)
+        wait = max(WAITS[code], seconds_in(headers.get("retry-after"), LONGEST_WAIT) or 0.0)
         return RateLimited("WhatsApp asks us to wait.", wait)
     if code in PASSING:
         return Unreachable("WhatsApp is in trouble.") if PASSING[code] else SendError("WhatsApp could not send it.")
@@ -142,7 +144,7 @@ def _of_code(code: int, headers: Mapping[str, str]) -> SendError:
 def _of_status(status: int, headers: Mapping[str, str]) -> SendError | OutcomeUnknown:
     """What an answer without a code means: somebody in between gave it, or the API in great trouble."""
     if status == TOO_MANY:
-        return RateLimited("WhatsApp asks us to wait.", _seconds(headers.get("retry-after", "")))
+        return RateLimited("WhatsApp asks us to wait.", seconds_in(headers.get("retry-after"), LONGEST_WAIT))
     if status in {401, 403}:
         return OfNumber(OF_NUMBER[0])
     if status == UNAVAILABLE:
@@ -150,14 +152,3 @@ def _of_status(status: int, headers: Mapping[str, str]) -> SendError | OutcomeUn
     if status in FAILED:
         return OutcomeUnknown("WhatsApp broke down over the message and does not say whether it was sent.")
     return Refused(f"WhatsApp's API refused the message (HTTP {status}): look at TALLYBOOK_WHATSAPP_API_URL.")
-
-
-def _answer(content: bytes) -> Answer | None:
-    try:
-        return msgspec.json.decode(content, type=Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-
-
-def _seconds(text: str) -> float | None:
-    return min(float(text), LONGEST_WAIT) if text.isascii() and text.isdigit() else None

@@ -12,18 +12,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
+from tallybook.channels.posting import at_most, read_as
 from tallybook.core.channel import OutcomeUnknown, RateLimited, SendError, Unreachable
 from tallybook.core.messages import Outgoing
 
 from .answers import DONE, OfNumber, outcome_of
 from .outgoing import NUMBER
-from .sender import TokenOf, at_most, token_for
+from .sender import TokenOf, token_for
 
 # Where Meta keeps files. Whoever is asked for one gets the number's access token.
 HOSTS = ("facebook.com", "fbsbx.com", "fbcdn.net", "whatsapp.net")
@@ -35,7 +36,6 @@ AWAY = "WhatsApp cannot be reached for the file."
 NOT_TAKEN = "WhatsApp did not say that it took the file."
 AGAIN = 15.0  # seconds until a file that could not be given is tried again
 ELSEWHERE = "WhatsApp named an address for the file that is none of its own."
-T = TypeVar("T")
 Take = Callable[[bytes], Awaitable[None]]
 
 
@@ -137,13 +137,13 @@ class WhatsAppFiles:
         async with client.stream("GET", asked, params={"phone_number_id": account}) as answer:
             content = await at_most(answer)
         if answer.status_code in DONE:
-            place = _read(content, Place)
+            place = read_as(Place, content)
             if place is None or not place.url:
                 raise NotThere(AWAY, passing=True)
             if not is_ours_to_ask(place.url, self.address):
                 raise NotThere(ELSEWHERE)
             return place.url
-        given = _read(content, Given)
+        given = read_as(Given, content)
         fault = given.error if given else None
         if answer.status_code == NOT_FOUND or (
             fault is not None and (fault.code, fault.error_subcode) == (NO_PARAMETER, NO_OBJECT)
@@ -192,7 +192,7 @@ class WhatsAppFiles:
 
 
 def _id_in(answer: httpx.Response, content: bytes) -> str:
-    given = _read(content, Given)
+    given = read_as(Given, content)
     if answer.status_code in DONE and given is not None and 0 < len(given.id) <= LONGEST_ID:
         return given.id
     try:
@@ -201,10 +201,3 @@ def _id_in(answer: httpx.Response, content: bytes) -> str:
         # It answers: it may be this file alone that it cannot take, and the number's other messages must not wait.
         raise SendError(NOT_TAKEN, AGAIN) from error
     raise SendError(NOT_TAKEN, AGAIN)
-
-
-def _read(content: bytes, kind: type[T]) -> T | None:
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 
 from tallybook.core.channel import OutcomeUnknown, SendError, Unreachable
+from tallybook.core.numbers import number_in
 
 from .answers import OfNumber, failure_of
 
@@ -52,7 +53,7 @@ class Catalogue:
         return [str(one.get("id", "")) for one in await self._all(waba, "phone_numbers", "id", token)]
 
     async def _all(self, waba: str, what: str, fields: str, token: str) -> list[dict[str, Any]]:
-        if not waba.isascii() or not waba.isdecimal() or len(waba) > WABA_DIGITS:
+        if number_in(waba, WABA_DIGITS) is None:
             raise OfNumber("This is not the id of a business account.")
         found: list[dict[str, Any]] = []
         asked = {"fields": fields, "limit": str(PAGE)}

@@ -3,6 +3,11 @@
 -- ``left_at`` is when it was said that they left the phone that they are known by here; null of every other name. They
 -- are gone from it only while they go by another phone. Nobody else has it yet.
 alter table contact_identities add column left_at timestamptz;
+-- Those of whom it was said before this was kept: at the latest when they came to the phone that they have.
+update contact_identities i set left_at = c.phone_at
+from contacts c
+where c.business_id = i.business_id and c.id = i.contact_id and i.kind = 'phone' and c.phone_at is not null
+    and c.phone <> i.value;
 create index contact_identities_left on contact_identities (business_id, value) where left_at is not null;
 
 -- A phone that was somebody's, and is known to be somebody else's since: a message of it that was said before ``until``

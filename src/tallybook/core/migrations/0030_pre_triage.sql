@@ -67,7 +67,7 @@ create table triage_memberships (
 );
 create index triage_memberships_person on triage_memberships (business_id, slack_id);
 
--- The versions of each roster; see decision 0038 for when one takes over. None is ever changed.
+-- The versions of each roster; see decision 0041 for when one takes over. None is ever changed.
 create table triage_rosters (
     business_id int not null default only_business(),
     team_id bigint not null,

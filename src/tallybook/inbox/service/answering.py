@@ -32,6 +32,8 @@ from tallybook.inbox.store.model_leases import Lease
 from tallybook.inbox.store.sending import Held
 from tallybook.inbox.types import Source
 
+from . import bot_typing
+from .bot_typing import Shows, Sign
 from .filing import TOPIC
 from .leaving import Why, leave, may_leave
 from .model_answers import Brain, is_left_to_it, reconsider
@@ -64,7 +66,8 @@ waited = Histogram(
 class Turn:
     """For whom is decided, what the bot may do there, by what clock, and with what besides the known answers.
 
-    ``begun`` is where this process's monotonic clock stood at ``now``.
+    ``begun`` is where this process's monotonic clock stood at ``now``. By ``typing`` customers are shown that the bot
+    writes; None where that is not wished.
     """
 
     business: Business
@@ -72,6 +75,7 @@ class Turn:
     now: datetime
     brain: Brain | None = None
     begun: float = field(default_factory=time.monotonic)
+    typing: Shows | None = None
 
     def by_now(self) -> Turn:
         """The same by the time that it is by now: a model may have thought for long, and others before it."""
@@ -159,20 +163,28 @@ async def _asked(db: Database, turn: Turn, brain: Brain, thought: Decision) -> D
     claimed = await db.run("claim burst", partial(_claim, turn=turn, lease=lease))
     if claimed is None:
         return None
+    thought, sign = claimed
     try:
-        decision = await reconsider(db, turn.business, brain, claimed, drafts=turn.bot.mode is Mode.DRAFT)
-        return await db.run("decide", partial(settle, turn=turn.by_now(), thought=decision))
+        async with sign:
+            drafts = turn.bot.mode is Mode.DRAFT
+            thought = await reconsider(db, turn.business, brain, thought, drafts=drafts, begins=sign.begin)
+        return await db.run("decide", partial(settle, turn=turn.by_now(), thought=thought))
     finally:
         await db.run("release burst", partial(model_leases.release, business_id=turn.business.id, lease=lease))
 
 
-async def _claim(conn: Conn, turn: Turn, lease: Lease) -> Decision | None:
-    """What is thought of the burst now that it is ours: whoever had it before may have decided on it."""
-    if await model_leases.claim(conn, turn.business.id, lease) is None:
+async def _claim(conn: Conn, turn: Turn, lease: Lease) -> tuple[Decision, Sign] | None:
+    """What is thought of the burst now that it is ours: whoever had it before may have decided on it.
+
+    Beside it the sign that the bot writes, which of a burst is shown once, and where it answers by itself.
+    """
+    claims = await model_leases.claim(conn, turn.business.id, lease)
+    if claims is None:
         return None
     thought = await think_out(conn, turn, lease.conversation_id)
     if thought is not None and thought.seq == lease.seq:
-        return thought
+        shows = turn.typing if claims == 1 and turn.bot.mode is Mode.AUTO else None
+        return thought, await bot_typing.sign(conn, turn.business.id, lease.conversation_id, shows)
     await model_leases.release(conn, turn.business.id, lease)
     return None
 

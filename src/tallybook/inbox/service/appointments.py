@@ -151,6 +151,6 @@ async def _held(conn: Conn, caller: Caller, number: int) -> Appointment:
 
 
 async def _told(conn: Conn, caller: Caller, made: Appointment, action: str) -> None:
-    who, after = (caller.name, caller.account_id), {"starts_at": made.starts_at.isoformat(), "status": made.status}
-    await audit.record(conn, caller.business_id, *who, action, "appointment", str(made.id), None, after)
+    after = {"starts_at": made.starts_at.isoformat(), "status": made.status}
+    await audit.record_by(conn, caller, action, "appointment", str(made.id), None, after)
     await wake_up(conn, TOPIC, caller.business_id)

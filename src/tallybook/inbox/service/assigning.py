@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 
 from tallybook.core import audit
 from tallybook.core.callers import Caller, Right, require
@@ -11,9 +11,9 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound
 from tallybook.core.wakeups import wake_up
 from tallybook.inbox.desk_types import NOBODY, Assignment, Doer, Owner, doer
-from tallybook.inbox.hook_events import Kind
+from tallybook.inbox.hook_events import Event, Kind
 from tallybook.inbox.store import assigning as store
-from tallybook.inbox.store import teams
+from tallybook.inbox.store import states, teams
 from tallybook.inbox.thread_types import Thread
 
 from . import hooks, threads
@@ -61,26 +61,52 @@ async def give(conn: Conn, who: Doer, conversation_id: int, owner: Owner) -> boo
 
     Somebody of the team that has a thread takes it as one of the team, and it stays the team's.
     """
+    return bool(await give_all(conn, who, [conversation_id], owner))
+
+
+async def give_all(conn: Conn, who: Doer, conversations: Collection[int], owner: Owner) -> list[int]:
+    """As ``give``, of several threads, all of them or none; those that were somebody else's before."""
     if owner.person is not None and owner.team is not None:
         raise Invalid("A thread is given to a person or to a team, not to both.")
-    # The team before the thread, as who takes a team away has them.
+    # The team before the threads, as who takes a team away has them; these in the order in which who files has them.
     team = await _team(conn, who.business_id, owner.team)
-    before = await _hold(conn, who.business_id, conversation_id)
-    person = await _person(conn, who.business_id, owner.person)
-    if owner.person is not None and before.team is not None:
-        keeps = await teams.has(conn, who.business_id, before.team, owner.person)
-        owner = Owner(owner.person, before.team if keeps else None)
-    if owner == before:
-        return False
-    await store.give(conn, who, conversation_id, owner, (person, team))
+    if len(conversations) > 1:
+        await states.hold(conn, who.business_id, conversations)
+    before = {one: await _hold(conn, who.business_id, one) for one in sorted(conversations)}
+    names = (await _person(conn, who.business_id, owner.person), team)
+    then = {one: await _as_one_of_the_team(conn, who.business_id, owner, was) for one, was in before.items()}
+    changed = [one for one, was in before.items() if then[one] != was]
+    for one in changed:
+        await _give(conn, who, one, (before[one], then[one]), names)
+    if changed:
+        # All at once: who takes the turns of threads one by one meets another who takes them in another order.
+        await hooks.tell(conn, who.business_id, [_event(one, then[one]) for one in changed])
+        await wake_up(conn, TOPIC, who.business_id)
+    return changed
+
+
+async def _as_one_of_the_team(conn: Conn, business_id: int, owner: Owner, before: Owner) -> Owner:
+    if owner.person is None or before.team is None:
+        return owner
+    keeps = await teams.has(conn, business_id, before.team, owner.person)
+    return Owner(owner.person, before.team if keeps else None)
+
+
+async def _give(
+    conn: Conn, who: Doer, conversation_id: int, owners: tuple[Owner, Owner], names: tuple[str | None, str | None]
+) -> None:
+    """Has a held thread, which was the first one's, be the second one's, and records it."""
+    before, owner = owners
+    await store.give(conn, who, conversation_id, owner, names)
     changes = ({"person": before.person, "team": before.team}, {"person": owner.person, "team": owner.team})
     action = "conversation.unassigned" if owner == NOBODY else "conversation.assigned"
     subject = ("conversation", str(conversation_id))
-    await audit.record(conn, who.business_id, who.name, who.account_id, action, *subject, *changes)
-    told: dict[str, object] = {"person": owner.person, "team": owner.team}
-    await hooks.happened(conn, who.business_id, Kind.CONVERSATION_ASSIGNED, conversation_id, told)
-    await wake_up(conn, TOPIC, who.business_id)
-    return True
+    await audit.record_by(conn, who, action, *subject, *changes)
+
+
+def _event(conversation_id: int, owner: Owner) -> Event:
+    details: dict[str, object] = {"person": owner.person, "team": owner.team}
+    return Event(Kind.CONVERSATION_ASSIGNED, datetime.now(UTC), conversation_id, details=details)
 
 
 async def history(

@@ -137,9 +137,8 @@ async def set_opening(conn: Conn, caller: Caller, told: Hours) -> Hours:
     before = await store.hours(conn, caller.business_id)
     if before != told:
         await store.set_hours(conn, caller.business_id, told)
-        who = (caller.name, caller.account_id)
         was, now = msgspec.to_builtins(before), msgspec.to_builtins(told)
-        await audit.record(conn, caller.business_id, *who, "automation.hours", "business", "hours", was, now)
+        await audit.record_by(conn, caller, "automation.hours", "business", "hours", was, now)
     return told
 
 
@@ -222,9 +221,8 @@ def _draft(rule: Rule) -> Draft:
 async def _told(
     conn: Conn, caller: Caller, action: str, number: int, before: Draft | None, after: Draft | None
 ) -> None:
-    who = (caller.name, caller.account_id)
     was, now = (msgspec.to_builtins(one) if one is not None else None for one in (before, after))
-    await audit.record(conn, caller.business_id, *who, action, "automation_rule", str(number), was, now)
+    await audit.record_by(conn, caller, action, "automation_rule", str(number), was, now)
     await wake_up(conn, TOPIC, caller.business_id)
 
 

@@ -44,12 +44,14 @@ from tallybook.inbox.store import sending as sending_store
 from tallybook.inbox.store import threads as threads_store
 from tallybook.inbox.store.automation import NewRun
 from tallybook.inbox.store.sending import Held
+from tallybook.inbox.thread_types import Place
 
 from . import appointment_replies, leaving
 from .automation_causes import STARTS, acting
 from .automation_doing import Doing, do
 
 AT_ONCE = 200  # causes of a look
+LOOKS = 20  # times ``causes.LOOKED_AT`` threads, in which one look seeks who is silent
 BY_CLOCK = [Starts.DAILY, Starts.SILENCE, Starts.APPOINTMENT]
 BROKE = "something failed inside the program"
 
@@ -57,24 +59,40 @@ log = structlog.get_logger()
 runs = Counter("tallybook_automation_runs_total", "What rules did about what happened.", ["outcome"])
 
 
-async def look(db: Database, business: Business, now: datetime) -> int:
-    """Finds what the clock causes: days, silences and appointments. How many causes are new."""
-    return await db.run("find what is due", partial(_look, business=business, now=now))
+async def look(db: Database, business: Business, now: datetime, places: dict[int, Place] | None = None) -> int:
+    """Finds what the clock causes: days, silences and appointments. How many causes are new.
 
-
-async def _look(conn: Conn, business: Business, now: datetime) -> int:
+    ``places`` is kept by the caller between looks: of each rule by its number, how far it was looked who is silent.
+    """
     found = 0
-    for rule in await store.active(conn, business.id, BY_CLOCK):
-        match rule.trigger:
-            case Silence(of=of, hours=hours):
-                found += await causes.find_silent(conn, business.id, rule, (of, hours), now)
-            case Reminder(minutes=minutes):
-                found += await causes.find_reminders(conn, business.id, rule, minutes, now)
-            case Daily():
-                found += await _begin_day(conn, business, rule, now)
-            case _:
-                pass
+    for rule in await db.run("rules by the clock", lambda conn: store.active(conn, business.id, BY_CLOCK)):
+        if isinstance(rule.trigger, Silence):
+            found += await _find_silent(db, business, rule, now, {} if places is None else places)
+        else:
+            found += await db.run("find what is due", partial(_due, business=business, rule=rule, now=now))
     return found
+
+
+async def _find_silent(db: Database, business: Business, rule: Rule, now: datetime, places: dict[int, Place]) -> int:
+    """A transaction for each so many threads, and so many of these a look; the next look goes on from there."""
+    if not isinstance(rule.trigger, Silence):
+        return 0
+    found, after = 0, places.get(rule.id)
+    seek = partial(causes.find_silent, business=(business.id, rule), silence=rule.trigger, now=now)
+    for _ in range(LOOKS):
+        new, after = await db.run("find who is silent", partial(seek, after=after))
+        found += new
+        if after is None:
+            places.pop(rule.id, None)
+            break
+        places[rule.id] = after
+    return found
+
+
+async def _due(conn: Conn, business: Business, rule: Rule, now: datetime) -> int:
+    if isinstance(rule.trigger, Reminder):
+        return await causes.find_reminders(conn, business.id, rule, rule.trigger.minutes, now)
+    return await _begin_day(conn, business, rule, now)
 
 
 async def _begin_day(conn: Conn, business: Business, rule: Rule, now: datetime) -> int:

@@ -72,8 +72,8 @@ async def stands(conn: Conn, business_id: int, claimed: Claimed) -> str | None:
 
 
 async def _tell(conn: Conn, caller: Caller, number: int, what: str, after: dict[str, object] | None) -> None:
-    who, subject = (caller.name, caller.account_id), ("conversation", str(number))
-    await audit.record(conn, caller.business_id, *who, f"conversation.{what}", *subject, None, after)
+    subject = ("conversation", str(number))
+    await audit.record_by(conn, caller, f"conversation.{what}", *subject, None, after)
     # The reason is for us: it may say what nobody would say to the customer.
     await hooks.happened(conn, caller.business_id, Kind.CONTACT_CHANGED, number, {"what": what, "who": caller.name})
     await wake_up(conn, TOPIC, caller.business_id)

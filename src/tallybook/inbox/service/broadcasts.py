@@ -270,8 +270,7 @@ async def stands(conn: Conn, business_id: int, claimed: Claimed) -> str | NotNow
 
 
 async def _note(conn: Conn, caller: Caller, action: str, number: int, after: Mapping[str, object]) -> None:
-    who = (caller.name, caller.account_id)
-    await audit.record(conn, caller.business_id, *who, action, "broadcast", str(number), None, dict(after))
+    await audit.record_by(conn, caller, action, "broadcast", str(number), None, dict(after))
     await wake_up(conn, TOPIC, caller.business_id)
     await wake_up(conn, outcomes.TOPIC, caller.business_id)
 

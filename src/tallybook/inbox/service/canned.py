@@ -94,9 +94,9 @@ async def take_in(conn: Conn, caller: Caller, lines: Sequence[Line]) -> tuple[in
     require(caller, Right.ANSWER)
     made, changed = await store.write(conn, caller.business_id, lines) if lines else ([], [])
     if made or changed:
-        who, told = (caller.name, caller.account_id), {"made": len(made), "changed": len(changed)}
+        told = {"made": len(made), "changed": len(changed)}
         subject = ("canned_answer", "list")
-        await audit.record(conn, caller.business_id, *who, "canned_answers.imported", *subject, None, told)
+        await audit.record_by(conn, caller, "canned_answers.imported", *subject, None, told)
     return len(made), len(changed)
 
 
@@ -108,6 +108,5 @@ async def _held(conn: Conn, caller: Caller, number: int) -> Kept:
 
 
 async def _tell(conn: Conn, caller: Caller, action: str, number: int, before: Line | None, after: Line | None) -> None:
-    who = (caller.name, caller.account_id)
     told = [msgspec.structs.asdict(one) if one else None for one in (before, after)]
-    await audit.record(conn, caller.business_id, *who, action, "canned_answer", str(number), *told)
+    await audit.record_by(conn, caller, action, "canned_answer", str(number), *told)

@@ -123,7 +123,7 @@ async def say(conn: Conn, caller: Caller, conversation_id: int, *, stopped: bool
     word = Word(contact_id, stopped, "person", str(uuid4()), datetime.now(UTC), caller.name[:100])
     await _keep(conn, caller.business_id, [word])
     action = "consent.stopped" if stopped else "consent.resumed"
-    await audit.record(conn, caller.business_id, caller.name, caller.account_id, action, "contact", str(contact_id))
+    await audit.record_by(conn, caller, action, "contact", str(contact_id))
     return await of_thread(conn, caller, conversation_id)
 
 
@@ -147,15 +147,10 @@ async def stands(conn: Conn, business_id: int, claimed: Claimed) -> str | None:
     if "template" not in out.body:
         return None
     found = await broadcast_runs.leaving(conn, business_id, out.dedup_key)
-    if found is None:
+    held = found is not None and (found.marketing or out.dedup_key.startswith(BROADCAST))
+    if found is None or not held or not await wants_none(conn, business_id, found.conversation_id):
         return None
-    if found.stopped:
-        return rules.STOPPED
-    if (found.marketing or out.dedup_key.startswith(BROADCAST)) and await wants_none(
-        conn, business_id, found.conversation_id
-    ):
-        return WANTS_NONE
-    return None
+    return WANTS_NONE
 
 
 async def words(conn: Conn, caller: Caller) -> Words:
@@ -170,4 +165,4 @@ async def keep_words(conn: Conn, caller: Caller, kept: Words) -> None:
     await store.keep_words(conn, caller.business_id, kept)
     after = {"stop": list(kept.stop), "resume": list(kept.resume)}
     about = ("consent.words", "business", str(caller.business_id), None, after)
-    await audit.record(conn, caller.business_id, caller.name, caller.account_id, *about)
+    await audit.record_by(conn, caller, *about)

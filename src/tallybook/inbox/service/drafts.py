@@ -131,6 +131,5 @@ async def switch(conn: Conn, caller: Caller, conversation_id: int, *, active: bo
 async def _record(
     conn: Conn, caller: Caller, action: str, thread: int, before: dict[str, bool] | None, after: dict[str, int]
 ) -> None:
-    who = (caller.name, caller.account_id)
-    await audit.record(conn, caller.business_id, *who, action, "conversation", str(thread), before, after)
+    await audit.record_by(conn, caller, action, "conversation", str(thread), before, after)
     await wake_up(conn, TOPIC, caller.business_id)

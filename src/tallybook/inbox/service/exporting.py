@@ -50,9 +50,8 @@ async def exported(db: Database, caller: Caller, ref: str, files: Path) -> Async
             one = await store.whole(conn, caller.business_id, thread.id)
             if one is None:
                 raise NotFound("There is no such conversation.")
-            who = (caller.name, caller.account_id)
             subject = ("contact", str(one.contacts[0]))
-            await audit.record(conn, caller.business_id, *who, "contact.exported", *subject, None, {})
+            await audit.record_by(conn, caller, "contact.exported", *subject, None, {})
             await _write(conn, one, path, files)
 
         await db.run("export contact", work)

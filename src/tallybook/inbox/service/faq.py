@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeAlias
@@ -18,6 +19,7 @@ from tallybook.inbox.store import answers
 from tallybook.inbox.store import faq as store
 
 NEAREST = 3
+USUAL_LOSS = 0.2  # of what is given; more is asked about again
 Who: TypeAlias = tuple[str, int | None]  # by name, and by account
 WHO: Who = ("command line", None)
 
@@ -30,19 +32,55 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Preview(msgspec.Struct, frozen=True):
-    """What a list changes. ``known`` are the lines that are in the table already."""
+    """What a list changes. ``known`` are the lines that are in the table already.
+
+    ``withdrawn`` are the answers that would be given no more; ``given`` is how many are now, in the list's languages.
+    """
 
     added: list[Line]
     changed: list[Change]
     known: int
+    withdrawn: list[Kept] = []
+    given: int = 0
+
+    @property
+    def changes(self) -> int:
+        """How many answers would be other ones."""
+        return len(self.added) + len(self.changed) + len(self.withdrawn)
+
+    @property
+    def is_much(self) -> bool:
+        """Whether so many would be withdrawn that it is asked about again."""
+        return len(self.withdrawn) > USUAL_LOSS * self.given
+
+    @property
+    def mark(self) -> str:
+        """Another one for each change that somebody could be shown."""
+        shown = msgspec.json.encode((self.added, self.changed, self.withdrawn))
+        return hashlib.sha256(shown).hexdigest()
+
+
+class Order(msgspec.Struct, frozen=True):
+    """A list as somebody gives it. ``withdraws``: what it lacks, in its languages, is given no more.
+
+    ``over``: it is meant to withdraw more than a fifth. ``mark`` is that of the preview that was shown, None where the
+    list is written whatever it changes.
+    """
+
+    lines: Sequence[Line]
+    withdraws: bool = False
+    over: bool = False
+    mark: str | None = None
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """How many answers of a list were new, changed, and there already."""
+    """How many answers of a list were new, changed, there already, and withdrawn by it; or would be, if not applied."""
 
     added: int
     changed: int
     known: int
+    withdrawn: int = 0
+    applied: bool = True
 
 
 class Near(msgspec.Struct, frozen=True):
@@ -67,13 +105,13 @@ async def listed(conn: Conn, business: Business) -> list[Kept]:
     return await store.listed(conn, business.id)
 
 
-async def look(conn: Conn, business: Business, lines: Sequence[Line]) -> Preview:
+async def look(conn: Conn, business: Business, lines: Sequence[Line], *, withdraws: bool = False) -> Preview:
     """What writing these lines down would change. Changes nothing."""
-    return compared(await store.listed(conn, business.id), lines)
+    return compared(await store.listed(conn, business.id), lines, withdraws=withdraws)
 
 
-def compared(kept: Sequence[Kept], lines: Sequence[Line]) -> Preview:
-    """What lines change in what is kept. Pure."""
+def compared(kept: Sequence[Kept], lines: Sequence[Line], *, withdraws: bool = False) -> Preview:
+    """What lines change in what is kept. Of a language in which they say nothing, nothing is withdrawn. Pure."""
     there = {(one.language, one.question): one for one in kept}
     pairs = [(line, there.get((line.language, line.question))) for line in lines]
     added = [line for line, before in pairs if before is None]
@@ -82,19 +120,36 @@ def compared(kept: Sequence[Kept], lines: Sequence[Line]) -> Preview:
         for line, before in pairs
         if before is not None and (before.answer != line.answer or not before.active)
     ]
-    return Preview(added, changed, len(lines) - len(added) - len(changed))
+    asked, languages = {(line.language, line.question) for line in lines}, {line.language for line in lines}
+    given = [one for one in kept if one.active and one.language in languages]
+    lacks = [one for one in given if (one.language, one.question) not in asked] if withdraws else []
+    return Preview(added, changed, len(lines) - len(added) - len(changed), lacks, len(given))
 
 
-async def write(conn: Conn, business: Business, lines: Sequence[Line], who: Who = WHO) -> Imported:
-    """Writes lines down, each with its place in the record. May be repeated, and run by several."""
-    before = {change.before.id: change.before for change in (await look(conn, business, lines)).changed}
-    added, changed = await store.write(conn, business.id, lines)
+async def write(conn: Conn, business: Business, order: Order, who: Who = WHO) -> Imported:
+    """Writes a list down, each answer with its place in the record. May be repeated, and run by several.
+
+    Raises Conflict where more than a fifth would be withdrawn and that is not said to be meant, and where the list
+    changes something else by now than what was shown.
+    """
+    await store.take_turn(conn, business.id)
+    preview = await look(conn, business, order.lines, withdraws=order.withdraws)
+    if not preview.changes:
+        return Imported(0, 0, preview.known)
+    if order.mark is not None and order.mark != preview.mark:
+        raise Conflict("The answers were changed meanwhile. This is what the list would change now.")
+    if preview.is_much and not order.over:
+        raise Conflict("More than a fifth of the answers would be given no more. Say that it is meant.")
+    before = {change.before.id: change.before for change in preview.changed}
+    before |= {one.id: one for one in preview.withdrawn}
+    added, changed = await store.write(conn, business.id, order.lines)
+    withdrawn = await store.withdraw(conn, business.id, [one.id for one in preview.withdrawn])
     now = {one.id: _told(one) for one in await store.listed(conn, business.id)}
-    for action, numbers in (("answer.added", added), ("answer.changed", changed)):
+    for action, numbers in (("added", added), ("changed", changed), ("withdrawn", withdrawn)):
         for number in numbers:
             was = _told(before[number]) if number in before else None
-            await audit.record(conn, business.id, *who, action, "answer", str(number), was, now[number])
-    return Imported(len(added), len(changed), len(lines) - len(added) - len(changed))
+            await audit.record(conn, business.id, *who, f"answer.{action}", "answer", str(number), was, now[number])
+    return Imported(len(added), len(changed), preview.known, len(withdrawn))
 
 
 async def one(conn: Conn, business: Business, number: int) -> Kept:

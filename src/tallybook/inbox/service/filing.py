@@ -64,23 +64,28 @@ class Inbox:
 
     async def file(self, conn: Conn, business: Business, batch: Batch) -> list[Filed]:
         """Files a batch in the caller's transaction. What is in a thread already does nothing again."""
-        await arrivals.count(conn, business.id, batch.arrived)
-        told = batch.said
-        if told.numbers:
-            await hold(conn, business.id, told.numbers)
-        now = datetime.now(UTC)
-        ours = await echoes.settle(conn, business.id, told.said)
-        said = [rules.dated(one, now) for one in told.said if one not in ours]
-        for move in batch.moves:
-            await moving.moved(conn, business, move.before, move.after, move.said_at)
-        filed = [Filed([], [], [], [one.message_id for one in ours])] if ours else []
-        filed += await _file(conn, business, said) if said else []
-        reactions = [rules.dated(one, now) for one in told.reactions]
-        await changes.apply(conn, business.id, [rules.dated(one, now) for one in told.changes], reactions)
-        await reports.apply(conn, business.id, [rules.dated(one, now) for one in told.reports])
-        await template_news.hear(conn, business.id, batch.news, now)
-        await consent.told(conn, business, batch.preferences)
-        return filed
+        async with hooks.at_its_end(conn, business.id):
+            return await _all_filed(conn, business, batch)
+
+
+async def _all_filed(conn: Conn, business: Business, batch: Batch) -> list[Filed]:
+    await arrivals.count(conn, business.id, batch.arrived)
+    told = batch.said
+    if told.numbers:
+        await hold(conn, business.id, told.numbers)
+    now = datetime.now(UTC)
+    ours = await echoes.settle(conn, business.id, told.said)
+    said = [rules.dated(one, now) for one in told.said if one not in ours]
+    for move in batch.moves:
+        await moving.moved(conn, business, move.before, move.after, move.said_at)
+    filed = [Filed([], [], [], [one.message_id for one in ours])] if ours else []
+    filed += await _file(conn, business, said) if said else []
+    reactions = [rules.dated(one, now) for one in told.reactions]
+    await changes.apply(conn, business.id, [rules.dated(one, now) for one in told.changes], reactions)
+    await reports.apply(conn, business.id, [rules.dated(one, now) for one in told.reports])
+    await template_news.hear(conn, business.id, batch.news, now)
+    await consent.told(conn, business, batch.preferences)
+    return filed
 
 
 async def _file(conn: Conn, business: Business, said: list[Said]) -> list[Filed]:

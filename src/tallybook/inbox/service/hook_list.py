@@ -165,6 +165,4 @@ def _number(number: int) -> int:
 
 
 async def _note(conn: Conn, caller: Caller, action: str, hook_id: int, after: dict[str, object]) -> None:
-    await audit.record(
-        conn, caller.business_id, caller.name, caller.account_id, action, "hook", str(hook_id), None, after
-    )
+    await audit.record_by(conn, caller, action, "hook", str(hook_id), None, after)

@@ -5,7 +5,10 @@ Where no hook of the business wants an event, one look-up is all that a batch co
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tallybook.core.businesses import Business
@@ -19,6 +22,42 @@ from tallybook.inbox.types import Place, Said
 
 TOPIC = "hooks"
 OF_MESSAGES = (Kind.MESSAGE_RECEIVED, Kind.MESSAGE_SENT, Kind.CONVERSATION_CREATED)
+
+
+@dataclass(frozen=True)
+class _Gathered:
+    """What is told when its block ends; of messages that came further only which they are."""
+
+    events: list[Event] = field(default_factory=list)
+    places: set[Place] = field(default_factory=set)
+    outgoing_keys: set[str] = field(default_factory=set)
+
+
+_gathered: ContextVar[_Gathered | None] = ContextVar("hooks_gathered", default=None)
+
+
+@asynccontextmanager
+async def at_its_end(conn: Conn, business_id: int) -> AsyncIterator[None]:
+    """What is told inside is written down when the block ends, all in one turn, and nothing where it fails.
+
+    For who locks other rows after the first that is told: one who holds those may wait for that turn. Of a message that
+    came further twice inside, the last is told.
+    """
+    gathered = _Gathered()
+    outside = _gathered.set(gathered)
+    try:
+        yield
+    finally:
+        _gathered.reset(outside)
+    states: list[State] = []
+    if gathered.places:
+        states += await store.states_at(conn, business_id, sorted(gathered.places))
+    if gathered.outgoing_keys:
+        states += await store.states_of(conn, business_id, sorted(gathered.outgoing_keys))
+    once = {one.message_id: one for one in states}
+    events = [*gathered.events, *_of_states(list(once.values()))]
+    if events:
+        await _written(conn, business_id, events)
 
 
 async def tell(conn: Conn, business_id: int, events: Sequence[Event]) -> None:
@@ -83,31 +122,45 @@ def _of_message(row: tuple[int, int, int], said: Said) -> Event:
 
 async def raised(conn: Conn, business_id: int, places: Collection[Place]) -> None:
     """Tells how far messages came, which their provider just told. The caller wrote it down, and holds them by that."""
-    if places and await store.is_anybody(conn, business_id, [Kind.MESSAGE_STATUS]):
-        await _states(conn, business_id, await store.states_at(conn, business_id, sorted(places)))
+    if not places or not await store.is_anybody(conn, business_id, [Kind.MESSAGE_STATUS]):
+        return
+    if (gathered := _gathered.get()) is not None:
+        gathered.places.update(places)
+        return
+    await _states(conn, business_id, await store.states_at(conn, business_id, sorted(places)))
 
 
 async def heard(conn: Conn, business_id: int, outgoing_keys: Sequence[str]) -> None:
     """Tells what became of messages, which the outbox just told. The caller wrote it down, and holds them by that."""
-    if outgoing_keys and await store.is_anybody(conn, business_id, [Kind.MESSAGE_STATUS]):
-        await _states(conn, business_id, await store.states_of(conn, business_id, outgoing_keys))
+    if not outgoing_keys or not await store.is_anybody(conn, business_id, [Kind.MESSAGE_STATUS]):
+        return
+    if (gathered := _gathered.get()) is not None:
+        gathered.outgoing_keys.update(outgoing_keys)
+        return
+    await _states(conn, business_id, await store.states_of(conn, business_id, outgoing_keys))
 
 
 async def _states(conn: Conn, business_id: int, states: Sequence[State]) -> None:
+    if states:
+        await _written(conn, business_id, _of_states(states))
+
+
+def _of_states(states: Sequence[State]) -> list[Event]:
     """What was failed may be sent later and fail again: a state's key holds what was told before it."""
     now = datetime.now(UTC)
     kind = Kind.MESSAGE_STATUS
-    events = [
+    return [
         Event(
             kind, now, one.conversation_id, one.message_id, key=f"{kind}:{one.message_id}:{one.status}:{one.told or 0}"
         )
         for one in states
     ]
-    if events:
-        await _written(conn, business_id, events)
 
 
 async def _written(conn: Conn, business_id: int, events: Sequence[Event]) -> None:
+    if (gathered := _gathered.get()) is not None:
+        gathered.events.extend(events)
+        return
     if await store.tell(conn, business_id, events):
         await wake_up(conn, TOPIC, business_id)
 

@@ -94,10 +94,21 @@ async def put(conn: Conn, caller: Caller, conversations: Sequence[int], number: 
     if len(conversations) > AT_ONCE:
         raise Invalid("At most 200 threads at a time.", limit=AT_ONCE)
     ids = {(await threads.by_number(conn, caller, one)).id for one in conversations}
+    return len(await put_on(conn, caller, sorted(ids), number, off=off))
+
+
+async def put_on(
+    conn: Conn, caller: Caller, conversations: Sequence[int], number: int, *, off: bool = False
+) -> list[int]:
+    """As ``put``, of threads that the caller found; those on which that changed anything.
+
+    Raises NotAllowed, NotFound for a label that is not the business's.
+    """
+    require(caller, Right.ANSWER)
     known = {label.id for label in await store.names(conn, caller.business_id)}
     if number not in known:
         raise NotFound("There is no such label.")
-    return len(await mark(conn, doer(caller), sorted(ids), number, off=off))
+    return await mark(conn, doer(caller), conversations, number, off=off)
 
 
 async def mark(conn: Conn, who: Doer, conversations: Sequence[int], number: int, *, off: bool = False) -> list[int]:
@@ -129,6 +140,5 @@ def _told(label: Label) -> dict[str, object]:
 async def _tell(
     conn: Conn, caller: Caller, action: str, number: int, before: dict[str, object] | None, after: dict[str, object]
 ) -> None:
-    who = (caller.name, caller.account_id)
-    await audit.record(conn, caller.business_id, *who, action, "label", str(number), before, after)
+    await audit.record_by(conn, caller, action, "label", str(number), before, after)
     await wake_up(conn, TOPIC, caller.business_id)

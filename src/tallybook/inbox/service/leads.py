@@ -115,7 +115,7 @@ async def move(conn: Conn, who: Doer, lead_id: int, status: str, key: str) -> Ch
     made = await store.move(conn, who.business_id, store.Moved(lead_id, was, status, key, who.name, who.account_id))
     told = ({"status": was}, {"status": status})
     subject = ("lead", str(lead_id))
-    await audit.record(conn, who.business_id, who.name, who.account_id, "lead.status_changed", *subject, *told)
+    await audit.record_by(conn, who, "lead.status_changed", *subject, *told)
     await changed(conn, who.business_id, lead_id, made)
     await wake_up(conn, TOPIC, who.business_id)
     return made
@@ -141,8 +141,7 @@ async def edit(conn: Conn, caller: Caller, lead_id: int, facts: Facts) -> Lead:
         return before
     await store.edit(conn, caller.business_id, lead_id, facts)
     told = [msgspec.structs.asdict(one) for one in (was, facts)]
-    who = (caller.name, caller.account_id)
-    await audit.record(conn, caller.business_id, *who, "lead.changed", "lead", str(lead_id), *told)
+    await audit.record_by(conn, caller, "lead.changed", "lead", str(lead_id), *told)
     await wake_up(conn, TOPIC, caller.business_id)
     return await one(conn, caller, lead_id)
 
@@ -169,8 +168,7 @@ async def keep_statuses(conn: Conn, caller: Caller, kept: Sequence[Status]) -> N
         return
     await store.write_statuses(conn, caller.business_id, wanted)
     told = [{"statuses": [msgspec.structs.asdict(one) for one in some]} for some in (before, wanted)]
-    who = (caller.name, caller.account_id)
-    await audit.record(conn, caller.business_id, *who, "lead_statuses.changed", "lead_statuses", "all", *told)
+    await audit.record_by(conn, caller, "lead_statuses.changed", "lead_statuses", "all", *told)
     await wake_up(conn, TOPIC, caller.business_id)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeAlias
 
 import msgspec
 import structlog
@@ -41,6 +42,7 @@ GAVE = "the model answered"
 HANDED = "the model handed over: {why}"
 UNSURE = "it does not say why"
 
+Begins: TypeAlias = Callable[[], None]
 log = structlog.get_logger()
 asked_model = Counter("tallybook_reply_model_total", "Questions to the language model by what came of them.", ["ended"])
 took = Histogram("tallybook_reply_model_seconds", "How long the language model thought about one answer.")
@@ -90,6 +92,7 @@ class _Thinking:
     brain: Brain
     decision: Decision
     material: Material
+    begins: Begins
     mark: str = field(default_factory=lambda: f"⟦{secrets.token_hex(8)}⟧")
     ends: float = 0.0
     facts: list[Answer] = field(default_factory=list)
@@ -122,6 +125,7 @@ class _Thinking:
             raise _NoHelp(SPENT)
         left = self.ends - time.monotonic()
         asked = Asked(terms.name, tuple(said), prompt.TOOLS, terms.max_tokens, max(left, 0.1))
+        self.begins()
         try:
             reply = await self.brain.model.ask(asked)
         except ModelFault as fault:
@@ -185,17 +189,19 @@ def is_left_to_it(decision: Decision) -> bool:
     return decision.choice in {Choice.ANSWERED, Choice.DRAFTED} or decision.reason == responder.NOT_SURE
 
 
-async def reconsider(db: Database, business: Business, brain: Brain, decision: Decision, *, drafts: bool) -> Decision:
+async def reconsider(
+    db: Database, business: Business, brain: Brain, decision: Decision, *, drafts: bool, begins: Begins = lambda: None
+) -> Decision:
     """What the model decides, where anything is left to it; else the decision as it is, with why it did not help.
 
-    ``drafts``: a person sends what it says.
+    ``drafts``: a person sends what it says. ``begins`` is called when it is really asked, each time.
     """
     if not is_left_to_it(decision):
         return decision
     if brain.rest.lasts:
         return _without(decision, RESTS)
     material = await db.run("gather", partial(_gather, business=business, brain=brain, decision=decision))
-    thinking = _Thinking(db, business, brain, decision, material)
+    thinking = _Thinking(db, business, brain, decision, material, begins)
     begun = time.monotonic()
     try:
         thought = await thinking.think()

@@ -118,6 +118,5 @@ async def _tell(
     conn: Conn, caller: Caller, action: str, number: int, before: dict[str, object] | None,
     after: dict[str, object] | None,
 ) -> None:  # fmt: skip
-    who = (caller.name, caller.account_id)
-    await audit.record(conn, caller.business_id, *who, action, "note", str(number), before, after)
+    await audit.record_by(conn, caller, action, "note", str(number), before, after)
     await wake_up(conn, TOPIC, caller.business_id)

@@ -23,6 +23,7 @@ TOPIC = "inbox"
 BOT = "bot:"
 LOST = frozenset({Status.DROPPED, Status.PARKED})
 NOT_LEFT = "there was an answer, and it was not sent"
+AFTER_ALL = "its answer was sent after all"
 OVERTAKEN = (withdrawing.WROTE_AGAIN, withdrawing.PERSON_ANSWERED, withdrawing.SENT_AWAY)
 
 
@@ -35,6 +36,9 @@ async def told(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
     if not heard:
         return
     await _lose(conn, business_id, became)
+    found = sorted({one.dedup_key for one in became if one.is_yes and one.dedup_key.startswith(BOT)})
+    if found:
+        await answers.sent_after_all(conn, business_id, found, (NOT_LEFT, AFTER_ALL))
     places = [(channel, account, external) for channel, account, external in heard if external is not None]
     early = await reports.take(conn, business_id, places) if places else []
     if early:

@@ -64,10 +64,8 @@ async def react(  # the thread and its message, what is put on it, once
     overtaken = [before] if before else []
     unsent = await expiry.take_back(conn, caller.business_id, ours.channel, overtaken, OVERTAKEN)
     await store.put(conn, caller.business_id, ours, unsent=bool(unsent))
-    await audit.record(
-        conn, caller.business_id, caller.name, caller.account_id, "message.reacted", "conversation", str(held.id),
-        None, {"message": message_id, "taken_off": not emoji},
-    )  # fmt: skip
+    told = {"message": message_id, "taken_off": not emoji}
+    await audit.record_by(conn, caller, "message.reacted", "conversation", str(held.id), None, told)
     await wake_up(conn, TOPIC, caller.business_id)
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from tallybook.core import expiry, outbox
+from tallybook.core import expiry, gates, outbox
 from tallybook.core.callers import Caller, Right, may, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import NotFound
@@ -72,7 +72,14 @@ class Typing(msgspec.Struct, frozen=True):
 async def typing(conn: Conn, caller: Caller, conversation_id: int) -> Typing | None:
     """By what a customer can be shown that we write; None where they cannot. Raises NotAllowed."""
     require(caller, Right.ANSWER)
-    newest = await store.newest(conn, caller.business_id, conversation_id)
+    return await typing_in(conn, caller.business_id, conversation_id)
+
+
+async def typing_in(conn: Conn, business_id: int, conversation_id: int) -> Typing | None:
+    """The same of a thread of a business, whoever writes. Nothing is shown by a number that somebody has stopped."""
+    newest = await store.newest(conn, business_id, conversation_id)
     if newest is None or newest.channel not in CHANNELS_WITH_RECEIPTS or newest.to is None:
         return None
-    return Typing(newest.account, newest.external_id) if datetime.now(UTC) - newest.said_at < USEFUL else None
+    if datetime.now(UTC) - newest.said_at >= USEFUL or await gates.is_stopped(conn, business_id, newest.channel):
+        return None
+    return Typing(newest.account, newest.external_id)

@@ -31,8 +31,7 @@ async def apply(conn: Conn, business_id: int, reports: Sequence[Report]) -> None
         await _settle(conn, business_id, one)
     found = await store.raise_to(conn, business_id, reports)
     await hooks.raised(conn, business_id, found)
-    failed = [(one.channel, one.account, one.about) for one in reports if one.status is Delivery.FAILED]
-    await consent.refused_at(conn, business_id, failed)
+    await consent.refused_at(conn, business_id, _failed(reports))
     # A reaction is no message: none will come for its report.
     messages = [one for one in reports if not one.ours.startswith(REACTION)]
     early = [one for one in messages if (one.channel, one.account, one.about) not in found]
@@ -57,3 +56,8 @@ async def catch_up(conn: Conn, business_id: int, places: Sequence[Place]) -> Non
     early = await store.take(conn, business_id, places) if places else []
     if early:
         await hooks.raised(conn, business_id, await store.raise_to(conn, business_id, early))
+        await consent.refused_at(conn, business_id, _failed(early))
+
+
+def _failed(reports: Sequence[Report]) -> list[Place]:
+    return [(one.channel, one.account, one.about) for one in reports if one.status is Delivery.FAILED]

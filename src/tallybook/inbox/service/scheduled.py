@@ -177,9 +177,9 @@ async def _waiting(conn: Conn, caller: Caller, number: int) -> tuple[Held, Later
 
 
 async def _told(conn: Conn, caller: Caller, later: Later, action: str) -> None:
-    who, after = (caller.name, caller.account_id), {"scheduled": later.id}
+    after = {"scheduled": later.id}
     subject = ("conversation", str(later.conversation_id))
-    await audit.record(conn, caller.business_id, *who, action, *subject, None, after)
+    await audit.record_by(conn, caller, action, *subject, None, after)
     await wake_up(conn, TOPIC, caller.business_id)
 
 

@@ -43,7 +43,7 @@ async def find(conn: Conn, caller: Caller, wanted: Wanted, after: tuple[datetime
 
     A word is found by its beginning, and one of a single letter is not asked for. Nothing is found by no word at all.
     """
-    query = search_rules.query_of(wanted.words, search_rules.SHORTEST)
+    query = search_rules.query_of(wanted.words, search_rules.SHORTEST, search_rules.said_by(caller.business_id))
     if not query:
         return Found([], None)
     until = min(

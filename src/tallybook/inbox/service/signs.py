@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from tallybook.core.db import Conn
 from tallybook.core.messages import Status
+from tallybook.core.numbers import number_in
 from tallybook.core.outcomes import Became
 from tallybook.core.withdrawing import Claimed
 from tallybook.inbox.store import reacting, receipts
@@ -25,8 +26,7 @@ NOT_SENT = {
 def about(outgoing_key: str) -> int | None:
     """The number of the message that a reaction or a receipt is about; None of anything else. Pure."""
     prefix = next((one for one in (REACTION, RECEIPT) if outgoing_key.startswith(one)), None)
-    number = outgoing_key.removeprefix(prefix).partition(":")[0] if prefix else ""
-    return int(number) if number.isdecimal() else None
+    return number_in(outgoing_key.removeprefix(prefix).partition(":")[0]) if prefix else None
 
 
 async def heard(conn: Conn, business_id: int, became: Sequence[Became]) -> bool:

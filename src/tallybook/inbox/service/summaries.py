@@ -63,10 +63,9 @@ async def write(conn: Conn, caller: Caller, conversation_id: int, text: str) -> 
     if (latest.summary, latest.summary_by) == (text, By.PERSON):
         return found
     await store.write(conn, caller.business_id, latest.id, text, (By.PERSON, caller.name), datetime.now(UTC))
-    who = (caller.name, caller.account_id)
     told = {"conversation": latest.number}
     subject = str(conversation_id)
-    await audit.record(conn, caller.business_id, *who, "summary.written", "conversation", subject, None, told)
+    await audit.record_by(conn, caller, "summary.written", "conversation", subject, None, told)
     await wake_up(conn, TOPIC, caller.business_id)
     return await of_thread(conn, caller, conversation_id)
 

@@ -98,6 +98,5 @@ async def _known(conn: Conn, caller: Caller, accounts: Sequence[int]) -> list[in
 async def _tell(
     conn: Conn, caller: Caller, action: str, number: int, before: dict[str, object] | None, after: dict[str, object]
 ) -> None:
-    who = (caller.name, caller.account_id)
-    await audit.record(conn, caller.business_id, *who, action, "team", str(number), before, after)
+    await audit.record_by(conn, caller, action, "team", str(number), before, after)
     await wake_up(conn, TOPIC, caller.business_id)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.answer_types import Answer, Burst, Choice, Decision, Heard
 
@@ -120,7 +120,7 @@ insert into reply_decisions as d (business_id, conversation_id, seq, decision, r
     asked_at, responder)
 values (%(business_id)s::int, %(id)s::bigint, %(seq)s::bigint, %(choice)s::text, %(reason)s::text, %(body)s::text,
     %(outgoing_key)s::text, %(now)s::timestamptz, %(asked_at)s::timestamptz, %(responder)s::text)
-on conflict {keys.REPLY_DECISION.target} do update set decision = excluded.decision, reason = excluded.reason,
+on conflict {inbox_keys.REPLY_DECISION.target} do update set decision = excluded.decision, reason = excluded.reason,
     body = excluded.body, outgoing_key = excluded.outgoing_key, decided_at = excluded.decided_at,
     responder = excluded.responder
 where d.decision = 'withdrawn'
@@ -175,13 +175,32 @@ async def hand_over(conn: Conn, business_id: int, lost: Lost) -> int:
     return (await conn.execute(HAND_OVER, values)).rowcount
 
 
+# By a person who had it sent again, or by a report that came late.
+SENT_AFTER_ALL = """
+update reply_decisions set decision = 'answered', reason = %(after)s::text
+where business_id = %(business_id)s::int and outgoing_key = any(%(keys)s::text[]) and decision = 'handed_over'
+    and starts_with(reason, %(before)s::text)
+"""
+
+
+async def sent_after_all(conn: Conn, business_id: int, outgoing_keys: Sequence[str], why: tuple[str, str]) -> int:
+    """Has bursts be answered that were handed over since their answers had not left; how many.
+
+    ``why`` is how that reason began, and the one from now on. The caller holds the outbox's rows.
+    """
+    values = {
+        "business_id": business_id, "keys": arrays.texts(outgoing_keys), "before": why[0], "after": why[1],
+    }  # fmt: skip
+    return (await conn.execute(SENT_AFTER_ALL, values)).rowcount
+
+
 SUPPRESS = f"""
 insert into reply_decisions as d (business_id, conversation_id, seq, decision, reason, decided_at, asked_at)
 select %(business_id)s::int, c.id, b.seq, %(choice)s::text, %(reason)s::text, %(now)s::timestamptz, b.seen_at
 from whatsapp_conversation c
 cross join lateral (select max(m.seq) as seq, min(m.created_at) as seen_at {_UNDECIDED}) b
 where c.business_id = %(business_id)s::int and c.id = any(%(ids)s::bigint[]) and b.seq is not null
-on conflict {keys.REPLY_DECISION.target} do update set decision = excluded.decision, reason = excluded.reason,
+on conflict {inbox_keys.REPLY_DECISION.target} do update set decision = excluded.decision, reason = excluded.reason,
     decided_at = excluded.decided_at
 where d.decision = 'withdrawn'
 """

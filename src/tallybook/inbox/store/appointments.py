@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tallybook.core import keys
+from tallybook.core import inbox_keys
 from tallybook.core.db import Conn
 
 SHOWN = 100
@@ -45,7 +45,7 @@ ADD = f"""
 insert into appointments as a (business_id, contact_id, title, starts_at, ends_at, place, key, planned_at)
 values (%(business_id)s::int, %(contact_id)s::bigint, %(title)s, %(starts_at)s::timestamptz, %(ends_at)s::timestamptz,
     %(place)s, %(key)s, %(now)s::timestamptz)
-on conflict {keys.APPOINTMENT.target} do nothing returning {_COLUMNS}
+on conflict {inbox_keys.APPOINTMENT.target} do nothing returning {_COLUMNS}
 """
 BY_KEY = f"select {_COLUMNS} from appointments a where a.business_id = %(business_id)s::int and a.key = %(key)s"
 ONE = f"select {_COLUMNS} from appointments a where a.business_id = %(business_id)s::int and a.id = %(id)s::bigint"

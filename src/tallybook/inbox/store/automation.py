@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from psycopg.types.json import Jsonb
 
-from tallybook.core import keys
+from tallybook.core import inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox import naming
 from tallybook.inbox.automation_types import Draft, Outcome, Rule, Run
@@ -124,7 +124,7 @@ RUN = f"""
 insert into automation_runs (business_id, rule_id, cause, conversation_id, outcome, reason, at)
 values (%(business_id)s::int, %(rule_id)s::bigint, %(cause)s, %(conversation_id)s::bigint, %(outcome)s, %(reason)s,
     %(at)s::timestamptz)
-on conflict {keys.AUTOMATION_RUN.target} do nothing returning id
+on conflict {inbox_keys.AUTOMATION_RUN.target} do nothing returning id
 """
 SAID = """
 update automation_runs set message_id = %(message_id)s::bigint
@@ -193,7 +193,7 @@ HOURS = "select country, week, dates from inbox_hours where business_id = %(busi
 SET_HOURS = f"""
 insert into inbox_hours (business_id, country, week, dates)
 values (%(business_id)s::int, %(country)s, %(week)s, %(dates)s)
-on conflict {keys.INBOX_HOURS.target} do update set country = excluded.country, week = excluded.week,
+on conflict {inbox_keys.INBOX_HOURS.target} do update set country = excluded.country, week = excluded.week,
     dates = excluded.dates, updated_at = now()
 """
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import msgspec
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox import naming
-from tallybook.inbox.automation_types import BY_MESSAGE, Booked, Cause, Facts, Heard, Kind, Rule
+from tallybook.inbox.automation_types import BY_MESSAGE, Booked, Cause, Facts, Heard, Kind, Rule, Silence
 from tallybook.inbox.naming import Names
+from tallybook.inbox.thread_types import Place
 
 BUTTONS = frozenset({"button", "interactive"})  # what a customer presses may be about an appointment
 LOOKED_BACK = timedelta(days=1)  # for what the clock says; what is too old by then is told so
+LOOKED_AT = 500  # threads in one statement that seeks who is silent
 _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
 
 STARTS = """
@@ -26,13 +28,13 @@ PUT = f"""
 insert into automation_causes (business_id, key, rule_id, kind, conversation_id, at, about, message_id, appointment_id)
 values (%(business_id)s::int, %(key)s, %(rule_id)s::bigint, %(kind)s, %(conversation_id)s::bigint,
     %(at)s::timestamptz, %(about)s, %(message_id)s::bigint, %(appointment_id)s::bigint)
-on conflict {keys.AUTOMATION_CAUSE.target} do nothing
+on conflict {inbox_keys.AUTOMATION_CAUSE.target} do nothing
 """
 PUT_MESSAGES = f"""
 insert into automation_causes (business_id, key, kind, conversation_id, at, message_id)
 select business_id, 'message:' || id, 'message', conversation_id, said_at, id from whatsapp_message
 where business_id = %(business_id)s::int and id = any(%(ids)s::bigint[]) and counted order by id
-on conflict {keys.AUTOMATION_CAUSE.target} do nothing
+on conflict {inbox_keys.AUTOMATION_CAUSE.target} do nothing
 """
 
 
@@ -108,20 +110,31 @@ _ANSWER = f"""
     where m.business_id = {_HIDDEN} and m.conversation_id = c.id and m.direction = 'out'
         and m.source in ('human', 'bot') and (m.said_at, m.seq) > (i.said_at, i.seq))
 """
+# So many threads at a time, the longest unmoved first, whatever becomes of them: with a million threads and a rule of a
+# year one statement would else go through them all. Who waits for us has written within the time asked for.
 SILENT = f"""
-insert into automation_causes (business_id, key, rule_id, kind, conversation_id, at, message_id)
-select c.business_id, 'silence:' || i.id, %(rule_id)s::bigint, 'silence', c.id,
-    coalesce(o.at, i.said_at) + %(hours)s::interval, i.id
-from whatsapp_conversation c cross join lateral {_LAST} i cross join lateral {_ANSWER} o
-where c.business_id = {_HIDDEN} and c.is_open and (o.at is not null) = %(answered)s::bool
-    and c.last_message_at > %(since)s::timestamptz - %(hours)s::interval
-    and c.last_customer_message_at <= %(now)s::timestamptz - %(hours)s::interval
-    and coalesce(o.at, i.said_at) + %(hours)s::interval <= %(now)s::timestamptz
-    and coalesce(o.at, i.said_at) + %(hours)s::interval > %(since)s::timestamptz
-    and not exists (select from automation_runs n where n.business_id = c.business_id
-        and n.rule_id = %(rule_id)s::bigint and n.cause = 'silence:' || i.id)
-order by c.id
-on conflict {keys.AUTOMATION_CAUSE.target} do nothing
+with c as materialized (
+    select x.business_id, x.id, x.is_open, x.last_message_at, x.last_customer_message_at from whatsapp_conversation x
+    where x.business_id = {_HIDDEN} and (x.last_message_at, x.id) > (%(at)s::timestamptz, %(id)s::bigint)
+    order by x.last_message_at, x.id limit {LOOKED_AT}
+), put as (
+    insert into automation_causes (business_id, key, rule_id, kind, conversation_id, at, message_id)
+    select c.business_id, 'silence:' || i.id, %(rule_id)s::bigint, 'silence', c.id,
+        coalesce(o.at, i.said_at) + %(hours)s::interval, i.id
+    from c cross join lateral {_LAST} i cross join lateral {_ANSWER} o
+    where c.is_open and (o.at is not null) = %(answered)s::bool
+        and c.last_customer_message_at <= %(now)s::timestamptz - %(hours)s::interval
+        and (%(answered)s::bool or c.last_customer_message_at > %(since)s::timestamptz - %(hours)s::interval)
+        and coalesce(o.at, i.said_at) + %(hours)s::interval <= %(now)s::timestamptz
+        and coalesce(o.at, i.said_at) + %(hours)s::interval > %(since)s::timestamptz
+        and not exists (select from automation_runs n where n.business_id = c.business_id
+            and n.rule_id = %(rule_id)s::bigint and n.cause = 'silence:' || i.id)
+    order by c.id
+    on conflict {inbox_keys.AUTOMATION_CAUSE.target} do nothing returning 1
+)
+select (select count(*)::int from put), l.last_message_at, l.id
+from (select) one left join lateral (
+    select c.last_message_at, c.id from c order by c.last_message_at, c.id offset {LOOKED_AT - 1}) l on true
 """
 REMIND = f"""
 insert into automation_causes (business_id, key, rule_id, kind, conversation_id, at, about, appointment_id)
@@ -137,7 +150,7 @@ where a.business_id = {_HIDDEN} and a.status in ('booked', 'confirmed')
         and n.rule_id = %(rule_id)s::bigint
         and n.cause = 'appointment:' || a.id || ':' || a.moves || ':' || f.minutes)
 order by a.id, f.minutes
-on conflict {keys.AUTOMATION_CAUSE.target} do nothing
+on conflict {inbox_keys.AUTOMATION_CAUSE.target} do nothing
 """
 BEGIN_DAY = """
 update automation_rules set day = %(day)s::date
@@ -153,7 +166,7 @@ where c.business_id = {_HIDDEN} and c.is_open
     and (%(statuses)s::text[] = '{{}}' or exists (select from leads l where l.business_id = c.business_id
         and l.contact_id = c.contact_id and l.status = any(%(statuses)s::text[])))
 order by c.id
-on conflict {keys.AUTOMATION_CAUSE.target} do nothing
+on conflict {inbox_keys.AUTOMATION_CAUSE.target} do nothing
 """
 
 
@@ -161,14 +174,23 @@ def _since(rule: Rule, now: datetime) -> datetime:
     return max(rule.active_since or now, now - LOOKED_BACK)
 
 
-async def find_silent(conn: Conn, business_id: int, rule: Rule, silence: tuple[str, int], now: datetime) -> int:
-    """Leaves the threads in which ``us`` or the ``customer`` has been silent for so many hours; how many are new."""
-    of, hours = silence
+async def find_silent(
+    conn: Conn, business: tuple[int, Rule], silence: Silence, now: datetime, after: Place | None
+) -> tuple[int, Place | None]:
+    """Leaves the threads after a place in which we or the customer have been silent for so long.
+
+    ``business`` is its number with its rule. How many are new, and from where to go on; None where it was the last.
+    """
+    business_id, rule = business
+    hours, since = timedelta(hours=silence.hours), _since(rule, now)
+    begin = after or Place(since - hours, 0)
     values = {
-        "business_id": business_id, "rule_id": rule.id, "hours": timedelta(hours=hours), "answered": of == "customer",
-        "now": now, "since": _since(rule, now),
+        "business_id": business_id, "rule_id": rule.id, "hours": hours, "answered": silence.of == "customer",
+        "now": now, "since": since, "at": begin.at, "id": begin.id,
     }  # fmt: skip
-    return (await conn.execute(SILENT, values)).rowcount
+    row = await (await conn.execute(SILENT, values)).fetchone()
+    found, at, number = row or (0, None, None)
+    return found, Place(at, number) if number is not None else None
 
 
 async def find_reminders(conn: Conn, business_id: int, rule: Rule, minutes: Sequence[int], now: datetime) -> int:

@@ -14,9 +14,6 @@ select exists (select from inbox_templates t where t.business_id = %(business_id
 """
 LEAVING = """
 select m.conversation_id,
-    exists (select from broadcast_recipients r
-        join broadcasts b on b.business_id = r.business_id and b.id = r.broadcast_id
-        where r.business_id = m.business_id and r.message_id = m.id and b.state::text = 'cancelled'),
     exists (select from outbox o join inbox_templates t on t.business_id = o.business_id
             and t.name = o.body #>> '{template,name}' and t.language = o.body #>> '{template,language,code}'
         where o.business_id = m.business_id and o.channel = m.channel and o.dedup_key = m.outgoing_key
@@ -27,10 +24,9 @@ where m.business_id = %(business_id)s::int and m.outgoing_key = %(key)s::text
 
 
 class Leaving(msgspec.Struct, frozen=True):
-    """A message that is about to leave: whether its broadcast was stopped, and whether its template is marketing."""
+    """A message that is about to leave: its thread, and whether its template is marketing."""
 
     conversation_id: int
-    stopped: bool
     marketing: bool
 
 

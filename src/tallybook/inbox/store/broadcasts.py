@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from psycopg.types.json import Jsonb
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.broadcast_types import Audience, Broadcast, New, Recipient
 from tallybook.inbox.template_types import Template
@@ -47,7 +47,7 @@ select %(business_id)s::int, %(id)s::bigint, a.contact_id,
     case when a.why is null then 'queued' else 'skipped' end,
     coalesce(%(why)s::jsonb ->> a.why, '')
 from ({_AUDIENCE}) a
-on conflict {keys.BROADCAST_RECIPIENT.target} do nothing
+on conflict {inbox_keys.BROADCAST_RECIPIENT.target} do nothing
 """
 
 
@@ -96,7 +96,7 @@ from contacts k left join leads l on l.business_id = k.business_id and l.contact
 where k.business_id = %(business_id)s::int and k.id = any(%(ids)s::bigint[]) and k.merged_into is null
     and not exists (select from whatsapp_conversation c where c.business_id = k.business_id and c.contact_id = k.id)
 order by k.thread_key
-on conflict {keys.CONVERSATION.target} do nothing
+on conflict {inbox_keys.CONVERSATION.target} do nothing
 """
 
 
@@ -117,7 +117,7 @@ insert into broadcasts (business_id, key, name, template, language, account, pla
     starts_at)
 values (%(business_id)s::int, %(key)s, %(name)s, %(template)s, %(language)s, %(account)s, %(places)s, %(audience)s,
     %(who)s, %(by)s::int, coalesce(%(starts_at)s::timestamptz, now()))
-on conflict {keys.BROADCAST.target} do nothing returning id
+on conflict {inbox_keys.BROADCAST.target} do nothing returning id
 """
 OF_KEY = "select id from broadcasts where business_id = %(business_id)s::int and key = %(key)s::text"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.canned_rules import Kept, Line
 
@@ -22,7 +22,7 @@ select %(business_id)s::int, u.language, u.shortcut, u.folded, u.body
 from unnest(%(languages)s::text[], %(shortcuts)s::text[], %(folded)s::text[], %(bodies)s::text[])
     as u (language, shortcut, folded, body)
 order by 2, 4
-on conflict {keys.CANNED_ANSWER.target} do update set
+on conflict {inbox_keys.CANNED_ANSWER.target} do update set
     shortcut = excluded.shortcut, body = excluded.body, updated_at = now()
 where (a.shortcut, a.body) is distinct from (excluded.shortcut, excluded.body)
 returning a.id, a.xmax = 0
@@ -30,7 +30,7 @@ returning a.id, a.xmax = 0
 ADD = f"""
 insert into canned_answers (business_id, language, shortcut, folded, body)
 values (%(business_id)s::int, %(language)s, %(shortcut)s, %(folded)s, %(body)s)
-on conflict {keys.CANNED_ANSWER.target} do nothing returning id
+on conflict {inbox_keys.CANNED_ANSWER.target} do nothing returning id
 """
 CHANGE = """
 update canned_answers set language = %(language)s, shortcut = %(shortcut)s, folded = %(folded)s, body = %(body)s,
@@ -72,7 +72,7 @@ async def add(conn: Conn, business_id: int, line: Line) -> int | None:
 async def change(conn: Conn, business_id: int, number: int, line: Line) -> bool:
     """Whether one, which the caller holds, is as given now; another one may have the shortcut already."""
     values = _values(business_id, line) | {"id": number}
-    return await unless_taken(conn, CHANGE, values, keys.CANNED_ANSWER)
+    return await unless_taken(conn, CHANGE, values, inbox_keys.CANNED_ANSWER)
 
 
 def _values(business_id: int, line: Line) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.types import Change, Known, Place, Reaction
 
@@ -20,7 +20,7 @@ select distinct on (u.channel, u.account, u.about, u.who) %(business_id)s::int, 
 from unnest(%(channels)s::text[], %(accounts)s::text[], %(about)s::text[], %(who)s::text[], %(emojis)s::text[],
     %(at)s::timestamptz[]) as u (channel, account, about, who, emoji, at)
 order by u.channel, u.account, u.about, u.who, u.at desc, u.emoji desc
-on conflict {keys.REACTION.target} do update set emoji = excluded.emoji, at = excluded.at
+on conflict {inbox_keys.REACTION.target} do update set emoji = excluded.emoji, at = excluded.at
 where (excluded.at, excluded.emoji) > (r.at, r.emoji)
 """
 
@@ -132,7 +132,7 @@ AWAIT = f"""
 insert into waiting_changes as w (business_id, channel, account, about, kind, who, known, at, body)
 values (%(business_id)s::int, %(channel)s, %(account)s, %(about)s, %(kind)s, %(who)s, %(known)s::text[],
     %(at)s::timestamptz, %(body)s)
-on conflict {keys.WAITING_CHANGE.target} do update set at = excluded.at, body = excluded.body
+on conflict {inbox_keys.WAITING_CHANGE.target} do update set at = excluded.at, body = excluded.body
 where (excluded.at, excluded.body) > (w.at, w.body)
 """
 TAKE = f"""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.broadcast_rules import Words
 from tallybook.inbox.types import Place
@@ -30,7 +30,7 @@ ADD = f"""
 insert into contact_consents (business_id, contact_id, stopped, how, cause, at, who)
 select %(business_id)s::int, u.* from unnest(%(contacts)s::bigint[], %(stopped)s::bool[], %(how)s::text[],
     %(causes)s::text[], %(at)s::timestamptz[], %(who)s::text[]) as u
-on conflict {keys.CONSENT.target} do nothing returning contact_id
+on conflict {inbox_keys.CONSENT.target} do nothing returning contact_id
 """
 
 
@@ -97,7 +97,7 @@ WORDS = "select stop, resume from consent_words where business_id = %(business_i
 KEEP_WORDS = f"""
 insert into consent_words (business_id, stop, resume)
 values (%(business_id)s::int, %(stop)s::text[], %(resume)s::text[])
-on conflict {keys.CONSENT_WORDS.target} do update set stop = excluded.stop, resume = excluded.resume
+on conflict {inbox_keys.CONSENT_WORDS.target} do update set stop = excluded.stop, resume = excluded.resume
 """
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 
 
@@ -108,7 +108,7 @@ ADD_LEAD = f"""
 insert into leads (business_id, contact_id, name)
 select c.business_id, c.id, coalesce(nullif(%(name)s::text, ''), c.name, c.profile_name, '')
 from contacts c where c.business_id = %(business_id)s::int and c.id = %(id)s::bigint
-on conflict {keys.LEAD.target} do nothing
+on conflict {inbox_keys.LEAD.target} do nothing
 returning id
 """
 LEAD_OF = "select id from leads where business_id = %(business_id)s::int and contact_id = %(id)s::bigint"

@@ -10,7 +10,7 @@ import msgspec
 from psycopg import AsyncServerCursor
 from psycopg.types.json import Jsonb
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.personal import AUDIT, HOLDINGS
 
@@ -45,7 +45,7 @@ union
 select %(business_id)s::int, {_KEY.format("m.channel, m.account, m.provider_message_id")} from whatsapp_message m
 where m.business_id = %(business_id)s::int and m.conversation_id = any(%(threads)s::bigint[])
     and m.provider_message_id is not null
-on conflict {keys.FORGOTTEN_MESSAGE.target} do nothing
+on conflict {inbox_keys.FORGOTTEN_MESSAGE.target} do nothing
 """
 # The record says that something was done, by whom and when, and no longer what.
 EMPTY_AUDIT = f"""

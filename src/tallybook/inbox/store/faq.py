@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from psycopg.errors import UniqueViolation
 
-from tallybook.core import arrays, keys, violations
+from tallybook.core import arrays, inbox_keys, violations
 from tallybook.core.db import Conn
 from tallybook.inbox.answer_types import Kept, Line
 
@@ -32,7 +32,7 @@ insert into inbox_answers as a (business_id, language, question, answer)
 select %(business_id)s::int, u.language, u.question, u.answer
 from unnest(%(languages)s::text[], %(questions)s::text[], %(answers)s::text[]) as u (language, question, answer)
 order by 2, 3
-on conflict {keys.INBOX_QUESTION.target} do update set answer = excluded.answer, active = true
+on conflict {inbox_keys.INBOX_QUESTION.target} do update set answer = excluded.answer, active = true
 where (a.answer, a.active) is distinct from (excluded.answer, true)
 returning a.id, a.xmax = 0
 """
@@ -49,6 +49,25 @@ async def write(conn: Conn, business_id: int, lines: Sequence[Line]) -> tuple[li
     return [number for number, new in written if new], [number for number, new in written if not new]
 
 
+TAKE_TURN = "select pg_advisory_xact_lock(hashtext('inbox answers'), %(business_id)s::int)"
+WITHDRAW = """
+update inbox_answers a set active = false
+where a.business_id = %(business_id)s::int and a.id = any(%(ids)s::bigint[]) and a.active
+returning a.id
+"""
+
+
+async def take_turn(conn: Conn, business_id: int) -> None:
+    """Whoever writes a list waits for the one before, so that what is recorded is what was changed."""
+    await conn.execute(TAKE_TURN, {"business_id": business_id})
+
+
+async def withdraw(conn: Conn, business_id: int, numbers: Sequence[int]) -> list[int]:
+    """Has answers be given no more; those that were."""
+    values = {"business_id": business_id, "ids": arrays.numbers(numbers)}
+    return sorted(row[0] for row in await (await conn.execute(WITHDRAW, values)).fetchall())
+
+
 CHANGE = """
 update inbox_answers set language = %(language)s::text, question = %(question)s::text, answer = %(answer)s::text,
     active = %(active)s::bool
@@ -62,7 +81,7 @@ async def change(conn: Conn, business_id: int, kept: Kept) -> bool:
         async with conn.transaction():
             await conn.execute(CHANGE, msgspec.structs.asdict(kept) | {"business_id": business_id})
     except UniqueViolation as error:
-        if violations.read(error).constraint != keys.INBOX_QUESTION.constraint:
+        if violations.read(error).constraint != inbox_keys.INBOX_QUESTION.constraint:
             raise
         return False
     return True

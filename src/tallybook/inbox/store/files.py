@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 
 from .media import ADDRESS, Here
@@ -125,7 +125,7 @@ with added as (
     insert into inbox_files (business_id, message_id, kind, filename, state, sha256, type, size, width, height)
     values (%(business_id)s::int, %(message_id)s::bigint, %(kind)s::text, %(filename)s::text, 'kept',
         %(sha256)s::bytea, %(type)s::text, %(size)s::bigint, %(width)s::int, %(height)s::int)
-    on conflict {keys.INBOX_FILE_OF_MESSAGE.target} do nothing
+    on conflict {inbox_keys.INBOX_FILE_OF_MESSAGE.target} do nothing
     returning id
 ), named as (
     update whatsapp_message m set media_url = %(address)s::text || added.id from added

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.types import PROVIDERS, Place, Said
 
@@ -79,7 +79,7 @@ from unnest(%(ids)s::bigint[], %(keys)s::text[], %(contacts)s::bigint[],
     %(inbound)s::bigint[], %(last_at)s::timestamptz[], %(last_customer_at)s::timestamptz[], %(channels)s::text[],
     %(accounts)s::text[], %(bodies)s::text[], %(types)s::text[], %(sources)s::text[], %(providers)s::text[],
     %(wrote_at)s::timestamptz[]) as u (id, key, contact_id, number, name, wa_id, lead_id, messages, inbound)
-on conflict {keys.CONVERSATION.target} do update set
+on conflict {inbox_keys.CONVERSATION.target} do update set
     last_seq = c.last_seq + excluded.last_seq,
     inbound = c.inbound + case when c.blocked_at is null then excluded.inbound else 0 end,
     previous_message_at = c.last_message_at,
@@ -233,7 +233,7 @@ OPEN_WINDOWS = f"""
 insert into conversation_windows as w (business_id, conversation_id, channel, account, last_inbound_at)
 select %(business_id)s::int, u.* from unnest(%(ids)s::bigint[], %(channels)s::text[], %(accounts)s::text[],
     %(at)s::timestamptz[]) as u
-on conflict {keys.CONVERSATION_WINDOW.target} do update set
+on conflict {inbox_keys.CONVERSATION_WINDOW.target} do update set
     last_inbound_at = greatest(w.last_inbound_at, excluded.last_inbound_at)
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.hook_events import Delivery, Hook
 
@@ -14,7 +14,7 @@ MOST = 50  # hooks of one business
 ADD = f"""
 insert into hooks (business_id, name, host, url_sealed, secret_sealed, events)
 values (%(business_id)s::int, %(name)s, %(host)s, %(url)s::bytea, %(secret)s::bytea, %(events)s::text[])
-on conflict {keys.HOOK.target} do nothing returning id
+on conflict {inbox_keys.HOOK.target} do nothing returning id
 """
 COUNT = "select count(*)::int from hooks where business_id = %(business_id)s::int"
 

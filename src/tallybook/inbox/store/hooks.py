@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.hook_events import Event, Kind
 from tallybook.inbox.types import Place
@@ -57,7 +57,7 @@ left join lateral (select x.* from contacts x
 left join lateral (select x.* from leads x
     where x.business_id = h.business_id and x.contact_id = p.id limit 1) l on true
 order by u.place, h.id
-on conflict {keys.HOOK_EVENT.target} do nothing
+on conflict {inbox_keys.HOOK_EVENT.target} do nothing
 """
 
 
@@ -87,7 +87,7 @@ async def tell(conn: Conn, business_id: int, events: Sequence[Event]) -> int:
 TELL_ONE = f"""
 insert into hook_events (business_id, hook_id, event_key, kind, at, body)
 values (%(business_id)s::int, %(hook_id)s::bigint, %(key)s, %(kind)s, %(at)s::timestamptz, %(body)s::jsonb)
-on conflict {keys.HOOK_EVENT.target} do nothing
+on conflict {inbox_keys.HOOK_EVENT.target} do nothing
 """
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.types import CONTACT, Known
 
@@ -84,7 +84,7 @@ async def make(conn: Conn, business_id: int, new: Sequence[NewContact]) -> None:
 CLAIM = f"""
 insert into contact_identities as i (business_id, kind, value, contact_id)
 select %(business_id)s::int, u.* from unnest(%(kinds)s::text[], %(values)s::text[], %(contacts)s::bigint[]) as u
-on conflict {keys.CONTACT_IDENTITY.target} do update set contact_id = i.contact_id
+on conflict {inbox_keys.CONTACT_IDENTITY.target} do update set contact_id = i.contact_id
 returning i.kind, i.value, i.contact_id
 """
 FORGET = "delete from contacts where business_id = %(business_id)s::int and id = any(%(ids)s::bigint[])"

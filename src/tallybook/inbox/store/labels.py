@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.desk_types import Label
 
@@ -29,7 +29,7 @@ where l.business_id = %(business_id)s::int and l.id = any(%(ids)s::bigint[]) ord
 ADD = f"""
 insert into inbox_labels (business_id, name, folded, colour)
 values (%(business_id)s::int, %(name)s, %(folded)s, %(colour)s)
-on conflict {keys.INBOX_LABEL.target} do nothing returning id
+on conflict {inbox_keys.INBOX_LABEL.target} do nothing returning id
 """
 CHANGE = """
 update inbox_labels set name = %(name)s, folded = %(folded)s, colour = %(colour)s
@@ -40,7 +40,7 @@ insert into conversation_labels (business_id, conversation_id, label_id)
 select x.business_id, x.conversation_id, %(into)s::bigint from conversation_labels x
 where x.business_id = %(business_id)s::int and x.label_id = %(id)s::bigint
 order by x.conversation_id
-on conflict {keys.CONVERSATION_LABEL.target} do nothing
+on conflict {inbox_keys.CONVERSATION_LABEL.target} do nothing
 """
 USED = """
 select count(*)::int from conversation_labels where business_id = %(business_id)s::int and label_id = %(id)s::bigint
@@ -84,7 +84,7 @@ async def add(conn: Conn, business_id: int, name: str, folded: str, colour: str)
 async def change(conn: Conn, business_id: int, label: Label, folded: str) -> bool:
     """Whether a label, which the caller holds, is as given now; another one may have the name already."""
     values = {"business_id": business_id, "id": label.id, "name": label.name, "folded": folded, "colour": label.colour}
-    return await unless_taken(conn, CHANGE, values, keys.INBOX_LABEL)
+    return await unless_taken(conn, CHANGE, values, inbox_keys.INBOX_LABEL)
 
 
 async def move(conn: Conn, business_id: int, label_id: int, into: int) -> int:
@@ -110,7 +110,7 @@ select c.business_id, c.id, l.id from inbox_labels l
 join whatsapp_conversation c on c.business_id = l.business_id and c.id = any(%(conversations)s::bigint[])
 where l.business_id = %(business_id)s::int and l.id = %(id)s::bigint
 order by c.id
-on conflict {keys.CONVERSATION_LABEL.target} do nothing
+on conflict {inbox_keys.CONVERSATION_LABEL.target} do nothing
 returning conversation_id
 """
 TAKE_OFF = """
@@ -129,7 +129,7 @@ insert into conversation_labels (business_id, conversation_id, label_id)
 select l.business_id, %(id)s::bigint, l.id from inbox_labels l
 where l.business_id = %(business_id)s::int and l.id = any(%(labels)s::bigint[])
 order by l.id
-on conflict {keys.CONVERSATION_LABEL.target} do nothing
+on conflict {inbox_keys.CONVERSATION_LABEL.target} do nothing
 """
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox import naming
 from tallybook.inbox.lead_rules import Facts, Status, containing
@@ -50,7 +50,7 @@ insert into lead_statuses as s (business_id, status, name, colour, place)
 select %(business_id)s::int, u.* from unnest(%(statuses)s::text[], %(names)s::text[], %(colours)s::text[])
     with ordinality as u (status, name, colour, place)
 order by u.status
-on conflict {keys.LEAD_STATUS.target} do update set
+on conflict {inbox_keys.LEAD_STATUS.target} do update set
     name = excluded.name, colour = excluded.colour, place = excluded.place
 where (s.name, s.colour, s.place) is distinct from (excluded.name, excluded.colour, excluded.place)
 """
@@ -165,7 +165,7 @@ where c.business_id = %(business_id)s::int and c.lead_id = %(id)s::bigint and c.
 ADD_CHANGE = f"""
 insert into lead_changes (business_id, lead_id, at, who, account_id, was, became, key)
 values (%(business_id)s::int, %(id)s::bigint, now(), %(who)s, %(account_id)s::int, %(was)s, %(became)s, %(key)s)
-on conflict {keys.LEAD_CHANGE.target} do nothing
+on conflict {inbox_keys.LEAD_CHANGE.target} do nothing
 returning id, at, who, was, became
 """
 MOVE = """

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from tallybook.core import keys
+from tallybook.core import inbox_keys
 from tallybook.core.db import Conn
 
 _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
@@ -58,7 +58,7 @@ where c.business_id = {_HIDDEN} and c.id = %(id)s::bigint
 MARK_OWN = f"""
 insert into conversation_reads (business_id, conversation_id, account_id, seq, inbound)
 values (%(business_id)s::int, %(id)s::bigint, %(person)s::int, %(seq)s::bigint, %(inbound)s::bigint)
-on conflict {keys.CONVERSATION_READ.target} do update set
+on conflict {inbox_keys.CONVERSATION_READ.target} do update set
     seq = excluded.seq, inbound = excluded.inbound, read_at = excluded.read_at
 """
 

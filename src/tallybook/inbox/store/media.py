@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.types import Said
 
@@ -27,7 +27,7 @@ with put as (
     join whatsapp_message m on m.business_id = {_HIDDEN} and m.channel = u.channel and m.account = u.account
         and m.provider_message_id = u.external and m.status <> 'deleted'
     order by m.id
-    on conflict {keys.INBOX_FILE_OF_MESSAGE.target} do update set
+    on conflict {inbox_keys.INBOX_FILE_OF_MESSAGE.target} do update set
         media_id = excluded.media_id, told_type = excluded.told_type, told_sha256 = excluded.told_sha256,
         state = 'waiting', asked = f.asked + 1, tries = 0, reason = null, asked_at = now()
     where f.state = 'failed' and f.media_id <> excluded.media_id
@@ -166,7 +166,7 @@ where business_id = %(business_id)s::int and channel = 'whatsapp' and account = 
 UPLOAD = f"""
 insert into uploaded_files (business_id, channel, account, sha256, type, media_id)
 values (%(business_id)s::int, 'whatsapp', %(account)s::text, %(sha256)s::bytea, %(type)s::text, %(media_id)s::text)
-on conflict {keys.UPLOADED_FILE.target} do update set media_id = excluded.media_id, at = now()
+on conflict {inbox_keys.UPLOADED_FILE.target} do update set media_id = excluded.media_id, at = now()
 """
 
 

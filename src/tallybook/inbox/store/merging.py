@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from psycopg.types.json import Jsonb
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 
 Row = dict[str, Any]
@@ -201,7 +201,7 @@ JOIN_WINDOWS = f"""
 insert into conversation_windows as w (business_id, conversation_id, channel, account, last_inbound_at, referred_at)
 select business_id, %(kept)s::bigint, channel, account, last_inbound_at, referred_at from conversation_windows
 where business_id = %(business_id)s::int and conversation_id = %(gone)s::bigint
-on conflict {keys.CONVERSATION_WINDOW.target} do update set
+on conflict {inbox_keys.CONVERSATION_WINDOW.target} do update set
     last_inbound_at = greatest(w.last_inbound_at, excluded.last_inbound_at),
     referred_at = greatest(w.referred_at, excluded.referred_at)
 """
@@ -211,7 +211,7 @@ insert into conversation_reads as r (business_id, conversation_id, account_id, s
 select business_id, %(kept)s::bigint, account_id,
     case when %(inbound)s::bigint = 0 then %(last_seq)s::bigint + seq else 0 end, inbound, read_at
 from conversation_reads where business_id = %(business_id)s::int and conversation_id = %(gone)s::bigint
-on conflict {keys.CONVERSATION_READ.target} do update set
+on conflict {inbox_keys.CONVERSATION_READ.target} do update set
     inbound = r.inbound + excluded.inbound, read_at = greatest(r.read_at, excluded.read_at),
     seq = case when r.inbound >= %(inbound)s::bigint then greatest(r.seq, %(last_seq)s::bigint + (
         select g.seq from conversation_reads g where g.business_id = r.business_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from tallybook.core import keys
+from tallybook.core import inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.responder_prompt import Known, Line
 
@@ -45,7 +45,7 @@ insert into inbox_model_days as d (business_id, day, requests, tokens, cost)
 select %(business_id)s::int, %(day)s::date, 1, %(tokens)s::bigint, %(cost)s::bigint
 where %(tokens)s::bigint <= %(most)s::bigint
     and (%(most_cost)s::bigint = 0 or %(cost)s::bigint <= %(most_cost)s::bigint)
-on conflict {keys.INBOX_MODEL_DAY.target} do update set requests = d.requests + 1,
+on conflict {inbox_keys.INBOX_MODEL_DAY.target} do update set requests = d.requests + 1,
     tokens = d.tokens + excluded.tokens, cost = d.cost + excluded.cost
 where d.tokens + excluded.tokens <= %(most)s::bigint
     and (%(most_cost)s::bigint = 0 or d.cost + excluded.cost <= %(most_cost)s::bigint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-from tallybook.core import keys
+from tallybook.core import inbox_keys
 from tallybook.core.db import Conn
 
 
@@ -27,7 +27,7 @@ select c.business_id, c.id, %(seq)s::bigint, %(worker)s::uuid,
     clock_timestamp() + make_interval(secs => %(seconds)s::float8)
 from whatsapp_conversation c
 where c.business_id = %(business_id)s::int and c.id = %(id)s::bigint for key share
-on conflict {keys.INBOX_MODEL_LEASE.target} do update set claimed_by = excluded.claimed_by,
+on conflict {inbox_keys.INBOX_MODEL_LEASE.target} do update set claimed_by = excluded.claimed_by,
     lease_until = excluded.lease_until, claims = l.claims + 1
 where l.lease_until <= clock_timestamp()
 returning claims

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.desk_types import Note
 
@@ -19,7 +19,7 @@ WRITE = f"""
 insert into conversation_notes (business_id, conversation_id, account_id, author, body, key, written_at)
 values (%(business_id)s::int, %(conversation_id)s::bigint, %(account_id)s::int, %(author)s, %(body)s, %(key)s,
     clock_timestamp())
-on conflict {keys.CONVERSATION_NOTE.target} do nothing returning id
+on conflict {inbox_keys.CONVERSATION_NOTE.target} do nothing returning id
 """
 WRITTEN = """
 select id, conversation_id, body from conversation_notes
@@ -100,7 +100,7 @@ NAME = f"""
 insert into note_mentions (business_id, note_id, account_id)
 select %(business_id)s::int, %(id)s::bigint, u.account_id from unnest(%(accounts)s::int[]) as u (account_id)
 order by 3
-on conflict {keys.NOTE_MENTION.target} do nothing
+on conflict {inbox_keys.NOTE_MENTION.target} do nothing
 """
 SEE = """
 update note_mentions m set seen_at = now() from conversation_notes n

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from psycopg.types.json import Jsonb
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 
 from .merging import Row, Side
@@ -200,7 +200,7 @@ RETURN_WINDOWS = f"""
 insert into conversation_windows as w (business_id, conversation_id, channel, account, last_inbound_at, referred_at)
 select %(business_id)s::int, r.conversation_id, r.channel, r.account, r.last_inbound_at, r.referred_at
 from jsonb_populate_recordset(null::conversation_windows, %(rows)s) r
-on conflict {keys.CONVERSATION_WINDOW.target} do update set
+on conflict {inbox_keys.CONVERSATION_WINDOW.target} do update set
     last_inbound_at = greatest(w.last_inbound_at, excluded.last_inbound_at),
     referred_at = greatest(w.referred_at, excluded.referred_at)
 """

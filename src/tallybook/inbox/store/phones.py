@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 
 _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
@@ -80,7 +80,7 @@ with held as (
 )
 insert into left_phones as l (business_id, phone, left_at, until, contact_id)
 select %(business_id)s::int, value, left_at, since, contact_id from gone
-on conflict {keys.LEFT_PHONE.target} do update set until = least(l.until, excluded.until)
+on conflict {inbox_keys.LEFT_PHONE.target} do update set until = least(l.until, excluded.until)
 returning phone, contact_id
 """
 # Somebody who came after was there earlier than was known.

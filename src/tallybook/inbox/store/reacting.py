@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from tallybook.core import keys
+from tallybook.core import inbox_keys
 from tallybook.core.db import Conn
 
 
@@ -56,7 +56,7 @@ PUT = f"""
 insert into message_reactions as r (business_id, channel, account, about, who, emoji, at, outgoing_key, shown_before)
 values (%(business_id)s::int, %(channel)s::text, %(account)s::text, %(about)s::text, '', %(emoji)s::text,
     %(at)s::timestamptz, %(key)s::text, '')
-on conflict {keys.REACTION.target} do update set emoji = excluded.emoji, at = greatest(r.at, excluded.at),
+on conflict {inbox_keys.REACTION.target} do update set emoji = excluded.emoji, at = greatest(r.at, excluded.at),
     outgoing_key = excluded.outgoing_key, shown_before = case
         when r.outgoing_key is null then r.emoji when %(unsent)s::bool then r.shown_before else r.emoji end
 """

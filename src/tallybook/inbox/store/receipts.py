@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from tallybook.core import keys
+from tallybook.core import inbox_keys
 from tallybook.core.db import Conn
 
 
@@ -48,7 +48,7 @@ async def newest(conn: Conn, business_id: int, conversation_id: int) -> Newest |
 ASK = f"""
 insert into message_receipts (business_id, message_id, asked_at)
 values (%(business_id)s::int, %(message_id)s::bigint, %(at)s::timestamptz)
-on conflict {keys.RECEIPT.target} do nothing
+on conflict {inbox_keys.RECEIPT.target} do nothing
 """
 UNDER_WAY = """
 select r.message_id from whatsapp_message m

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.types import Delivery, Place, Report
 
@@ -54,7 +54,7 @@ select distinct on (channel, account, external, status) %(business_id)s::int, u.
 from unnest(%(channels)s::text[], %(accounts)s::text[], %(external)s::text[], %(statuses)s::text[],
     %(at)s::timestamptz[], %(reasons)s::text[]) as u (channel, account, external, status, at, reason)
 order by channel, account, external, status, at
-on conflict {keys.WAITING_REPORT.target} do update set at = least(w.at, excluded.at)
+on conflict {inbox_keys.WAITING_REPORT.target} do update set at = least(w.at, excluded.at)
 """
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from psycopg.types.json import Jsonb
 
-from tallybook.core import keys
+from tallybook.core import inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.automation_types import TemplateChoice
 
@@ -68,7 +68,7 @@ insert into scheduled_messages as s (business_id, conversation_id, content, word
     account_id, who, key)
 values (%(business_id)s::int, %(conversation_id)s::bigint, %(content)s, %(words)s, %(due_at)s::timestamptz,
     %(local_at)s::timestamp, %(unless_written)s::bool, %(account_id)s::int, %(who)s, %(key)s)
-on conflict {keys.SCHEDULED_MESSAGE.target} do nothing returning {_COLUMNS}
+on conflict {inbox_keys.SCHEDULED_MESSAGE.target} do nothing returning {_COLUMNS}
 """
 BY_KEY = f"""
 select {_COLUMNS} from scheduled_messages s where s.business_id = %(business_id)s::int and s.key = %(key)s

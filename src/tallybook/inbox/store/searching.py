@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox import naming
 from tallybook.inbox.search_rules import Slice
@@ -82,10 +83,10 @@ async def find(  # noqa: PLR0917 - what is sought, where, and how much of it
     return [_hit(row) for row in await (await conn.execute(FIND, values)).fetchall()]
 
 
-def _hit(row: tuple[object, ...]) -> Hit:
-    names = naming.Names(*row[5:10])  # type: ignore[arg-type]  # five columns of names
-    number, conversation, said_at, source, body = row[:5]
-    return Hit(number, conversation, said_at, source, body, naming.shown(names), row[8])  # type: ignore[arg-type]
+def _hit(row: tuple[Any, ...]) -> Hit:
+    number, conversation, said_at, source, body, *called = row
+    names = naming.Names(*called)
+    return Hit(number, conversation, said_at, source, body, naming.shown(names), names.phone)
 
 
 # What is drawn above a message that was found, and below it: so many that were said after it are shown too.
@@ -129,7 +130,7 @@ from (select) one left join message_words_marks k on k.business_id = {_HIDDEN}
 """
 BEGIN = f"""
 insert into message_words_marks (business_id) values (%(business_id)s::int)
-on conflict {keys.SEARCH_MARK.target} do nothing
+on conflict {inbox_keys.SEARCH_MARK.target} do nothing
 """
 HOLD = f"""
 select k.read_to, k.whole_to, k.next_whole_to, k.at, pg_snapshot_xmin(pg_current_snapshot()) >= k.next_xid
@@ -137,7 +138,9 @@ from message_words_marks k where k.business_id = {_HIDDEN} for update skip locke
 """
 _READ = "%(business_id)s::int, m.id, m.said_at, m.source, said_words(%(business_id)s::int, m.said_at, m.body)"
 _INTO = "message_words (business_id, message_id, said_at, source, words)"
-_ANEW = f"on conflict {keys.MESSAGE_WORDS.target} do update set words = excluded.words, said_at = excluded.said_at"
+_ANEW = (
+    f"on conflict {inbox_keys.MESSAGE_WORDS.target} do update set words = excluded.words, said_at = excluded.said_at"
+)
 READ_NEW = f"""
 with m as materialized (
     select x.id, x.said_at, x.source, x.body from whatsapp_message x
@@ -219,7 +222,7 @@ insert into message_words_due (business_id, message_id)
 select m.business_id, m.id from whatsapp_message m
 where m.business_id = {_HIDDEN} and m.channel = %(channel)s and m.account = %(account)s
     and m.provider_message_id = any(%(external)s::text[])
-on conflict {keys.MESSAGE_WORDS_DUE.target} do nothing
+on conflict {inbox_keys.MESSAGE_WORDS_DUE.target} do nothing
 """
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from psycopg.errors import UniqueViolation
 
-from tallybook.core import arrays, keys, violations
+from tallybook.core import arrays, inbox_keys, violations
 from tallybook.core.db import Conn
 from tallybook.inbox.types import PROVIDERS, Source
 from tallybook.inbox.window import Times
@@ -186,7 +186,7 @@ async def hear(conn: Conn, business_id: int, outgoing_keys: Sequence[str]) -> li
         try:
             return await _hear(conn, values)
         except UniqueViolation as error:
-            if violations.read(error).constraint != keys.INBOX_MESSAGE.constraint:
+            if violations.read(error).constraint != inbox_keys.INBOX_MESSAGE.constraint:
                 raise
     return await _hear(conn, values)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.session_types import By, Counts, Ended, Facts, Session, Spoken
 
@@ -80,7 +80,7 @@ from unnest(%(ids)s::bigint[], %(numbers)s::int[], %(first)s::bigint[], %(last)s
     %(started_at)s::timestamptz[], %(ended_at)s::timestamptz[], %(customer)s::int[], %(bot)s::int[],
     %(automation)s::int[], %(human)s::int[], %(summaries)s::text[]) as u (id, number, first_seq, last_seq, started_at,
     ended_at, customer, bot, automation, human, summary)
-on conflict {keys.CONVERSATION_SESSION.target} do nothing
+on conflict {inbox_keys.CONVERSATION_SESSION.target} do nothing
 """
 # What somebody wrote over the thread's summary stays: it is replaced only where it is what we wrote of the run before.
 CLOSE = f"""

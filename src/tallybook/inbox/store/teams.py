@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.desk_types import Member, Team
 
@@ -90,7 +90,7 @@ async def has(conn: Conn, business_id: int, team_id: int, account_id: int) -> bo
 
 ADD = f"""
 insert into inbox_teams (business_id, name, folded) values (%(business_id)s::int, %(name)s, %(folded)s)
-on conflict {keys.INBOX_TEAM.target} do nothing returning id
+on conflict {inbox_keys.INBOX_TEAM.target} do nothing returning id
 """
 RENAME = """
 update inbox_teams set name = %(name)s, folded = %(folded)s
@@ -112,7 +112,7 @@ ENTER = f"""
 insert into inbox_team_members (business_id, team_id, account_id)
 select %(business_id)s::int, %(id)s::bigint, u.account_id from unnest(%(accounts)s::int[]) as u (account_id)
 order by 3
-on conflict {keys.INBOX_TEAM_MEMBER.target} do nothing
+on conflict {inbox_keys.INBOX_TEAM_MEMBER.target} do nothing
 """
 
 
@@ -126,7 +126,7 @@ async def add(conn: Conn, business_id: int, name: str, folded: str) -> int | Non
 async def rename(conn: Conn, business_id: int, team_id: int, name: str, folded: str) -> bool:
     """Whether it has the name now; another one may have it already. The caller holds the team."""
     values = {"business_id": business_id, "id": team_id, "name": name, "folded": folded}
-    return await unless_taken(conn, RENAME, values, keys.INBOX_TEAM)
+    return await unless_taken(conn, RENAME, values, inbox_keys.INBOX_TEAM)
 
 
 async def remove(conn: Conn, business_id: int, team_id: int) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from psycopg.types.json import Jsonb
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.template_types import Component, Listed, News, Template
 
@@ -78,7 +78,7 @@ select %(business_id)s::int, %(waba)s::text, u.*, %(at)s::timestamptz, %(at)s::t
 from unnest(%(names)s::text[], %(languages)s::text[], %(ids)s::text[], %(statuses)s::text[], %(categories)s::text[],
     %(named)s::bool[], %(components)s::jsonb[], %(qualities)s::text[], %(reasons)s::text[]) as u
 order by 3, 4
-on conflict {keys.TEMPLATE.target} do update set
+on conflict {inbox_keys.TEMPLATE.target} do update set
     external_id = excluded.external_id, category = excluded.category, named = excluded.named,
     components = excluded.components, listed_at = excluded.listed_at, gone_at = null,
     status = case when excluded.told_at >= t.told_at then excluded.status else t.status end,
@@ -123,7 +123,7 @@ insert into inbox_templates as t (business_id, waba, name, language, status, cat
 values (%(business_id)s::int, %(waba)s::text, %(name)s::text, %(language)s::text,
     coalesce(nullif(%(status)s::text, ''), 'unknown'), %(category)s::text, %(quality)s::text, %(reason)s::text,
     %(at)s::timestamptz)
-on conflict {keys.TEMPLATE.target} do update set
+on conflict {inbox_keys.TEMPLATE.target} do update set
     status = case when %(status)s::text = '' then t.status else excluded.status end,
     reason = case when %(status)s::text = '' then t.reason else excluded.reason end,
     category = coalesce(nullif(excluded.category, ''), t.category),
@@ -141,7 +141,7 @@ async def hear(conn: Conn, business_id: int, news: News) -> None:
 ASKED = f"""
 insert into template_syncs as s (business_id, waba, asked_at)
 values (%(business_id)s::int, %(waba)s::text, %(at)s::timestamptz)
-on conflict {keys.TEMPLATE_SYNC.target} do update set asked_at = greatest(s.asked_at, excluded.asked_at)
+on conflict {inbox_keys.TEMPLATE_SYNC.target} do update set asked_at = greatest(s.asked_at, excluded.asked_at)
 """
 DONE = """
 update template_syncs set done_at = %(at)s::timestamptz, templates = %(templates)s::int,

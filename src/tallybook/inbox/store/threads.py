@@ -11,7 +11,9 @@ from tallybook.inbox import naming
 from tallybook.inbox.thread_types import Filter, Narrow, Place, Thread
 
 COUNTED = 1000  # threads; counting more takes longer than showing some of them
-LOOKED_THROUGH = 1000  # threads at a time, in which those are sought that one person has not read
+# Threads at a time, in which those are sought that one person has not read, or that many of have a label; fewer under
+# one label are all read, and sorted.
+LOOKED_THROUGH = 1000
 _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
 
 # Of a person by his own pointer, else the team's. A sub-select stays a look-up by key, however many threads there are.
@@ -81,14 +83,26 @@ _FOUND_MENTIONS = f"""
 select c.id, c.last_message_at from (select distinct f.conversation_id from ({_MENTIONED}) f) x
 join whatsapp_conversation c on c.id = x.conversation_id {_REST} {_IN_ORDER}
 """
-_FOUND_LABEL = f"""
-select c.id, c.last_message_at from conversation_labels x
-join whatsapp_conversation c on c.business_id = x.business_id and c.id = x.conversation_id
-{_REST} and x.business_id = {_HIDDEN} and x.label_id = %(label)s::bigint
+_OF_ME = f"""
 and (not %(mine)s::bool or c.assigned_to = %(me)s::int or c.assigned_to is null and c.team_id in ({_MY_TEAMS}))
 and (not %(mentions)s::bool or c.id in ({_MENTIONED}))
 and (not %(own)s::bool or {_UNREAD} > 0)
+"""
+_LABELLED = f"x.business_id = {_HIDDEN} and x.label_id = %(label)s::bigint"
+_FOUND_LABEL = f"""
+select c.id, c.last_message_at from conversation_labels x
+join whatsapp_conversation c on c.business_id = x.business_id and c.id = x.conversation_id
+{_REST} and {_LABELLED} {_OF_ME} {_IN_ORDER}
+"""
+# Nothing orders the threads of a label, so of a label on many the newest threads are looked through instead.
+_FOUND_OFTEN = f"""
+select c.id, c.last_message_at from (
+    select * from whatsapp_conversation c {_FILTERS} {_BEFORE} {_IN_ORDER} limit {LOOKED_THROUGH}) c
+where exists (select from conversation_labels x where {_LABELLED} and x.conversation_id = c.id) {_OF_ME} {_SEARCH}
 {_IN_ORDER}
+"""
+OFTEN = f"""
+select exists (select from conversation_labels x where {_LABELLED} offset {LOOKED_THROUGH})
 """
 # Outside of what is sorted, so that only the rows of the page are read whole.
 _COLUMNS = f"""
@@ -114,6 +128,7 @@ UNREAD_PAGE = f"select {_COLUMNS} from ({_FOUND_UNREAD} limit %(limit)s) o {_WHO
 MINE_PAGE = f"select {_COLUMNS} from ({_FOUND_MINE} limit %(limit)s) o {_WHOLE}"
 MENTIONS_PAGE = f"select {_COLUMNS} from ({_FOUND_MENTIONS} limit %(limit)s) o {_WHOLE}"
 LABEL_PAGE = f"select {_COLUMNS} from ({_FOUND_LABEL} limit %(limit)s) o {_WHOLE}"
+OFTEN_PAGE = f"select {_COLUMNS} from ({_FOUND_OFTEN} limit %(limit)s) o {_WHOLE}"
 
 
 @dataclass(frozen=True)
@@ -137,13 +152,13 @@ async def page(
 ) -> list[Thread]:
     """The newest threads that fit, or those that come after a place."""
     values = _parameters(caller, shown, sought) | {"at": after and after.at, "id": after and after.id, "limit": limit}
-    statement = _PAGES[_range(caller, shown)]
+    statement = _PAGES[await _range(conn, caller, shown)]
     return [_thread(row) for row in await (await conn.execute(statement, values)).fetchall()]
 
 
 async def looked_to(conn: Conn, caller: Caller, shown: Shown, after: Place | None) -> Place | None:
-    """How far a page was looked for, where that was not to the end: only of what waits for one person."""
-    if _range(caller, shown) != "unread":
+    """How far a page was looked for, where that was not to the end: what waits for one person, a label on many."""
+    if await _range(conn, caller, shown) not in {"unread", "often"}:
         return None
     values = _parameters(caller, shown, Sought()) | {"at": after and after.at, "id": after and after.id}
     row = await (await conn.execute(END, values)).fetchone()
@@ -155,21 +170,24 @@ UNREAD_COUNT = f"select count(*) from ({_FOUND_UNREAD} limit %(limit)s) o"
 MINE_COUNT = f"select count(*) from ({_FOUND_MINE} limit %(limit)s) o"
 MENTIONS_COUNT = f"select count(*) from ({_FOUND_MENTIONS} limit %(limit)s) o"
 LABEL_COUNT = f"select count(*) from ({_FOUND_LABEL} limit %(limit)s) o"
+OFTEN_COUNT = f"select count(*) from ({_FOUND_OFTEN} limit %(limit)s) o"
 
 
 async def count(conn: Conn, caller: Caller, shown: Shown, sought: Sought) -> int:
-    """How many fit; COUNTED at most, and for one person's unread those among the newest LOOKED_THROUGH."""
+    """How many fit; COUNTED at most; of what ``looked_to`` speaks of those among the newest LOOKED_THROUGH."""
     values = _parameters(caller, shown, sought) | {"at": None, "id": None, "limit": COUNTED}
-    statement = _COUNTS[_range(caller, shown)]
+    statement = _COUNTS[await _range(conn, caller, shown)]
     row = await (await conn.execute(statement, values)).fetchone()
     return int(row[0]) if row else 0
 
 
 _PAGES = {
     "all": PAGE, "unread": UNREAD_PAGE, "mine": MINE_PAGE, "mentions": MENTIONS_PAGE, "label": LABEL_PAGE,
+    "often": OFTEN_PAGE,
 }  # fmt: skip
 _COUNTS = {
     "all": COUNT, "unread": UNREAD_COUNT, "mine": MINE_COUNT, "mentions": MENTIONS_COUNT, "label": LABEL_COUNT,
+    "often": OFTEN_COUNT,
 }  # fmt: skip
 
 
@@ -237,10 +255,12 @@ async def contacts_of(conn: Conn, business_id: int, phone: str) -> tuple[int, ..
     return tuple(row[0] for row in await cursor.fetchall())
 
 
-def _range(caller: Caller, shown: Shown) -> str:
+async def _range(conn: Conn, caller: Caller, shown: Shown) -> str:
     """From which index the threads come."""
     if shown.narrow.label is not None:
-        return "label"
+        values = {"business_id": caller.business_id, "label": shown.narrow.label}
+        row = await (await conn.execute(OFTEN, values)).fetchone()
+        return "often" if row == (True,) else "label"
     if shown.filter in {Filter.MINE, Filter.MENTIONS}:
         return str(shown.filter)
     return "unread" if _is_personal(caller, shown) else "all"

@@ -87,8 +87,7 @@ async def send_again(conn: Conn, caller: Caller, number: int) -> bool:
         return False
     again = await outbox.replay(conn, caller.business_id, [number])
     if again:
-        who = (caller.name, caller.account_id)
-        await audit.record(conn, caller.business_id, *who, "sending.replayed", "outgoing", str(number))
+        await audit.record_by(conn, caller, "sending.replayed", "outgoing", str(number))
     return bool(again)
 
 

@@ -105,4 +105,4 @@ async def decide(conn: Conn, caller: Caller, decision: Decision) -> None:
 
 async def _record(conn: Conn, caller: Caller, action: str, day: date, project: str) -> None:
     subject_id = f"{day.isoformat()} {project}".strip()
-    await audit.record(conn, caller.business_id, caller.name, caller.account_id, action, "sharepoint", subject_id)
+    await audit.record_by(conn, caller, action, "sharepoint", subject_id)

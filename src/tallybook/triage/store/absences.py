@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, triage_keys
 from tallybook.core.db import Conn
 from tallybook.triage.types import Absence, Holiday
 
@@ -13,7 +13,7 @@ ADD = f"""
 insert into triage_absences (business_id, slack_id, starts_at, ends_at, kind, key, made_by, made_at)
 values (%(business_id)s::int, %(slack_id)s::text, %(starts_at)s::timestamptz, %(ends_at)s::timestamptz,
     %(kind)s::text, %(key)s::text, %(made_by)s::text, %(made_at)s::timestamptz)
-on conflict {keys.ABSENCE.target} do nothing returning id
+on conflict {triage_keys.ABSENCE.target} do nothing returning id
 """
 FIND = """
 select id, slack_id, starts_at, ends_at, kind from triage_absences
@@ -36,7 +36,7 @@ PUT_HOLIDAYS = f"""
 insert into triage_holidays as h (business_id, team_id, day, name)
 select %(business_id)s::int, %(team_id)s::bigint, u.day, u.name
 from unnest(%(days)s::date[], %(names)s::text[]) as u (day, name) order by u.day
-on conflict {keys.HOLIDAY.target} do update set name = excluded.name where h.name is distinct from excluded.name
+on conflict {triage_keys.HOLIDAY.target} do update set name = excluded.name where h.name is distinct from excluded.name
 """
 DROP_HOLIDAYS = """
 delete from triage_holidays

@@ -7,7 +7,7 @@ from datetime import time
 
 import msgspec
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, triage_keys
 from tallybook.core.db import Conn
 from tallybook.triage.types import Facts, Team
 
@@ -90,7 +90,7 @@ ADD_TEAM = f"""
 insert into triage_teams (business_id, name, folded, zone, hand_over, weekend, country)
 values (%(business_id)s::int, %(name)s::text, %(folded)s::text, %(zone)s::text, %(hand_over)s::time,
     %(weekend)s::smallint[], %(country)s::text)
-on conflict {keys.TRIAGE_TEAM.target} do nothing returning id
+on conflict {triage_keys.TRIAGE_TEAM.target} do nothing returning id
 """
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from tallybook.core import arrays, keys, triage_keys
+from tallybook.core import arrays, triage_keys
 from tallybook.core.db import Conn
 from tallybook.triage.rules_overrides import Asked, Found, State
 
@@ -22,7 +22,7 @@ select %(business_id)s::int, %(team_id)s::bigint, %(role)s::text, %(sprint_index
     %(starts_at)s::timestamptz, %(ends_at)s::timestamptz, %(whole)s::bool, %(swap)s::bigint,
     %(reason)s::text, %(key)s::text
 from triage_people p where p.business_id = %(business_id)s::int and p.slack_id = %(person)s::text
-on conflict {keys.OVERRIDE.target} do nothing
+on conflict {triage_keys.OVERRIDE.target} do nothing
 returning id
 """
 OF_KEY = f"select {_COLUMNS} from overrides o where o.business_id = %(business_id)s::int and o.key = %(key)s::text"

@@ -8,14 +8,14 @@ from datetime import datetime
 import msgspec
 from psycopg.errors import UniqueViolation
 
-from tallybook.core import arrays, keys, violations
+from tallybook.core import arrays, triage_keys, violations
 from tallybook.core.db import Conn
 from tallybook.triage.types import Discipline, Person
 
 PUT_DISCIPLINE = f"""
 insert into triage_disciplines as d (business_id, team_id, code, name, place, active)
 values (%(business_id)s::int, %(team_id)s::bigint, %(code)s::text, %(name)s::text, %(place)s::int, %(active)s::bool)
-on conflict {keys.DISCIPLINE.target} do update
+on conflict {triage_keys.DISCIPLINE.target} do update
     set name = excluded.name, place = excluded.place, active = excluded.active
 where (d.name, d.place, d.active) is distinct from (excluded.name, excluded.place, excluded.active)
 """
@@ -24,7 +24,7 @@ PUT_PEOPLE = f"""
 insert into triage_people as p (business_id, slack_id, name)
 select %(business_id)s::int, u.slack_id, u.name
 from unnest(%(slack_ids)s::text[], %(names)s::text[]) as u (slack_id, name) order by u.slack_id
-on conflict {keys.TRIAGE_PERSON.target} do update set name = excluded.name, updated_at = now()
+on conflict {triage_keys.TRIAGE_PERSON.target} do update set name = excluded.name, updated_at = now()
 where p.name is distinct from excluded.name
 returning slack_id
 """
@@ -38,7 +38,7 @@ where not exists (
     where m.business_id = %(business_id)s::int and m.team_id = %(team_id)s::bigint
         and m.discipline = %(discipline)s::text and m.slack_id = %(slack_id)s::text
         and coalesce(m.until > %(since)s::timestamptz, true))
-on conflict {keys.MEMBERSHIP.target} do nothing
+on conflict {triage_keys.MEMBERSHIP.target} do nothing
 """
 LEAVE = """
 update triage_memberships set until = %(until)s::timestamptz, updated_at = now()
@@ -126,7 +126,7 @@ async def link(conn: Conn, business_id: int, slack_id: str, account_id: int | No
         async with conn.transaction():
             return (await conn.execute(LINK, values)).rowcount == 1
     except UniqueViolation as error:
-        if violations.read(error).constraint != keys.TRIAGE_ACCOUNT.constraint:
+        if violations.read(error).constraint != triage_keys.TRIAGE_ACCOUNT.constraint:
             raise
         return False
 

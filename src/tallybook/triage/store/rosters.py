@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from tallybook.core import arrays, keys
+from tallybook.core import arrays, triage_keys
 from tallybook.core.db import Conn
 from tallybook.triage.types import Roster
 
@@ -17,7 +17,7 @@ values (%(business_id)s::int, %(team_id)s::bigint, %(discipline)s::text, %(numbe
     %(people)s::text[], %(kind)s::text, %(zone)s::text, %(hand_over)s::time, %(days)s::smallint[], %(through)s::bool,
     %(weeks)s::int, %(counted_from)s::date, %(rest)s::bool, %(when_absent)s::text, %(restores)s::int, %(made_by)s::text,
     %(made_at)s::timestamptz, %(reason)s::text)
-on conflict {keys.ROSTER.target} do nothing
+on conflict {triage_keys.ROSTER.target} do nothing
 """
 HISTORY = """
 select number, since, people, made_by, made_at, reason, restores from triage_rosters

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from psycopg.types.json import Jsonb
 
-from tallybook.core import keys
+from tallybook.core import triage_keys
 from tallybook.core.db import Conn
 
 
@@ -30,7 +30,7 @@ where business_id = %(business_id)s::int and team_id = %(team_id)s::bigint
 BEGIN = f"""
 insert into triage_states (business_id, team_id, version, sprint_index, on_duty, at)
 values (%(business_id)s::int, %(team_id)s::bigint, 1, %(sprint_index)s::int, %(on_duty)s::jsonb, %(at)s::timestamptz)
-on conflict {keys.TRIAGE_STATE.target} do nothing
+on conflict {triage_keys.TRIAGE_STATE.target} do nothing
 """
 ADVANCE = """
 update triage_states set version = version + 1, sprint_index = %(sprint_index)s::int, on_duty = %(on_duty)s::jsonb,
@@ -41,7 +41,7 @@ ANNOUNCE = f"""
 insert into triage_announcements (business_id, team_id, kind, boundary, told_at, says)
 values (%(business_id)s::int, %(team_id)s::bigint, %(kind)s::text, %(boundary)s::timestamptz, %(at)s::timestamptz,
     %(says)s::jsonb)
-on conflict {keys.ANNOUNCEMENT.target} do nothing
+on conflict {triage_keys.ANNOUNCEMENT.target} do nothing
 """
 
 

@@ -167,7 +167,7 @@ export function startAttach() {
     event.preventDefault();
     choose(event.dataTransfer.files[0]);
   });
-  document.addEventListener("submit", (event) => event.target.id === "composer" && waiting() && takesOver(event), true);
+  document.addEventListener("submit", (event) => event.target.id === "composer" && waiting() && !event.submitter?.hasAttribute("formaction") && takesOver(event), true);
   const enters = (event) => event.target.id === "text" && event.key === "Enter" && !event.shiftKey && !event.isComposing;
   document.addEventListener(
     "keydown",

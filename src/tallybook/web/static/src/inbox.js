@@ -32,7 +32,7 @@ const reading = () => $("#threads").scrollTop > 8 || $("#threads").matches(":hov
 
 const options = {
   morphStyle: "innerHTML",
-  callbacks: { beforeNodeMorphed: (old) => old.id !== "filters" },
+  callbacks: { beforeNodeMorphed: (old) => old.id !== "filters" && old.id !== "choose" },
 };
 
 function count(text, unread) {
@@ -200,7 +200,7 @@ const KEYS = {
 function startInboxKeys() {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
-    const field = event.target.matches("textarea, select, input:not([type=radio])");
+    const field = event.target.matches("textarea, select, input:not([type=radio], .pick-one)");
     if (event.key === "Escape" && field) event.target.blur();
     const act = field ? undefined : meant(KEYS, event);
     if (!act) return;

@@ -1,0 +1,123 @@
+"""What is looked for again and again looks at so many threads at a time, however many there are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tallybook.core.businesses import Business
+from tallybook.core.callers import Caller, Role
+from tallybook.core.db import Conn, Database
+from tallybook.inbox.service import automation_firing, threads
+from tallybook.inbox.store import automation_causes as causes
+from tallybook.inbox.store import threads as store
+from tallybook.inbox.thread_types import Filter, Narrow, Place
+from tests.core.worked import rows
+from tests.inbox.automated import rule
+from tests.world import Someone
+
+MANY = 2600
+# Customers who wrote once, a second after each other, and whom nobody answered; their numbers go up with the time.
+CUSTOMERS = """
+with c as (insert into contacts (business_id, thread_key)
+    select %(business)s, 'chat:1:' || n from generate_series(1, %(many)s) n returning id, thread_key
+), w as (insert into whatsapp_conversation (business_id, contact_id, canonical_key, customer_number, last_message_at,
+        last_customer_message_at, last_seq, inbound)
+    select %(business)s, id, thread_key, thread_key, m.at, m.at, 1, 1 from c, lateral (
+        select %(first)s::timestamptz + make_interval(secs => split_part(thread_key, ':', 3)::int) as at) m
+    order by id returning id, last_message_at)
+insert into whatsapp_message (business_id, conversation_id, to_number, direction, status, source, seq, said_at, counted)
+select %(business)s, id, 'x', 'in', 'received', 'customer', 1, last_message_at, true from w
+"""
+LABELLED = "insert into conversation_labels select %s, id, %s from whatsapp_conversation order by id limit %s"
+
+
+async def many(conn: Conn, business: Business, first: datetime) -> None:
+    await conn.execute(CUSTOMERS, {"business": business.id, "many": MANY, "first": first})
+
+
+def looked_at(plan: dict[str, Any], table: str = "whatsapp_conversation") -> int:
+    """How many rows of a table a statement reads, as the database counts them."""
+    mine = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) if plan.get("Relation Name") == table else 0
+    return int(mine * plan["Actual Loops"]) + sum(looked_at(one, table) for one in plan.get("Plans", []))
+
+
+async def plan_of(conn: Conn, statement: str, values: dict[str, Any]) -> dict[str, Any]:
+    await conn.execute("set local enable_seqscan = off")
+    row = await (await conn.execute(f"explain (analyze, format json) {statement}".encode(), values)).fetchone()
+    assert row is not None
+    return dict(row[0][0]["Plan"])
+
+
+async def test_who_is_silent_is_sought_in_so_many_threads_at_a_time_and_every_one_is_found_once(
+    db: Database, shop: Business, bia: Someone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    number = await rule(db, bia, {"on": "silence", "of": "us", "hours": 2}, actions={"hand_over": True})
+    await db.run("fill", lambda conn: many(conn, shop, now - timedelta(hours=4)))
+    monkeypatch.setattr(automation_firing, "LOOKS", 2)
+    places: dict[int, Place] = {}
+    found = [await automation_firing.look(db, shop, now, places) for _ in range(4)]
+    assert found == [1000, 1000, 600, 0]
+    assert places.keys() <= {number}
+    assert await rows(db, "select count(distinct conversation_id)::int from automation_causes") == [(MANY,)]
+
+    values = {
+        "business_id": shop.id, "rule_id": number, "hours": timedelta(hours=2), "answered": False, "now": now,
+        "since": now - timedelta(days=1), "at": now - timedelta(days=2), "id": 0,
+    }  # fmt: skip
+
+    async def look(conn: Conn) -> None:
+        await conn.execute("delete from automation_causes")
+        plan = await plan_of(conn, causes.SILENT, values)
+        assert looked_at(plan) == causes.LOOKED_AT
+        assert looked_at(plan, "whatsapp_message") <= 2 * causes.LOOKED_AT
+
+    await db.run("look", look)
+
+
+@pytest.mark.parametrize("labelled", [900, 2500])
+async def test_a_page_under_a_label_stops_however_many_threads_have_it(
+    db: Database, shop: Business, bia: Someone, labelled: int
+) -> None:
+    """Under a label on many, so many of the newest threads are looked through, and the page says where to go on."""
+    caller = Caller(bia.account_id, "Bia", shop, Role.LEAD)
+    put = "insert into inbox_labels (business_id, name, folded, colour) values (%s, 'x', 'x', 'red') returning id"
+
+    async def fill(conn: Conn) -> int:
+        await many(conn, shop, datetime.now(UTC) - timedelta(hours=4))
+        row = await (await conn.execute(put, (shop.id,))).fetchone()
+        assert row is not None
+        await conn.execute(LABELLED, (shop.id, row[0], labelled))
+        return int(row[0])
+
+    label = await db.run("fill", fill)
+    shown = store.Shown(Filter.ALL, Narrow(label=label))
+    seen: list[int] = []
+    after: Place | None = None
+
+    async def page(conn: Conn, after: Place | None) -> threads.Listed:
+        return await threads.listing(conn, caller, shown, "", after, 500)
+
+    for _ in range(8):
+        listed = await db.run("page", lambda conn, after=after: page(conn, after))
+        seen += [one.id for one in listed.threads]
+        after = listed.after
+        if after is None:
+            break
+    threads_with_it = [
+        row[0] for row in await rows(db, "select conversation_id from conversation_labels order by 1 desc")
+    ]
+    assert seen == threads_with_it, "each once, the newest first"
+
+    async def look(conn: Conn) -> None:
+        values = store._parameters(caller, shown, store.Sought()) | {"at": None, "id": None, "limit": 50}
+        statement = store.OFTEN_PAGE if labelled > store.LOOKED_THROUGH else store.LABEL_PAGE
+        plan = await plan_of(conn, statement, values)
+        assert looked_at(plan) <= 2 * store.LOOKED_THROUGH
+        assert looked_at(await plan_of(conn, store.OFTEN, values), "conversation_labels") <= store.LOOKED_THROUGH + 1
+        assert await threads.is_whole(conn, caller, shown) == (labelled < store.LOOKED_THROUGH)
+
+    await db.run("look", look)
