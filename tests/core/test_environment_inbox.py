@@ -20,6 +20,7 @@ from tallybook.core.environment_copying import Request
 from tallybook.core.environment_inbox import OWN_NUMBERS, REPLACED
 from tallybook.core.environment_inbox_tables import INBOX, NEVER_OF_THE_INBOX
 from tallybook.core.environment_masking import Masks
+from tallybook.core.errors import Conflict
 from tallybook.inbox.service import automation, leads, searching, templates, threads
 from tallybook.inbox.thread_types import Filter
 from tests import world as office
@@ -283,6 +284,33 @@ async def test_a_second_copy_leaves_the_same_rows_whatever_dev_filed_since_or_fi
     assert {one for one in INBOX_TABLES if before[one] != after[one]} == set()
     await searching.read_all(dev, own.business.id)
     assert await rows(fresh_owner_url, "select count(*) from message_words") == [(3,)]
+
+
+# A thread under a name that is about to be copied, with something said in it.
+IN_THE_WAY = """
+insert into dev.contacts (business_id, thread_key) values (1, '{key}');
+insert into dev.whatsapp_conversation (business_id, contact_id, canonical_key, customer_number)
+    select 1, id, thread_key, 'x' from dev.contacts where id > {own};
+insert into dev.whatsapp_message (business_id, conversation_id, to_number, direction, status, source, seq)
+    select 1, id, 'x', 'in', 'received', 'customer', 1 from dev.whatsapp_conversation where id > {own}
+"""
+
+
+async def test_a_copy_says_in_plain_words_that_dev_filed_what_is_in_its_way_and_the_next_one_is_whole(
+    once: Once, fresh_owner_url: str
+) -> None:
+    before = await whole(fresh_owner_url)
+
+    def meanwhile(table: str, done: int, total: int) -> None:
+        if table == "contacts":
+            with psycopg.connect(fresh_owner_url) as conn:
+                conn.execute(IN_THE_WAY.format(key=once.noa.key, own=OWN_NUMBERS).encode())
+
+    with pytest.raises(Conflict, match="dev is at work and wrote to what is copied"):
+        await environment_copying.copy(fresh_owner_url, Request("dev", SINCE, MASKS), meanwhile)
+    await copy(fresh_owner_url)
+    after = await whole(fresh_owner_url)
+    assert {one for one in INBOX_TABLES if before[one] != after[one]} == set()
 
 
 FORGET = """
