@@ -11,7 +11,6 @@ from uuid import uuid4
 import msgspec
 
 LONGEST_NAME, LONGEST_URL = 100, 2000
-LONGEST_WAIT = 900.0  # seconds between two tries
 GIVE_UP_AFTER = timedelta(days=1)
 OFF_AFTER = timedelta(hours=12)
 OFF_FAILURES = 20  # in a row, and for as long as OFF_AFTER
@@ -109,7 +108,7 @@ def tried(status: int, says: str, wait: float | None) -> Tried:
     """What an answer means: any 2xx is a yes."""
     if status // 100 == SUCCESS:
         return Tried(ok=True, status=status, says=says)
-    pause = min(wait or 5.0, LONGEST_WAIT) if status == TOO_MANY or (status == UNAVAILABLE and wait) else 0.0
+    pause = wait or 5.0 if status == TOO_MANY or (status == UNAVAILABLE and wait) else 0.0
     return Tried(ok=False, status=status, says=says, pause=pause, gone=status == GONE)
 
 
