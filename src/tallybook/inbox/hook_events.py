@@ -46,7 +46,8 @@ class Event(msgspec.Struct, frozen=True):
     """Something that happened, told in the transaction that made it happen.
 
     Of what a message or a thread is, the event says what it is by then; ``details`` are what is more to say. ``key``
-    names it: of one key each hook is told once. Without one every call is an event of its own.
+    names it: of one key each hook is told once. Without one every call is an event of its own. ``moved_by``: the
+    joinings by which it stands in another thread, so that a parting gives it back.
     """
 
     kind: Kind
@@ -55,6 +56,7 @@ class Event(msgspec.Struct, frozen=True):
     message_id: int | None = None
     details: dict[str, Any] = {}
     key: str = msgspec.field(default_factory=_new_key)
+    moved_by: tuple[int, ...] = ()
 
 
 class Hook(msgspec.Struct, frozen=True):
