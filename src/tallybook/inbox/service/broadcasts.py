@@ -13,7 +13,7 @@ from tallybook.core.messages import Status
 from tallybook.core.outcomes import Became
 from tallybook.core.regions import region_of
 from tallybook.core.wakeups import wake_up
-from tallybook.core.withdrawing import Claimed, NotNow
+from tallybook.core.withdrawing import UNTIL_LET_GO, Claimed, NotNow
 from tallybook.inbox import broadcast_rules as rules
 from tallybook.inbox import template_rules
 from tallybook.inbox.broadcast_rules import PhoneList
@@ -227,14 +227,23 @@ async def turn(conn: Conn, caller: Caller, broadcast_id: int, what: str) -> Broa
     may, state = TURNS[what]
     if held in may:
         await store.turn(conn, caller.business_id, broadcast_id, state)
-        if state == "cancelled":
-            await _take_back(conn, caller.business_id, broadcast_id)
-        if state != "paused":  # of what is stopped only what may have been sent is left, which a person is asked about
-            await _let_go(conn, caller.business_id, broadcast_id)
+        await _turned(conn, caller.business_id, broadcast_id, state)
         await _note(conn, caller, f"broadcast.{what}", broadcast_id, {"was": held})
     elif held != state and not (what == "resume" and held == "running"):
         raise Conflict("This broadcast is over.")
     return await one(conn, caller, broadcast_id)
+
+
+async def _turned(conn: Conn, business_id: int, broadcast_id: int, state: str) -> None:
+    """Has what of it is in the outbox wait, leave or be taken back, as its broadcast is from now on."""
+    prefix = f"{consent.BROADCAST}{broadcast_id}:"
+    if state == "paused":
+        await withdrawing.hold_all(conn, business_id, prefix)
+        return
+    if state == "cancelled":  # then only what may have been sent is left, which a person is asked about
+        await _take_back(conn, business_id, broadcast_id)
+    if await withdrawing.let_go(conn, business_id, prefix, datetime.now(UTC) + rules.USEFUL):
+        await wake_up(conn, outbox.TOPIC, business_id)
 
 
 async def _take_back(conn: Conn, business_id: int, broadcast_id: int) -> None:
@@ -244,12 +253,6 @@ async def _take_back(conn: Conn, business_id: int, broadcast_id: int) -> None:
         found = [key for of, key in waiting if of == channel]
         await expiry.take_back(conn, business_id, channel, found, rules.STOPPED)
         await outcomes.told(conn, business_id, [Became(channel, key, Status.DROPPED) for key in found])
-
-
-async def _let_go(conn: Conn, business_id: int, broadcast_id: int) -> None:
-    until = datetime.now(UTC) + rules.USEFUL
-    if await withdrawing.let_go(conn, business_id, f"{consent.BROADCAST}{broadcast_id}:", until):
-        await wake_up(conn, outbox.TOPIC, business_id)
 
 
 async def stands(conn: Conn, business_id: int, claimed: Claimed) -> str | NotNow | None:
@@ -265,7 +268,7 @@ async def stands(conn: Conn, business_id: int, claimed: Claimed) -> str | NotNow
     if state is None:
         return TURNING
     if state == "paused":
-        return NotNow()
+        return UNTIL_LET_GO
     return rules.STOPPED if state == "cancelled" else None
 
 
