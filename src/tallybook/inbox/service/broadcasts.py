@@ -18,12 +18,12 @@ from tallybook.inbox import broadcast_rules as rules
 from tallybook.inbox import template_rules
 from tallybook.inbox.broadcast_rules import PhoneList
 from tallybook.inbox.broadcast_types import Audience, Broadcast, New, Preview, Recipient, Sample
+from tallybook.inbox.rules_phones import RESTS
 from tallybook.inbox.store import broadcast_runs
 from tallybook.inbox.store import broadcasts as store
 from tallybook.inbox.template_types import Template
-from tallybook.inbox.types import Customer, Known
 
-from . import consent, outcomes, people, templates
+from . import consent, outcomes, phones, templates
 
 TOPIC = "broadcasts"
 TURNING = NotNow(seconds=1.0)  # somebody is pausing, resuming or stopping it at this moment
@@ -114,13 +114,15 @@ async def start(conn: Conn, caller: Caller, new: New) -> int:
 async def _fill(conn: Conn, caller: Caller, number: int, new: New, listed: PhoneList | None) -> None:
     """Writes the recipients down; whoever is new on a list is made a contact, by the one resolver."""
     given: dict[int, dict[str, str]] = {}
+    takers: dict[int, int] = {}
     people_listed = listed.people if listed else []
     for begin in range(0, len(people_listed), AT_ONCE):
         some = people_listed[begin : begin + AT_ONCE]
-        customers = {one.phone: Customer((Known("phone", one.phone),)) for one in some}
-        contacts = await people.resolve(conn, caller.business, list(customers.values()))
-        given |= {contacts[customers[one.phone]].id: one.given for one in some}
+        contacts, took = await phones.contacts_of(conn, caller.business, [one.phone for one in some])
+        given |= {contacts[one.phone]: one.given for one in some}
+        takers |= took
     await store.make_threads(conn, caller.business_id, list(given), new.account)
+    await phones.note_takers(conn, caller.business, takers)
     audience = Audience(new.kind, new.label, new.status, tuple(given))
     await store.fill(conn, caller.business_id, number, audience, given, rules.WHY)
 
@@ -182,7 +184,8 @@ async def _audience(
     """Whom it is for, and those of a list who never wrote to us."""
     if listed is None:
         return Audience(new.kind, new.label, new.status), []
-    known = await store.of_phones(conn, caller.business_id, [one.phone for one in listed.people])
+    rested = datetime.now(UTC) - RESTS
+    known = await store.of_phones(conn, caller.business_id, [one.phone for one in listed.people], rested)
     fresh = [one for one in listed.people if not known.get(one.phone, (0, False))[1]]
     return Audience("list", contacts=tuple(number for number, has in known.values() if has)), fresh
 

@@ -13,7 +13,7 @@ from tallybook.inbox import rules_identity
 from tallybook.inbox.rules_identity import Reading, Row
 from tallybook.inbox.store import automation_following as automation
 from tallybook.inbox.store import contacts as contact_store
-from tallybook.inbox.store import following, identities, parting, session_following
+from tallybook.inbox.store import following, identities, parting, phones, session_following
 from tallybook.inbox.store import merging as store
 from tallybook.inbox.store.contacts import Held
 from tallybook.inbox.store.merging import Side
@@ -143,6 +143,7 @@ async def _part(conn: Conn, business_id: int, merge: Merge) -> tuple[int, int]:
     merge = await _without_taken(conn, business_id, merge)
     now = await store.side(conn, business_id, merge.kept_id)
     await parting.return_person(conn, business_id, merge, _contact(business_id, merge, now))
+    await phones.come_back(conn, business_id, [merge.kept_id, merge.gone_id])
     await automation.part_contacts(conn, business_id, merge.kept_id, merge.gone_id)
     kept, gone, joined = merge.kept.thread, merge.gone.thread, merge.joined.thread
     if kept is None or gone is None or joined is None or now.thread is None:
