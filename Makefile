@@ -36,7 +36,7 @@ demo: install ## Start it with a day's worth of made-up posts
 
 test: lint ## Check the code, then run all tests
 	@echo "Running the tests"
-	@$(BIN)/pytest -n 4 --dist loadgroup
+	@$(BIN)/pytest -n 3 --dist loadgroup
 	@echo "Running those of the database again, on PostgreSQL 18"
 	@TALLYBOOK_TEST_POSTGRES=18 $(BIN)/pytest -n 2 tests/architecture/test_sql.py tests/architecture/test_keys.py \
 		tests/core/test_db.py tests/core/test_ingest.py tests/core/test_work.py tests/core/test_backup.py \
