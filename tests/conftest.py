@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -136,21 +137,47 @@ async def _worker_pool(database_url: str) -> AsyncIterator[Database]:
         yield database
 
 
+class Broom:
+    """The superuser's connection that empties tables. It stays open: a new one finds its way longer than it works."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def run(self, statement: str) -> psycopg.Cursor[Any]:
+        """Runs a statement, on another connection where a test ended this one."""
+        if self._connection is not None:
+            with suppress(psycopg.OperationalError):
+                return self._connection.execute(statement.encode())
+        self._connection = psycopg.connect(self._url, autocommit=True)
+        self._connection.execute("set session_replication_role = replica")
+        self._connection.execute("set lock_timeout = '10s'")
+        return self._connection.execute(statement.encode())
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
+@pytest.fixture(scope="session")
+def broom(superuser_url: str) -> Iterator[Broom]:
+    held = Broom(superuser_url)
+    yield held
+    held.close()
+
+
 @pytest.fixture
-def clean_database(superuser_url: str) -> Iterator[None]:
+def clean_database(broom: Broom) -> Iterator[None]:
     """Numbers begin at 1 in every test; after it, every table that it touched is emptied."""
-    with psycopg.connect(superuser_url, autocommit=True) as connection:
-        connection.execute("set session_replication_role = replica")
-        connection.execute("set lock_timeout = '10s'")
-        # Here and not at the end: a test that is rolled back moves the numbers on too.
-        connection.execute(RESTART_NUMBERS)
-        yield
-        touched = connection.execute(TOUCHED).fetchall()
-        large = [table for table, size in touched if size > SMALL]
-        if large:
-            connection.execute(f"truncate {', '.join(large)} restart identity cascade".encode())
-        for table in (table for table, size in touched if size <= SMALL):
-            connection.execute(f"delete from {table}".encode())
+    # Here and not at the end: a test that is rolled back moves the numbers on too.
+    broom.run(RESTART_NUMBERS)
+    yield
+    touched = broom.run(TOUCHED).fetchall()
+    large = [table for table, size in touched if size > SMALL]
+    if large:
+        broom.run(f"truncate {', '.join(large)} restart identity cascade")
+    for table in (table for table, size in touched if size <= SMALL):
+        broom.run(f"delete from {table}")
 
 
 @pytest.fixture

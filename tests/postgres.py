@@ -33,6 +33,7 @@ shared_buffers = 64MB
 max_connections = 300
 max_wal_size = 2GB
 autovacuum = off
+jit = off
 log_min_messages = fatal
 """
 # When the tests die, their end of the pipe closes, and the server is told to go at once.
@@ -134,9 +135,9 @@ class Server:
         with psycopg.connect(self.url("postgres", database), autocommit=True) as conn:
             conn.execute(statement.encode())
 
-    def clone(self, name: str) -> None:
-        """A new database that is a copy of the migrated template."""
-        self.run(f"create database {name} template {TEMPLATE} owner {OWNER} strategy file_copy")
+    def clone(self, name: str, template: str = TEMPLATE) -> None:
+        """A new database that is a copy of the migrated template, or of another one that nobody is connected to."""
+        self.run(f"create database {name} template {template} owner {OWNER} strategy file_copy")
 
     def drop(self, name: str) -> None:
         self.run(f"drop database if exists {name} with (force)")

@@ -47,6 +47,7 @@ def named(said: Any) -> dict[str, Any]:
     return {figure["what"].split(",")[0].split(" at ")[0]: figure for figure in said["figures"]}
 
 
+@pytest.mark.soak
 def test_every_figure_stands_beside_its_baseline(tmp_path: Path) -> None:
     said = said_by(tmp_path, 0, 0)
     assert any("PostgreSQL 18" in fact and "fsync on" in fact for fact in said["machine"])

@@ -146,6 +146,7 @@ def tallybook(folder: Path, *arguments: str, **settings: str) -> tuple[int, str]
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.soak
 def test_the_database_that_comes_with_the_product_is_neither_begun_nor_added_to_by_a_look(tmp_path: Path) -> None:
     code, said = tallybook(tmp_path / "data", "parked", "list")
     assert (code, "There is no database in" in said) == (1, True)

@@ -110,6 +110,7 @@ def test_a_part_that_is_refused_at_its_first_start_ends_the_product(tmp_path: Pa
         product.close()
 
 
+@pytest.mark.soak
 async def test_a_stop_and_a_start_at_once_lose_nobody(database_url: str, tmp_path: Path) -> None:
     """The old one is still ending while the new one starts on its port."""
     site = Site(database_url, tmp_path)

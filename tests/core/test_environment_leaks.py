@@ -90,7 +90,7 @@ async def test_a_group_that_dev_reads_keeps_its_address(home: Business, fresh_ow
     await environment.create(fresh_owner_url, "dev", {})
     await copying.change(fresh_owner_url, f"update messages set chat = '{made}'", "public")
     await copying.copy(fresh_owner_url)
-    assert await rows(fresh_owner_url, "select distinct chat from messages") == [(MASKS.who(made),)]
+    assert await rows(fresh_owner_url, "select distinct chat from messages") == [(MASKS.chat(made),)]
     await copying.change(
         fresh_owner_url,
         "insert into monitor_projects (business_id, name, kind, drop_space, group_jid, active, validated) "

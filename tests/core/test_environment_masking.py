@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallybook.core.environment_masking import Kind, Masks
+from tallybook.core.environment_masking import ENDINGS, FIRST_STATUSES, NOT_PEOPLE, Kind, Masks
 from tallybook.core.identity import resolve
 from tallybook.inbox import lead_rules
 from tallybook.inbox.automation_types import Actions, Conditions, Trigger
@@ -56,13 +56,73 @@ def test_no_two_numbers_become_one_so_that_what_is_known_by_them_stays_unique() 
 
 def test_a_masked_lid_is_a_lid_and_a_group_keeps_its_name() -> None:
     assert re.fullmatch(r"999\d{15}@lid", MASKS.who(f"{LID}@lid"))
-    assert MASKS.who("120363000000000001@g.us") == "120363000000000001@g.us"
+    assert MASKS.chat("120363000000000001@g.us") == "120363000000000001@g.us"
 
 
 def test_an_older_group_loses_the_phone_of_whoever_made_it_unless_the_environment_reads_it() -> None:
     made = f"{ANA}-1418923424@g.us"
-    assert MASKS.who(made) == f"{MASKS.digits(ANA)}-1418923424@g.us"
-    assert MASKS.keeping([made]).who(made) == made
+    assert MASKS.chat(made) == f"{MASKS.digits(ANA)}-1418923424@g.us"
+    assert MASKS.keeping([made]).chat(made) == made
+    assert MASKS.chat(f"{ANA}@s.whatsapp.net") == MASKS.who(f"{ANA}@s.whatsapp.net")
+
+
+@pytest.mark.parametrize("name", [
+    "Dana Levi 0501234567 @g.us", "Dana Levi@g.us", "0501234567@g.us", "120363050123456789@g.us",
+    "12345-0501234567@g.us", "12345@DanaLevi", "12345@dana.levi.example", "12345:0501234567", "1234567.050.123.4567",
+    "1234567:050@s.whatsapp.net", "ZA.0501234567 Dana Levi", "https://dana.levi.example/0501234567", "danalevi",
+])  # fmt: skip
+def test_a_customer_who_calls_themselves_like_an_address_is_hidden_as_anybody_is(name: str) -> None:
+    for masked in (MASKS.who(name), MASKS.known(name), MASKS.thread_key(f"chat:1:{name}")):
+        assert not re.search("dana|levi|0501|1234|3456|4567", masked, re.IGNORECASE), masked
+
+
+# What the masks say themselves, and what the product and the channels' protocols call things, whoever is meant.
+OURS = " ".join([
+    "Person", "999", "id.", "masked.", "name-", "status_", "@example.invalid", "@s.whatsapp.net", "@newsletter",
+    "@broadcast", "@hosted", "user_id:1:", *NOT_PEOPLE, *ENDINGS, *FIRST_STATUSES,
+]).casefold()  # fmt: skip
+OTHERS = [Masks(f"key {number}".encode()) for number in range(8)]
+HOSTILE = st.lists(
+    st.one_of(
+        st.text(max_size=12),
+        st.from_regex(r"[0-9]{1,14}", fullmatch=True),
+        st.sampled_from([
+            "Dana Levi", "danalevi", "דנה לוי", "0501234567", "+27820000001", "@g.us", "@lid", "@s.whatsapp.net",
+            "@c.us", "@", ":12", ":", ".", "-", "-1418923424", "120363", "ZA.", "lead:1:", "phone:1:", "wamid.", "{{",
+            "}}", "https://", "DR1752104", "DR ", ".jpg", ".dana", " ", "\n", "_", "Person ", "unknown",
+        ]),
+    ),
+    max_size=6,
+).map("".join)  # fmt: skip
+CUSTOMERS = [
+    Kind.WHO, Kind.KNOWN, Kind.NAMED, Kind.EMAIL, Kind.FILE, Kind.SAID, Kind.POST, Kind.STATUS, Kind.OUTSIDE_ID,
+    Kind.THREAD_KEY,
+]  # fmt: skip
+
+
+@given(HOSTILE, st.sampled_from(CUSTOMERS), st.sampled_from(["whatsapp", "gateway"]))
+def test_of_whatever_a_customer_chooses_no_four_letters_or_digits_in_a_row_come_through(
+    text: str, kind: Kind, channel: str
+) -> None:
+    """Several keys, since a mask of one may hold four of them by chance; what all say is copied."""
+    value = f"user_id:1:{text}" if kind is Kind.THREAD_KEY else text
+    kinds = {"channel": Kind.PLAIN, "value": kind}
+    told = [masks.row({"channel": channel, "value": value}, kinds)["value"].casefold() for masks in OTHERS]
+    folded = text.casefold()
+    runs = {folded[start : start + 4] for start in range(len(folded) - 3)}
+    runs = {run for run in runs if run.isalnum() and run not in OURS}
+    assert [run for run in runs if all(run in one for one in told)] == []
+
+
+def test_what_customers_wrote_loses_even_what_a_project_takes_for_a_drop() -> None:
+    masks = Masks(b"k", [re.compile(r"\d{7,8}")])
+    said = {"text": "my card code 1234567 and id 12345678, DR1752104", "channel": "whatsapp"}
+    kinds = {"text": Kind.POST, "channel": Kind.PLAIN}
+    assert masks.row(said, kinds)["text"] == masks.row(said | {"channel": "gateway"}, kinds)["text"] == "…"
+    assert masks.row(said | {"channel": "bridge"}, kinds)["text"] == "… 1234567 … 12345678 … DR1752104"
+    earlier = {"text": said["text"]}
+    assert [masks.row(earlier, kinds, channel)["text"] for channel in ("whatsapp", "gateway", "")] == ["…"] * 3
+    assert masks.row(earlier, kinds, "bridge")["text"] == "… 1234567 … 12345678 … DR1752104"
 
 
 @pytest.mark.parametrize("pattern", [r"\d{6,10}", r"\d{6,8}", r"[0-9]+", r"\d{4} ?\d{4}"])
@@ -129,9 +189,9 @@ def test_nothing_of_a_text_without_drops_is_left(text: str) -> None:
 def test_a_comment_keeps_the_lines_that_the_product_wrote() -> None:
     comment = (
         "Auto-created from WhatsApp on 2025-12-02 11:28:00 SAST\n--- RESUBMITTED 2025-12-03 09:00:00 SAST ---\n"
-        "Piet promised DR1752104"
+        "Piet promised DR1752104\nAuto-created from WhatsApp on 082-000-0012 Piet\n--- RESUBMITTED 0820000012 Piet ---"
     )
-    assert MASKS.comment(comment).split("\n") == [*comment.split("\n")[:2], "… DR1752104"]
+    assert MASKS.comment(comment).split("\n") == [*comment.split("\n")[:2], "… DR1752104", "…", "…"]
 
 
 def test_a_record_keeps_its_shape_and_loses_its_texts() -> None:
@@ -142,6 +202,7 @@ def test_a_record_keeps_its_shape_and_loses_its_texts() -> None:
         "step_01": "…", "ticks": [True, None, 3], "drop": "DR1752104", "phone": masked["phone"], "…": True,
     }  # fmt: skip
     assert str(masked["phone"]).startswith("999")
+    assert MASKS.leaves({"lat": -26.204103, "share": 0.5}) == {"lat": -26.2, "share": 0.5}
 
 
 def test_a_column_that_nobody_declared_is_masked() -> None:
@@ -155,6 +216,8 @@ def test_a_message_keeps_the_number_by_which_the_bridge_knows_it_and_no_other_ch
         assert MASKS.outside_id("bridge", number) == number
     assert "2782" not in MASKS.outside_id("bridge", f"true_{ANA}@c.us_3EB0")
     assert MASKS.outside_id("whatsapp", "wamid.HBgL") != "wamid.HBgL"
+    for number in ("Dana Levi", "danalevi", "050-1234567", "050 123 456 7", "0501234567"):
+        assert MASKS.outside_id("bridge", number).startswith("masked."), number
 
 
 def test_hashes_and_file_names_keep_their_form() -> None:
@@ -162,6 +225,8 @@ def test_hashes_and_file_names_keep_their_form() -> None:
     assert re.fullmatch(r"\\x[0-9a-f]{32}", MASKS.hash(written))
     assert MASKS.hash(written) != written
     assert re.fullmatch(r"[a-z2-7]{12}\.jpg", MASKS.file("Piet van Wyk.JPG"))
+    for ending in ("0820000012", "PietvanWyk", "piet"):
+        assert re.fullmatch(r"[a-z2-7]{12}", MASKS.file(f"card.{ending}")), ending
 
 
 def test_a_customer_s_thread_phone_and_identity_still_fit_together() -> None:

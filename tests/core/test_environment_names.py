@@ -32,13 +32,16 @@ OTHERS = (
 )
 MISSPELT = "dve"
 SINCE = datetime(2025, 1, 1, tzinfo=UTC)
+# Roles are the whole server's, and other tests make some at the same time.
+ROLES = ",".join(f"tallybook_{name}" for name in (*OTHERS, MISSPELT, "prod", "dev"))
 # The whole of a database: what its schemas hold, who may do what with it, and who there is.
 STANDS = (
     "select nspname::text, nspacl::text from pg_namespace where nspname !~ '^pg_(toast_)?temp' order by 1",
     "select oid::regclass::text, relacl::text from pg_class where relkind in ('r', 'S') order by 1",
     "select defaclnamespace::regnamespace::text, defaclrole, defaclacl::text from pg_default_acl order by 1, 2",
-    "select rolname::text, rolconfig::text from pg_roles order by 1",
-    "select roleid::regrole::text, member::regrole::text from pg_auth_members order by 1, 2",
+    f"select rolname::text, rolconfig::text from pg_roles where rolname = any('{{{ROLES}}}') order by 1",
+    f"""select roleid::regrole::text, member::regrole::text from pg_auth_members
+    where member::regrole::text = any('{{{ROLES}}}') order by 1, 2""",
     "select text, sender_phone from public.messages order by id",
     "select count(*) from public.audit_log",
     "select x from legacy.old_reviews",

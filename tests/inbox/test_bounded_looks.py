@@ -13,7 +13,7 @@ from tallybook.core.db import Conn, Database
 from tallybook.inbox.service import automation_firing, threads
 from tallybook.inbox.store import automation_causes as causes
 from tallybook.inbox.store import threads as store
-from tallybook.inbox.thread_types import Filter, Narrow, Place
+from tallybook.inbox.thread_types import Filter, Narrow, Place, Shown, Sought
 from tests.core.worked import rows
 from tests.inbox.automated import rule
 from tests.world import Someone
@@ -45,7 +45,8 @@ def looked_at(plan: dict[str, Any], table: str = "whatsapp_conversation") -> int
 
 
 async def plan_of(conn: Conn, statement: str, values: dict[str, Any]) -> dict[str, Any]:
-    await conn.execute("set local enable_seqscan = off")
+    # What a planner chooses that knows how many there are; in a test's table it guesses.
+    await conn.execute("set local enable_seqscan = off; set local enable_sort = off")
     row = await (await conn.execute(f"explain (analyze, format json) {statement}".encode(), values)).fetchone()
     assert row is not None
     return dict(row[0][0]["Plan"])
@@ -78,23 +79,25 @@ async def test_who_is_silent_is_sought_in_so_many_threads_at_a_time_and_every_on
     await db.run("look", look)
 
 
+async def label_of(conn: Conn, business: Business, labelled: int) -> int:
+    """A label on so many of many threads, which are the oldest."""
+    put = "insert into inbox_labels (business_id, name, folded, colour) values (%s, 'x', 'x', 'red') returning id"
+    await many(conn, business, datetime.now(UTC) - timedelta(hours=4))
+    row = await (await conn.execute(put, (business.id,))).fetchone()
+    assert row is not None
+    await conn.execute(LABELLED, (business.id, row[0], labelled))
+    return int(row[0])
+
+
 @pytest.mark.parametrize("labelled", [900, 2500])
 async def test_a_page_under_a_label_stops_however_many_threads_have_it(
-    db: Database, shop: Business, bia: Someone, labelled: int
+    db: Database, shop: Business, bia: Someone, labelled: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under a label on many, so many of the newest threads are looked through, and the page says where to go on."""
+    """Under one on very many, so many of the newest threads are looked through, and the page says where to go on."""
+    monkeypatch.setattr(store, "VERY_MANY", 1000)
     caller = Caller(bia.account_id, "Bia", shop, Role.LEAD)
-    put = "insert into inbox_labels (business_id, name, folded, colour) values (%s, 'x', 'x', 'red') returning id"
-
-    async def fill(conn: Conn) -> int:
-        await many(conn, shop, datetime.now(UTC) - timedelta(hours=4))
-        row = await (await conn.execute(put, (shop.id,))).fetchone()
-        assert row is not None
-        await conn.execute(LABELLED, (shop.id, row[0], labelled))
-        return int(row[0])
-
-    label = await db.run("fill", fill)
-    shown = store.Shown(Filter.ALL, Narrow(label=label))
+    label = await db.run("fill", lambda conn: label_of(conn, shop, labelled))
+    shown = Shown(Filter.ALL, Narrow(label=label))
     seen: list[int] = []
     after: Place | None = None
 
@@ -113,11 +116,27 @@ async def test_a_page_under_a_label_stops_however_many_threads_have_it(
     assert seen == threads_with_it, "each once, the newest first"
 
     async def look(conn: Conn) -> None:
-        values = store._parameters(caller, shown, store.Sought()) | {"at": None, "id": None, "limit": 50}
-        statement = store.OFTEN_PAGE if labelled > store.LOOKED_THROUGH else store.LABEL_PAGE
-        plan = await plan_of(conn, statement, values)
+        asked = await store.range_of(conn, caller, shown, Sought())
+        values = asked.values | {"at": None, "id": None, "limit": 50, "very_many": store.VERY_MANY}
+        plan = await plan_of(conn, store._PAGES[asked.of], values)
         assert looked_at(plan) <= 2 * store.LOOKED_THROUGH
-        assert looked_at(await plan_of(conn, store.OFTEN, values), "conversation_labels") <= store.LOOKED_THROUGH + 1
-        assert await threads.is_whole(conn, caller, shown) == (labelled < store.LOOKED_THROUGH)
+        assert looked_at(await plan_of(conn, store.OFTEN, values), "conversation_labels") <= store.VERY_MANY + 1
+        assert (await threads.counted(conn, caller, shown, "")).whole == (labelled < store.VERY_MANY)
 
     await db.run("look", look)
+
+
+async def test_a_label_on_many_old_threads_is_found_at_once_in_a_large_business(
+    db: Database, shop: Business, bia: Someone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of the newest has it, which are more than are looked through for one page."""
+    monkeypatch.setattr(threads, "LOOKS", 1)
+    caller = Caller(bia.account_id, "Bia", shop, Role.LEAD)
+    label = await db.run("fill", lambda conn: label_of(conn, shop, 1500))
+    shown = Shown(Filter.ALL, Narrow(label=label))
+    page = await db.run("page", lambda conn: threads.listing(conn, caller, shown, "", None, 50))
+    assert [one.id for one in page.threads] == [
+        row[0] for row in await rows(db, "select conversation_id from conversation_labels order by 1 desc limit 50")
+    ]
+    counted = await db.run("count", lambda conn: threads.counted(conn, caller, shown, ""))
+    assert counted == threads.Counted(store.COUNTED, whole=False)

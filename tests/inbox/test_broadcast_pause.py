@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
@@ -14,6 +15,7 @@ from tallybook.channels.whatsapp.sender import WhatsAppSender
 from tallybook.core import outbox
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Caller
+from tallybook.core.channel import Unreachable
 from tallybook.core.db import Conn, Database
 from tallybook.core.messages import Outgoing
 from tallybook.core.rates import Limits
@@ -136,6 +138,44 @@ async def test_what_a_pause_holds_is_in_nobody_s_way(db: Database, business: Bus
         await conn.execute(PUT_MORE)
     await deliver(db, business.id, post_of(line), STOP)
     assert [one.dedup_key for one in line.sent] == ["automation:1"]
+
+
+@dataclass
+class Away(Line):
+    """A provider that takes a while to be away."""
+
+    is_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    is_away: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, outgoing: Outgoing) -> str:
+        self.is_asked.set()
+        await self.is_away.wait()
+        raise Unreachable("the provider is away")
+
+
+async def test_what_no_claim_can_reach_is_held_as_well_and_never_grows_too_old(
+    db: Database, business: Business, boss: Caller
+) -> None:
+    """Of the three one is in hand when the pause comes, and fails after it."""
+    await put(db, boss, 3)
+    away = Away()
+    sending = asyncio.create_task(deliver(db, business.id, post_of(away, at_once=1), STOP))
+    await asyncio.wait_for(away.is_asked.wait(), 20)
+    await turn(db, boss, "pause")
+    assert await rows(db, HELD) == [(2,)]
+    away.is_away.set()
+    await sending
+    await rows(db, "update sending_lines set open_at = now() + interval '1 day' returning account")
+    await rows(db, "update outbox set expires_at = expires_at - interval '7 hours' returning id")
+    await deliver(db, business.id, post_of(Line()), STOP)
+    assert [row[1] for row in await rows(db, STATES)] == ["waiting"] * 3
+    await turn(db, boss, "resume")
+    assert await rows(db, "select count(*)::int from outbox where expires_at > now()") == [(3,)]
+    await rows(db, "update sending_lines set open_at = now() returning account")
+    await rows(db, "update outbox set not_before = least(not_before, now()) returning id")
+    line = Line()
+    await deliver(db, business.id, post_of(line, at_once=1), STOP)
+    assert sorted(one.to for one in line.sent) == [phone(one) for one in range(3)]
 
 
 async def test_what_comes_back_to_the_outbox_after_a_stop_is_dropped_with_the_reason(

@@ -364,7 +364,10 @@ async def test_it_is_posted_signed_by_both_secrets_and_the_first_bytes_of_the_an
         server.answers = [503]
         server.more = {"retry-after": "7"}
         assert await web.post(call) == Answer(503, "", 7.0)
-        (head,) = server.heads
+        for asked, waits in (("86400", 86_400.0), ("999999", 86_400.0)):
+            server.answers, server.more = [429], {"retry-after": asked}
+            assert hook_events.tried(*msgspec.structs.astuple(await web.post(call))).pause == waits
+        head = server.heads[0]
         both = [signature(one, int(head["x-tallybook-timestamp"]), b"{}") for one in ("new", SECRET)]
         assert head["x-tallybook-signature"].split(", ") == both
         assert head["x-tallybook-delivery"] == "message.received:1"
@@ -374,7 +377,7 @@ async def test_it_is_posted_signed_by_both_secrets_and_the_first_bytes_of_the_an
         assert (await web.post(call)).status == 302
         with pytest.raises(OSError, match="line broke"):
             await web.post(call)
-    assert len(server.heads) == 3
+    assert len(server.heads) == 5
     with pytest.raises(Unreachable):
         await web.post(call)
 

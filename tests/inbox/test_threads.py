@@ -137,8 +137,8 @@ async def test_what_waits_for_one_person_is_found_however_old_a_page_at_a_time_a
         page = await threads.listing(conn, bia, Filter.UNREAD, "", page.after, 2)
     assert names == ["C19", "C9", "C1", "C0"]
     assert 0 in sizes[:-1] or 1 in sizes[:-1], "a page that is short is not the last"
-    assert not await threads.is_whole(conn, bia, Filter.UNREAD)
-    assert await threads.is_whole(conn, person(business, None, None), Filter.UNREAD)
+    assert not (await threads.counted(conn, bia, Filter.UNREAD, "")).whole
+    assert (await threads.counted(conn, person(business, None, None), Filter.UNREAD, "")).whole
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,28 @@ async def test_two_who_press_at_once_write_a_list_once(browser: Browser, db: Dat
     assert len(await rows(db, "select 1 from audit_log where action = 'answer.added'")) == 1
 
 
+async def test_of_two_who_add_an_answer_to_one_question_at_once_the_first_stands_and_the_other_is_told(
+    browser: Browser, db: Database, lead: world.Someone
+) -> None:
+    await browser.log_in(lead)
+    await browser.token()
+    path = "/inbox/bot/answers"
+    typed = [{"question": "Are you open?", "answer": f"Answer {number}."} for number in range(6)]
+    done = await asyncio.gather(*(browser.post(path, one) for one in typed))
+    assert sorted(one.status_code for one in done) == [303] + [409] * 5
+    ((kept,),) = await rows(db, "select answer from inbox_answers")
+    assert [one["answer"] for one, answer in zip(typed, done, strict=True) if answer.status_code == 303] == [kept]
+    # A list, a change and a removal of the same one wait for each other, and for nothing else.
+    shown = (await look_at(browser, b"question,answer,language\nAre you open?,From the list.,en\n")).text
+    change = {"question": "Are you open?", "answer": "Changed.", "given": "1"}
+    await asyncio.gather(
+        press(browser, shown), *(browser.post(f"{path}/1", change) for _ in range(3)),
+        *(browser.post(f"{path}/1", {"remove": "1"}) for _ in range(2)),
+    )  # fmt: skip
+    removed = await rows(db, "select before from audit_log where action = 'answer.removed'")
+    assert len(removed) <= 1, "what is gone is taken out once"
+
+
 async def test_who_only_answers_customers_looks_and_changes_nothing(
     browser: Browser, db: Database, business: Business
 ) -> None:

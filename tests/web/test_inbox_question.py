@@ -115,8 +115,9 @@ async def test_from_the_composer_it_is_written_looked_at_and_sent_once_without_a
     titles = [one["reply"]["title"] for one in body["interactive"]["action"]["buttons"]]
     assert (body["interactive"]["type"], titles) == ("button", ["Monday", "Tuesday"])
     assert "▫ Monday" in (await browser.get(f"/inbox/{thread}")).text
-    back = (await browser.post(path, ASKED | {"do": "back"})).text
+    back = (await browser.post(path, ASKED | {"do": "back", "quote": str(number)})).text
     assert ">When may we come?</textarea>" in back
+    assert f'name="quote" value="{number}"' in back
 
 
 async def test_where_nothing_may_be_said_freely_it_is_not_offered_and_tells_why(

@@ -202,6 +202,12 @@ async def test_threads_are_chosen_by_keys_with_shift_and_all_at_once_and_the_lis
     await expect(page.locator(".talk .dot-label")).to_have_count(6)
     assert await tab.violations() == []
     await tab.keep(f"several-done-{look}")
+    # The list that is drawn anew says it still, and the page that is read anew says it no more.
+    await say(db, business, words("And the last one", PHONES[0]))
+    await expect(page.locator(".talk", has_text="And the last one")).to_have_count(1)
+    await expect(page.locator("#did")).to_contain_text("6")
+    await page.reload()
+    await expect(page.locator("#did")).to_have_count(0)
     # Of another list nothing is chosen that is not seen.
     await page.locator("#choose summary").first.click()
     await page.locator("#choose-all").click()

@@ -141,7 +141,7 @@ def remove(
             if not (as_json and yes):
                 typer.echo(f"{kept.id}  {kept.language}\n{kept.question}\n→ {kept.answer}", err=True)
             confirmed("Take this answer out?", yes=yes)
-            await db.run("remove answer", lambda conn: faq.remove(conn, home, kept))
+            await db.run("remove answer", lambda conn: faq.remove(conn, home, kept.id))
             return kept
 
     kept = run(work())

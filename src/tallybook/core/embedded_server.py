@@ -32,6 +32,9 @@ LOG_LIMIT = 10 * 1024 * 1024
 # Seconds: how often a condition is looked at, and how long a server may take to end before it is told more firmly.
 LOOK = 0.02
 PATIENCE = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 10.0))
+# Seconds. Whoever started a process is told so a moment before the kernel gives it its new name and rights; on a busy
+# machine the moment lasts.
+EXEC = 1.0
 SAY_AGAIN = 10.0
 
 # Given on the command line, so that they hold whatever postgresql.conf says.
@@ -208,8 +211,11 @@ def trim_log(log_file: Path, limit: int = LOG_LIMIT) -> None:
 async def until_ready(pid: int, cluster: Path, account: Account) -> bool:
     """Wait for as long as the server recovers. False if it ended instead."""
     say_at = time.monotonic() + SAY_AGAIN
-    while await asyncio.to_thread(lives, pid, cluster, account):
-        found = read_pid_file(cluster)
+    seen_at = time.monotonic()
+    while (live := await asyncio.to_thread(lives, pid, cluster, account)) or time.monotonic() - seen_at < EXEC:
+        if live:
+            seen_at = time.monotonic()
+        found = read_pid_file(cluster) if live else None
         if found is not None and found.pid == pid and found.status == "ready":
             return True
         if time.monotonic() > say_at:

@@ -9,6 +9,7 @@ production's; rows that only the other environment has stay, but for the inbox, 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -16,6 +17,7 @@ from typing import Any
 
 import msgspec
 import psycopg
+from psycopg import errors as pg
 from psycopg import sql
 
 from . import audit, environment_inbox
@@ -29,9 +31,10 @@ from .environment_reading import one_moment
 from .environment_rows import Plan
 from .environment_tables import TABLES
 from .environment_turns import alone
-from .errors import WrongSetup
+from .errors import Conflict, WrongSetup
 from .jobs import NewJob, enqueue
 from .revisions import known_revisions
+from .violations import UnexpectedViolation
 
 BATCH = 1000
 Progress = Callable[[str, int, int], None]
@@ -124,8 +127,9 @@ async def copy(owner_url: str, request: Request, progress: Progress | None = Non
             async with one_moment(owner_url) as conn:
                 plans = [await _plan(conn, other, copied, request) for copied in TABLES]
                 kept = await _keeping(other, request)
-                replaced = await _make_room(conn, other, plans)
-                done = [await _copy_table(conn, other, plan, kept, progress) for plan in plans]
+                async with _undisturbed(request.environment):
+                    replaced = await _make_room(conn, other, plans)
+                    done = [await _copy_table(conn, other, plan, kept, progress) for plan in plans]
             await other.run("read anew", lambda there: environment_inbox.read_anew(there, replaced))
             await _finish(other, request, done)
             return done
@@ -136,6 +140,19 @@ async def _begin(owner_url: str, other: Database, request: Request) -> None:
     async with open_database(owner_url, PROD, size=1) as production:
         await _check_businesses(production, other)
         await production.run("record a copy", lambda conn: _record(conn, request))
+
+
+@asynccontextmanager
+async def _undisturbed(environment: str) -> AsyncIterator[None]:
+    """Says in plain words that the environment's own work came between. Raises Conflict; the next copy mends it all."""
+    try:
+        yield
+    except (UnexpectedViolation, pg.LockNotAvailable, pg.DeadlockDetected) as error:
+        detail = f" ({error.message})" if isinstance(error, UnexpectedViolation) else ""
+        raise Conflict(
+            f"{environment} is at work and wrote to what is copied, so the copy is not whole. Stop its worker, and "
+            f"copy again.{detail}"
+        ) from None
 
 
 async def _make_room(conn: Conn, other: Database, plans: list[Plan]) -> list[int]:

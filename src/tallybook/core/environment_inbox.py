@@ -26,7 +26,10 @@ REPLACED = (
 )  # fmt: skip
 
 WITH_AN_INBOX = "select business_id from contacts union select business_id from erasures order by 1"
+# Nobody files there while it is emptied: a message would keep its thread. In the order in which filing takes them.
+HOLD_OFF = "lock table {tables} in exclusive mode"
 EMPTY = "delete from {table} where business_id = any(%(businesses)s::int[])"
+MARKS = "delete from message_words_marks where business_id = any(%(businesses)s::int[])"
 GREATEST = "select max(id) from {table}"
 # Never backwards: somebody may take one at this moment.
 NUMBER_ON = """
@@ -58,13 +61,12 @@ async def number_on(conn: Conn, numbers: dict[str, int]) -> None:
 
 
 async def empty(conn: Conn, role: str, of: Sequence[int]) -> None:
-    """Takes the businesses' inbox away, as the environment's role."""
+    """Takes the businesses' inbox away, as the environment's role. Whoever is filing there is waited for."""
     await conn.execute(sql.SQL(BE_THE_ROLE).format(role=sql.Identifier(role)))
+    tables = sql.SQL(", ").join(sql.Identifier(table) for table in reversed(REPLACED))
+    await conn.execute(sql.SQL(HOLD_OFF).format(tables=tables))
     for table in REPLACED:
         await conn.execute(sql.SQL(EMPTY).format(table=sql.Identifier(table)), {"businesses": list(of)})
-
-
-MARKS = "delete from message_words_marks where business_id = any(%(businesses)s::int[])"
 
 
 async def read_anew(conn: Conn, of: Sequence[int]) -> None:

@@ -130,7 +130,8 @@ NEVER_OF_THE_INBOX: Mapping[str, str] = {
     **dict.fromkeys(("inbox_team_members", "conversation_reads", "note_mentions"), _PEOPLE),
     "conversation_assignments": _PEOPLE,
     **dict.fromkeys(("inbox_files", "uploaded_files"), _FILES),
-    **dict.fromkeys(("contact_merges", "merged_messages", "left_phones"), _TWO),
+    **dict.fromkeys(("contact_merges", "merged_messages"), _TWO),
+    "left_phones": "whose a phone was once, for what comes late to production's own numbers",
     **dict.fromkeys(("message_words", "message_words_due", "message_words_marks"), _DERIVED),
     **dict.fromkeys(
         ("inbox_model_days", "inbox_model_leases", "template_syncs"), "what production's own processes used or did"

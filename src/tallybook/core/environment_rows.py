@@ -115,7 +115,7 @@ def masked(found: tuple[Any, ...], plan: Plan, masks: Masks | None) -> Given:
     if key is not None:
         named = dict(zip(("channel", "scope", "external_id", "kind"), key, strict=True))
         key = tuple(masks.row(named, MESSAGES.kinds).values())
-    return Given(masks.row(row, plan.kinds), key)
+    return Given(masks.row(row, plan.kinds, str(message[0]) if key else ""), key)
 
 
 # The arbiter is the key; a row that is as production has it already is not written again.

@@ -14,7 +14,7 @@ from .environment_inbox_tables import INBOX, NEVER_OF_THE_INBOX
 from .environment_masking import Kind
 
 PLAIN, WHO, WORDS, CODE, LEAVES = Kind.PLAIN, Kind.WHO, Kind.WORDS, Kind.CODE, Kind.LEAVES
-NEVER_FILLED = Kind.NEVER
+CHAT, NEVER_FILLED = Kind.CHAT, Kind.NEVER
 
 # A drop is taken whole, with all that was ever posted of it, when anything of it is of the time asked for.
 _DROPS = """select d.business_id, d.space, d.drop_number from drops d where d.last_posted_at >= %(since)s
@@ -40,7 +40,7 @@ BUSINESSES = Copied(
 # A copied project is for its records: which groups an environment reads is said by its projects file alone.
 PROJECTS = Copied(
     "monitor_projects", "true", "t.business_id, t.name", keys.PROJECT, only_new=True, preset={"active": False},
-    kinds={"name": PLAIN, "kind": PLAIN, "drop_space": PLAIN, "group_jid": WHO, "pattern": PLAIN},
+    kinds={"name": PLAIN, "kind": PLAIN, "drop_space": PLAIN, "group_jid": CHAT, "pattern": PLAIN},
 )  # fmt: skip
 DROPS = Copied(
     "drops", _OF_A_DROP, "t.business_id, t.space, t.drop_number", keys.DROP,
@@ -50,17 +50,17 @@ MESSAGES = Copied(
     "messages", f"(t.business_id, t.id) in ({_MESSAGES})", "t.business_id, t.channel, t.scope, t.external_id, t.kind",
     keys.MESSAGE, own_number=True,
     kinds={
-        "channel": CODE, "account": Kind.ACCOUNT, "scope": WHO,
-        "external_id": Kind.OUTSIDE_ID, "kind": CODE, "chat": WHO,
-        "sender_raw": WHO, "sender_phone": WHO, "sender_lid": WHO, "text": WORDS, "media_type": CODE,
-        "media_filename": Kind.FILE, "media_sha256": PLAIN, "content_hash": Kind.HASH, "parked_reason": WORDS,
+        "channel": CODE, "account": Kind.ACCOUNT, "scope": CHAT,
+        "external_id": Kind.OUTSIDE_ID, "kind": CODE, "chat": CHAT,
+        "sender_raw": WHO, "sender_phone": WHO, "sender_lid": WHO, "text": Kind.POST, "media_type": CODE,
+        "media_filename": Kind.FILE, "media_sha256": PLAIN, "content_hash": Kind.HASH, "parked_reason": Kind.POST,
         "content": NEVER_FILLED,
     },
 )  # fmt: skip
 REVISIONS = Copied(
     "message_revisions", f"(t.business_id, t.message_id) in ({_MESSAGES})", "t.business_id, t.message_id, t.revision",
     keys.REVISION, message="message_id",
-    kinds={"text": WORDS, "content_hash": Kind.HASH, "content": NEVER_FILLED},
+    kinds={"text": Kind.POST, "content_hash": Kind.HASH, "content": NEVER_FILLED},
 )  # fmt: skip
 SUBMISSIONS = Copied(
     "qa_submissions", _OF_A_DROP, "t.business_id, t.space, t.drop_number, t.message_id", keys.SUBMISSION,
@@ -98,13 +98,13 @@ INVALID_DROPS = Copied(
     alike="t.business_id = g.business_id and t.project = g.project and t.drop_number = g.drop_number and ("
     "t.message_id = g.message_id or t.message_id is null and g.message_id is null and t.submitted_at = g.submitted_at)",
     arbiter=keys.INVALID_DROP, own_number=True, message="message_id",
-    kinds={"drop_number": PLAIN, "project": PLAIN, "sender": WHO, "group_jid": WHO, "reason": CODE},
+    kinds={"drop_number": PLAIN, "project": PLAIN, "sender": WHO, "group_jid": CHAT, "reason": CODE},
 )  # fmt: skip
 HELD_POSTS = Copied(
     "held_posts", "t.said_at >= %(since)s", "t.business_id, t.project, t.drop_number, t.message_id", keys.HELD_POST,
     message="message_id",
     kinds={
-        "project": PLAIN, "drop_number": PLAIN, "sender_phone": WHO, "group_jid": WHO, "reason": PLAIN, "state": PLAIN,
+        "project": PLAIN, "drop_number": PLAIN, "sender_phone": WHO, "group_jid": CHAT, "reason": PLAIN, "state": PLAIN,
         "decided_by": WHO, "note": WORDS,
     },
 )  # fmt: skip

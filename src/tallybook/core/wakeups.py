@@ -10,9 +10,10 @@ pool: a dead one is noticed within seconds, whatever keeps it open, and so is a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 import structlog
@@ -89,11 +90,19 @@ async def listen(db: Database, url: str | None, ears: Ears, stop: asyncio.Event)
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _ended(tasks)
     for task in done:
         task.result()
+
+
+async def _ended(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Ends tasks. They are told again: before Python 3.12 a wait swallows a cancellation that comes with its answer."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Line:

@@ -37,9 +37,12 @@ class Claimed(msgspec.Struct, frozen=True):
 
 
 class NotNow(msgspec.Struct, frozen=True):
-    """It stands, and is not to leave now. ``seconds``: it is looked at again after so many; None: when it is let go."""
+    """It stands, and is not to leave now. ``seconds``: it is looked at again after so many; None: see UNTIL_LET_GO."""
 
-    seconds: float | None = None
+    seconds: float | None
+
+
+UNTIL_LET_GO = NotNow(None)  # nothing looks at it again before somebody lets it go
 
 
 # Says of a claimed message why it no longer stands, or that it waits; None where it leaves. It is called in the
@@ -83,15 +86,28 @@ update outbox set state = case when resent then 'unknown' else 'waiting' end,
     not_before = coalesce(clock_timestamp() + make_interval(secs => %(seconds)s::float8), 'infinity')
 where business_id = %(business_id)s::int and id = %(id)s::bigint and claimed_by = %(worker)s::uuid
 """
+# What no claim can reach, since its line is closed or its channel stopped, would outlive its moment. What is in hand,
+# or nobody knows whether it was sent, keeps its time: a report may come yet.
+HOLD_ALL = """
+with ours as (
+    select id from outbox
+    where business_id = %(business_id)s::int and state in ('waiting', 'sending', 'unknown')
+        and starts_with(dedup_key, %(prefix)s::text)
+    order by id for update
+)
+update outbox o set expires_at = null, not_before = case when o.state = 'waiting' then 'infinity' else o.not_before end
+from ours where o.business_id = %(business_id)s::int and o.id = ours.id
+"""
 # At its own time again, so that what is let go leaves in the order in which it was put.
 LET_GO = """
 with ours as (
     select id from outbox
-    where business_id = %(business_id)s::int and state in ('waiting', 'unknown') and not_before = 'infinity'
-        and starts_with(dedup_key, %(prefix)s::text)
+    where business_id = %(business_id)s::int and state in ('waiting', 'sending', 'unknown')
+        and (not_before = 'infinity' or expires_at is null) and starts_with(dedup_key, %(prefix)s::text)
     order by id for update
 )
-update outbox o set not_before = o.created_at, expires_at = %(until)s::timestamptz
+update outbox o set expires_at = %(until)s::timestamptz,
+    not_before = case when o.not_before = 'infinity' then o.created_at else o.not_before end
 from ours where o.business_id = %(business_id)s::int and o.id = ours.id
 """
 
@@ -103,6 +119,11 @@ async def hold(conn: Conn, business_id: int, worker: UUID, claimed: Claimed, not
         "seconds": not_now.seconds, "reason": UNKNOWN_AND_HELD,
     }  # fmt: skip
     await conn.execute(HOLD, values)
+
+
+async def hold_all(conn: Conn, business_id: int, prefix: str) -> None:
+    """Holds until they are let go what waits under keys of this beginning; what is in hand by then may still leave."""
+    await conn.execute(HOLD_ALL, {"business_id": business_id, "prefix": prefix})
 
 
 async def let_go(conn: Conn, business_id: int, prefix: str, until: datetime) -> int:

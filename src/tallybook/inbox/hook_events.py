@@ -11,7 +11,6 @@ from uuid import uuid4
 import msgspec
 
 LONGEST_NAME, LONGEST_URL = 100, 2000
-LONGEST_WAIT = 900.0  # seconds between two tries
 GIVE_UP_AFTER = timedelta(days=1)
 OFF_AFTER = timedelta(hours=12)
 OFF_FAILURES = 20  # in a row, and for as long as OFF_AFTER
@@ -47,7 +46,8 @@ class Event(msgspec.Struct, frozen=True):
     """Something that happened, told in the transaction that made it happen.
 
     Of what a message or a thread is, the event says what it is by then; ``details`` are what is more to say. ``key``
-    names it: of one key each hook is told once. Without one every call is an event of its own.
+    names it: of one key each hook is told once. Without one every call is an event of its own. ``moved_by``: the
+    joinings by which it stands in another thread, so that a parting gives it back.
     """
 
     kind: Kind
@@ -56,6 +56,7 @@ class Event(msgspec.Struct, frozen=True):
     message_id: int | None = None
     details: dict[str, Any] = {}
     key: str = msgspec.field(default_factory=_new_key)
+    moved_by: tuple[int, ...] = ()
 
 
 class Hook(msgspec.Struct, frozen=True):
@@ -109,7 +110,7 @@ def tried(status: int, says: str, wait: float | None) -> Tried:
     """What an answer means: any 2xx is a yes."""
     if status // 100 == SUCCESS:
         return Tried(ok=True, status=status, says=says)
-    pause = min(wait or 5.0, LONGEST_WAIT) if status == TOO_MANY or (status == UNAVAILABLE and wait) else 0.0
+    pause = wait or 5.0 if status == TOO_MANY or (status == UNAVAILABLE and wait) else 0.0
     return Tried(ok=False, status=status, says=says, pause=pause, gone=status == GONE)
 
 

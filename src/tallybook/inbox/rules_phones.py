@@ -13,7 +13,8 @@ from .types import CONTACT, Customer, Known
 # seven: between the two, whoever has nothing but the number is somebody else.
 RESTS = timedelta(days=30)
 
-Told = tuple[Customer, datetime]  # somebody as one update tells them, and when it was said
+Seen = tuple[Customer, datetime]  # somebody as one update tells them, and when it was said
+Names = tuple[Known, ...]
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -46,31 +47,36 @@ Phones = Mapping[str, Phone]
 Owners = Mapping[Known, int]
 
 
-def others(told: Customer, at: datetime, phone: Known, phones: Phones, owners: Owners) -> set[int] | None:
-    """Who somebody is by all else that is told of them; None where nothing else is told."""
-    rest = [one for one in told.known if one != phone]
-    if not rest:
-        return None
+def others(seen: Seen, phone: Known, phones: Phones, owners: Owners) -> set[int]:
+    """Who somebody is by all else that is told of them beside this phone; empty where nobody is known by any of it."""
+    customer, at = seen
+    rest = [one for one in customer.known if one != phone]
     found = {phones[one.value].bearer(at) if _was_left(one, phones) else owners.get(one) for one in rest}
     return {one for one in found if one is not None}
 
 
-def ends(told: Iterable[Told], phones: Phones, owners: Owners) -> dict[str, datetime]:
+def ends(seen: Iterable[Seen], phones: Phones, owners: Owners) -> dict[str, datetime]:
     """From when on phones are known to be somebody else's, by what is told now; the earliest moment of each."""
     found: dict[str, datetime] = {}
-    for customer, at in told:
-        for phone in (one for one in customer.known if _was_left(one, phones)):
-            who = others(customer, at, phone, phones, owners)
-            since = _since(phones[phone.value], at, who)
+    for one in seen:
+        customer, at = one
+        for known in _left_of(customer, phones):
+            phone = phones[known.value]
+            alone = _is_alone(known, customer)
+            since = _end_alone(phone, at) if alone else _end_beside(phone, at, others(one, known, phones, owners))
             if since is not None:
-                found[phone.value] = min(found.get(phone.value, since), since)
+                found[known.value] = min(found.get(known.value, since), since)
     return found
 
 
-def _since(phone: Phone, at: datetime, who: set[int] | None) -> datetime | None:
-    """From when on the phone is somebody else's than whoever left it last; None where this does not tell."""
-    if who is None:
-        return phone.left_at + RESTS if phone.left_at is not None and at > phone.left_at + RESTS else None
+def _end_alone(phone: Phone, at: datetime) -> datetime | None:
+    """When the phone ended at whoever left it, as one tells who has nothing but the phone; None where it did not."""
+    rested = phone.left_at + RESTS if phone.left_at is not None else None
+    return rested if rested is not None and at > rested else None
+
+
+def _end_beside(phone: Phone, at: datetime, who: set[int]) -> datetime | None:
+    """The same of one who is ``who`` by all else that is told of them; also where it ended earlier than was known."""
     if phone.left_at is not None:
         return min(at, phone.left_at + RESTS) if at > phone.left_at and phone.holder not in who else None
     last = phone.ended[-1] if phone.ended else None
@@ -78,43 +84,55 @@ def _since(phone: Phone, at: datetime, who: set[int] | None) -> datetime | None:
     return at if is_earlier and (not who or phone.holder in who) else None
 
 
-def names(told: Told, phones: Phones, owners: Owners) -> dict[Known, Known | None]:
-    """By what somebody is known at the moment when it was said, for each name that is told; None: not by that."""
-    customer, at = told
-    found: dict[Known, Known | None] = dict(zip(customer.known, customer.known, strict=True))
-    left = [one for one in customer.known if _was_left(one, phones)]
+def names(seen: Seen, phones: Phones, owners: Owners) -> dict[Known, Names]:
+    """By what somebody is known at the moment when it was said, for each name that is told; not by that: empty."""
+    customer, at = seen
+    found: dict[Known, Names] = {one: (one,) for one in customer.known}
+    left = _left_of(customer, phones)
     for one in left:
-        found[one] = _name(one, phones[one.value], at, others(customer, at, one, phones, owners))
+        phone, alone = phones[one.value], _is_alone(one, customer)
+        who = others(seen, one, phones, owners)
+        found[one] = _names_alone(one, phone, at) if alone else _names_beside(one, phone, at, who)
     if left and not any(found.values()):  # of two phones each contradicts the other
-        found[left[0]] = _name(left[0], phones[left[0].value], at, None)
+        found[left[0]] = _names_alone(left[0], phones[left[0].value], at)
     return found
 
 
-def named(told: Told, phones: Phones, owners: Owners) -> Customer:
+def named(seen: Seen, phones: Phones, owners: Owners) -> Customer:
     """The customer by what they are known at the moment when it was said."""
-    found = names(told, phones, owners)
-    known = tuple(dict.fromkeys(one for one in found.values() if one is not None))
-    return told[0] if known == told[0].known else msgspec.structs.replace(told[0], known=known)
+    customer = seen[0]
+    known = tuple(dict.fromkeys(one for some in names(seen, phones, owners).values() for one in some))
+    return customer if known == customer.known else msgspec.structs.replace(customer, known=known)
 
 
-def _name(known: Known, phone: Phone, at: datetime, who: set[int] | None) -> Known | None:
-    if who is None:
-        before = next((one for one in phone.ended if at < one.until), None)
-        return known if before is None else _of(before.contact_id)
-    # Beside other names it says who they are only while it was surely theirs.
+def _names_alone(known: Known, phone: Phone, at: datetime) -> Names:
+    before = next((one for one in phone.ended if at < one.until), None)
+    return (known,) if before is None else _of(before.contact_id)
+
+
+def _names_beside(known: Known, phone: Phone, at: datetime, who: set[int]) -> Names:
+    """Beside other names a phone says who they are only while it was surely theirs."""
     was = next((one for one in phone.ended if at <= one.left_at), None)
     if was is None and phone.left_at is not None and at > phone.left_at:
-        return None if phone.holder in who else known
+        return () if phone.holder in who else (known,)
     holder = phone.holder if was is None else was.contact_id
     # Two who had it one after the other are two people, whatever else is told.
     if holder not in who and who & {phone.holder, *(one.contact_id for one in phone.ended)}:
-        return None
-    return known if was is None else _of(was.contact_id)
+        return ()
+    return (known,) if was is None else _of(was.contact_id)
+
+
+def _left_of(customer: Customer, phones: Phones) -> list[Known]:
+    return [one for one in customer.known if _was_left(one, phones)]
 
 
 def _was_left(known: Known, phones: Phones) -> bool:
     return known.kind == "phone" and known.value in phones
 
 
-def _of(contact_id: int) -> Known:
-    return Known(CONTACT, str(contact_id))
+def _is_alone(known: Known, customer: Customer) -> bool:
+    return all(one == known for one in customer.known)
+
+
+def _of(contact_id: int) -> Names:
+    return (Known(CONTACT, str(contact_id)),)

@@ -36,6 +36,20 @@ class Narrow(msgspec.Struct, frozen=True):
     label: int | None = None
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """Which threads are meant: those of a filter, of a team's or under a label alone where one is given."""
+
+    filter: Filter = Filter.ALL
+    narrow: Narrow = Narrow()
+
+
+class Sought(msgspec.Struct, frozen=True):
+    """Whose threads are sought: of these contacts, or by words as search_rules has them; all where it is empty."""
+
+    contacts: tuple[int, ...] | None = None
+    words: str | None = None
+
+
 class Place(msgspec.Struct, frozen=True):
     """Where a page of threads ended: the last one's ``last_message_at`` and its number."""
 

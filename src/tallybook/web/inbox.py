@@ -19,7 +19,6 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound, TooLarge
 from tallybook.inbox.service import customers, sending, threads
 from tallybook.inbox.service.threads import Filter, Thread
-from tallybook.inbox.store.threads import COUNTED
 
 from . import (
     errors,
@@ -67,6 +66,7 @@ class Look:
     before: str = ""
     refused: Refused | None = None
     typed: str = ""
+    quote: str = ""
     did: str = ""
 
     @property
@@ -81,9 +81,8 @@ def look(request: Asked) -> Look:
     query = inbox_view.read_query(given)
     part = _part(request)
     clock = pages.clock_of(request)
-    return Look(
-        request.user, query, clock, part, given.get("after", ""), given.get("before", ""), did=given.get("did", "")
-    )
+    after, before, quote, did = (given.get(name, "") for name in ("after", "before", "quote", "did"))
+    return Look(request.user, query, clock, part, after, before, quote=quote, did=did)
 
 
 def _part(request: Asked) -> str | None:
@@ -137,9 +136,9 @@ async def send(request: Asked, app: TheApp, conversation_id: FromPath[int]) -> R
     try:
         thread = await app.db.run("send message", work)
     except (Conflict, Invalid, NotFound) as error:
-        return await answer(
-            request, app, replace(asked, refused=Refused(str(form.get("text", "")), error)), conversation_id
-        )
+        was = Refused(str(form.get("text", "")), error)
+        kept = replace(asked, refused=was, quote=str(form.get("quote", "")))
+        return await answer(request, app, kept, conversation_id)
     return Redirect(asked.query.to(thread), status_code=303)
 
 
@@ -173,7 +172,7 @@ async def answer(request: Asked, app: App, asked: Look, conversation_id: int | N
             context |= await _thread(conn, app, asked, conversation_id, reads=reads)
         if context["open"] is not None:
             context |= await inbox_bot_view.of_thread(conn, app, asked, context["open"].id, context["lines"])
-            context |= await inbox_signs.of_thread(conn, app, request, asked, context["open"])
+            context |= await inbox_signs.of_thread(conn, app, asked, context["open"])
         if context["read"]:
             await inbox_receipts.show(conn, app, asked.caller, context["open"].id)
         if asked.part not in {"older", "thread", "composer"}:
@@ -202,9 +201,8 @@ async def _list(conn: Conn, asked: Look) -> dict[str, Any]:
     if asked.part == "rows":
         return context
     context |= await inbox_several_view.of_list(conn, asked.caller, asked.did, asked.clock)
-    total = await threads.count(conn, asked.caller, query.asked, query.search)
-    whole = total < COUNTED and await threads.is_whole(conn, asked.caller, query.asked)
-    return context | {"total": total, "whole": whole}
+    counted = await threads.counted(conn, asked.caller, query.asked, query.search)
+    return context | {"total": counted.count, "whole": counted.whole}
 
 
 async def _thread(conn: Conn, app: App, asked: Look, conversation_id: int, *, reads: bool) -> dict[str, Any]:

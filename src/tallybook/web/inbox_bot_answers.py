@@ -17,7 +17,7 @@ from tallybook.core.table_files import Rows, Table
 from tallybook.inbox import naming, responder
 from tallybook.inbox.answer_types import Kept, Line
 from tallybook.inbox.service import faq, faq_lists
-from tallybook.inbox.service.faq import Order, Who
+from tallybook.inbox.service.faq import Who
 
 from . import errors, pages
 from .downloads import download, kind_of
@@ -78,12 +78,7 @@ async def add(request: Asked, app: TheApp) -> Response[Any]:
     business = request.user.business
 
     async def work(conn: Conn) -> None:
-        line = line_of(form)
-        if any(
-            (one.language, one.question) == (line.language, line.question) for one in await faq.listed(conn, business)
-        ):
-            raise Conflict("This question has an answer already.")
-        await faq.write(conn, business, Order([line]), who)
+        await faq.add(conn, business, line_of(form), who)
 
     try:
         await app.db.run("add answer", work)
@@ -103,7 +98,7 @@ async def change(request: Asked, app: TheApp, number: FromPath[int]) -> Response
 
     async def work(conn: Conn) -> None:
         if form.get("remove"):
-            await faq.remove(conn, business, await faq.one(conn, business, known), who)
+            await faq.remove(conn, business, known, who)
         else:
             await faq.change(conn, business, known, line_of(form), who, active=bool(form.get("given")))
 

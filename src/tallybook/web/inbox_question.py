@@ -47,7 +47,7 @@ async def ask(request: Asked, app: TheApp, conversation_id: FromPath[int]) -> Re
     if do == COMPOSE:
         return await _page(request, app, conversation_id, msgspec.structs.replace(typed, key=""))
     if do == BACK:
-        return await inbox.answer(request, app, replace(asked, typed=typed.text), conversation_id)
+        return await inbox.answer(request, app, replace(asked, typed=typed.text, quote=typed.quote), conversation_id)
     if do != SEND:
         return await _page(request, app, conversation_id, typed)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 from uuid import uuid4
 
 from litestar import Response, get, post
@@ -43,10 +42,10 @@ class Quoting:
     words: str
 
 
-async def of_thread(conn: Conn, app: App, request: Asked, asked: Look, thread: Thread) -> dict[str, Any]:
+async def of_thread(conn: Conn, app: App, asked: Look, thread: Thread) -> dict[str, Any]:
     """What an open thread shows of this."""
     may_answer = asked.may_answer and thread.channel in ANSWERED
-    quote = _given(request).get("quote", "") if may_answer else ""
+    quote = asked.quote if may_answer else ""
     return {
         "quoting": await quoting_of(conn, asked.caller, thread.id, quote), "may_sign": may_answer,
         "has_templates": thread.channel == templates.CHANNEL,
@@ -65,10 +64,6 @@ async def quoting_of(conn: Conn, caller: Caller, conversation_id: int, quote: st
         return _quoting(number, await reacting.quoted(conn, caller, conversation_id, number))
     except (Conflict, NotFound):
         return None
-
-
-def _given(request: Asked) -> dict[str, str]:
-    return dict(reversed(parse_qsl(request.scope["query_string"].decode("latin-1"))))
 
 
 def _quoting(number: int, about: About) -> Quoting:

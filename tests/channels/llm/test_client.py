@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
+import openai
 import pytest
 
+from tallybook.channels.llm import client
 from tallybook.channels.llm.chat import Asked, Call, Fault, ModelFault, Said, Tool
 from tallybook.channels.llm.client import MAX_ANSWER, Endpoint
+from tests.core.worked import until
 from tests.fake_llm.server import FakeModel
 
 KEY = "a-key-of-the-tests"
@@ -115,3 +121,39 @@ async def test_a_question_that_is_given_up_is_given_up(model: FakeModel, endpoin
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
+
+
+@dataclass
+class Library:
+    """The library, and on which threads it was first asked for anything; ``is_imported`` makes that slow."""
+
+    threads: list[threading.Thread] = field(default_factory=list)
+    is_imported: threading.Event = field(default_factory=threading.Event)
+
+    def __getattr__(self, name: str) -> Any:
+        self.threads.append(threading.current_thread())
+        assert self.is_imported.wait(20)
+        return getattr(openai, name)
+
+
+async def test_the_first_questions_keep_nobody_waiting_while_the_library_is_imported(
+    model: FakeModel, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = Library()
+    monkeypatch.setattr(client, "openai", library)
+    for _ in range(3):
+        model.says("Until six.")
+    given_up, *asking = [asyncio.create_task(endpoint.ask(asked())) for _ in range(3)]
+
+    async def all_wait() -> bool:
+        return len(library.threads) == 3
+
+    await until(all_wait)
+    given_up.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+    library.is_imported.set()
+    assert [one.text for one in await asyncio.gather(*asking)] == ["Until six."] * 2
+    assert threading.main_thread() not in library.threads
+    assert (await endpoint.ask(asked())).text == "Until six."
+    assert len(library.threads) == 3, "it is made once"

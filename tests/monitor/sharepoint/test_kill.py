@@ -99,7 +99,7 @@ async def finished(sync: Syncing) -> None:
     raise AssertionError("the dead run never gave way")
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("after", [pytest.param(False, marks=pytest.mark.soak), True], ids=["before", "after"])
 @pytest.mark.parametrize("changed", [False, True], ids=["new", "changed"])
 async def test_killed_at_every_request_the_next_run_ends_in_the_same_list(
     sync: Syncing, syncs: Syncs, fake: FakeGraph, db: Database, home: Business, changed: bool, after: bool

@@ -6,9 +6,9 @@ The key stands in the request's header alone, and no error of ours quotes what w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx2
 
@@ -63,19 +63,27 @@ class _Limited(httpx2.AsyncHTTPTransport):
         return answer
 
 
+class _Client(NamedTuple):
+    """A client of the library, and how it asks: both are imported when they are first named."""
+
+    library: Any
+    ask: Callable[..., Awaitable[Any]]
+
+
 @dataclass
 class Endpoint:
     """A language model's endpoint. It opens nothing until it is asked."""
 
     address: str
     key: str | None = field(default=None, repr=False)
-    _client: Any = field(default=None, repr=False)  # of the library, which is not imported yet
+    _client: _Client | None = field(default=None, repr=False)
 
     async def ask(self, asked: Asked) -> Reply:
         """The model's answer. Raises ModelFault."""
+        client = await self._connected()
         try:
             async with asyncio.timeout(asked.seconds):
-                raw = await self._connected().chat.completions.with_raw_response.create(**body_of(asked))
+                raw = await client.ask(**body_of(asked))
                 return read_reply(raw.content)
         except Exception as error:
             fault = fault_of(error)
@@ -87,16 +95,22 @@ class Endpoint:
         """Closes the connections; a later question opens new ones."""
         client, self._client = self._client, None
         if client is not None:
-            await client.close()
+            await client.library.close()
 
-    def _connected(self) -> Any:
+    async def _connected(self) -> _Client:
+        # The library takes more than a second to import, in which nothing else of this process would go on. A client
+        # that is not kept, since another was quicker or its question was given up, has no connections.
         if self._client is None:
-            http = httpx2.AsyncClient(transport=_Limited(), follow_redirects=False, headers=PLAIN)
-            self._client = openai.AsyncOpenAI(
-                api_key=self.key or NO_KEY, base_url=self.address, max_retries=0, http_client=http,
-                default_headers=PLAIN,
-            )  # fmt: skip
+            made = await asyncio.to_thread(self._made)
+            self._client = self._client or made
         return self._client
+
+    def _made(self) -> _Client:
+        http = httpx2.AsyncClient(transport=_Limited(), follow_redirects=False, headers=PLAIN)
+        made = openai.AsyncOpenAI(
+            api_key=self.key or NO_KEY, base_url=self.address, max_retries=0, http_client=http, default_headers=PLAIN
+        )
+        return _Client(made, made.chat.completions.with_raw_response.create)
 
 
 def fault_of(error: Exception) -> ModelFault | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
+import msgspec
+
 from tallybook.core import audit
 from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Conn
@@ -21,6 +23,14 @@ from .filing import TOPIC
 from .teams import ANSWERING
 
 MOST = 200  # assignments of a thread that are shown at a time
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Whose a thread was, and whose it is to be."""
+
+    conversation_id: int
+    before: Owner
+    then: Owner
 
 
 class Taken(Conflict):
@@ -75,14 +85,14 @@ async def give_all(conn: Conn, who: Doer, conversations: Collection[int], owner:
     before = {one: await _hold(conn, who.business_id, one) for one in sorted(conversations)}
     names = (await _person(conn, who.business_id, owner.person), team)
     then = {one: await _as_one_of_the_team(conn, who.business_id, owner, was) for one, was in before.items()}
-    changed = [one for one, was in before.items() if then[one] != was]
-    for one in changed:
-        await _give(conn, who, one, (before[one], then[one]), names)
-    if changed:
+    changes = [Change(one, was, then[one]) for one, was in before.items() if then[one] != was]
+    for change in changes:
+        await _give(conn, who, change, names)
+    if changes:
         # All at once: who takes the turns of threads one by one meets another who takes them in another order.
-        await hooks.tell(conn, who.business_id, [_event(one, then[one]) for one in changed])
+        await hooks.tell(conn, who.business_id, [_event(one) for one in changes])
         await wake_up(conn, TOPIC, who.business_id)
-    return changed
+    return [one.conversation_id for one in changes]
 
 
 async def _as_one_of_the_team(conn: Conn, business_id: int, owner: Owner, before: Owner) -> Owner:
@@ -92,21 +102,21 @@ async def _as_one_of_the_team(conn: Conn, business_id: int, owner: Owner, before
     return Owner(owner.person, before.team if keeps else None)
 
 
-async def _give(
-    conn: Conn, who: Doer, conversation_id: int, owners: tuple[Owner, Owner], names: tuple[str | None, str | None]
-) -> None:
-    """Has a held thread, which was the first one's, be the second one's, and records it."""
-    before, owner = owners
-    await store.give(conn, who, conversation_id, owner, names)
-    changes = ({"person": before.person, "team": before.team}, {"person": owner.person, "team": owner.team})
-    action = "conversation.unassigned" if owner == NOBODY else "conversation.assigned"
-    subject = ("conversation", str(conversation_id))
-    await audit.record_by(conn, who, action, *subject, *changes)
+async def _give(conn: Conn, who: Doer, change: Change, names: tuple[str | None, str | None]) -> None:
+    """Has a held thread be whose it is to be, and records it."""
+    await store.give(conn, who, change.conversation_id, change.then, names)
+    action = "conversation.unassigned" if change.then == NOBODY else "conversation.assigned"
+    subject = ("conversation", str(change.conversation_id))
+    await audit.record_by(conn, who, action, *subject, _told(change.before), _told(change.then))
 
 
-def _event(conversation_id: int, owner: Owner) -> Event:
-    details: dict[str, object] = {"person": owner.person, "team": owner.team}
-    return Event(Kind.CONVERSATION_ASSIGNED, datetime.now(UTC), conversation_id, details=details)
+def _told(owner: Owner) -> dict[str, object]:
+    return {"person": owner.person, "team": owner.team}
+
+
+def _event(change: Change) -> Event:
+    now = datetime.now(UTC)
+    return Event(Kind.CONVERSATION_ASSIGNED, now, change.conversation_id, details=_told(change.then))
 
 
 async def history(

@@ -43,6 +43,7 @@ from tallybook.inbox.store import automation_causes as causes
 from tallybook.inbox.store import sending as sending_store
 from tallybook.inbox.store import threads as threads_store
 from tallybook.inbox.store.automation import NewRun
+from tallybook.inbox.store.automation_causes import SilenceRule
 from tallybook.inbox.store.sending import Held
 from tallybook.inbox.thread_types import Place
 
@@ -78,7 +79,7 @@ async def _find_silent(db: Database, business: Business, rule: Rule, now: dateti
     if not isinstance(rule.trigger, Silence):
         return 0
     found, after = 0, places.get(rule.id)
-    seek = partial(causes.find_silent, business=(business.id, rule), silence=rule.trigger, now=now)
+    seek = partial(causes.find_silent, of=SilenceRule(business.id, rule, rule.trigger), now=now)
     for _ in range(LOOKS):
         new, after = await db.run("find who is silent", partial(seek, after=after))
         found += new

@@ -13,17 +13,17 @@ from tallybook.core.messages import Status
 from tallybook.core.outcomes import Became
 from tallybook.core.regions import region_of
 from tallybook.core.wakeups import wake_up
-from tallybook.core.withdrawing import Claimed, NotNow
+from tallybook.core.withdrawing import UNTIL_LET_GO, Claimed, NotNow
 from tallybook.inbox import broadcast_rules as rules
 from tallybook.inbox import template_rules
 from tallybook.inbox.broadcast_rules import PhoneList
 from tallybook.inbox.broadcast_types import Audience, Broadcast, New, Preview, Recipient, Sample
+from tallybook.inbox.rules_phones import RESTS
 from tallybook.inbox.store import broadcast_runs
 from tallybook.inbox.store import broadcasts as store
 from tallybook.inbox.template_types import Template
-from tallybook.inbox.types import Customer, Known
 
-from . import consent, outcomes, people, templates
+from . import consent, outcomes, phones, templates
 
 TOPIC = "broadcasts"
 TURNING = NotNow(seconds=1.0)  # somebody is pausing, resuming or stopping it at this moment
@@ -114,13 +114,15 @@ async def start(conn: Conn, caller: Caller, new: New) -> int:
 async def _fill(conn: Conn, caller: Caller, number: int, new: New, listed: PhoneList | None) -> None:
     """Writes the recipients down; whoever is new on a list is made a contact, by the one resolver."""
     given: dict[int, dict[str, str]] = {}
+    takers: dict[int, int] = {}
     people_listed = listed.people if listed else []
     for begin in range(0, len(people_listed), AT_ONCE):
         some = people_listed[begin : begin + AT_ONCE]
-        customers = {one.phone: Customer((Known("phone", one.phone),)) for one in some}
-        contacts = await people.resolve(conn, caller.business, list(customers.values()))
-        given |= {contacts[customers[one.phone]].id: one.given for one in some}
+        contacts, took = await phones.contacts_of(conn, caller.business, [one.phone for one in some])
+        given |= {contacts[one.phone]: one.given for one in some}
+        takers |= took
     await store.make_threads(conn, caller.business_id, list(given), new.account)
+    await phones.note_takers(conn, caller.business, takers)
     audience = Audience(new.kind, new.label, new.status, tuple(given))
     await store.fill(conn, caller.business_id, number, audience, given, rules.WHY)
 
@@ -182,7 +184,8 @@ async def _audience(
     """Whom it is for, and those of a list who never wrote to us."""
     if listed is None:
         return Audience(new.kind, new.label, new.status), []
-    known = await store.of_phones(conn, caller.business_id, [one.phone for one in listed.people])
+    rested = datetime.now(UTC) - RESTS
+    known = await store.of_phones(conn, caller.business_id, [one.phone for one in listed.people], rested)
     fresh = [one for one in listed.people if not known.get(one.phone, (0, False))[1]]
     return Audience("list", contacts=tuple(number for number, has in known.values() if has)), fresh
 
@@ -227,14 +230,23 @@ async def turn(conn: Conn, caller: Caller, broadcast_id: int, what: str) -> Broa
     may, state = TURNS[what]
     if held in may:
         await store.turn(conn, caller.business_id, broadcast_id, state)
-        if state == "cancelled":
-            await _take_back(conn, caller.business_id, broadcast_id)
-        if state != "paused":  # of what is stopped only what may have been sent is left, which a person is asked about
-            await _let_go(conn, caller.business_id, broadcast_id)
+        await _turned(conn, caller.business_id, broadcast_id, state)
         await _note(conn, caller, f"broadcast.{what}", broadcast_id, {"was": held})
     elif held != state and not (what == "resume" and held == "running"):
         raise Conflict("This broadcast is over.")
     return await one(conn, caller, broadcast_id)
+
+
+async def _turned(conn: Conn, business_id: int, broadcast_id: int, state: str) -> None:
+    """Has what of it is in the outbox wait, leave or be taken back, as its broadcast is from now on."""
+    prefix = f"{consent.BROADCAST}{broadcast_id}:"
+    if state == "paused":
+        await withdrawing.hold_all(conn, business_id, prefix)
+        return
+    if state == "cancelled":  # then only what may have been sent is left, which a person is asked about
+        await _take_back(conn, business_id, broadcast_id)
+    if await withdrawing.let_go(conn, business_id, prefix, datetime.now(UTC) + rules.USEFUL):
+        await wake_up(conn, outbox.TOPIC, business_id)
 
 
 async def _take_back(conn: Conn, business_id: int, broadcast_id: int) -> None:
@@ -244,12 +256,6 @@ async def _take_back(conn: Conn, business_id: int, broadcast_id: int) -> None:
         found = [key for of, key in waiting if of == channel]
         await expiry.take_back(conn, business_id, channel, found, rules.STOPPED)
         await outcomes.told(conn, business_id, [Became(channel, key, Status.DROPPED) for key in found])
-
-
-async def _let_go(conn: Conn, business_id: int, broadcast_id: int) -> None:
-    until = datetime.now(UTC) + rules.USEFUL
-    if await withdrawing.let_go(conn, business_id, f"{consent.BROADCAST}{broadcast_id}:", until):
-        await wake_up(conn, outbox.TOPIC, business_id)
 
 
 async def stands(conn: Conn, business_id: int, claimed: Claimed) -> str | NotNow | None:
@@ -265,7 +271,7 @@ async def stands(conn: Conn, business_id: int, claimed: Claimed) -> str | NotNow
     if state is None:
         return TURNING
     if state == "paused":
-        return NotNow()
+        return UNTIL_LET_GO
     return rules.STOPPED if state == "cancelled" else None
 
 

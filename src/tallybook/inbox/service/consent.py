@@ -64,14 +64,15 @@ async def told(conn: Conn, business: Business, preferences: Sequence[Preference]
     if not known:
         return
     now = datetime.now(UTC)
-    then = await phones.then(conn, business.id, [(customer, min(one.at, now)) for one, customer in known])
-    known = [(one, then.customer((customer, min(one.at, now)))) for one, customer in known]
+    bearers = await phones.bearers(conn, business.id, [(customer, min(one.at, now)) for one, customer in known])
+    known = [(one, bearers.customer((customer, min(one.at, now)))) for one, customer in known]
     contacts = await people.resolve(conn, business, [customer for _, customer in known])
     words = [
         Word(contacts[customer].id, one.stopped, "preference", one.key, min(one.at, now)) for one, customer in known
     ]
     await _keep(conn, business.id, words)
-    await phones.tell(conn, business, then.takers({one: contacts[who].id for who in contacts for one in who.known}))
+    takers = bearers.takers({one: contacts[who].id for who in contacts for one in who.known})
+    await phones.note_takers(conn, business, takers)
 
 
 def _customer(told: Preference) -> Customer:

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from tallybook.core import audit, forgotten, jobs, kept_files
+from tallybook.core import content as contents
 from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Invalid, NotFound
@@ -97,7 +98,8 @@ async def erase(conn: Conn, caller: Caller, conversation_id: int, typed: str) ->
     await contacts.hold(conn, business_id, (await _whole(conn, business_id, thread.id)).contacts)
     one = await _whole(conn, business_id, thread.id)
     await store.hold(conn, one)
-    needles = Needles(_ids(one), [sha256.hex() for sha256 in await store.files(conn, one)])
+    files = [sha256.hex() for sha256 in await store.files(conn, one)]
+    needles = Needles(_ids(one), files, await store.turns(conn, one))
     counts, plan = _told(await whole_store.count(conn, one)), await store.bounds(conn, business_id)
     await store.take_away(conn, one)
     who = (caller.name, caller.account_id)
@@ -185,18 +187,27 @@ async def _stretch(conn: Conn, business_id: int, number: int, places: Places) ->
 async def _deliveries(
     conn: Conn, business_id: int, needles: Needles, naming: AsyncIterator[Naming], places: Places
 ) -> None:
-    """Empties those that were filed for the business; what lies in one put aside is not filed when it is replayed."""
+    """Empties those that were filed for the business; what lies in one put aside is not filed when it is replayed.
+
+    But for what somebody else said who had the same phone at another time.
+    """
     owned = await store.accounts(conn, business_id)
-    called = {*needles.ids, *(f"+{one}" for one in needles.ids)}
     filed, later = [], []
     async for one in naming:
         told = await asyncio.to_thread(_read, places, one)
         if one.aside:
-            later += [forgotten.key_of(said) for said in told if said.chat in called]
+            later += [forgotten.key_of(said) for said in told if _is_of(needles, said)]
         elif any((one.channel, said.account) in owned for said in told):
             filed.append(one.id)
     await store.empty_deliveries(conn, filed)
     await forgotten.remember(conn, business_id, later)
+
+
+def _is_of(needles: Needles, said: Incoming) -> bool:
+    content = contents.read(said.content)
+    person = content.person if content is not None and content.person is not None else contents.Person()
+    ids = [one for one in (person.user_id, person.parent_user_id, person.lid) if one and len(one) >= SHORTEST]
+    return needles.name(said.chat, said.said_at, ids)
 
 
 def _read(places: Places, one: Naming) -> Sequence[Incoming]:

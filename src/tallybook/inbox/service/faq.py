@@ -152,6 +152,14 @@ async def write(conn: Conn, business: Business, order: Order, who: Who = WHO) ->
     return Imported(len(added), len(changed), preview.known, len(withdrawn))
 
 
+async def add(conn: Conn, business: Business, line: Line, who: Who) -> None:
+    """Writes one answer down. Raises Conflict where its question has one already, given or not."""
+    await store.take_turn(conn, business.id)
+    if not (await look(conn, business, [line])).added:
+        raise Conflict("This question has an answer already.")
+    await write(conn, business, Order([line]), who)
+
+
 async def one(conn: Conn, business: Business, number: int) -> Kept:
     """One answer of the business. Raises NotFound."""
     kept = await store.one(conn, business.id, number)
@@ -162,6 +170,7 @@ async def one(conn: Conn, business: Business, number: int) -> Kept:
 
 async def change(conn: Conn, business: Business, number: int, line: Line, who: Who, *, active: bool) -> None:
     """Has an answer be another one, or be given no more. Raises NotFound, Conflict where its question has an answer."""
+    await store.take_turn(conn, business.id)
     before = await one(conn, business, number)
     kept = Kept(number, line.language, line.question, line.answer, active)
     if kept == before:
@@ -172,9 +181,10 @@ async def change(conn: Conn, business: Business, number: int, line: Line, who: W
     await audit.record(conn, business.id, *who, "answer.changed", "answer", str(number), was, now)
 
 
-async def remove(conn: Conn, business: Business, shown: Kept, who: Who = WHO) -> None:
-    """Takes out an answer that somebody was shown. Raises NotFound where it is gone."""
-    kept = await one(conn, business, shown.id)
+async def remove(conn: Conn, business: Business, number: int, who: Who = WHO) -> None:
+    """Takes an answer out. Raises NotFound where it is gone."""
+    await store.take_turn(conn, business.id)
+    kept = await one(conn, business, number)
     await store.remove(conn, business.id, kept.id)
     await audit.record(conn, business.id, *who, "answer.removed", "answer", str(kept.id), _told(kept))
 

@@ -113,7 +113,7 @@ async def _file(conn: Conn, business: Business, said: list[Said]) -> list[Filed]
     # What somebody blocked writes is kept, and no other program is told of it.
     told = [row.said for row in rows if not (row.said.inbound and row.conversation.is_blocked)]
     await hooks.filed(conn, business.id, created, saved, told)
-    await phones.tell(conn, business, takers)
+    await phones.note_takers(conn, business, takers)
     await consent.heard(conn, business.id, [row.said for row in rows], contacts)
     await _tell_back(conn, business.id, conversations.values())
     ids = sorted(one.id for one in conversations.values())
@@ -139,20 +139,20 @@ async def lay(conn: Conn, business: Business, new: Sequence[Said]) -> Laid:
 
     The caller holds their numbers. They come in the order in which they were said.
     """
-    then = await phones.then(conn, business.id, [(one.customer, one.said_at) for one in new])
-    said = [_as_then(one, then) for one in new] if then.phones else new
+    bearers = await phones.bearers(conn, business.id, [(one.customer, one.said_at) for one in new])
+    said = [_as_then(one, bearers) for one in new] if bearers.phones else new
     contacts = await people.resolve(conn, business, [one.customer for one in said])
     threads = _threads(said, contacts)
     tracked = [_tracked(contact, messages) for contact, messages in threads.values()]
     conversations, created = await store.track(conn, business.id, tracked)
     rows = [row for key, (_, messages) in threads.items() for row in _rows(conversations[key], messages)]
     saved = await store.save(conn, business.id, rows)
-    takers = then.takers({known: contacts[one].id for one in contacts for known in one.known})
+    takers = bearers.takers({known: contacts[one].id for one in contacts for known in one.known})
     return Laid(contacts, conversations, created, rows, saved, takers)
 
 
-def _as_then(said: Said, then: phones.Then) -> Said:
-    return msgspec.structs.replace(said, customer=then.customer((said.customer, said.said_at)))
+def _as_then(said: Said, bearers: phones.Bearers) -> Said:
+    return msgspec.structs.replace(said, customer=bearers.customer((said.customer, said.said_at)))
 
 
 async def _tell_back(conn: Conn, business_id: int, conversations: Iterable[Conversation]) -> None:

@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import msgspec
+
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.health import Check
@@ -163,6 +165,23 @@ async def _written(conn: Conn, business_id: int, events: Sequence[Event]) -> Non
         return
     if await store.tell(conn, business_id, events):
         await wake_up(conn, TOPIC, business_id)
+
+
+async def follow(conn: Conn, business_id: int, merge_id: int, kept: int, gone: int) -> None:
+    """What is told of a thread that goes into another is told in the order of the other from now on."""
+    await store.follow(conn, business_id, merge_id, kept, gone)
+    if (gathered := _gathered.get()) is not None:
+        gathered.events[:] = [
+            msgspec.structs.replace(one, conversation_id=kept, moved_by=(*one.moved_by, merge_id))
+            if one.conversation_id == gone
+            else one
+            for one in gathered.events
+        ]
+
+
+async def go_back(conn: Conn, business_id: int, merge_id: int, kept: int, gone: int) -> None:
+    """What followed into a joined thread is the other's again."""
+    await store.go_back(conn, business_id, merge_id, kept, gone)
 
 
 async def checks(conn: Conn, business: Business, _: datetime) -> list[Check]:

@@ -143,11 +143,20 @@ class Import:
         return Done(new_leads, new_threads, there, gone)
 
     async def _as_then(self, conn: Conn, some: Sequence[Person]) -> list[Person]:
-        """Customers by what they were known by when they last wrote: their phone may be somebody else's since."""
-        now = datetime.now(UTC)
-        told = [(one.customer, max((said.at for said in one.messages), default=now)) for one in some]
-        then = await phones.then(conn, self.business.id, told)
-        return [replace(one, customer=then.customer(seen)) for one, seen in zip(some, told, strict=True)]
+        """Customers by what they were known by when last heard of: their phone may be somebody else's since.
+
+        Of whom the old tables say no time is whoever they are now.
+        """
+        seen = {
+            number: (one.customer, at)
+            for number, one in enumerate(some)
+            if (at := _last_heard_of(one, self.terms)) is not None
+        }
+        bearers = await phones.bearers(conn, self.business.id, list(seen.values()))
+        return [
+            replace(one, customer=bearers.customer(seen[number])) if number in seen else one
+            for number, one in enumerate(some)
+        ]
 
     async def _forgotten(self, conn: Conn, some: Sequence[Person]) -> set[int]:
         """Those of the customers of whom a message was forgotten: with it whoever wrote it, and the lead."""
@@ -226,6 +235,14 @@ def _batches(persons: Sequence[Person]) -> Iterator[list[Person]]:
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _last_heard_of(person: Person, terms: Terms) -> datetime | None:
+    if person.messages:
+        return max(one.at for one in person.messages)
+    told = [row.get(column) for row in person.threads for column in ("last_message_at", "started_at")]
+    told += [row.get("created_at") for row in person.leads]
+    return max((at for one in told if (at := legacy_rules.moment(one, terms)) is not None), default=None)
 
 
 def _place(one: OldMessage) -> tuple[str, str, str]:

@@ -13,8 +13,7 @@ from tallybook.inbox import rules_identity
 from tallybook.inbox.rules_identity import Reading, Row
 from tallybook.inbox.store import automation_following as automation
 from tallybook.inbox.store import contacts as contact_store
-from tallybook.inbox.store import following, identities, parting, session_following
-from tallybook.inbox.store import hooks as hooks_store
+from tallybook.inbox.store import following, identities, parting, phones, session_following
 from tallybook.inbox.store import merging as store
 from tallybook.inbox.store.contacts import Held
 from tallybook.inbox.store.merging import Side
@@ -82,7 +81,7 @@ async def _move(conn: Conn, business_id: int, merge_id: int, sides: tuple[Side, 
         await session_ends.end_joined(conn, business_id, kept.thread["id"])
         await session_following.join(conn, business_id, *threads)
         moved = await store.move_thread(conn, business_id, merge_id, threads, lead)
-        await hooks_store.follow(conn, business_id, merge_id, kept.thread["id"], gone.thread["id"])
+        await hooks.follow(conn, business_id, merge_id, kept.thread["id"], gone.thread["id"])
     await automation.join_contacts(conn, business_id, kept.contact["id"], gone.contact["id"])
     await store.move_person(conn, business_id, kept.contact["id"], gone.contact["id"])
     return moved
@@ -144,6 +143,7 @@ async def _part(conn: Conn, business_id: int, merge: Merge) -> tuple[int, int]:
     merge = await _without_taken(conn, business_id, merge)
     now = await store.side(conn, business_id, merge.kept_id)
     await parting.return_person(conn, business_id, merge, _contact(business_id, merge, now))
+    await phones.come_back(conn, business_id, [merge.kept_id, merge.gone_id])
     await automation.part_contacts(conn, business_id, merge.kept_id, merge.gone_id)
     kept, gone, joined = merge.kept.thread, merge.gone.thread, merge.joined.thread
     if kept is None or gone is None or joined is None or now.thread is None:
@@ -157,7 +157,7 @@ async def _part(conn: Conn, business_id: int, merge: Merge) -> tuple[int, int]:
     await session_following.part(conn, business_id, (kept, gone), joined, now.thread)
     await parting.return_windows(conn, business_id, merge)
     await automation.part_threads(conn, business_id, kept["id"], gone["id"], made=merge.made_thread)
-    await hooks_store.go_back(conn, business_id, merge.id, kept["id"], gone["id"])
+    await hooks.go_back(conn, business_id, merge.id, kept["id"], gone["id"])
     await parting.return_reads(conn, business_id, kept["id"], _reads(merge, now, (one, other)))
     if merge.made_thread:
         await following.hand_over(conn, business_id, kept["id"], gone["id"])

@@ -32,8 +32,8 @@ async def moved(conn: Conn, business: Business, before: Person, after: Person, s
     old, new = known_of(before), known_of(after)
     if not old or not new:
         return None
-    then = await phones.then(conn, business.id, [(Customer(tuple(dict.fromkeys((*old, *new)))), said_at)])
-    old, new = then.each(old, new, said_at)
+    bearers = await phones.bearers(conn, business.id, [(Customer(tuple(dict.fromkeys((*old, *new)))), said_at)])
+    old, new = bearers.each(old, new, said_at)
     everything = tuple(dict.fromkeys((*old, *new)))
     if not await identities.find(conn, business.id, everything):
         await _make(conn, business.id, Customer(everything))
@@ -47,7 +47,7 @@ async def moved(conn: Conn, business: Business, before: Person, after: Person, s
     await merging.on_one(conn, business, Customer(everything))
     contact_id = (await contacts.hold(conn, business.id, [whose]))[whose]
     await _take_phone(conn, business.id, contact_id, (before.phone, after.phone), said_at)
-    await phones.tell(conn, business, then.takers(dict.fromkeys(everything, contact_id)))
+    await phones.note_takers(conn, business, bearers.takers(dict.fromkeys(everything, contact_id)))
     if claimed:
         kinds = sorted({one.kind for one in claimed})
         told = ("contact.known_otherwise", "contact", str(contact_id), None, {"by": kinds})
@@ -69,20 +69,31 @@ async def _make(conn: Conn, business_id: int, customer: Customer) -> None:
 async def _take_phone(
     conn: Conn, business_id: int, contact_id: int, told: tuple[str | None, str | None], said_at: datetime
 ) -> None:
-    """Has the newest phone hold. One that is told without a change is only taken where none is known."""
+    """Has the newest phone hold. One that is told without a change is only taken where none is known.
+
+    Only a phone that the news names is left: the one that is known may be that of another of two who were joined.
+    """
+    before, after = told
+    if after is None:
+        return
+    if not await _is_another_s(conn, business_id, contact_id, after):
+        await _go_by(conn, business_id, contact_id, (before, after), said_at)
+    if before is not None and before != after:
+        await phone_store.leave(conn, business_id, contact_id, before, said_at)
+
+
+async def _go_by(
+    conn: Conn, business_id: int, contact_id: int, told: tuple[str | None, str], said_at: datetime
+) -> None:
     before, after = told
     contact = (await store.held(conn, business_id, [contact_id]))[contact_id]
-    left = before or contact.phone
-    if after is not None and left is not None and left != after:
-        await phone_store.leave(conn, business_id, contact_id, left, said_at)
-    if after is None or await _is_another_s(conn, business_id, contact_id, after):
-        return
     if before != after and rules_identity.is_newer((said_at, after), (contact.phone_at, contact.phone)):
         contact = msgspec.structs.replace(contact, phone=after, phone_at=said_at)
     elif contact.phone is None:
         contact = msgspec.structs.replace(contact, phone=after)
     right = msgspec.structs.replace(contact, thread_key=contacts.key_of(business_id, contact))
     await store.rekey(conn, business_id, right)
+    await phone_store.come_back(conn, business_id, [contact_id])
 
 
 async def _is_another_s(conn: Conn, business_id: int, contact_id: int, phone: str) -> bool:

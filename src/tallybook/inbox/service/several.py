@@ -32,7 +32,7 @@ async def chosen(conn: Conn, caller: Caller, given: Collection[int]) -> list[int
 async def mark_read(conn: Conn, caller: Caller, conversations: Collection[int], show: Show) -> list[int]:
     """Everything in these threads is read now, and ``show`` may tell their customers; those in which anything waited.
 
-    Raises NotAllowed.
+    Threads that are not the business's are left out. Raises NotAllowed, and whatever ``show`` raises.
     """
     require(caller, Right.ANSWER)
     # In the order in which who files holds them, so that neither waits for the other.

@@ -17,13 +17,13 @@ from tallybook.inbox.store import bubbles as bubbles_store
 from tallybook.inbox.store import marks
 from tallybook.inbox.store import threads as store
 from tallybook.inbox.store.marks import Mark
-from tallybook.inbox.store.threads import Shown, Sought
-from tallybook.inbox.thread_types import Bubble, Filter, Narrow, Place, Thread
+from tallybook.inbox.store.threads import Range
+from tallybook.inbox.thread_types import Bubble, Filter, Narrow, Place, Shown, Sought, Thread
 
 from .filing import TOPIC
 
 __all__ = [
-    "Bubble", "Filter", "Listed", "Narrow", "Place", "Shown", "Thread", "bubbles", "by_number", "count", "is_whole",
+    "Bubble", "Filter", "Listed", "Narrow", "Place", "Shown", "Thread", "bubbles", "by_number", "count", "counted",
     "listing", "mark_read", "mark_unread", "tell_read", "thread", "threads",
 ]  # fmt: skip
 
@@ -56,31 +56,41 @@ async def listing(
     conn: Conn, caller: Caller, shown: Filter | Shown, search: str, after: Place | None, limit: int
 ) -> Listed:
     """As ``threads``, with where to go on."""
-    what, sought = _shown(shown), await _sought(conn, caller, search)
+    asked = await _range(conn, caller, shown, search)
     found: list[Thread] = []
     for _ in range(LOOKS):
-        found += await store.page(conn, caller, what, sought, after, limit + 1 - len(found))
+        found += await store.page(conn, asked, after, limit + 1 - len(found))
         if len(found) > limit:
             last = found[limit - 1]
             return Listed(found[:limit], Place(last.last_message_at, last.id) if last.last_message_at else None)
-        after = await store.looked_to(conn, caller, what, after)
+        after = await store.looked_to(conn, asked, after)
         if after is None:
             break
     return Listed(found, after)
 
 
+class Counted(msgspec.Struct, frozen=True):
+    """How many threads fit. ``whole``: there are no more; else only so many were counted, or looked through."""
+
+    count: int
+    whole: bool
+
+
+async def counted(conn: Conn, caller: Caller, shown: Filter | Shown, search: str) -> Counted:
+    """``store.COUNTED`` at most; of what waits for one person, and of a label on very many, in the newest thousand."""
+    asked = await _range(conn, caller, shown, search)
+    found = await store.count(conn, asked)
+    return Counted(found, found < store.COUNTED and await store.looked_to(conn, asked, None) is None)
+
+
 async def count(conn: Conn, caller: Caller, shown: Filter | Shown, search: str) -> int:
-    """How many threads fit; ``store.COUNTED`` at most, and for what waits for one person of the newest thousand."""
-    return await store.count(conn, caller, _shown(shown), await _sought(conn, caller, search))
+    """How many threads fit, as far as ``counted`` looks."""
+    return await store.count(conn, await _range(conn, caller, shown, search))
 
 
-async def is_whole(conn: Conn, caller: Caller, shown: Filter | Shown) -> bool:
-    """Whether ``count`` looked through all of them."""
-    return await store.looked_to(conn, caller, _shown(shown), None) is None
-
-
-def _shown(shown: Filter | Shown) -> Shown:
-    return Shown(shown) if isinstance(shown, Filter) else shown
+async def _range(conn: Conn, caller: Caller, shown: Filter | Shown, search: str) -> Range:
+    what = Shown(shown) if isinstance(shown, Filter) else shown
+    return await store.range_of(conn, caller, what, await _sought(conn, caller, search))
 
 
 async def thread(conn: Conn, caller: Caller, ref: str) -> Thread:

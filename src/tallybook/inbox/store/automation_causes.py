@@ -174,18 +174,24 @@ def _since(rule: Rule, now: datetime) -> datetime:
     return max(rule.active_since or now, now - LOOKED_BACK)
 
 
-async def find_silent(
-    conn: Conn, business: tuple[int, Rule], silence: Silence, now: datetime, after: Place | None
-) -> tuple[int, Place | None]:
+class SilenceRule(msgspec.Struct, frozen=True):
+    """A rule of a business, and the silence of which it speaks."""
+
+    business_id: int
+    rule: Rule
+    silence: Silence
+
+
+async def find_silent(conn: Conn, of: SilenceRule, now: datetime, after: Place | None) -> tuple[int, Place | None]:
     """Leaves the threads after a place in which we or the customer have been silent for so long.
 
-    ``business`` is its number with its rule. How many are new, and from where to go on; None where it was the last.
+    How many are new, and from where to go on; None where it was the last.
     """
-    business_id, rule = business
+    rule, silence = of.rule, of.silence
     hours, since = timedelta(hours=silence.hours), _since(rule, now)
     begin = after or Place(since - hours, 0)
     values = {
-        "business_id": business_id, "rule_id": rule.id, "hours": hours, "answered": silence.of == "customer",
+        "business_id": of.business_id, "rule_id": rule.id, "hours": hours, "answered": silence.of == "customer",
         "now": now, "since": since, "at": begin.at, "id": begin.id,
     }  # fmt: skip
     row = await (await conn.execute(SILENT, values)).fetchone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -80,10 +81,13 @@ async def fill(
     return (await conn.execute(FILL, values)).rowcount
 
 
+# What is said to a phone that rested is for whoever has it now, and not for who left it.
 OF_PHONES = """
 select i.value, i.contact_id, exists (select from whatsapp_conversation c
     where c.business_id = i.business_id and c.contact_id = i.contact_id)
 from contact_identities i
+join contacts p on p.business_id = i.business_id and p.id = i.contact_id
+    and (i.left_at is null or i.left_at >= %(left_since)s::timestamptz or p.phone is not distinct from i.value)
 where i.business_id = %(business_id)s::int and i.kind = 'phone' and i.value = any(%(phones)s::text[])
 """
 # Whoever never wrote to us has a thread that is closed until they do.
@@ -100,9 +104,11 @@ on conflict {inbox_keys.CONVERSATION.target} do nothing
 """
 
 
-async def of_phones(conn: Conn, business_id: int, phones: Sequence[str]) -> dict[str, tuple[int, bool]]:
-    """Whose these phones are: the contact, and whether they have a thread."""
-    values = {"business_id": business_id, "phones": arrays.texts(phones)}
+async def of_phones(
+    conn: Conn, business_id: int, phones: Sequence[str], left_since: datetime
+) -> dict[str, tuple[int, bool]]:
+    """Whose these phones are: the contact, and whether they have a thread. Who left one before that has it no more."""
+    values = {"business_id": business_id, "phones": arrays.texts(phones), "left_since": left_since}
     return {row[0]: (row[1], row[2]) for row in await (await conn.execute(OF_PHONES, values)).fetchall()}
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -62,14 +64,42 @@ values (%(business_id)s::int, %(who)s, %(account_id)s, %(needles)s, %(plan)s, %(
 """
 
 
+class Turn(msgspec.Struct, frozen=True):
+    """Until when a phone was ``theirs``, or somebody else's; ``until`` None: it is so to this day."""
+
+    until: datetime | None
+    theirs: bool
+
+
 class Needles(msgspec.Struct, frozen=True):
     """What somebody is known by, as it is sought in what does not hang on them; ``files`` are hashes in hex.
 
-    Names are not among it: other people bear them too, and what is about them was emptied at once.
+    Names are not among it: other people bear them too, and what is about them was emptied at once. ``turns`` are those
+    phones, without their plus, that went from one to another, with who had them one after the other.
     """
 
     ids: list[str]
     files: list[str]
+    turns: dict[str, list[Turn]] = {}
+
+    def name(self, called: str, at: datetime, ids: Sequence[str]) -> bool:
+        """Whether somebody who is called so is meant, as of that time; ``ids`` are what is told of them beside it."""
+        turns = self.turns.get(_digits_of(called), ())
+        if called.removeprefix("+") not in self.ids or not turns:
+            return called.removeprefix("+") in self.ids
+        if ids:
+            return any(one in self.ids for one in ids)
+        return next((turn.theirs for turn in turns if turn.until is None or at < turn.until), True)
+
+    @property
+    def still_theirs(self) -> list[str]:
+        """The ids without phones that are somebody else's by now: what names those may be about either."""
+        turns = {one: self.turns.get(_digits_of(one), ()) for one in self.ids}
+        return [one for one, some in turns.items() if not some or some[-1].theirs]
+
+
+def _digits_of(called: str) -> str:
+    return called.removeprefix("+").partition("@")[0]
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -79,6 +109,27 @@ class Plan(msgspec.Struct, frozen=True):
     deliveries_to: int
     audit: int
     audit_to: int
+
+
+TURNS = """
+select l.phone, l.until, l.contact_id = any(%(contacts)s::bigint[]) from left_phones l
+where l.business_id = %(business_id)s::int and l.phone = any(%(phones)s::text[])
+union all
+select i.value, null, i.contact_id = any(%(contacts)s::bigint[]) from contact_identities i
+where i.business_id = %(business_id)s::int and i.kind = 'phone' and i.value = any(%(phones)s::text[])
+    and exists (select from left_phones l where l.business_id = %(business_id)s::int and l.phone = i.value)
+order by 1, 2 nulls last
+"""
+
+
+async def turns(conn: Conn, one: Whole) -> dict[str, list[Turn]]:
+    """Who had those of their phones one after the other that were ever left and taken."""
+    phones = {f"+{_digits_of(chat)}" for chat in one.chats}
+    cursor = await conn.execute(TURNS, one.values | {"phones": arrays.texts(sorted(phones))})
+    found = defaultdict[str, list[Turn]](list)
+    for phone, until, is_theirs in await cursor.fetchall():
+        found[_digits_of(phone)].append(Turn(until, is_theirs))
+    return dict(found)
 
 
 async def hold(conn: Conn, one: Whole) -> None:
@@ -244,4 +295,4 @@ async def empty_others(conn: Conn, business_id: int, needles: Needles, kind: str
 
 def _patterns(needles: Needles, around: str = "(^|[^0-9A-Za-z]){}([^0-9A-Za-z]|$)") -> str:
     """Regular expressions for the ids, each as a word of its own and no part of a longer one. Pure."""
-    return arrays.texts([around.format(re.escape(one)) for one in needles.ids])
+    return arrays.texts([around.format(re.escape(one)) for one in needles.still_theirs])

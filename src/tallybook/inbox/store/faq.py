@@ -58,7 +58,10 @@ returning a.id
 
 
 async def take_turn(conn: Conn, business_id: int) -> None:
-    """Whoever writes a list waits for the one before, so that what is recorded is what was changed."""
+    """Whoever changes answers waits for the one before, so that what is recorded is what was changed.
+
+    Before any of the answers is held: who writes a list holds them in its turn.
+    """
     await conn.execute(TAKE_TURN, {"business_id": business_id})
 
 

@@ -31,8 +31,9 @@ _UTC = """to_char({} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 # Each row is looked up by its number: to a planner without statistics a join would look cheaper by way of all the
 # business's rows.
 TELL = f"""
-insert into hook_events (business_id, hook_id, event_key, kind, conversation_id, message_id, at, body)
+insert into hook_events (business_id, hook_id, event_key, kind, conversation_id, message_id, at, moved_by, body)
 select %(business_id)s::int, h.id, u.key, u.kind, coalesce(c.id, u.conversation_id, 0), u.message_id, u.at,
+    u.moved_by::bigint[],
     jsonb_build_object('id', u.key, 'type', u.kind, 'at', {_UTC.format("u.at")}, 'business_id', h.business_id,
         'conversation', case when c.id is not null then jsonb_build_object('id', c.id, 'key', c.canonical_key,
             'is_open', c.is_open, 'assigned_to', c.assigned_to, 'channel', c.channel, 'account', c.account,
@@ -45,8 +46,8 @@ select %(business_id)s::int, h.id, u.key, u.kind, coalesce(c.id, u.conversation_
             'provider_id', m.provider_message_id) end,
         'details', u.details::jsonb)
 from unnest(%(event_keys)s::text[], %(kinds)s::text[], %(conversations)s::bigint[], %(messages)s::bigint[],
-    %(at)s::timestamptz[], %(details)s::text[]) with ordinality
-    as u (key, kind, conversation_id, message_id, at, details, place)
+    %(at)s::timestamptz[], %(details)s::text[], %(moved_by)s::text[]) with ordinality
+    as u (key, kind, conversation_id, message_id, at, details, moved_by, place)
 join hooks h on h.business_id = {_HIDDEN} and {_LISTENS} and u.kind = any(h.events)
 left join lateral (select x.* from whatsapp_message x
     where x.business_id = h.business_id and x.id = u.message_id limit 1) m on true
@@ -78,6 +79,7 @@ async def tell(conn: Conn, business_id: int, events: Sequence[Event]) -> int:
         "messages": arrays.numbers(one.message_id for one in events),
         "at": arrays.times(one.at for one in events),
         "details": arrays.texts([msgspec.json.encode(one.details).decode() for one in events]),
+        "moved_by": arrays.texts([arrays.numbers(one.moved_by) for one in events]),
     }
     await conn.execute(TAKE_TURNS, values)
     return (await conn.execute(TELL, values)).rowcount

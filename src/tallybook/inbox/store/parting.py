@@ -72,6 +72,18 @@ update contact_identities i set contact_id = %(gone)s::bigint
 from unnest(%(kinds)s::text[], %(values)s::text[]) as u (kind, value)
 where i.business_id = %(business_id)s::int and i.kind = u.kind and i.value = u.value and i.contact_id = %(kept)s::bigint
 """
+# Of a phone that the other brought, and that somebody else took while the two were one. A stay of the kept one's from
+# before that is told by one of the two having the phone still, or by a later stay.
+RETURN_STAYS = """
+update left_phones l set contact_id = %(gone)s::bigint
+from unnest(%(kinds)s::text[], %(values)s::text[]) as u (kind, value)
+where l.business_id = %(business_id)s::int and u.kind = 'phone' and l.phone = u.value
+    and l.contact_id = %(kept)s::bigint
+    and not exists (select from contact_identities i where i.business_id = l.business_id and i.kind = u.kind
+        and i.value = u.value and i.contact_id in (%(kept)s::bigint, %(gone)s::bigint))
+    and not exists (select from left_phones x where x.business_id = l.business_id and x.phone = l.phone
+        and x.contact_id = l.contact_id and x.left_at > l.left_at)
+"""
 RETURN_LEAD = """
 update leads set contact_id = %(gone)s::bigint
 where business_id = %(business_id)s::int and id = %(lead)s::bigint and contact_id = %(kept)s::bigint
@@ -101,6 +113,7 @@ async def return_person(conn: Conn, business_id: int, merge: Merge, kept: Row) -
         "merge_id": merge.id,
     }  # fmt: skip
     await conn.execute(RETURN_KNOWN, values)
+    await conn.execute(RETURN_STAYS, values)
     if merge.gone.lead is not None and merge.kept.lead is None:
         await conn.execute(RETURN_LEAD, values)
         await conn.execute(FORGET_LEAD, values)

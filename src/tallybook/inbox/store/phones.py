@@ -48,12 +48,14 @@ async def left(conn: Conn, business_id: int, phones: Sequence[str]) -> list[Stay
     return [Stay(*row) for row in await cursor.fetchall()]
 
 
-# What was said before a stay that is over is of that stay.
+# What was said before a stay that is over is of that stay; and who came back since has not left.
 LEAVE = f"""
 update contact_identities i set left_at = greatest(i.left_at, %(at)s::timestamptz)
 where i.business_id = {_HIDDEN} and i.kind = 'phone' and i.value = %(phone)s::text
     and i.contact_id = %(contact_id)s::bigint and not exists (select from left_phones l
         where l.business_id = {_HIDDEN} and l.phone = i.value and l.until > %(at)s::timestamptz)
+    and not exists (select from contacts c where c.business_id = {_HIDDEN} and c.id = i.contact_id
+        and c.phone = i.value and c.phone_at >= %(at)s::timestamptz)
 """
 
 
@@ -63,8 +65,22 @@ async def leave(conn: Conn, business_id: int, contact_id: int, phone: str, at: d
     await conn.execute(LEAVE, values)
 
 
-# Two that meet somebody new at once: the second waits for the row, finds it gone, and finds the new holder then. In
-# the order of the phones, so that two batches cannot deadlock.
+# Else it would hold again as soon as they go by another phone, whatever the reason.
+COME_BACK = f"""
+update contact_identities i set left_at = null from contacts c
+where c.business_id = {_HIDDEN} and c.id = any(%(contacts)s::bigint[])
+    and i.business_id = {_HIDDEN} and i.kind = 'phone' and i.value = c.phone and i.contact_id = c.id
+    and (i.left_at <= c.phone_at or c.phone_at is null and i.left_at is not null)
+"""
+
+
+async def come_back(conn: Conn, business_id: int, contacts: Sequence[int]) -> None:
+    """Forgets that contacts ever left the phones that they go by now. The caller holds them."""
+    await conn.execute(COME_BACK, {"business_id": business_id, "contacts": arrays.numbers(contacts)})
+
+
+# Two that meet somebody new at once: the second waits for the contact, finds the phone gone from it, and finds the new
+# holder then. The caller holds the contacts; the rows are held against whoever claims the phone meanwhile.
 END = f"""
 with held as (
     select i.value, i.contact_id, i.left_at, u.since from unnest(%(phones)s::text[], %(since)s::timestamptz[])

@@ -8,12 +8,14 @@ from typing import Any
 from tallybook.core.callers import Caller
 from tallybook.core.db import Conn
 from tallybook.inbox import naming
-from tallybook.inbox.thread_types import Filter, Narrow, Place, Thread
+from tallybook.inbox.thread_types import Filter, Place, Shown, Sought, Thread
 
 COUNTED = 1000  # threads; counting more takes longer than showing some of them
-# Threads at a time, in which those are sought that one person has not read, or that many of have a label; fewer under
-# one label are all read, and sorted.
+# Threads at a time, in which those are sought that one person has not read, or that very many of have a label.
 LOOKED_THROUGH = 1000
+# Threads under one label, from which on it is very many. Fewer are all read and sorted: in a large business the newest
+# threads may have none of them.
+VERY_MANY = 5_000
 _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
 
 # Of a person by his own pointer, else the team's. A sub-select stays a look-up by key, however many threads there are.
@@ -94,7 +96,7 @@ select c.id, c.last_message_at from conversation_labels x
 join whatsapp_conversation c on c.business_id = x.business_id and c.id = x.conversation_id
 {_REST} and {_LABELLED} {_OF_ME} {_IN_ORDER}
 """
-# Nothing orders the threads of a label, so of a label on many the newest threads are looked through instead.
+# Nothing orders the threads of a label, so of a label on very many the newest threads are looked through instead.
 _FOUND_OFTEN = f"""
 select c.id, c.last_message_at from (
     select * from whatsapp_conversation c {_FILTERS} {_BEFORE} {_IN_ORDER} limit {LOOKED_THROUGH}) c
@@ -102,7 +104,7 @@ where exists (select from conversation_labels x where {_LABELLED} and x.conversa
 {_IN_ORDER}
 """
 OFTEN = f"""
-select exists (select from conversation_labels x where {_LABELLED} offset {LOOKED_THROUGH})
+select exists (select from conversation_labels x where {_LABELLED} offset %(very_many)s::int)
 """
 # Outside of what is sorted, so that only the rows of the page are read whole.
 _COLUMNS = f"""
@@ -132,35 +134,25 @@ OFTEN_PAGE = f"select {_COLUMNS} from ({_FOUND_OFTEN} limit %(limit)s) o {_WHOLE
 
 
 @dataclass(frozen=True)
-class Sought:
-    """Whose threads are sought: of these contacts, or by words as search_rules has them; all where it is empty."""
+class Range:
+    """What is asked for, and ``of`` which index it is a range."""
 
-    contacts: tuple[int, ...] | None = None
-    words: str | None = None
-
-
-@dataclass(frozen=True)
-class Shown:
-    """Which threads are meant: those of a filter, of a team's or under a label alone where one is given."""
-
-    filter: Filter = Filter.ALL
-    narrow: Narrow = Narrow()  # noqa: RUF009 - it is frozen
+    of: str
+    values: dict[str, Any]
 
 
-async def page(
-    conn: Conn, caller: Caller, shown: Shown, sought: Sought, after: Place | None, limit: int
-) -> list[Thread]:
+async def page(conn: Conn, asked: Range, after: Place | None, limit: int) -> list[Thread]:
     """The newest threads that fit, or those that come after a place."""
-    values = _parameters(caller, shown, sought) | {"at": after and after.at, "id": after and after.id, "limit": limit}
-    statement = _PAGES[await _range(conn, caller, shown)]
+    values = asked.values | {"at": after and after.at, "id": after and after.id, "limit": limit}
+    statement = _PAGES[asked.of]
     return [_thread(row) for row in await (await conn.execute(statement, values)).fetchall()]
 
 
-async def looked_to(conn: Conn, caller: Caller, shown: Shown, after: Place | None) -> Place | None:
-    """How far a page was looked for, where that was not to the end: what waits for one person, a label on many."""
-    if await _range(conn, caller, shown) not in {"unread", "often"}:
+async def looked_to(conn: Conn, asked: Range, after: Place | None) -> Place | None:
+    """How far a page was looked for, where that was not to the end: what waits for one person, a label on very many."""
+    if asked.of not in {"unread", "often"}:
         return None
-    values = _parameters(caller, shown, Sought()) | {"at": after and after.at, "id": after and after.id}
+    values = asked.values | {"at": after and after.at, "id": after and after.id}
     row = await (await conn.execute(END, values)).fetchone()
     return Place(*row) if row else None
 
@@ -173,10 +165,10 @@ LABEL_COUNT = f"select count(*) from ({_FOUND_LABEL} limit %(limit)s) o"
 OFTEN_COUNT = f"select count(*) from ({_FOUND_OFTEN} limit %(limit)s) o"
 
 
-async def count(conn: Conn, caller: Caller, shown: Shown, sought: Sought) -> int:
+async def count(conn: Conn, asked: Range) -> int:
     """How many fit; COUNTED at most; of what ``looked_to`` speaks of those among the newest LOOKED_THROUGH."""
-    values = _parameters(caller, shown, sought) | {"at": None, "id": None, "limit": COUNTED}
-    statement = _COUNTS[await _range(conn, caller, shown)]
+    values = asked.values | {"at": None, "id": None, "limit": COUNTED}
+    statement = _COUNTS[asked.of]
     row = await (await conn.execute(statement, values)).fetchone()
     return int(row[0]) if row else 0
 
@@ -255,10 +247,14 @@ async def contacts_of(conn: Conn, business_id: int, phone: str) -> tuple[int, ..
     return tuple(row[0] for row in await cursor.fetchall())
 
 
-async def _range(conn: Conn, caller: Caller, shown: Shown) -> str:
-    """From which index the threads come."""
+async def range_of(conn: Conn, caller: Caller, shown: Shown, sought: Sought) -> Range:
+    """From where the threads come for every page of a list; of a label it is asked how many have it."""
+    return Range(await _index(conn, caller, shown), _parameters(caller, shown, sought))
+
+
+async def _index(conn: Conn, caller: Caller, shown: Shown) -> str:
     if shown.narrow.label is not None:
-        values = {"business_id": caller.business_id, "label": shown.narrow.label}
+        values = {"business_id": caller.business_id, "label": shown.narrow.label, "very_many": VERY_MANY}
         row = await (await conn.execute(OFTEN, values)).fetchone()
         return "often" if row == (True,) else "label"
     if shown.filter in {Filter.MINE, Filter.MENTIONS}:

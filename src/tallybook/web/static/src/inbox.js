@@ -10,6 +10,7 @@ const AT_END = 80; // pixels from the end of a thread that still count as its en
 let waiting = null; // a list that was drawn anew and waits under the pill
 let asking = false;
 let again = false;
+let told = null; // what came of an act on several threads, and on which page: a reload does not say it again
 let unseen = false; // something came into the open thread that nobody is known to have looked at
 
 const rows = () => $$("#talks > .talk");
@@ -134,7 +135,7 @@ export async function refreshInbox(part = "fresh") {
   const id = open();
   const older = new URL(location.href).searchParams.has("before");
   try {
-    const page = await fragment(`/inbox${id ? `/${id}` : ""}${location.search}`, part);
+    const page = await fragment(`/inbox${id ? `/${id}` : ""}${told?.at === location.href ? told.search : location.search}`, part);
     const list = page && $("#fresh-list", page);
     if (list) freshList(list);
     if (list && id && id === open() && !older && $("#fresh-thread #talk", page)) freshThread($("#fresh-thread", page));
@@ -164,6 +165,15 @@ function opened() {
   count("", talk.dataset.waiting);
   unseen = false;
   toEnd();
+}
+
+function tellOnce() {
+  const here = new URL(location.href);
+  if (!here.searchParams.has("did")) return;
+  const { search } = here;
+  here.searchParams.delete("did");
+  history.replaceState(history.state, "", here);
+  told = { at: location.href, search };
 }
 
 function startHistory() {
@@ -224,6 +234,7 @@ export function startInbox() {
       see();
     }
   });
+  tellOnce();
   startHistory();
   startInboxKeys();
   if (!new URL(location.href).searchParams.has("before")) toEnd();
