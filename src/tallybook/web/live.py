@@ -30,7 +30,7 @@ from .inbox_presence import Here, Room, Sayings
 from .needs import Asked
 
 INBOX = "inbox"
-TOPICS = ("monitor", INBOX)
+TOPICS = ("monitor", INBOX, "triage")
 MOST_HERE = 100  # sayings that one page is behind
 MAX_STREAMS = 12  # per account and process
 LIFETIME = 600.0  # seconds

@@ -78,6 +78,8 @@ from . import (
     monitor_statistics_api,
     monitor_validation,
     replies,
+    triage,
+    triage_teams,
 )
 from .asgi import build
 from .listening import BACKLOG, CONNECTIONS, listening, make_room
@@ -150,6 +152,8 @@ MODULES = (
     inbox_hooks,
     inbox_hooks_api,
     replies,
+    triage,
+    triage_teams,
     health,
     alarms,
     environments,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 import holidays as known_holidays
 import msgspec
@@ -84,6 +85,12 @@ async def drop_holidays(conn: Conn, actor: Actor, team_id: int, days: Sequence[d
         before = {one.day.isoformat(): "" for one in ahead}
         await tell(conn, actor, "holidays.changed", "triage team", team_id, before, {})
     return count
+
+
+@lru_cache(maxsize=1)
+def countries() -> frozenset[str]:
+    """The countries whose public holidays are known, by their two letters."""
+    return frozenset(known_holidays.list_supported_countries(include_aliases=False))
 
 
 def public(country: str, years: Sequence[int]) -> list[Holiday]:

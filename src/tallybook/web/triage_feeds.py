@@ -1,0 +1,176 @@
+"""Calendars by secret link: read by programs without a session, and the page where people make and take back links.
+
+The secret is a part of the address. Addresses are logged and counted as route templates only, and no answer repeats it
+but the one to whoever just made it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.response import Redirect
+
+from tallybook.app import App
+from tallybook.core.db import Conn
+from tallybook.core.errors import Conflict, NotFound, TallybookError
+from tallybook.core.marking import N_
+from tallybook.core.numbers import number_in
+from tallybook.triage import ics, picture
+from tallybook.triage.service import feeds
+from tallybook.triage.service.feeds import Made, Reading, View
+from tallybook.triage.service.schedules import Schedules
+from tallybook.triage.store.feeds import Scope
+from tallybook.words import words
+
+from .needs import Asked, TheApp
+from .triage_frame import PATH, Place, given_in, show, stand
+
+FEEDS = PATH + "/feeds"
+CALENDAR, PICTURE = "text/calendar; charset=utf-8", "image/png"
+DAYS = 28  # of a picture
+KEPT_PICTURES = 64  # some 100 kB each
+INSTEAD_OF = N_("Instead of {name}")
+COMING_WEEKS = N_("{name}: the coming weeks")
+NOBODY = N_("Nobody")
+
+_drawing = asyncio.Semaphore(1)  # each takes a processor for up to a second
+_drawn: OrderedDict[str, bytes] = OrderedDict()
+
+
+@get(FEEDS + "/{file:str}", opt={"open": True}, include_in_schema=False)
+async def feed(request: Asked, app: TheApp, file: str) -> Response[Any]:
+    """What a link shows, as a calendar (``.ics``) or as a picture of the coming weeks (``.png``)."""
+    token, _, kind = file.rpartition(".")
+    if kind == "ics":
+        return await _calendar(request, app, token)
+    if kind == "png":
+        return await _picture(request, app, token)
+    raise NotFound(feeds.NO_LINK)
+
+
+def kept(request: Asked) -> Schedules:
+    """The schedules of this process."""
+    found: Schedules = request.app.state.setdefault("triage_schedules", Schedules())
+    return found
+
+
+def known_to(request: Asked) -> frozenset[str]:
+    """The ETags that the asker has, without their quotes."""
+    given = request.headers.get("if-none-match", "")[:2000].split(",")
+    return frozenset(one.strip().removeprefix("W/").strip('"') for one in given)
+
+
+async def _calendar(request: Asked, app: App, token: str) -> Response[Any]:
+    now, known = datetime.now(UTC), known_to(request)
+
+    def instead_of(locale: str) -> str:
+        return words(locale).gettext(INSTEAD_OF)
+
+    async def work(conn: Conn) -> Reading:
+        return await feeds.read(conn, kept(request), token, now, known=known, instead_of=instead_of)
+
+    found = await app.db.run("read calendar", work)
+    if found.events is None:
+        return _answer(None, found.etag)
+    body = await asyncio.to_thread(ics.calendar, found.name, found.events, now)
+    return _answer(body, found.etag, CALENDAR, "triage.ics")
+
+
+async def _picture(request: Asked, app: App, token: str) -> Response[Any]:
+    now = datetime.now(UTC)
+    found = await app.db.run("look at calendar", lambda conn: feeds.view(conn, kept(request), token, now))
+    if found.etag in known_to(request):
+        return _answer(None, found.etag)
+    return _answer(await _png(found, now), found.etag, PICTURE, "triage.png")
+
+
+async def _png(found: View, now: datetime) -> bytes:
+    """The picture, drawn once for all who ask while nothing changes."""
+    async with _drawing:
+        if found.etag not in _drawn:
+            zone = found.schedules[0].facts.team.tz if found.schedules else UTC
+            _drawn[found.etag] = await asyncio.to_thread(_draw, found, now.astimezone(zone).date())
+            while len(_drawn) > KEPT_PICTURES:
+                _drawn.popitem(last=False)
+        return _drawn[found.etag]
+
+
+def _draw(found: View, first: date) -> bytes:
+    say = words(found.locale).gettext
+    title = say(COMING_WEEKS).replace("{name}", found.name)
+    caption = picture.Caption(title, say(NOBODY), found.locale)
+    scope = found.scope
+    rows = picture.rows(found.schedules, first, DAYS, discipline=scope.discipline, person=scope.slack_id)
+    return picture.picture(found.schedules, rows, first, DAYS, caption)
+
+
+def _answer(body: bytes | None, etag: str, kind: str = CALENDAR, name: str = "") -> Response[Any]:
+    """The content with its ETag, or without one that the asker has it. It is asked for again each time."""
+    headers = {"etag": f'"{etag}"', "cache-control": "private, no-cache", "x-robots-tag": "noindex"}
+    if kind == PICTURE:
+        # Other sites show it, such as Slack.
+        headers["cross-origin-resource-policy"] = "cross-origin"
+    if body is None:
+        return Response(None, status_code=304, headers=headers)
+    headers["content-disposition"] = f'inline; filename="{name}"'
+    return Response(body, media_type=kind, headers=headers)
+
+
+@get(FEEDS, include_in_schema=False)
+async def feeds_page(request: Asked, app: TheApp) -> Response[str]:
+    """The links that one may take back, and a form for another."""
+    return await _shown(request, app, await stand(request, app), {})
+
+
+async def _shown(
+    request: Asked, app: App, place: Place, more: Mapping[str, Any], error: TallybookError | None = None
+) -> Response[str]:
+    found = await app.db.run("list calendars", lambda conn: feeds.listed(conn, place.actor))
+    context = {"links": found, "address": "", "picture": "", "base": str(request.base_url).rstrip("/")}
+    return show(request, place, "feeds", context | dict(more), error)
+
+
+@post(FEEDS, include_in_schema=False)
+async def make_link(request: Asked, app: TheApp) -> Response[str]:
+    """Makes a link, and shows its address for the only time."""
+    place = await stand(request, app)
+    given = await given_in(request)
+    scope = _scope(place, given.get("what", ""))
+
+    async def work(conn: Conn) -> Made:
+        return await feeds.make(conn, place.actor, scope, datetime.now(UTC))
+
+    try:
+        made = await app.db.run("make calendar", work)
+    except Conflict as error:
+        return await _shown(request, app, place, {}, error)
+    base = f"{str(request.base_url).rstrip('/')}{FEEDS}/{made.token}"
+    return await _shown(request, app, place, {"address": base + ".ics", "picture": base + ".png"})
+
+
+def _scope(place: Place, what: str) -> Scope:
+    """What was chosen: ``team``, ``discipline CODE`` or ``person ID``, of the team of the page."""
+    kind, _, which = what.partition(" ")
+    team = place.facts.team.id
+    if kind == "person":
+        return Scope(kind, slack_id=which)
+    if kind == "discipline":
+        return Scope(kind, team, which)
+    return Scope("team", team)
+
+
+@post(FEEDS + "/revoke", include_in_schema=False)
+async def revoke_link(request: Asked, app: TheApp) -> Redirect:
+    """Ends a link at once."""
+    place = await stand(request, app)
+    number = number_in((await given_in(request)).get("link", "")) or 0
+    await app.db.run("revoke calendar", lambda conn: feeds.revoke(conn, place.actor, number, datetime.now(UTC)))
+    return Redirect(place.link(FEEDS), status_code=303)
+
+
+HANDLERS = [feed, feeds_page, make_link, revoke_link]
