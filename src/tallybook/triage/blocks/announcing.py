@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tallybook.triage.rules_announce import Boundary, HeadsUp, Standing
+from tallybook.triage.rules_overrides import Asked
 from tallybook.triage.rules_roster import Change
 from tallybook.triage.types import Shift
 
@@ -12,6 +13,7 @@ from . import words
 from .elements import Ready, actions, button, context, escaped, fitted, header, sections, shortened
 from .limits import Block, Message, message
 from .names import Act, seconds
+from .requests import outcome
 from .showing import Seen
 from .texts_telling import TELLING
 
@@ -149,6 +151,17 @@ def _concerns(seen: Seen, change: Change, person: str) -> Ready:
     if change.becomes.person == person:
         return say(seen, "gets", discipline=name, span=span, was=seen.who(change.was.person))
     return say(seen, "loses", discipline=name, span=span, becomes=seen.who(change.becomes.person))
+
+
+def undelivered(seen: Seen, person: str, what: str) -> Message:
+    """To the channel of who leads: that somebody could not be written to, and why, or what they should have read."""
+    line = say(seen, "undelivered_says", who=seen.who(person), what=shortened(what, LONGEST_REASON))
+    return told(seen, title(seen, "undelivered"), [line])
+
+
+def expired(seen: Seen, asked: Asked) -> Message:
+    """To who asked: that nobody decided in time."""
+    return outcome(seen, [asked], asked.requested_by)
 
 
 def topic(text: str, seen: Seen, people: Sequence[str | None]) -> str:

@@ -96,7 +96,7 @@ class Act(enum.StrEnum):
 class Field(enum.StrEnum):
     """Each input of a form: its block_id, and its action_id as well.
 
-    PERSON, DISCIPLINE (of COVER_TURN) and SINCE, UNTIL (of COVER) also act at once: what can be chosen follows them.
+    PERSON of COVER_TURN, and SINCE and UNTIL of COVER, also act at once: what can be chosen follows them.
     """
 
     DISCIPLINE = "discipline"

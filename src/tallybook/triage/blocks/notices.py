@@ -79,9 +79,3 @@ def left(seen: Seen, lasted: timedelta, kept_count: int = 0) -> Message:
     if kept_count:
         text = Ready(f"{text} {say(seen, 'kept_count', n=kept_count)}")
     return short(text)
-
-
-def undelivered(seen: Seen, person: str, what: str) -> Message:
-    """To the channel of who leads: that somebody could not be written to, and what they should have been told."""
-    line = say(seen, "undelivered_says", who=seen.who(person), what=shortened(what, LONGEST_REASON))
-    return told(seen, title(seen, "undelivered"), [line])

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from tallybook.core.errors import Invalid
-from tallybook.triage.rules import FOR_EVER, Schedule, shifts
+from tallybook.triage.rules import FOR_EVER, Schedule, shifts, who
 from tallybook.triage.types import FOR_ANOTHER, Discipline, Shift, Sprint, Team, Why
 
 from . import words
@@ -151,6 +151,10 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def coming(schedule: Schedule, codes: Sequence[str], person: str, since: datetime, until: datetime) -> list[Shift]:
-    """Somebody's shifts in a period, in order of time; one that runs is whole."""
-    found = [one for code in codes for one in shifts(schedule, code, since, until) if one.person == person]
+    """Somebody's shifts in a period, in order of time; one that runs is told from its beginning."""
+    found: list[Shift] = []
+    for code in codes:
+        running = who(schedule, code, since).shift
+        found += [running] if running.person == person else []
+        found += [one for one in shifts(schedule, code, running.ends_at, until) if one.person == person]
     return sorted(found, key=lambda one: (one.starts_at, one.discipline))
