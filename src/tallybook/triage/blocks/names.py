@@ -42,6 +42,8 @@ class View(enum.StrEnum):
     """The callback_id of each view. Those that are sent in have a submit button."""
 
     SCHEDULE = "triage_schedule"
+    MINE = "triage_mine"
+    ROSTERS = "triage_rosters"
     COVER_TURN = "triage_cover_turn"  # sent in: which turn
     COVER = "triage_cover"  # sent in: who instead, when, why
     REQUESTS = "triage_requests"
