@@ -12,9 +12,10 @@ from .channels.bridge.reader import BridgeSource
 from .channels.bridge.sender import Addresses, BridgeSender
 from .channels.gateway.sender import GatewaySender
 from .channels.llm.client import Endpoint
+from .channels.slack.sender import SlackSender
 from .channels.whatsapp.media import WhatsAppFiles
 from .channels.whatsapp.sender import TokenOf, WhatsAppSender
-from .core import businesses, channel_accounts, rates
+from .core import businesses, channel_accounts, outbox, rates
 from .core.businesses import Business
 from .core.channel import Sender
 from .core.db import Conn, Database, open_database
@@ -69,8 +70,8 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
     keys = settings.secret_keys()
     async with open_database(settings.database_url, settings.env) as db:
         groups, customers = bridge_sender(settings), whatsapp_sender(settings, db, Seal(keys))
-        gateway = gateway_sender(settings)
-        senders: dict[str, Sender] = {one.name: one for one in (groups, customers, gateway)}
+        gateway, slack = gateway_sender(settings), slack_sender(settings, db, Seal(keys))
+        senders: dict[str, Sender] = {one.name: one for one in (groups, customers, gateway, slack)}
         model = Endpoint(settings.llm_api_url, settings.llm_api_key) if settings.llm_api_url else None
         told = told_channels(settings)
         try:
@@ -81,6 +82,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             await groups.aclose()
             await customers.aclose()
             await gateway.aclose()
+            await slack.aclose()
 
 
 def bridge_sender(settings: Settings) -> BridgeSender:
@@ -93,6 +95,23 @@ def gateway_sender(settings: Settings) -> GatewaySender:
     return GatewaySender(settings.gateway_api_url, split_secrets(settings.gateway_secret or ""))
 
 
+def slack_sender(settings: Settings, db: Database, seal: Seal) -> SlackSender:
+    """What speaks on Slack: in each workspace by the token that its business gave, else by that of the settings."""
+    given = _token_of(db, seal, SlackSender.name)
+
+    async def token_of(account: str) -> str | None:
+        return await given(account) or settings.slack_bot_token
+
+    async def look_up(account: str, key: str, conn: Conn) -> tuple[str | None, bool]:
+        owner = (await channel_accounts.owners(conn, [account], SlackSender.name)).get(account)
+        return await outbox.sent_as(conn, owner.id, SlackSender.name, key) if owner else (None, True)
+
+    async def sent_as(account: str, key: str) -> tuple[str | None, bool]:
+        return await db.run("look up a message on Slack", partial(look_up, account, key))
+
+    return SlackSender(settings.slack_api_url, token_of, sent_as=sent_as)
+
+
 def whatsapp_sender(settings: Settings, db: Database, seal: Seal) -> WhatsAppSender:
     """What answers customers, each by the number to which they wrote, with the token that its business gave."""
     files = whatsapp_files(settings, db, seal)
@@ -101,14 +120,16 @@ def whatsapp_sender(settings: Settings, db: Database, seal: Seal) -> WhatsAppSen
 
 def whatsapp_files(settings: Settings, db: Database, seal: Seal) -> CustomerFiles:
     """The files of customers and those that they are sent, by the same tokens."""
-    return CustomerFiles(settings, db, WhatsAppFiles(settings.whatsapp_api_url, _token_of(db, seal)))
+    return CustomerFiles(
+        settings, db, WhatsAppFiles(settings.whatsapp_api_url, _token_of(db, seal, WhatsAppSender.name))
+    )
 
 
-def _token_of(db: Database, seal: Seal) -> TokenOf:
+def _token_of(db: Database, seal: Seal, channel: str) -> TokenOf:
 
     async def look_up(account: str, conn: Conn) -> str | None:
-        owner = (await channel_accounts.owners(conn, [account], WhatsAppSender.name)).get(account)
-        return await channel_accounts.token(conn, seal, owner.id, WhatsAppSender.name, account) if owner else None
+        owner = (await channel_accounts.owners(conn, [account], channel)).get(account)
+        return await channel_accounts.token(conn, seal, owner.id, channel, account) if owner else None
 
     async def token_of(account: str) -> str | None:
         return await db.run("look up an access token", partial(look_up, account))

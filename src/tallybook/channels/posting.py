@@ -23,6 +23,7 @@ class Poster:
     """
 
     provider: ClassVar[str]
+    longest_answer: ClassVar[int] = MAX_ANSWER
 
     connect_timeout: float = 5.0
     answer_timeout: float = 30.0
@@ -35,13 +36,13 @@ class Poster:
             await client.aclose()
 
     async def _post(self, address: str, **request: Any) -> tuple[int, Mapping[str, str], bytes]:
-        """The answer's status, headers and body, up to MAX_ANSWER. ``request`` is httpx's: its headers and its body.
+        """The status, headers and body, up to ``longest_answer``. ``request`` is httpx's: its headers and its body.
 
         Raises Unreachable where nothing has left, OutcomeUnknown where it may have.
         """
         try:
             async with self._connected().stream("POST", address, **request) as answer:
-                return answer.status_code, answer.headers, await at_most(answer)
+                return answer.status_code, answer.headers, await at_most(answer, self.longest_answer)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             raise Unreachable(f"{self.provider} cannot be reached at the address that is set.") from error
         except httpx.HTTPError as error:
@@ -61,14 +62,14 @@ class Poster:
         return self._client
 
 
-async def at_most(answer: httpx.Response) -> bytes:
+async def at_most(answer: httpx.Response, most: int = MAX_ANSWER) -> bytes:
     """The body, as far as any provider's answer goes; of a longer one the rest is not read."""
     content = bytearray()
     async for part in answer.aiter_bytes():
         content += part
-        if len(content) > MAX_ANSWER:
+        if len(content) > most:
             break
-    return bytes(content[:MAX_ANSWER])
+    return bytes(content[:most])
 
 
 def read_as(kind: type[T], content: bytes) -> T | None:

@@ -24,6 +24,11 @@ add = typer.Typer(no_args_is_help=True, help="Give a business a number.")
 app.add_typer(add, name="add")
 
 LONGEST_TOKEN = 4096
+SECRETS = {
+    "whatsapp": "TALLYBOOK_WHATSAPP_APP_SECRET",
+    "gateway": "TALLYBOOK_GATEWAY_SECRET",
+    "slack": "TALLYBOOK_SLACK_SIGNING_SECRET",
+}
 Named = Annotated[str | None, typer.Option("--business", help="Needed where there are several.")]
 Label = Annotated[str, typer.Option(help="What people call it, such as Front desk.")]
 
@@ -60,6 +65,21 @@ def gateway(
 ) -> None:
     """Add a number that a gateway of one's own serves. What came for it before is filed now."""
     _add([NewAccount("gateway", account, label)], business, env, as_json=as_json)
+
+
+@add.command()
+def slack(
+    team_id: Annotated[str, typer.Option("--team-id", help="The workspace's id, such as T0123ABCD.")],
+    token_file: Annotated[
+        Path | None, typer.Option("--token-file", help="A file that holds the bot's token; else it is asked for.")
+    ] = None,
+    label: Label = "",
+    business: Named = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Add a Slack workspace. Without a token of its own, the one of TALLYBOOK_SLACK_BOT_TOKEN is used."""
+    _add([NewAccount("slack", team_id, label, _token(token_file))], business, env, as_json=as_json)
 
 
 @app.command("list")
@@ -111,7 +131,7 @@ def _add(new: list[NewAccount], business: str | None, env: str | None, *, as_jso
     if waiting:
         lines.append(f"Deliveries that came for nobody and wait again: {waiting}. A worker files them.")
     if not listening:
-        setting = {"whatsapp": "TALLYBOOK_WHATSAPP_APP_SECRET"}.get(new[0].channel, "TALLYBOOK_GATEWAY_SECRET")
+        setting = SECRETS[new[0].channel]
         lines.append(f"Its webhooks are refused until {setting} is set where the web server runs.")
     facts = {"added": [one.new for one in added], "waiting_again": waiting, "listening": listening}
     say(facts, "\n".join(lines), as_json=as_json)

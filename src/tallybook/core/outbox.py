@@ -110,6 +110,19 @@ async def settle(conn: Conn, business_id: int, report: Report, tell: Tell = tell
     return bool(found)
 
 
+SENT_AS = """
+select external_id, state not in ('waiting', 'sending', 'unknown') from outbox
+where business_id = %(business_id)s::int and channel = %(channel)s::text and dedup_key = %(key)s::text
+"""
+
+
+async def sent_as(conn: Conn, business_id: int, channel: str, key: str) -> tuple[str | None, bool]:
+    """The provider's id of what was put under a key, None where it has none; and whether that is its end."""
+    asked = {"business_id": business_id, "channel": channel, "key": key}
+    row = await (await conn.execute(SENT_AS, asked)).fetchone()
+    return (row[0], row[1]) if row else (None, True)
+
+
 ASIDE = """
 select id, channel, state, attempts, resent, reason from outbox
 where business_id = %(business_id)s::int and state in ('unknown', 'parked') and id > %(after)s::bigint
