@@ -21,6 +21,7 @@ from .core.health import DATABASE_WAIT, UNSEEN, Check, HealthReport
 from .core.spool import SpoolStatus
 from .inbox.service import answering, hooks, scheduled
 from .monitor.service import counts, registers, reply_board, rhythm, sharepoint_nights, validity_board
+from .triage.service import consistency
 
 Look: TypeAlias = Callable[[Conn, Business, datetime], Awaitable[list[Check]]]
 # By the kinds of checks that each makes. An account's check is of its channel's kind.
@@ -35,6 +36,7 @@ LOOKS: Mapping[tuple[str, ...], Look] = {
     ("decisions",): answering.checks,
     ("hooks",): hooks.checks,
     ("scheduled",): scheduled.checks,
+    ("rota", "rota-group", "rota-topic"): consistency.checks,
 }
 SPOOL = ("spool", "spool-damaged")
 

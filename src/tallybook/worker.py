@@ -53,11 +53,17 @@ from .monitor.reply_types import Manner
 from .monitor.service import feedback
 from .monitor.service.importing import DECIDE
 from .projects_file import MonitorEntry, read_projects_file
+from .slack_link import sockets as slack_sockets
+from .triage import jobs as triage_jobs
+from .triage.service import outcomes as triage_outcomes
+from .triage.service.consistency import Rooms
+from .triage.service.schedules import Schedules
+from .triage.service.telling import CHANNEL
 
 RETENTION = "core.retention"
 TOPICS = (
     jobs.TOPIC, receive.TOPIC, outbox.TOPIC, inbox_filing.TOPIC, hooks.TOPIC,
-    broadcasts.TOPIC, media.WAKE, automation_causes.TOPIC,
+    broadcasts.TOPIC, media.WAKE, automation_causes.TOPIC, triage_jobs.TOPIC,
 )  # fmt: skip
 BEAT_SECONDS = 5.0
 AGAIN_SECONDS = 2.0
@@ -69,6 +75,7 @@ log = structlog.get_logger()
 async def work(app: App, stop: asyncio.Event) -> None:
     """Works until ``stop`` is set. Starts and goes on while the database is away; no fault of one task ends another."""
     wake = {topic: asyncio.Event() for topic in TOPICS}
+    rotas = Schedules()
     handlers: dict[str, jobs.Handler] = {
         RETENTION: partial(_sweep, stop),
         monitor_jobs.RECONCILE: partial(_reconcile, app, stop),
@@ -82,10 +89,11 @@ async def work(app: App, stop: asyncio.Event) -> None:
         template_link.SYNC: partial(template_link.run_job, app),
         media.SWEEP: partial(_sweep_files, app, stop),
         erasing.KIND: partial(erasing.run_job, customer_files.erased(app.settings)),
+        triage_jobs.CHECK: partial(triage_jobs.check, rotas, _rooms(app)),
     }
     files = whatsapp_files(app.settings, app.db, app.seal)
     calendar = Calendar(app)
-    post = Post(app.senders, tell=_hear, stands=_stands)
+    post = Post(app.senders, tell=partial(_hear, rotas), stands=_stands)
     tasks: dict[str, Callable[[], Awaitable[None]]] = {
         "bridge": lambda: monitor_jobs.Keeper(app.db, Watching(app).current).run(stop),
         "jobs": lambda: jobs.run_jobs(app.db, handlers, stop, wake[jobs.TOPIC]),
@@ -98,6 +106,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         "automation": lambda: automation_jobs.keep_firing(app.db, stop, wake[automation_causes.TOPIC]),
         "broadcasts": lambda: broadcast_jobs.keep_broadcasting(app.db, stop, wake[broadcasts.TOPIC]),
         "hooks": lambda: hook_jobs.Teller(app.db, app.seal, Caller()).run(stop, wake[hooks.TOPIC]),
+        "slack": lambda: slack_sockets.keep_open(app, stop),
         "search": lambda: search_jobs.keep_reading(app.db, stop, wake[inbox_filing.TOPIC]),
         "conversations": lambda: session_jobs.keep_ending(app.db, partial(summary_link.manner, app), stop),
         "schedules": lambda: calendar.run(stop),
@@ -106,6 +115,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         "alarms": lambda: Alerting(app).run(stop),
         "counts": lambda: register_jobs.keep_counting(app.db, stop),
         "statistics": lambda: statistics_jobs.keep_counting(app.db, stop),
+        "rota": lambda: triage_jobs.Announcer(app.db, rotas).run(stop, wake[triage_jobs.TOPIC]),
     }
     with _metrics(app.settings.worker_metrics_port):
         await _together(app, tasks, stop)
@@ -195,6 +205,7 @@ def known_schedules(monitor_zone: str, first_zone: str) -> list[Schedule]:
         *statistics_jobs.schedules(monitor_zone),
         *validity_jobs.schedules(),
         *template_link.schedules(),
+        *triage_jobs.schedules(),
         Schedule("core.retention nightly", RETENTION, first_zone, daily_at=time(3, 10)),
         Schedule("inbox.files nightly", media.SWEEP, first_zone, daily_at=time(3, 40)),
     ]
@@ -215,10 +226,17 @@ async def _at_most(
         await working
 
 
-async def _hear(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
+async def _hear(rotas: Schedules, conn: Conn, business_id: int, became: Sequence[Became]) -> None:
     """Each module hears what became of what it sent, and knows its own."""
     await feedback.told(conn, business_id, became)
     await outcomes.told(conn, business_id, became)
+    await triage_outcomes.told(conn, rotas, business_id, became)
+
+
+def _rooms(app: App) -> Rooms | None:
+    """Slack, where it can be asked what it shows."""
+    sender = app.senders.get(CHANNEL)
+    return sender if isinstance(sender, Rooms) else None
 
 
 async def _stands(conn: Conn, business_id: int, claimed: Claimed) -> str | NotNow | None:
@@ -227,7 +245,9 @@ async def _stands(conn: Conn, business_id: int, claimed: Claimed) -> str | NotNo
         conn, business_id, claimed
     ):
         return why
-    if why := await signs.stands(conn, business_id, claimed):
+    if why := await signs.stands(conn, business_id, claimed) or await triage_outcomes.stands(
+        conn, business_id, claimed
+    ):
         return why
     if says := await broadcasts.stands(conn, business_id, claimed):
         return says

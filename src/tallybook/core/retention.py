@@ -81,6 +81,9 @@ RULES = (
     Rule("forgotten_messages", "forgotten_at", timedelta(days=60), key=("business_id", "key_sha256")),
     Rule("inbox_model_leases", "lease_until", timedelta(days=2), key=("business_id", "conversation_id", "seq")),
     Rule("triage_announcements", "told_at", timedelta(days=400), key=("business_id", "team_id", "kind", "boundary")),
+    Rule("triage_told", "told_at", timedelta(days=400), key=("business_id", "team_id", "kind", "what", "recipient")),
+    # Its events go with it.
+    Rule("triage_feeds", "revoked_at", timedelta(days=90), key=("business_id", "id")),
     Rule("sharepoint_runs", "ended_at", timedelta(days=365), key=("business_id", "id")),
 )  # fmt: skip
 
@@ -128,8 +131,11 @@ KEPT: Mapping[str, str] = {
     **dict.fromkeys(("monitor_replies", "review_feedback"), "by it nothing is said twice in a group"),
     **dict.fromkeys(("sharepoint_items", "sharepoint_files"), _NIGHTS),
     **dict.fromkeys(("triage_teams", "triage_disciplines", "triage_people", "triage_states"), _FEW),
+    **dict.fromkeys(("triage_looks", "triage_shown"), _FEW),
     **dict.fromkeys(("triage_memberships", "triage_rosters", "sprints", "triage_absences"), _ROTA),
     **dict.fromkeys(("triage_holidays", "overrides"), _ROTA),
+    "triage_feed_events": "what a calendar was told: it goes when its days are past, or with its link",
+    **dict.fromkeys(("triage_imports", "triage_import_rows"), "what came of each row of an older rota, however late"),
     **dict.fromkeys(("statistics_days", "statistics_people"), _DAYS),
 }
 

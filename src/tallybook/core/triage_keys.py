@@ -41,6 +41,32 @@ ANNOUNCEMENT = Key(
     ("business_id", "team_id", "kind", "boundary"),
     "announcements of one kind of one boundary",
 )
+TRIAGE_LOOK = Key("triage_looks", "triage_looks_pkey", ("business_id", "team_id"), "looks at one team")
+TRIAGE_TOLD = Key(
+    "triage_told",
+    "triage_told_pkey",
+    ("business_id", "team_id", "kind", "what", "recipient"),
+    "warnings of one thing to one person",
+)
+TRIAGE_SHOWN = Key(
+    "triage_shown", "triage_shown_pkey", ("business_id", "kind", "target"), "states of one user group or topic"
+)
+TRIAGE_FEED = Key("triage_feeds", "triage_feeds_token_key", ("business_id", "token_hash"), "calendars of one secret")
+TRIAGE_FEED_EVENT = Key(
+    "triage_feed_events",
+    "triage_feed_events_pkey",
+    ("business_id", "feed_id", "uid"),
+    "events of one name in one calendar",
+)
+TRIAGE_IMPORT = Key(
+    "triage_imports", "triage_imports_pkey", ("business_id", "team_id", "number"), "imports of one number into one team"
+)
+TRIAGE_IMPORT_ROW = Key(
+    "triage_import_rows",
+    "triage_import_rows_pkey",
+    ("business_id", "team_id", "number", "source", "place"),
+    "rows of one place in one import",
+)
 
 MEMBERSHIPS_APART = Apart(
     "triage_memberships",

@@ -61,7 +61,7 @@ def standing(schedule: Schedule, at: datetime) -> Standing:
     return Standing(at, {one.code: who(schedule, one.code, at) for one in listed if one.active})
 
 
-def boundary(before: Mapping[str, str | None], now: Standing) -> Boundary | None:
+def boundary(before: Mapping[str, str | None], now: Standing, late_after: timedelta = LATE) -> Boundary | None:
     """What is otherwise than when it was last told; None where nothing is. Many missed ones are told as one."""
     codes = tuple(code for code, person in now.on_duty.items() if before.get(code) != person)
     if not codes:
@@ -69,7 +69,7 @@ def boundary(before: Mapping[str, str | None], now: Standing) -> Boundary | None
     shifts = [now.answers[code].shift for code in codes]
     at = max(shift.starts_at for shift in shifts)
     by_turn = any(shift.slot is not None and shift.slot.starts_at == at for shift in shifts)
-    return Boundary(at, "hand_over" if by_turn else "change", codes, late=now.at - at > LATE)
+    return Boundary(at, "hand_over" if by_turn else "change", codes, late=now.at - at > late_after)
 
 
 def heads_up(schedule: Schedule, now: datetime, clock: time = HEADS_UP) -> HeadsUp | None:
@@ -77,6 +77,24 @@ def heads_up(schedule: Schedule, now: datetime, clock: time = HEADS_UP) -> Heads
 
     Daily turns are not told ahead: that would be noise every day.
     """
+    due_at, first, ends = _next_end(schedule, now, clock)
+    if due_at is None or first is None or not due_at <= now < first:
+        return None
+    ending = {code: shift for code, shift in ends.items() if shift.slot is not None and shift.slot.ends_at == first}
+    return HeadsUp(first, due_at, ending, {code: who(schedule, code, first).shift for code in ending})
+
+
+def look_again(schedule: Schedule, now: datetime, clock: time = HEADS_UP) -> datetime:
+    """When the team is to be looked at next: at the next change of duty, the next evening before one, or in a day."""
+    due_at, _, _ = _next_end(schedule, now, clock)
+    moments = (standing(schedule, now).until, now + DAY, due_at)
+    return min(one for one in moments if one is not None and one > now)
+
+
+def _next_end(
+    schedule: Schedule, now: datetime, clock: time
+) -> tuple[datetime | None, datetime | None, Mapping[str, Shift]]:
+    """When the next end of a turn of a week or longer is due to be told, when it is, and what runs."""
     team = schedule.facts.team
     ends: dict[str, Shift] = {}
     for code, answer in standing(schedule, now).answers.items():
@@ -85,9 +103,5 @@ def heads_up(schedule: Schedule, now: datetime, clock: time = HEADS_UP) -> Heads
             ends[code] = answer.shift
     first = min((shift.slot.ends_at for shift in ends.values() if shift.slot is not None), default=None)
     if first is None:
-        return None
-    due_at = hand_over(first.astimezone(team.tz).date() - DAY, clock, team.tz)
-    if not due_at <= now < first:
-        return None
-    ending = {code: shift for code, shift in ends.items() if shift.slot is not None and shift.slot.ends_at == first}
-    return HeadsUp(first, due_at, ending, {code: who(schedule, code, first).shift for code in ending})
+        return None, None, ends
+    return hand_over(first.astimezone(team.tz).date() - DAY, clock, team.tz), first, ends

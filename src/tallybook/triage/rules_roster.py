@@ -38,12 +38,12 @@ def difference(
     found: list[Change] = []
     for code in sorted({*before.codes, *after.codes}) if disciplines is None else disciplines:
         if code in before.codes and code in after.codes:
-            found += _changes(list(timeline(before, code, since, until)), list(timeline(after, code, since, until)))
+            found += changes(list(timeline(before, code, since, until)), list(timeline(after, code, since, until)))
     return found
 
 
-def _changes(olds: Sequence[Shift], news: Sequence[Shift]) -> list[Change]:
-    """Both cover the same period without a hole."""
+def changes(olds: Sequence[Shift], news: Sequence[Shift]) -> list[Change]:
+    """Where another is on duty in one discipline. Both cover the same period without a hole."""
     found: list[Change] = []
     place = 0
     for new in news:

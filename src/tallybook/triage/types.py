@@ -66,6 +66,22 @@ class Team(msgspec.Struct, frozen=True):
         return ZoneInfo(self.zone)
 
 
+class Manner(msgspec.Struct, frozen=True):
+    """How a team is told: in which channel, in which language, when. An empty id is nowhere.
+
+    ``topic`` is the channel's topic with ``{people}`` in it; without one the topic is left alone. ``heads_up`` is by
+    the team's clock, on the evening before a hand-over; one told over ``late_after`` minutes late says so.
+    """
+
+    channel: str = ""
+    admin_channel: str = ""
+    user_group: str = ""
+    topic: str = ""
+    language: str = ""
+    heads_up: time = time(17)
+    late_after: int = 5
+
+
 class Discipline(msgspec.Struct, frozen=True):
     """A kind of duty within a team; of each one person at a time is on duty. ``place`` is its place in lists."""
 

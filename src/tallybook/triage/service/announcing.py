@@ -7,23 +7,25 @@ the outbox in this transaction, so that there is never one without the other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 
 import msgspec
 
 from tallybook.core.db import Conn
 from tallybook.core.wakeups import wake_up
-from tallybook.triage.rules_announce import HEADS_UP, Boundary, HeadsUp, Standing, boundary, heads_up, standing
+from tallybook.triage.rules_announce import HEADS_UP, LATE, Boundary, HeadsUp, Standing, boundary, heads_up, standing
 from tallybook.triage.store import states as store
+from tallybook.triage.store.states import State
 
 from .doing import TOPIC
 from .schedules import Schedules
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """That the state moved on. ``boundary`` is None the first time, of which nothing is told.
+    """That the state moved on.
 
-    ``was`` is whom people were last told of.
+    ``boundary`` is None where nothing is told: the first time, and where a discipline went out of use. ``was`` is whom
+    people were last told of.
     """
 
     was: Mapping[str, str | None]
@@ -31,25 +33,40 @@ class Moved(msgspec.Struct, frozen=True):
     boundary: Boundary | None
 
 
-async def advance(conn: Conn, schedules: Schedules, business_id: int, team_id: int, now: datetime) -> Moved | None:
+async def advance(
+    conn: Conn, schedules: Schedules, business_id: int, team_id: int, now: datetime, *, late_after: timedelta = LATE
+) -> Moved | None:
     """Moves the state to who is on duty now; None where it is that already, or another worker was first.
 
-    A process that was down over several hand-overs tells of the last one, once, and that it is late. Raises NotFound.
+    A process that was down over several hand-overs tells of the last one, once, and that it is late. One whose clock is
+    behind moves nothing back. Raises NotFound.
     """
     before = await store.read(conn, business_id, team_id)
-    found = standing(await schedules.of(conn, business_id, team_id), now)
-    change = boundary(before.on_duty, found)
-    if change is None:
+    if before.at is not None and now < before.at:
         return None
-    after = store.State(0, found.on_duty, found.sprint_number, now)
+    found = standing(await schedules.of(conn, business_id, team_id), now)
+    change = boundary(before.on_duty, found, late_after)
+    if change is None and before.on_duty.keys() == found.on_duty.keys():
+        return None
+    after = State(0, found.on_duty, found.sprint_number, now)
     if not await store.advance(conn, business_id, team_id, before, after):
         return None
     await wake_up(conn, TOPIC, business_id)
-    if before.version == 0:
+    if before.version == 0 or change is None:
         return Moved(before.on_duty, found, None)
-    says = {"was": before.on_duty, "now": found.on_duty, "late": change.late}
-    first = await store.announce(conn, business_id, team_id, change.kind, change.at, now, says=says)
-    return Moved(before.on_duty, found, change if first else None)
+    return Moved(before.on_duty, found, await _written(conn, business_id, team_id, before, found, change))
+
+
+async def _written(
+    conn: Conn, business_id: int, team_id: int, before: State, found: Standing, change: Boundary
+) -> Boundary:
+    """Writes down what is told. What began with a boundary that was told without it is a change of now."""
+    for one in (change, Boundary(found.at, "change", change.codes, late=False)):
+        says = {"was": before.on_duty, "now": found.on_duty, "late": one.late}
+        if await store.announce(conn, business_id, team_id, one.kind, one.at, found.at, says=says):
+            change = one
+            break
+    return change
 
 
 async def warn(

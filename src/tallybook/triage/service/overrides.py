@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, NotFound
 from tallybook.core.wakeups import wake_up
@@ -24,7 +26,8 @@ from tallybook.triage.rules_overrides import (
 )
 from tallybook.triage.store import overrides as store
 
-from .doing import TOPIC, Actor, held, plain, require_lead, tell
+from .doing import TOPIC, Actor, held, plain, require_lead, seen, tell
+from .telling_requests import Decision, decided, requested
 
 
 async def request(
@@ -72,6 +75,7 @@ async def _ask(
     group = await store.group(conn, actor.business_id, number)
     for one in group:
         await tell(conn, actor, "override.requested", "override", one.id, None, plain(one))
+    await requested(conn, actor, schedule, group, now)
     return group
 
 
@@ -93,14 +97,14 @@ async def approve(conn: Conn, actor: Actor, number: int, now: datetime) -> list[
         check_still_so(schedule, one, now)
     if not await store.approve(conn, actor.business_id, [one.id for one in group], actor.name, now):
         raise Conflict("Another one was approved for a part of this time.")
-    return await _told(conn, actor, "override.approved", group)
+    return await _told(conn, actor, "override.approved", Decision(group, group), now)
 
 
 async def decline(conn: Conn, actor: Actor, number: int, now: datetime, *, note: str = "") -> list[Asked]:
     """Lets things be as they are; it may be asked for again. Raises as ``approve`` does."""
     require_lead(actor)
     group = await _settled(conn, actor, number, State.DECLINED, now, note)
-    return await _told(conn, actor, "override.declined", group)
+    return await _told(conn, actor, "override.declined", Decision(group, group, note), now)
 
 
 async def withdraw(conn: Conn, actor: Actor, number: int, now: datetime, *, note: str = "") -> list[Asked]:
@@ -112,15 +116,20 @@ async def withdraw(conn: Conn, actor: Actor, number: int, now: datetime, *, note
     if actor.key != group[0].requested_by:
         require_lead(actor)
     group = await _settled(conn, actor, number, State.WITHDRAWN, now, note)
-    return await _told(conn, actor, "override.withdrawn", group)
+    return await _told(conn, actor, "override.withdrawn", Decision(group, group, note), now)
 
 
 async def expire(conn: Conn, business_id: int, now: datetime) -> list[Asked]:
-    """Ends the requests of a business whose time is over."""
+    """Ends the requests of a business whose time is over, and tells who asked."""
     ended = await store.expire(conn, business_id, now)
     product = Actor(business_id, "tallybook")
     for one in ended:
         await tell(conn, product, "override.expired", "override", one.id, {"state": "pending"}, {"state": "expired"})
+    for number in sorted({one.swap or one.id for one in ended}):
+        group = [one for one in ended if (one.swap or one.id) == number]
+        schedule = prepare(await seen(conn, product, group[0].team_id))
+        before = [msgspec.structs.replace(one, state=State.PENDING) for one in group]
+        await decided(conn, product, schedule, Decision(before, group), now)
     if ended:
         await wake_up(conn, TOPIC, business_id)
     return ended
@@ -153,8 +162,11 @@ def _was_first(other: Asked) -> Conflict:
     )  # fmt: skip
 
 
-async def _told(conn: Conn, actor: Actor, action: str, before: Sequence[Asked]) -> list[Asked]:
+async def _told(conn: Conn, actor: Actor, action: str, decision: Decision, now: datetime) -> list[Asked]:
+    before = decision.before
     after = await store.group(conn, actor.business_id, before[0].id)
     for was, now_is in zip(before, after, strict=True):
         await tell(conn, actor, action, "override", now_is.id, plain(was), plain(now_is))
+    schedule = prepare(await seen(conn, actor, before[0].team_id))
+    await decided(conn, actor, schedule, Decision(before, after, decision.note), now)
     return after

@@ -1,0 +1,80 @@
+"""What became of what was put into the outbox: a group or topic that is set, somebody who could not be told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from tallybook.core.db import Conn
+from tallybook.core.messages import Status
+from tallybook.core.numbers import number_in
+from tallybook.core.outcomes import Became
+from tallybook.core.withdrawing import Claimed
+from tallybook.triage.store import looks
+from tallybook.triage.store import shown as store
+from tallybook.triage.store import told as told_store
+
+from .schedules import Schedules
+from .surfaces import GROUP, TOPIC
+from .telling import CHANNEL, PEOPLE, PREFIX, audience, unreached
+
+OVERTAKEN = "something else is to be shown by now"
+UNREACHED = "unreached"
+FAILED = frozenset({Status.PARKED, Status.DROPPED})
+
+
+class Key(msgspec.Struct, frozen=True):
+    """What a key of ours says: of a group or topic its ``number`` and target, else the team, kind and recipient."""
+
+    kind: str
+    number: int
+    target: str
+
+
+def key_of(dedup_key: str) -> Key | None:
+    """None for what is nothing of the rota's. Pure."""
+    match dedup_key.removeprefix(PREFIX).split(":") if dedup_key.startswith(PREFIX) else []:
+        case [("group" | "topic") as kind, number, target]:
+            found = number_in(number)
+        case [number, kind, _, target]:
+            found = number_in(number)
+        case _:
+            return None
+    return None if found is None else Key(kind, found, target)
+
+
+async def told(conn: Conn, schedules: Schedules, business_id: int, became: Sequence[Became]) -> None:
+    """Hears from the outbox what became of messages; of the same yes any number of times. See core/outcomes.py."""
+    ours = [(key, one) for one in became if one.channel == CHANNEL and (key := key_of(one.dedup_key)) is not None]
+    if not ours:
+        return
+    now = await looks.clock(conn)
+    for key, one in sorted(ours, key=lambda pair: pair[1].dedup_key):
+        if key.kind in {GROUP, TOPIC}:
+            await _shown(conn, business_id, key, one, now)
+        elif one.status is Status.PARKED and key.target.startswith(PEOPLE) and key.kind != UNREACHED:
+            to = await audience(conn, schedules, business_id, key.number, now)
+            what = await told_store.said(conn, business_id, CHANNEL, one.dedup_key)
+            await unreached(conn, to, key.target, one.dedup_key, what)
+
+
+async def _shown(conn: Conn, business_id: int, key: Key, one: Became, now: datetime) -> None:
+    held = await store.hold(conn, business_id, key.kind, key.target)
+    text = await told_store.said(conn, business_id, CHANNEL, one.dedup_key) if one.is_yes and key.kind == TOPIC else ""
+    if text:
+        await store.put(conn, business_id, key.kind, key.target, text)
+    state = "set" if one.is_yes else "failed" if one.status in FAILED else None
+    if state is not None and held.number == key.number:
+        await store.become(conn, business_id, held, state, now)
+
+
+async def stands(conn: Conn, business_id: int, claimed: Claimed) -> str | None:
+    """Why a change of a group or topic is not to leave: sent late, it would win over the one that was put since."""
+    out = claimed.outgoing
+    key = key_of(out.dedup_key) if out.channel == CHANNEL else None
+    if key is None or key.kind not in {GROUP, TOPIC}:
+        return None
+    held = await store.read(conn, business_id, key.kind, key.target)
+    return None if held is not None and held.number == key.number else OVERTAKEN

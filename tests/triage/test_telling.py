@@ -1,0 +1,165 @@
+"""Whoever is concerned is told of duty once: at the hand-over, on the evening before, when something ahead changes."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+
+import psycopg
+
+from tallybook.core.db import Conn
+from tallybook.triage.service import absences, overrides, rosters
+from tallybook.triage.service.looking import look as look_once
+from tallybook.triage.service.schedules import Schedules
+from tallybook.triage.types import Absence
+from tests.conftest import Broom
+from tests.triage.facts import ANA, BEN, CHEN, DINA
+from tests.triage.rooms import CHANNEL, GROUP, LEADS, Workspace, be_told, look, said, send, shown, texts
+from tests.triage.rota import NOW, SECOND, SPRINTS, Web
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+FIRST, THIRD = SPRINTS[0], SPRINTS[2]
+ANNOUNCED = "select kind, told_at > boundary from triage_announcements order by boundary"
+
+
+async def begun(web: Web) -> None:
+    """The first sprint runs, which nobody is told of: nobody knew of another."""
+    await be_told(web)
+    await look(web, FIRST.starts_at + HOUR)
+    assert await said(web) == []
+
+
+async def test_eight_workers_at_the_boundary_make_one_advance_and_tell_each_once(web: Web) -> None:
+    await begun(web)
+    await look(web, SECOND.starts_at, workers=8)
+    assert await said(web) == [("hand_over", CHANNEL), ("hand_over", ANA), ("hand_over", BEN)]
+    assert await web.rows("select version from triage_states") == [(2,)]
+    assert await web.rows(ANNOUNCED) == [("hand_over", False)]
+    changed = [(kind, target) for kind, target, _ in await shown(web)]
+    assert changed == [("group", GROUP), ("topic", CHANNEL)] * 2
+    assert (await shown(web))[2][2] == {"members": [BEN]}
+    assert (await shown(web))[3][2]["topic"]["text"] == "Bugs only. Triage: @Ben"
+
+
+async def test_who_dies_between_the_advance_and_its_end_has_told_nothing_and_the_next_tells_once(
+    web: Web, broom: Broom
+) -> None:
+    await begun(web)
+    with suppress(psycopg.Error):
+        async with web.db.transaction() as conn:
+            await look_once(conn, Schedules(), web.lead.business_id, web.team, SECOND.starts_at)
+            broom.run(f"select pg_terminate_backend({conn.info.backend_pid})")
+    assert await said(web) == []
+    await look(web, SECOND.starts_at + MINUTE, workers=3)
+    assert await said(web) == [("hand_over", CHANNEL), ("hand_over", ANA), ("hand_over", BEN)]
+
+
+async def test_who_was_down_over_hand_overs_tells_of_the_last_one_once_and_that_it_is_late(web: Web) -> None:
+    await begun(web)
+    await look(web, THIRD.starts_at + HOUR, workers=2)
+    assert await said(web) == [("hand_over", CHANNEL), ("hand_over", ANA), ("hand_over", CHEN)]
+    assert await web.rows(ANNOUNCED) == [("hand_over", True)]
+    assert "told late" in (await texts(web, CHANNEL))[-1]
+
+
+async def test_a_worker_whose_clock_is_behind_takes_nothing_back(web: Web) -> None:
+    await begun(web)
+    await look(web, SECOND.starts_at)
+    await web.run(lambda conn: rosters.apply(
+        conn, web.lead, web.team, rosters.Plan("uiEng", (ANA, BEN, CHEN), SECOND.ends_at), NOW, reason="no change"
+    ))  # fmt: skip
+    await look(web, SECOND.starts_at - MINUTE)
+    assert len(await said(web)) == 3
+
+
+async def test_on_the_evening_before_those_are_told_who_go_and_who_come(web: Web) -> None:
+    await begun(web)
+    evening = SECOND.starts_at - 15 * HOUR  # 17:00 by the team's clock
+    await look(web, evening - MINUTE)
+    assert await said(web) == []
+    await look(web, evening, workers=4)
+    await look(web, evening + HOUR)
+    assert await said(web) == [("heads_up", ANA), ("heads_up", BEN)]
+
+
+async def test_a_change_within_a_sprint_is_told_at_once_and_what_it_changes_ahead_after_a_minute(web: Web) -> None:
+    await begun(web)
+    now = FIRST.starts_at + DAY
+    plan = rosters.Plan("uiEng", (CHEN, BEN, DINA), FIRST.starts_at + 2 * HOUR, in_order=True)
+    await web.run(
+        lambda conn: rosters.apply(conn, web.lead, web.team, plan, FIRST.starts_at + 2 * HOUR, reason="Ana leaves")
+    )
+    await look(web, now, workers=2)
+    assert await said(web) == []
+    await look(web, now + MINUTE, workers=4)
+    await look(web, now + 2 * MINUTE)
+    moved = await said(web)
+    assert {kind for kind, _ in moved} == {"moves"}
+    assert sorted(who for _, who in moved) == [ANA, BEN, CHEN, DINA]
+
+
+async def test_an_approved_override_that_runs_is_told_to_the_channel_and_those_two(web: Web) -> None:
+    await begun(web)
+    await look(web, SECOND.starts_at)
+    before = len(await said(web))
+    asked = await web.ask(web.somebody(BEN), DINA, "k1")
+    then = SECOND.starts_at + DAY
+    await web.run(lambda conn: overrides.approve(conn, web.lead, asked.id, then))
+    await look(web, then, workers=4)
+    await look(web, then + 2 * MINUTE)
+    assert (await said(web))[before:] == [
+        ("request", LEADS), ("decided", LEADS), ("outcome", BEN), ("outcome", DINA),
+        ("change", CHANNEL), ("change", BEN), ("change", DINA),
+    ]  # fmt: skip
+    assert (await shown(web))[-2][2] == {"members": [DINA]}
+
+
+async def test_what_will_go_wrong_is_told_once_to_whom_it_concerns_and_to_who_leads(web: Web) -> None:
+    """Six sprints of two weeks are planned: the last ones end beyond what is looked at."""
+    await begun(web)
+    for person in (ANA, BEN, CHEN):
+        away = Absence(0, person, SECOND.starts_at, SECOND.ends_at)
+        await web.run(partial(absences.record, actor=web.lead, absence=away, now=NOW, key=person))
+    for minute in (1, 3, 5):
+        await look(web, FIRST.starts_at + DAY + minute * MINUTE, workers=2)
+    assert await said(web) == [("clash", LEADS), ("clash", BEN)]
+    await look(web, SPRINTS[3].starts_at + DAY)
+    assert [one for one in await said(web) if one[0] == "gap"] == [("gap", LEADS)]
+    await look(web, SPRINTS[3].starts_at + 3 * DAY)
+    assert [one for one in await said(web) if one[0] == "gap"] == [("gap", LEADS)]
+
+
+async def test_a_request_asks_who_leads_and_its_message_becomes_what_was_decided(web: Web) -> None:
+    await be_told(web)
+    asked = await web.ask(web.somebody(BEN), DINA, "k1")
+    await web.ask(web.somebody(BEN), DINA, "k1")
+    await web.run(lambda conn: overrides.decline(conn, web.lead, asked.id, NOW))
+    assert await said(web) == [("request", LEADS), ("decided", LEADS), ("outcome", BEN)]
+    ((replaces, put),) = await web.rows(
+        "select (select body ->> 'changes_sent' from outbox where dedup_key ~ 'decided'),"
+        " (select dedup_key from outbox where dedup_key ~ ':request:')"
+    )
+    assert replaces == put
+
+
+async def test_a_request_that_nobody_decided_expires_once(web: Web) -> None:
+    await be_told(web)
+    asked = await web.ask(web.somebody(BEN), DINA, "k1")
+
+    async def expire(conn: Conn) -> object:
+        return await overrides.expire(conn, web.lead.business_id, asked.ends_at)
+
+    await asyncio.gather(*(web.run(expire) for _ in range(4)))
+    assert (await said(web))[1:] == [("decided", LEADS), ("outcome", BEN)]
+    assert await web.rows("select count(*) from audit_log where action = 'override.expired'") == [(1,)]
+
+
+async def test_who_leads_is_told_of_somebody_who_cannot_be_written_to(web: Web) -> None:
+    await begun(web)
+    await look(web, SECOND.starts_at)
+    workspace = Workspace(refuses=frozenset({BEN}))
+    await send(web, workspace)
+    await send(web, workspace)
+    assert [where for where, _ in workspace.posts] == [CHANNEL, ANA, LEADS]
