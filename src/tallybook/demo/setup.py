@@ -27,6 +27,7 @@ from tallybook.monitor.service import reviews, validity
 from tallybook.monitor.service.reviews import Reviewer
 from tallybook.monitor.types import STEP_COLUMNS, Changes, Filters, ReviewRow
 
+from . import rota
 from .bridge import fill
 from .bridge_file import BridgeFile
 from .day import DAYS, GROUPS, MARKETING, VELO_TEST, ZONE, valid_drops
@@ -90,6 +91,7 @@ async def prepare(app: App, password: str) -> None:
     )
     await app.db.run("review the past", lambda conn: _review_once(conn, app, business))
     await app.db.run("make ready for customers", lambda conn: _number(conn, app, business))
+    await app.db.run("make a rota", lambda conn: rota.make(conn, business, datetime.now(UTC)))
     await _token(app, business, folder / TOKEN)
 
 

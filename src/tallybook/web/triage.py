@@ -22,12 +22,11 @@ from tallybook.triage.types import Shift, Sprint
 from . import triage_view
 from .needs import Asked, TheApp
 from .triage_frame import PATH, Place, is_part, show, stand
-from .triage_teams import first
+from .triage_teams import FIRST_YEAR, LAST_YEAR, first
 from .triage_view import Canvas
 
 MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 LOOK_AHEAD = timedelta(days=42)
-FIRST_YEAR, LAST_YEAR = 1971, 9000
 
 
 @get(PATH, include_in_schema=False)

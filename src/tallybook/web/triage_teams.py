@@ -34,6 +34,7 @@ CODES = {
     "product owner": "po", "producer": "producer", "account": "account",
 }  # fmt: skip
 LONGEST_CODE = 20
+FIRST_YEAR, LAST_YEAR = 1971, 9000
 
 
 class Typed(msgspec.Struct, frozen=True):
@@ -69,9 +70,12 @@ def clock_time(text: str) -> time:
 def day_of(text: str) -> date:
     """A day, written as 2026-01-31. Raises Invalid."""
     try:
-        return date.fromisoformat(text.strip())
+        day = date.fromisoformat(text.strip())
     except ValueError:
         raise Invalid(NO_DAY) from None
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise Invalid("That day is out of range.")
+    return day
 
 
 @get(TEAMS, include_in_schema=False)
@@ -132,7 +136,7 @@ async def add_team(request: Asked, app: TheApp) -> Response[Any]:
         number = await app.db.run("make team", work)
     except (Conflict, Invalid) as error:
         return _shown(request, place, given, error)
-    return Redirect(f"{PATH}?team={number}", status_code=303)
+    return Redirect(f"{PATH}/people?team={number}", status_code=303)
 
 
 async def _disciplines(conn: Conn, actor: Actor, team: int, names: str) -> None:

@@ -13,6 +13,7 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid
 from tallybook.triage.store import facts as facts_store
 from tallybook.triage.store import people as store
+from tallybook.triage.store.people import Listed
 from tallybook.triage.types import Discipline, Person, Team
 
 from .doing import Actor, held, plain, require_lead, tell
@@ -86,7 +87,14 @@ async def put_people(conn: Conn, actor: Actor, people: Sequence[Person]) -> int:
     changed = await store.put_people(conn, actor.business_id, list(once.values()))
     if changed:
         await facts_store.turn_all(conn, actor.business_id, changed)
+    for one in changed:
+        await tell(conn, actor, "person.named", "triage person", one, None, {"name": once[one].name})
     return len(changed)
+
+
+async def known(conn: Conn, actor: Actor) -> list[Listed]:
+    """Everybody of Slack who is known in the business, by name, also who belongs to nothing."""
+    return await store.listed(conn, actor.business_id)
 
 
 async def join(conn: Conn, actor: Actor, team_id: int, discipline: str, person: Person, now: datetime) -> bool:

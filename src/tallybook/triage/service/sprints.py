@@ -30,14 +30,32 @@ class Outcome(msgspec.Struct, frozen=True):
     dropped: list[int] = []
 
 
+async def preview_new(
+    conn: Conn, actor: Actor, team_id: int, name: str, days: tuple[date, date], now: datetime
+) -> Outcome:
+    """What a sprint that is planned would change. Raises as ``plan``."""
+    require_lead(actor)
+    facts = await seen(conn, actor, team_id)
+    sprint = _planned(facts, name, days, now)
+    return Outcome(sprint, _changes(facts, rules_sprints.with_sprint(facts, sprint), now))
+
+
+async def preview_removal(conn: Conn, actor: Actor, team_id: int, number: int, now: datetime) -> Outcome:
+    """What taking a sprint away would change; ``dropped`` are those of its approved overrides. Raises as ``remove``."""
+    require_lead(actor)
+    facts = await seen(conn, actor, team_id)
+    was = _found(facts, number)
+    rules_sprints.check_removable(was, now)
+    within = [one.id for one in facts.overrides if was.starts_at <= one.starts_at and one.ends_at <= was.ends_at]
+    return Outcome(was, _changes(facts, rules_sprints.without_sprint(facts, number), now), 0, within)
+
+
 async def plan(conn: Conn, actor: Actor, team_id: int, name: str, days: tuple[date, date], now: datetime) -> Outcome:
     """Plans a sprint, numbered after the last one. Raises NotAllowed, Invalid, NotFound and Conflict."""
     require_lead(actor)
     facts = await held(conn, actor, team_id)
-    number = await store.next_number(conn, actor.business_id, team_id)
-    found = rules_sprints.joined(facts, rules_sprints.planned(facts.team, name, *days))
-    sprint = msgspec.structs.replace(found, number=number)
-    rules_sprints.check(facts, sprint, now)
+    found = _planned(facts, name, days, now)
+    sprint = msgspec.structs.replace(found, number=await store.next_number(conn, actor.business_id, team_id))
     new = await store.add(conn, actor.business_id, team_id, sprint)
     if new is None:
         raise Conflict("This would lie over another sprint.")
@@ -102,6 +120,13 @@ def _found(facts: Facts, number: int) -> Sprint:
     if found is None:
         raise NotFound("There is no such sprint.")
     return found
+
+
+def _planned(facts: Facts, name: str, days: tuple[date, date], now: datetime) -> Sprint:
+    """A new sprint, unnumbered."""
+    sprint = rules_sprints.joined(facts, rules_sprints.planned(facts.team, name, *days))
+    rules_sprints.check(facts, sprint, now)
+    return sprint
 
 
 def _changed(facts: Facts, number: int, name: str, days: tuple[date, date], now: datetime) -> Sprint:

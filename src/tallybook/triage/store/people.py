@@ -98,6 +98,11 @@ update triage_people set account_id = %(account_id)s::int, updated_at = now()
 where business_id = %(business_id)s::int and slack_id = %(slack_id)s::text
 """
 
+LISTED = """
+select slack_id, name, account_id from triage_people
+where business_id = %(business_id)s::int order by name, slack_id
+"""
+
 
 class Known(msgspec.Struct, frozen=True):
     """Somebody of Slack; their account, if they have one that is in use, and its role in this business."""
@@ -105,6 +110,20 @@ class Known(msgspec.Struct, frozen=True):
     name: str
     account_id: int | None
     role: str | None
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """Somebody of Slack, and their account if they have one."""
+
+    slack_id: str
+    name: str
+    account_id: int | None
+
+
+async def listed(conn: Conn, business_id: int) -> list[Listed]:
+    """Everybody, by name."""
+    rows = await (await conn.execute(LISTED, {"business_id": business_id})).fetchall()
+    return [Listed(*row) for row in rows]
 
 
 async def by_slack(conn: Conn, business_id: int, slack_id: str) -> Known | None:
