@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from tallybook.app import App
@@ -31,7 +32,7 @@ from .needs import Asked, TheApp
 from .triage_frame import PATH, Place, given_in, show, stand
 
 FEEDS = PATH + "/feeds"
-CALENDAR, PICTURE = "text/calendar; charset=utf-8", "image/png"
+CALENDAR, PICTURE = "text/calendar", "image/png"
 DAYS = 28  # of a picture
 KEPT_PICTURES = 64  # some 100 kB each
 INSTEAD_OF = N_("Instead of {name}")
@@ -43,7 +44,7 @@ _drawn: OrderedDict[str, bytes] = OrderedDict()
 
 
 @get(FEEDS + "/{file:str}", opt={"open": True}, include_in_schema=False)
-async def feed(request: Asked, app: TheApp, file: str) -> Response[Any]:
+async def feed(request: Asked, app: TheApp, file: FromPath[str]) -> Response[Any]:
     """What a link shows, as a calendar (``.ics``) or as a picture of the coming weeks (``.png``)."""
     token, _, kind = file.rpartition(".")
     if kind == "ics":

@@ -1,0 +1,198 @@
+"""Calendars by secret link: made, read without a log-in, taken back.
+
+The secret is handed out once and kept as a hash. What a link was last told is kept, so that a change is told with a
+higher sequence and a shift that is no more as cancelled; it is brought up to date by whoever reads it first.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from tallybook.core import secret_tokens
+from tallybook.core.db import Conn
+from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound
+from tallybook.triage import ics
+from tallybook.triage.ics import Event, Wanted
+from tallybook.triage.rules import Schedule
+from tallybook.triage.store import feeds as store
+from tallybook.triage.store import people as people_store
+from tallybook.triage.store.feeds import Feed, Opened, Scope
+
+from .doing import Actor, seen, tell
+from .schedules import Schedules
+
+BACK, AHEAD = timedelta(days=92), timedelta(days=366)
+MOST = 200  # links of a business that hold
+TOKEN = re.compile(r"([1-9][0-9]{0,8})\.[\w-]{43}")
+PRODUCT = "tallybook"
+NO_LINK = "This calendar is not there, or no longer."
+
+
+class Made(msgspec.Struct, frozen=True):
+    """A new link; its ``token`` is known now and never again."""
+
+    id: int
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Made({self.id})"
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What a link says. ``etag`` is new with the facts and with the day; without ``events`` nothing changed."""
+
+    etag: str
+    name: str
+    events: list[Event] | None = None
+
+
+class View(msgspec.Struct, frozen=True):
+    """What a link shows, for a picture of it."""
+
+    etag: str
+    scope: Scope
+    name: str
+    locale: str
+    schedules: list[Schedule]
+
+
+async def make(conn: Conn, actor: Actor, scope: Scope, now: datetime) -> Made:
+    """A new link: one's own shifts, or those of a discipline or a team; who leads makes them for anybody.
+
+    Raises NotAllowed, NotFound, Invalid and Conflict.
+    """
+    if scope.kind == "person" and actor.slack_id != scope.slack_id and not actor.leads:
+        raise NotAllowed("This is somebody else's calendar. Only they, or who leads the team, may share it.")
+    await _check(conn, actor, scope)
+    if len(await store.listed(conn, actor.business_id)) >= MOST:
+        raise Conflict(f"There are {MOST} calendars already. Take one back first.")
+    token = f"{actor.business_id}.{secret_tokens.new()}"
+    made = (actor.name, actor.account_id, now)
+    number = await store.make(conn, actor.business_id, secret_tokens.digest(token), scope, made)
+    if number is None:
+        raise Conflict("Please try again.")
+    await tell(conn, actor, "calendar.shared", "calendar", number, None, msgspec.to_builtins(scope))
+    return Made(number, token)
+
+
+async def _check(conn: Conn, actor: Actor, scope: Scope) -> None:
+    """Raises Invalid and NotFound."""
+    if scope.kind == "person" and scope.slack_id is not None:
+        if await people_store.named(conn, actor.business_id, scope.slack_id) is None:
+            raise NotFound("This person is not known here.")
+    elif scope.kind in {"team", "discipline"} and scope.team_id is not None:
+        facts = await seen(conn, actor, scope.team_id)
+        if scope.kind == "discipline" and not any(one.code == scope.discipline for one in facts.disciplines):
+            raise NotFound("There is no such discipline.")
+    else:
+        raise Invalid("A calendar is of a person, a discipline or a team.")
+
+
+async def listed(conn: Conn, actor: Actor) -> list[Feed]:
+    """The links that hold and that one may take back: one's own, and all for who leads."""
+    return [one for one in await store.listed(conn, actor.business_id) if _may_revoke(actor, one)]
+
+
+async def revoke(conn: Conn, actor: Actor, number: int, now: datetime) -> None:
+    """Ends a link at once. Raises NotAllowed, and NotFound where it does not hold."""
+    found = next((one for one in await store.listed(conn, actor.business_id) if one.id == number), None)
+    if found is None:
+        raise NotFound(NO_LINK)
+    if not _may_revoke(actor, found):
+        raise NotAllowed("Only who made this link, or who leads the team, may take it back.")
+    if await store.revoke(conn, actor.business_id, number, actor.name, now):
+        await tell(conn, actor, "calendar.revoked", "calendar", number, msgspec.to_builtins(found.scope), None)
+
+
+def _may_revoke(actor: Actor, feed: Feed) -> bool:
+    whose = feed.scope.slack_id is not None and feed.scope.slack_id == actor.slack_id
+    made = feed.account_id is not None and feed.account_id == actor.account_id
+    return actor.leads or whose or made
+
+
+async def own_link(conn: Conn, business_id: int, team_id: int, key: bytes, now: datetime) -> str:
+    """The token of a link that the product makes for itself, such as for a picture in Slack: the same each time.
+
+    It is made of ``key`` and never kept; once somebody takes it back there is another one.
+    """
+    times = await store.taken_back(conn, business_id, team_id, PRODUCT)
+    mixed = hmac.digest(key, f"triage calendar {business_id} {team_id} {times}".encode(), hashlib.sha256)
+    token = f"{business_id}.{base64.urlsafe_b64encode(mixed).decode().rstrip('=')}"
+    scope = Scope("team", team_id)
+    await store.make(conn, business_id, secret_tokens.digest(token), scope, (PRODUCT, None, now))
+    return token
+
+
+async def read(
+    conn: Conn,
+    schedules: Schedules,
+    token: str,
+    now: datetime,
+    *,
+    known: frozenset[str],
+    instead_of: Callable[[str], str],
+) -> Reading:
+    """What a link says now; no events where the reader has them, by an ETag that it knows.
+
+    ``instead_of`` gives, in a language, what is said of who stands in, with ``{name}`` in it. Raises NotFound, for
+    every wrong token alike.
+    """
+    business_id, link = await _opened(conn, token, now)
+    etag = _etag(link, link.stamp, now)
+    if etag in known:
+        return Reading(etag, link.name)
+    if link.fed != etag:
+        fed = await store.hold(conn, business_id, link.id)
+        if fed is None:
+            raise NotFound(NO_LINK)
+        if fed != etag:
+            etag = await _tell(conn, schedules, (business_id, link), now, instead_of(link.locale))
+    return Reading(etag, link.name, await store.events(conn, business_id, link.id))
+
+
+async def _tell(conn: Conn, schedules: Schedules, whose: tuple[int, Opened], now: datetime, instead_of: str) -> str:
+    """Brings what a held link was told up to date; its new ETag."""
+    business_id, link = whose
+    found = [await schedules.of(conn, business_id, team_id) for team_id in link.teams]
+    since = _day(now) - BACK
+    wanted = Wanted(link.scope.slack_id, link.scope.discipline, instead_of)
+    now_is = [one for schedule in found for one in ics.events(schedule, wanted, since, _day(now) + AHEAD)]
+    told = await store.events(conn, business_id, link.id)
+    changed, gone = ics.revised(told, now_is, now.replace(microsecond=0), since)
+    # Of the facts that were read, which may be newer than those that the link was opened with.
+    stamp = "-".join(f"{schedule.facts.team.id}.{schedule.facts.version}" for schedule in found)
+    etag = _etag(link, stamp, now)
+    await store.tell(conn, business_id, link.id, changed, gone, etag)
+    return etag
+
+
+async def view(conn: Conn, schedules: Schedules, token: str, now: datetime) -> View:
+    """The schedules that a link shows. Raises NotFound for every wrong token alike."""
+    business_id, link = await _opened(conn, token, now)
+    found = [await schedules.of(conn, business_id, team_id) for team_id in link.teams]
+    return View(_etag(link, link.stamp, now), link.scope, link.name, link.locale, found)
+
+
+async def _opened(conn: Conn, token: str, now: datetime) -> tuple[int, Opened]:
+    match = TOKEN.fullmatch(token)
+    link = await store.open_(conn, int(match[1]), secret_tokens.digest(token)) if match else None
+    if match is None or link is None:
+        raise NotFound(NO_LINK)
+    await store.note_read(conn, int(match[1]), link.id, now)
+    return int(match[1]), link
+
+
+def _etag(link: Opened, stamp: str, now: datetime) -> str:
+    """The facts' versions, and the day, since the window moves on with it."""
+    return hashlib.sha256(f"{link.id} {stamp} {_day(now):%Y%m%d} {link.locale} {link.name}".encode()).hexdigest()[:32]
+
+
+def _day(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
