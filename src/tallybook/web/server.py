@@ -79,6 +79,11 @@ from . import (
     monitor_validation,
     replies,
     triage,
+    triage_feeds,
+    triage_people,
+    triage_person,
+    triage_rota,
+    triage_sprints,
     triage_teams,
 )
 from .asgi import build
@@ -153,6 +158,11 @@ MODULES = (
     inbox_hooks_api,
     replies,
     triage,
+    triage_feeds,
+    triage_people,
+    triage_person,
+    triage_rota,
+    triage_sprints,
     triage_teams,
     health,
     alarms,
