@@ -20,20 +20,21 @@ from .texts_telling import TELLING
 LONGEST_TEXT = 3000
 LONGEST_REASON = 300
 LONGEST_TOPIC = 250
+MOST_LINES = 40  # each is a block of its own at worst, of 50 in a message
 
 
-def say(seen: Seen, name: str, **values: object) -> Ready:
+def say(seen: Seen, name: str, /, **values: object) -> Ready:
     return words.said(TELLING, seen.locale, name, **values)
 
 
-def title(seen: Seen, name: str, **values: object) -> str:
+def title(seen: Seen, name: str, /, **values: object) -> str:
     """For a heading, in which nobody can be mentioned."""
     return words.filled(TELLING, seen.locale, name, team=shortened(seen.team.name, 60), **values)
 
 
 def told(seen: Seen, heading: str, lines: Sequence[Ready], *more: Block) -> Message:
     """A heading, lines, and whose times these are. Notifications show the heading and the lines."""
-    shown = seen.capped(lines)
+    shown = seen.capped(lines, MOST_LINES)
     text = fitted(Ready("\n".join([escaped(heading), *shown])), LONGEST_TEXT)
     return message(text, [header(heading), *sections(shown), *more, seen.foot()])
 

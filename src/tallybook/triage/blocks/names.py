@@ -21,7 +21,9 @@ from tallybook.triage.types import Shift
 SHORTCUT = "request_coverage_shortcut"
 LONGEST_META = 3000  # characters of private_metadata
 LONGEST_TURN = 150  # characters of an option's value
-LAST_MOMENT = 253_402_300_799  # the end of the year 9999, in seconds of 1970
+LAST_MOMENT = 32_503_680_000  # the year 3000, in seconds of 1970
+LONGEST_SPAN = 800 * 86_400  # seconds; no turn is longer
+YEARS = range(2000, 3000)
 _PERSON = re.compile(r"[A-Z0-9]{2,50}")
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _TURN = re.compile(r"(.{1,20})\|([0-9]{1,12})\|([0-9]{1,12})\|([A-Z0-9]{2,50})", re.DOTALL)
@@ -162,7 +164,7 @@ class Held(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     @property
     def span(self) -> tuple[datetime, datetime] | None:
         """The period it is about."""
-        if self.since is None or self.until is None or self.since >= self.until:
+        if self.since is None or self.until is None or not 0 < self.until - self.since <= LONGEST_SPAN:
             return None
         return moment(self.since), moment(self.until)
 
@@ -186,9 +188,12 @@ def held_of(value: object) -> Held:
     if not isinstance(value, str) or len(value) > LONGEST_META:
         raise Invalid("This button is none of ours.")
     try:
-        return msgspec.json.decode(value.encode(), type=Held)
+        held = msgspec.json.decode(value.encode(), type=Held)
     except (msgspec.MsgspecError, UnicodeEncodeError):
         raise Invalid("This button is none of ours.") from None
+    if held.day is not None and held.day.year not in YEARS:
+        raise Invalid("This button is none of ours.")
+    return held
 
 
 def turn_value(shift: Shift) -> str:
@@ -202,7 +207,7 @@ def turn_of(value: object) -> Turn:
     found = _TURN.fullmatch(value) if isinstance(value, str) and len(value) <= LONGEST_TURN else None
     if found is not None:
         code, since, until, person = found[1], int(found[2]), int(found[3]), found[4]
-        if since < until <= LAST_MOMENT:
+        if 0 < until - since <= LONGEST_SPAN and until <= LAST_MOMENT:
             return Turn(code, person, moment(since), moment(until))
     raise Invalid("This turn is none of ours.")
 
@@ -219,6 +224,17 @@ def team_of(value: object) -> int:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         return int(value)
     raise Invalid("This is no team.")
+
+
+def day_of(value: object) -> date:
+    """A chosen day. Raises Invalid."""
+    try:
+        found = date.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        raise Invalid("This is no day.") from None
+    if found.year not in YEARS:
+        raise Invalid("This is no day.")
+    return found
 
 
 def mark(wanted: object, changes: Sequence[object] = ()) -> str:

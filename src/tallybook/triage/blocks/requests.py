@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from tallybook.core.errors import TallybookError
 from tallybook.triage.rules_overrides import Asked, State
 
 from . import words
@@ -15,7 +16,6 @@ from .elements import (
     confirm,
     context,
     divider,
-    escaped,
     fitted,
     header,
     modal,
@@ -26,21 +26,23 @@ from .elements import (
     written_in,
 )
 from .limits import Block, Message, message, view
-from .names import Act, Choice, Field, Held, View, written
+from .names import Act, Choice, Field, Held, View
 from .showing import Seen
 from .texts_requests import REQUESTS
 
 MOST_ON_PAGE = 10
 LONGEST_SHOWN = 300  # characters of a reason or a note
 LONGEST_NOTE = 500
+LONGEST_TEXT = 3000
 Group = Sequence[Asked]
+_FIRST = frozenset({State.APPROVED.value, State.DECLINED.value, State.WITHDRAWN.value})
 
 
-def say(seen: Seen, name: str, **values: object) -> Ready:
+def say(seen: Seen, name: str, /, **values: object) -> Ready:
     return words.said(REQUESTS, seen.locale, name, **values)
 
 
-def plain(seen: Seen, name: str, **values: object) -> str:
+def plain(seen: Seen, name: str, /, **values: object) -> str:
     return words.filled(REQUESTS, seen.locale, name, **values)
 
 
@@ -78,9 +80,6 @@ def request(seen: Seen, group: Group, note: str = "") -> Message:
     if first.state is State.PENDING:
         blocks.append(actions([*_deciding(seen, group), _withdrawing(seen, first)]))
     return message(fitted(heading, LONGEST_TEXT), [*blocks, seen.foot()])
-
-
-LONGEST_TEXT = 3000
 
 
 def _why(seen: Seen, group: Group, note: str = "") -> list[Ready]:
@@ -197,12 +196,9 @@ def _outcome(seen: Seen, group: Group, person: str) -> Ready:
     return say(seen, "you_are_freed" if holds else "nobody_for_you", who=seen.who(first.person))
 
 
-def was_first(seen: Seen, decided: State, by: str) -> Ready:
-    """To somebody who clicked when it was decided already: who was first."""
-    what = plain(seen, f"was_{decided}") if decided is not State.PENDING else "–"
-    return say(seen, "first", by=escaped(shortened(by or "–", 100)), state=what)
-
-
-def buttons_of(asked: Asked) -> str:
-    """As the buttons of a request carry it."""
-    return written(Held(asked.team_id, number=asked.id))
+def refused(seen: Seen, error: TallybookError, say_in: Callable[[str], str]) -> str:
+    """Why something was not done: who was first, where somebody was, else the error's words as ``say_in`` has them."""
+    was, by = error.details.get("state"), error.details.get("decided_by")
+    if isinstance(by, str) and by and was in _FIRST:
+        return plain(seen, "first", by=shortened(by, 100), state=plain(seen, f"was_{was}"))
+    return say_in(error.message)

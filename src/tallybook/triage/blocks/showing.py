@@ -57,10 +57,10 @@ class Seen(msgspec.Struct, frozen=True):
     def sprints(self) -> list[Sprint]:
         return sorted(self.schedule.facts.sprints, key=lambda one: one.starts_at)
 
-    def say(self, name: str, **values: object) -> Ready:
+    def say(self, name: str, /, **values: object) -> Ready:
         return words.said(ROTA, self.locale, name, **values)
 
-    def plain(self, name: str, **values: object) -> str:
+    def plain(self, name: str, /, **values: object) -> str:
         return words.filled(ROTA, self.locale, name, **values)
 
     def held(self, **values: object) -> Held:

@@ -39,7 +39,7 @@ def language(of_slack: str | None, of_business: str) -> str:
     return DEFAULT
 
 
-def filled(texts: Texts, locale: str, name: str, **values: object) -> str:
+def filled(texts: Texts, locale: str, name: str, /, **values: object) -> str:
     """A text for where nothing is marked up. Braces in a value are no places."""
     parts = texts.get(locale, texts[DEFAULT])[name].split("{")
     return parts[0] + "".join(
@@ -47,7 +47,7 @@ def filled(texts: Texts, locale: str, name: str, **values: object) -> str:
     )
 
 
-def said(texts: Texts, locale: str, name: str, **values: object) -> Ready:
+def said(texts: Texts, locale: str, name: str, /, **values: object) -> Ready:
     """A text for where Slack marks up; every value is escaped but those that are Ready."""
     shown = {key: escaped(value) if isinstance(value, str) else value for key, value in values.items()}
     return Ready(filled(texts, locale, name, **shown))

@@ -1,0 +1,57 @@
+"""What a plan from a form would change, by the facts as they are, for the plans that no service previews."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from tallybook.core.errors import NotFound
+from tallybook.triage import rules_sprints
+from tallybook.triage.rules import prepare
+from tallybook.triage.rules_roster import difference
+from tallybook.triage.types import Facts, Membership, Sprint
+
+from .changes import Shown
+from .wanted import Leaving, NewSprint, from_when
+
+AHEAD = timedelta(days=182)
+
+
+def planned(facts: Facts, wanted: NewSprint, now: datetime) -> Shown:
+    """Of a new sprint. Raises Invalid and Conflict, as planning it would."""
+    days = wanted.first_day, wanted.last_day
+    sprint = rules_sprints.joined(facts, rules_sprints.planned(facts.team, wanted.name, *days))
+    rules_sprints.check(facts, sprint, now)
+    return _shown(facts, rules_sprints.with_sprint(facts, sprint), now)
+
+
+def removed(facts: Facts, number: int, now: datetime) -> tuple[Sprint, Shown]:
+    """Of taking away the sprint of this id. Raises NotFound and Conflict."""
+    sprint = next((one for one in facts.sprints if one.id == number), None)
+    if sprint is None:
+        raise NotFound("There is no such sprint.")
+    rules_sprints.check_removable(sprint, now)
+    whole = (sprint.starts_at, sprint.ends_at)
+    gone = [one for one in facts.overrides if (one.starts_at, one.ends_at) == whole]
+    shown = _shown(facts, rules_sprints.without_sprint(facts, number), now)
+    return sprint, msgspec.structs.replace(shown, dropped=len(gone))
+
+
+def left(facts: Facts, wanted: Leaving, now: datetime) -> Shown:
+    """Of somebody's leaving."""
+    at = from_when(wanted.first_day, facts.team, now)
+    kept = tuple(found for one in facts.memberships if (found := _ended(one, wanted, at)) is not None)
+    return _shown(facts, msgspec.structs.replace(facts, memberships=kept), now)
+
+
+def _ended(one: Membership, wanted: Leaving, at: datetime) -> Membership | None:
+    if one.person != wanted.person or wanted.discipline not in {None, one.discipline}:
+        return one
+    if one.since >= at:
+        return None
+    return one if one.until is not None and one.until <= at else msgspec.structs.replace(one, until=at)
+
+
+def _shown(before: Facts, after: Facts, now: datetime) -> Shown:
+    return Shown(before.version, difference(prepare(before), prepare(after), now, now + AHEAD))
