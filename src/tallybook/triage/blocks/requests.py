@@ -148,16 +148,16 @@ def _listed(seen: Seen, group: Group) -> list[Block]:
     return [*sections(lines), *([actions(buttons)] if buttons else []), divider()]
 
 
-def turning(seen: Seen, page: int, count: int, held: Held) -> list[Block]:
-    """Buttons to the pages before and behind, where there are several."""
+def turning(seen: Seen, page: int, count: int, held: Held, first: int = 0) -> list[Block]:
+    """Buttons to the pages before and behind, where there are several. ``first`` is what the first one is called."""
     if count <= 1:
         return []
     by = {"team": held.team, "discipline": held.discipline, "hidden": held.hidden, "day": held.day}
     buttons = []
     if page > 0:
-        buttons.append(button(seen.plain("earlier"), Act.PAGE_BACK, Held(**by, page=page - 1)))  # type: ignore[arg-type]
+        buttons.append(button(seen.plain("earlier"), Act.PAGE_BACK, Held(**by, page=page + first - 1)))  # type: ignore[arg-type]
     if page + 1 < count:
-        buttons.append(button(seen.plain("later"), Act.PAGE_ON, Held(**by, page=page + 1)))  # type: ignore[arg-type]
+        buttons.append(button(seen.plain("later"), Act.PAGE_ON, Held(**by, page=page + first + 1)))  # type: ignore[arg-type]
     return [context(seen.say("page", page=page + 1, pages=count)), actions(buttons)]
 
 

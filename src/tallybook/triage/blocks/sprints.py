@@ -21,11 +21,14 @@ USUAL = timedelta(days=14)
 
 
 def listing(seen: Seen, page: int | None = None) -> Block:
-    """All sprints, twelve on a page; without a page that with the one that runs. Who leads may change them."""
+    """All sprints, twelve on a page, counted from 1; without a page that with the one that runs.
+
+    Who leads may change them.
+    """
     sprints = seen.sprints
     over = sum(one.ends_at <= seen.now for one in sprints)
-    shown, page, count = pages(len(sprints), over // ON_PAGE if page is None else page, ON_PAGE)
-    held = seen.held(page=page)
+    shown, page, count = pages(len(sprints), over // ON_PAGE if not page else page - 1, ON_PAGE)
+    held = seen.held(page=page + 1)
     blocks: list[Block] = [*seen.aged()]
     if seen.leads:
         blocks.append(actions([button(plain(seen, "sprint_new"), Act.SPRINT_ADD, held, style="primary")]))
@@ -34,7 +37,7 @@ def listing(seen: Seen, page: int | None = None) -> Block:
         blocks += _buttons(seen, sprints[place]) if seen.leads else []
     if not sprints:
         blocks.append(section(say(seen, "no_sprints")))
-    blocks += [*turning(seen, page, count, held), seen.foot()]
+    blocks += [*turning(seen, page, count, held, first=1), seen.foot()]
     return view(modal(View.SPRINTS, plain(seen, "sprints"), blocks, held, close=plain(seen, "close")))
 
 
