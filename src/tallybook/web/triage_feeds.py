@@ -38,6 +38,13 @@ KEPT_PICTURES = 64  # some 100 kB each
 INSTEAD_OF = N_("Instead of {name}")
 COMING_WEEKS = N_("{name}: the coming weeks")
 NOBODY = N_("Nobody")
+# What the rota refuses here, marked so that it is translated.
+REFUSALS = (
+    N_("This calendar is not there, or no longer."), N_("There are 200 calendars already. Take one back first."),
+    N_("This is somebody else's calendar. Only they, or who leads the team, may share it."),
+    N_("Only who made this link, or who leads the team, may take it back."),
+    N_("A calendar is of a person, a discipline or a team."),
+)  # fmt: skip
 
 _drawing = asyncio.Semaphore(1)  # each takes a processor for up to a second
 _drawn: OrderedDict[str, bytes] = OrderedDict()
@@ -132,7 +139,7 @@ async def _shown(
     request: Asked, app: App, place: Place, more: Mapping[str, Any], error: TallybookError | None = None
 ) -> Response[str]:
     found = await app.db.run("list calendars", lambda conn: feeds.listed(conn, place.actor))
-    context = {"links": found, "address": "", "picture": "", "base": str(request.base_url).rstrip("/")}
+    context = {"links": found, "address": "", "picture": ""}
     return show(request, place, "feeds", context | dict(more), error)
 
 
@@ -150,7 +157,8 @@ async def make_link(request: Asked, app: TheApp) -> Response[str]:
         made = await app.db.run("make calendar", work)
     except Conflict as error:
         return await _shown(request, app, place, {}, error)
-    base = f"{str(request.base_url).rstrip('/')}{FEEDS}/{made.token}"
+    # By the settings, since whoever asks may name any host.
+    base = f"{app.settings.public_url}{FEEDS}/{made.token}"
     return await _shown(request, app, place, {"address": base + ".ics", "picture": base + ".png"})
 
 

@@ -1,4 +1,4 @@
-import { $$ } from "./dom.js";
+import { $$, toast } from "./dom.js";
 
 /** Menus that close when one looks elsewhere, dialogs, and forms that are sent once. */
 export function startFrame() {
@@ -6,6 +6,13 @@ export function startFrame() {
     for (const menu of $$("details.pop[open]")) if (!menu.contains(event.target)) menu.open = false;
     const opener = event.target.closest("[data-open]");
     if (opener) document.getElementById(opener.dataset.open)?.showModal();
+    const copier = event.target.closest("[data-copy]");
+    if (copier) {
+      const field = document.getElementById(copier.dataset.copy);
+      // Where the browser lets no page write there, it is at least chosen for the keyboard.
+      field.select();
+      navigator.clipboard?.writeText(field.value).then(() => toast(copier.dataset.said), () => {});
+    }
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;

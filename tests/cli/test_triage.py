@@ -1,0 +1,139 @@
+"""At the terminal: who is on duty, the shifts as a calendar, and an older rota brought in, looked at first."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import icalendar
+import psycopg
+import pytest
+import structlog
+from typer.testing import CliRunner, Result
+
+from tallybook.cli import app as command_line
+from tallybook.core import log
+from tallybook.core.businesses import Business
+from tallybook.core.db import Database
+from tests.core.worked import rows
+from tests.triage.test_legacy_rules import SPRINTS, USERS, asked
+
+DUTY = ["--at", "2026-01-20T12:00", "--json"]  # the second sprint
+FILES: dict[str, Any] = {
+    "disciplines": {"uiEng": [{"slackId": one["slack_id"], "name": one["name"]} for one in USERS]},
+    "sprints": [{"sprintName": one["sprint_name"], "startDate": one["start_date"], "endDate": one["end_date"]}
+                for one in SPRINTS],
+    "currentState": {"sprintIndex": None, "uiEng": None},
+    "overrides": [asked(1, "UCHEN"), asked(77, "UANA")],
+}  # fmt: skip
+
+
+class Terminal:
+    """Runs commands in this process, each with a loop of its own as it has at a terminal."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.settings = {
+            "TALLYBOOK_DATABASE_URL": url, "TALLYBOOK_DATA_DIR": str(folder / "data"), "COLUMNS": "200",
+            "TALLYBOOK_LOG_LEVEL": "error",
+        }  # fmt: skip
+
+    async def run(self, *arguments: str, typed: str = "") -> Result:
+        return await asyncio.to_thread(
+            CliRunner().invoke, command_line, ["triage", *arguments], input=typed, env=self.settings
+        )
+
+
+@pytest.fixture
+def terminal(db: Database, business: Business, database_url: str, tmp_path: Path) -> Iterator[Terminal]:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield Terminal(database_url, tmp_path)
+    # A command sets up the log of its process, which is that of the tests.
+    root.handlers[:] = before
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+    log._state.handlers = ()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "old"
+    made.mkdir()
+    for name, content in FILES.items():
+        (made / f"{name}.json").write_text(json.dumps(content))
+    (made / "package.json").write_text("{}")
+    return made
+
+
+async def test_an_older_rota_is_looked_at_brought_in_asked_for_and_taken_back(
+    terminal: Terminal, folder: Path, db: Database
+) -> None:
+    bring = ["import-json", str(folder), "--team", "Web"]
+    looked = await terminal.run(*bring, "--dry-run")
+    assert looked.exit_code == 0, looked.output
+    assert "5 duties of sprints were compared: all are told as before." in looked.output
+    assert "Nothing is taken from: package.json." in looked.output
+    assert "overrides: 1 left out: its sprint is not there." in looked.output
+    assert await rows(db, "select count(*) from triage_teams") == [(0,)]
+    assert (await terminal.run(*bring)).exit_code == 2  # nobody is there to say yes
+    done = await terminal.run(*bring, "--yes", "--json")
+    assert json.loads(done.stdout)["compared"] == 5
+    assert "before. Nothing was changed." in (await terminal.run(*bring, "--yes")).output
+    (duty,) = json.loads((await terminal.run("who", *DUTY)).stdout)
+    assert (duty["name"], duty["why"], duty["discipline"]) == ("Chen", "override", "uiEng")
+    assert (await terminal.run("undo-import", "--team", "web", "--yes")).exit_code == 0
+    assert await rows(db, "select count(*) from sprints") == [(0,)]
+    assert (await terminal.run("undo-import", "--team", "web", "--yes")).exit_code == 1
+
+
+async def test_the_old_tables_are_brought_in_from_their_own_database(
+    terminal: Terminal, fresh_owner_url: str, db: Database
+) -> None:
+    old = """
+    create schema bot;
+    create table bot.users (id serial, slack_id text, name text, discipline text);
+    create table bot.sprints (id serial, sprint_name text, start_date date, end_date date, sprint_index int);
+    insert into bot.users (slack_id, name, discipline) values ('UBEN', 'Ben', 'uiEng'), ('UANA', 'Ana', 'uiEng');
+    insert into bot.sprints (sprint_name, start_date, end_date, sprint_index)
+        values ('Sp', '2026-01-05', '2026-02-05', 0);
+    """
+    async with await psycopg.AsyncConnection.connect(fresh_owner_url, autocommit=True) as conn:
+        await conn.execute(old.encode())
+    done = await terminal.run("import-old", fresh_owner_url, "--schema", "bot", "--team", "Web", "--yes")
+    assert done.exit_code == 0, done.output
+    assert (await terminal.run("import-old", "--schema", "bot")).exit_code == 2
+    (duty,) = json.loads((await terminal.run("who", *DUTY)).stdout)
+    assert duty["person"] == "UANA"
+    assert await rows(db, "select source from triage_imports") == [("tables",)]
+
+
+async def test_shifts_are_written_as_a_calendar_and_what_is_asked_wrongly_is_said(
+    terminal: Terminal, folder: Path, tmp_path: Path
+) -> None:
+    today = datetime.now(UTC).date()
+    begins = [today + timedelta(days) for days in (-20, -6, 8, 22)]
+    later = [{"sprintName": str(one), "startDate": str(one), "endDate": str(one + timedelta(14))} for one in begins]
+    (folder / "sprints.json").write_text(json.dumps(later))
+    assert (await terminal.run("who")).exit_code == 1
+    (folder / "overrides.json").write_text("[]")
+    assert (await terminal.run("import-json", str(folder), "--yes")).exit_code == 0
+    file = tmp_path / "triage.ics"
+    done = await terminal.run("export-ics", "--to", str(file), "--discipline", "uiEng")
+    assert done.exit_code == 0, done.output
+    events = icalendar.Calendar.from_ical(file.read_bytes()).walk("VEVENT")
+    assert [str(one["summary"]).split(": ")[1] for one in events] == ["Ben", "Chen", "Ana"]
+    told = (await terminal.run("who")).output
+    assert "Triage (America/Los_Angeles)" in told
+    assert "uiEng: Ben (slot, until" in told
+    for wrong in (["who", "--at", "noon"], ["import-json", str(tmp_path / "none")], ["import-json", str(folder),
+                  "--hand-over", "eight"], ["export-ics", "--to", str(tmp_path)]):  # fmt: skip
+        assert (await terminal.run(*wrong)).exit_code == 2, wrong
+    (folder / "sprints.json").write_text("[1]")
+    assert (await terminal.run("import-json", str(folder))).exit_code == 2
+    assert (await terminal.run("who", "--team", "Nobody's")).exit_code == 1
