@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from .channels.gateway.webhook import GatewayWebhook
+from .channels.slack.webhook import CHANNEL, SlackWebhook
 from .channels.whatsapp.webhook import WhatsAppWebhook
 from .core import channel_accounts
 from .core.channel import Webhook
@@ -17,6 +18,8 @@ from .core.signatures import split_secrets
 from .inbox.service import filing
 from .inbox.types import Filed
 from .settings import Settings
+from .slack_desk.filing import Desk
+from .triage.service.doing import TOPIC
 
 
 def told_channels(settings: Settings) -> dict[str, ChannelEntry]:
@@ -27,7 +30,18 @@ def told_channels(settings: Settings) -> dict[str, ChannelEntry]:
         hooks.append(WhatsAppWebhook(secrets, settings.whatsapp_verify_token))
     if settings.gateway_secret is not None:
         hooks.append(GatewayWebhook(split_secrets(settings.gateway_secret)))
-    return {hook.name: entry_of(hook) for hook in hooks}
+    told = {hook.name: entry_of(hook) for hook in hooks}
+    if settings.slack_signing_secret is not None or settings.slack_app_token is not None:
+        told[CHANNEL] = slack_entry(split_secrets(settings.slack_signing_secret or ""))
+    return told
+
+
+def slack_entry(secrets: list[bytes]) -> ChannelEntry:
+    """Slack, whose workspaces are in the directory; what is done there goes to the rota.
+
+    Without a secret nobody is let in by its address, and everything comes through Socket Mode.
+    """
+    return ChannelEntry(SlackWebhook(secrets), Filing(Desk(), TOPIC), partial(channel_accounts.owners, channel=CHANNEL))
 
 
 def entry_of(hook: Webhook) -> ChannelEntry:

@@ -30,7 +30,7 @@ def demo(
     settings = demo_settings(settings_of("prod"))
     folder = settings.data_dir
     setup.write_projects(settings.config)
-    settings = with_whatsapp(settings)
+    settings = with_slack(with_whatsapp(settings))
     password = kept_password(folder / "password")
 
     async def prepare(app: App) -> list[str]:
@@ -40,13 +40,16 @@ def demo(
             f"Tallybook demo: {settings.public_url}",
             f"Everything in it is made up. Log in as {setup.ADMIN} with the demo's password {password}",
             f"A post comes in every {every:g} seconds, and customers write now and then.",
+            f"To try the rota as people do in Slack: {settings.slack_api_url.removesuffix('/api')}",
             f"Ctrl-C stops the demo; to begin anew, delete {folder}",
         ]
 
     customers = ("-m", "tallybook.demo.customers", str(folder), str(folder / setup.TOKEN), str(every))
     bridge = ("-m", "tallybook.demo.bridge", str(folder / "store"), str(every))
-    beside = {"demo bridge": bridge, "demo customers": customers}
-    run(supervise.run_product(settings, typer.echo, supervise.Product(prepare, beside, whatsapp_of(settings))))
+    slack = ("-m", "tallybook.demo.slack.playing")
+    beside = {"demo bridge": bridge, "demo customers": customers, "demo Slack": slack}
+    environ = whatsapp_of(settings) | slack_of(settings)
+    run(supervise.run_product(settings, typer.echo, supervise.Product(prepare, beside, environ)))
 
 
 def demo_settings(settings: Settings) -> Settings:
@@ -77,8 +80,30 @@ def whatsapp_of(settings: Settings) -> dict[str, str]:
     }
 
 
+def with_slack(settings: Settings) -> Settings:
+    """And with a Slack of its own, which knows no other workspace."""
+    folder = settings.data_dir
+    return dataclasses.replace(
+        settings,
+        slack_signing_secret=kept_password(folder / "slack-secret"),
+        slack_bot_token=kept_password(folder / "slack-token"),
+        slack_app_token=None,
+        slack_api_url=f"http://127.0.0.1:{free_port()}/api",
+    )
+
+
+def slack_of(settings: Settings) -> dict[str, str]:
+    """What the demo's processes are told of its Slack; an empty value counts as none."""
+    return {
+        "TALLYBOOK_SLACK_SIGNING_SECRET": settings.slack_signing_secret or "",
+        "TALLYBOOK_SLACK_BOT_TOKEN": settings.slack_bot_token or "",
+        "TALLYBOOK_SLACK_APP_TOKEN": "",
+        "TALLYBOOK_SLACK_API_URL": settings.slack_api_url,
+    }
+
+
 def free_port() -> int:
-    """A port of this machine's own that nobody has, for the demo's WhatsApp."""
+    """A port of this machine's own that nobody has, for the demo's WhatsApp and its Slack."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

@@ -175,6 +175,12 @@ class Receiver:
         if refusal is not None:
             raise refusal
 
+    async def set_aside(self, channel: str, body: bytes) -> None:
+        """Keeps a body in the spool at once, for who has no time left to wait for the database. Raises Unavailable."""
+        refusal = await self._spool_one(Received(channel, body, datetime.now(UTC)))
+        if refusal is not None:
+            raise refusal
+
     async def write(self) -> None:
         """The writer: group after group, until ``close`` and nothing waits."""
         while not (self._closed and not self._waiting):

@@ -31,10 +31,12 @@ from . import rota
 from .bridge import fill
 from .bridge_file import BridgeFile
 from .day import DAYS, GROUPS, MARKETING, VELO_TEST, ZONE, valid_drops
+from .slack import joining
 from .talks import ANSWERS, NUMBER
 
 BUSINESS = "Demo Fibre"
 ADMIN, REVIEWER = "admin", "thandi"
+ADMIN_NAME = "Demo"
 TOKEN = "customers-token"  # noqa: S105 - the name of a file
 HEAD = f"""# The demo's projects, read from a bridge file that the demo itself writes.
 
@@ -87,12 +89,18 @@ async def prepare(app: App, password: str) -> None:
     if watch is not None:
         await jobs.scan(app.db, watch)
     await app.db.run(
-        "add admin", lambda conn: _person(conn, app, business, NewPerson(ADMIN, "Demo", Role.ADMIN, password))
+        "add admin", lambda conn: _person(conn, app, business, NewPerson(ADMIN, ADMIN_NAME, Role.ADMIN, password))
     )
     await app.db.run("review the past", lambda conn: _review_once(conn, app, business))
     await app.db.run("make ready for customers", lambda conn: _number(conn, app, business))
-    await app.db.run("make a rota", lambda conn: rota.make(conn, business, datetime.now(UTC)))
+    await app.db.run("make a rota", lambda conn: _rota(conn, app, business))
     await _token(app, business, folder / TOKEN)
+
+
+async def _rota(conn: Conn, app: App, business: Business) -> None:
+    """A rota, and the demo's Slack in which it is told; in one, so that who has the rota is told."""
+    team = await rota.make(conn, business, datetime.now(UTC))
+    await joining.join(conn, app.seal, business, ADMIN_NAME, team)
 
 
 async def _number(conn: Conn, app: App, business: Business) -> None:

@@ -25,6 +25,7 @@ from tallybook.core.channel import Greeting, Webhook
 from tallybook.core.errors import NotAllowed, NotFound, NotSignedIn, TallybookError, Unavailable
 from tallybook.core.receive import Receiver, receiving
 
+from . import slack
 from .answers import Fault, NotOk
 from .errors import RETRY_AFTER, status_of
 from .security import part_in, refuse_announced, too_large
@@ -35,13 +36,18 @@ MAX_READING = 64_000_000  # bytes of bodies that are being read at one time
 ANSWER_WITHIN = 25.0  # seconds, so that nobody holds memory by sending slowly
 KEPT = b'{"success":true}'
 
+Headers = dict[str, str]
+
 answered = Counter("tallybook_webhooks_total", "Webhook requests by how they were answered.", ["channel", "status"])
 took = Histogram("tallybook_webhook_seconds", "Time to answer a webhook.", ["channel"])
 log = structlog.get_logger(__name__)
 
 
 class Webhooks:
-    """An ASGI application: webhooks of the ``channels`` are received here, everything else goes to ``otherwise``."""
+    """An ASGI application: webhooks of the ``channels`` are received here, everything else goes to ``otherwise``.
+
+    Of those that have a door in ``doors``, whoever calls waits for an answer: the door keeps what is to be kept.
+    """
 
     def __init__(
         self, otherwise: ASGIApp, channels: Mapping[str, Webhook], receiver: Receiver, max_reading: int = MAX_READING
@@ -50,6 +56,7 @@ class Webhooks:
         self.channels = channels
         self.receiver = receiver
         self.max_reading = max_reading
+        self.doors: dict[str, slack.Door] = {}
         self._reading = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,7 +80,7 @@ class Webhooks:
             return _not_posted(channel, scope)
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                await self._take(channel, scope, receive)
+                return await self._take(channel, scope, receive)
         except TallybookError as error:
             return _refused(error)
         except TimeoutError:
@@ -81,15 +88,18 @@ class Webhooks:
         except Exception as error:  # noqa: BLE001 - not a 4xx, which would end the sender's tries
             log.error("A webhook could not be received", channel=channel.name, kind=type(error).__name__)  # noqa: TRY400 - its traceback may hold the body
             return _refused(Unavailable("Something went wrong on our side. Please send it again."))
-        return 200, KEPT, {}
 
-    async def _take(self, channel: Webhook, scope: HTTPScope, receive: Receive) -> None:
+    async def _take(self, channel: Webhook, scope: HTTPScope, receive: Receive) -> tuple[int, bytes, Headers]:
         body = await self._body(scope, receive)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         if not channel.verify(headers, body, datetime.now(UTC)):
             log.warning("A webhook with a wrong signature was refused", channel=channel.name, body_bytes=len(body))
             raise NotSignedIn("The signature does not fit.")
+        door = self.doors.get(channel.name)
+        if door is not None:
+            return await door(body)
         await self.receiver.receive(channel.name, body)
+        return 200, KEPT, {}
 
     async def _body(self, scope: HTTPScope, receive: Receive) -> bytes:
         """All of the body. Raises TooLarge over the limit, Unavailable where too many are read at once or it broke."""
@@ -113,9 +123,6 @@ class Webhooks:
                     return b"".join(parts)
         finally:
             self._reading -= size
-
-
-Headers = dict[str, str]
 
 
 def _not_posted(channel: Webhook, scope: HTTPScope) -> tuple[int, bytes, Headers]:
@@ -150,4 +157,6 @@ async def in_front_of(otherwise: ASGIApp, channels: Mapping[str, Webhook], app: 
     Also replays what this and dead processes spooled. Raises WrongSetup where the spool's folder cannot be used.
     """
     async with receiving(app.db, app.settings.spool_dir, app.settings.spool_limit_bytes) as receiver:
-        yield Webhooks(otherwise, channels, receiver)
+        hooks = Webhooks(otherwise, channels, receiver)
+        hooks.doors |= slack.doors(app, channels, receiver)
+        yield hooks

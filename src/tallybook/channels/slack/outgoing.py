@@ -73,7 +73,7 @@ def posted(
 
     At most one in a second leaves for each of them.
     """
-    body = {"text": text} | ({"blocks": _json(list(blocks))} if blocks else {})
+    body: dict[str, Any] = {"text": str(text)} | ({"blocks": _json(list(blocks))} if blocks else {})
     return Outgoing(CHANNEL, account, to, key, body, topic=to, expires_at=expires_at)
 
 

@@ -56,7 +56,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def changes_nothing(self) -> bool:
         """Whether it need not be kept: nothing could follow from it later."""
-        return self.kind in {Kind.OPTIONS, Kind.GREETING}
+        return self.kind in {Kind.CLOSED, Kind.OPTIONS, Kind.GREETING}
 
 
 class Named(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .elements import NotThere, elements, filled, pressed
+from .elements import NotThere, elements, filled, pressed, state
 from .limits import NotTaken, check_blocks, check_view
 from .telling import Teller, Untold
 from .workspace import APP, BOT, VIEWS_AT_ONCE, Channel, Person, Workspace
@@ -82,8 +82,13 @@ class Acts:
         told = {"type": "shortcut", "callback_id": callback, "action_ts": self.slack.moment()}
         await self._asked(person, "interactive", self._around(person) | told)
 
-    async def press(self, person: Person, shown: Json, action: str, value: Any = None) -> None:
-        """Presses or chooses in a view, or in a message of a channel. Raises NotThere."""
+    async def press(
+        self, person: Person, shown: Json, action: str, value: Any = None, values: Mapping[str, Any] | None = None
+    ) -> None:
+        """Presses or chooses in a view, or in a message of a channel; ``values`` are what else is filled in there.
+
+        Raises NotThere.
+        """
         told = pressed(shown["blocks"], action, value, self.slack.moment())
         payload = self._around(person) | {"type": "block_actions", "actions": [told]}
         if "ts" in shown:
@@ -94,7 +99,9 @@ class Acts:
                 "response_url": self._reply(person, place.id, shown["ts"]),
             }  # fmt: skip
         else:
-            payload |= {"container": {"type": "view", "view_id": shown["id"]}, "view": shown}
+            chosen = {} if value is None or told["type"] == "button" else {action: value}
+            view = {**shown, "state": {"values": state(shown["blocks"], {**(values or {}), **chosen})}}
+            payload |= {"container": {"type": "view", "view_id": shown["id"]}, "view": view}
         await self._asked(person, "interactive", payload)
 
     async def look_for(self, person: Person, action: str, text: str) -> list[Json]:

@@ -61,27 +61,38 @@ def pressed(blocks: list[Json], action: str, value: Any, at: str) -> Json:
 
 def fits(element: Json, value: Any) -> bool:
     """Whether it is this element that is meant, among several of one action: a button by its value."""
-    return element["type"] != "button" or element.get("value") == value
+    return bool(element["type"] != "button" or element.get("value") == value)
 
 
 def filled(blocks: list[Json], values: Mapping[str, Any]) -> Json:
     """A view's state when it is submitted with these values, by their actions. Raises NotThere and NotFilled."""
-    state: Json = {}
-    left = dict(values)
-    for block, element in elements(blocks):
-        kind, action = element["type"], element.get("action_id", "")
-        if kind in {"button", "overflow", "image"}:
-            continue
-        told, at_first = CHOICES[kind]
-        value = _chosen(element, left.pop(action)) if action in left else element.get(at_first)
+    for block, element in inputs(blocks):
+        action = element.get("action_id", "")
+        value = values.get(action, element.get(CHOICES[element["type"]][1]))
         if block["type"] == "input" and not block.get("optional") and value in (None, "", []):
             raise NotFilled(f"{action} is missing")
-        if kind == "plain_text_input" and len(value or "") > element.get("max_length", 3000):
+        if element["type"] == "plain_text_input" and len(value or "") > element.get("max_length", 3000):
             raise NotFilled(f"{action} is too long")
-        state.setdefault(block["block_id"], {})[action] = {"type": kind, told: value}
+    return state(blocks, values)
+
+
+def inputs(blocks: list[Json]) -> Iterator[tuple[Json, Json]]:
+    """Every element that holds a value, with its block."""
+    return (pair for pair in elements(blocks) if pair[1]["type"] not in {"button", "overflow", "image"})
+
+
+def state(blocks: list[Json], values: Mapping[str, Any]) -> Json:
+    """A view's state while it is being filled in: these values, and else what stood there at first. Raises NotThere."""
+    found: Json = {}
+    left = dict(values)
+    for block, element in inputs(blocks):
+        kind, action = element["type"], element.get("action_id", "")
+        told, at_first = CHOICES[kind]
+        value = _chosen(element, left.pop(action)) if action in left else element.get(at_first)
+        found.setdefault(block["block_id"], {})[action] = {"type": kind, told: value}
     if left:
         raise NotThere(f"the view has no {', '.join(left)}")
-    return state
+    return found
 
 
 def _chosen(element: Json, value: Any) -> Any:

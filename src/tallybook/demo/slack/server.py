@@ -11,7 +11,7 @@ import contextlib
 import json
 import secrets
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -57,7 +57,8 @@ class FakeSlack:
     """Serves until the block ends, on ``port`` or a free one. ``orders`` are obeyed once each, in turn.
 
     ``app`` is the address at which the product takes what Slack tells; a test may give ``teller`` a door instead.
-    ``calls`` are the methods that were called and taken, ``refused`` those that were not, with the reason.
+    ``calls`` are the methods that were called and taken, ``refused`` those that were not, with the reason. ``pages``
+    add what else is served.
     """
 
     app: str = ""
@@ -71,6 +72,7 @@ class FakeSlack:
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     tickets: set[str] = field(default_factory=set)
+    pages: list[Callable[[web.Application], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.teller = Teller(self.secret, clock=self.workspace.now)
@@ -87,6 +89,8 @@ class FakeSlack:
         server.router.add_post("/api/{method}", self._called)
         server.router.add_post("/replies/{reply}", self._replied)
         server.router.add_get("/link", self._linked)
+        for add_to in self.pages:
+            add_to(server)
         self._runner = web.AppRunner(server, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
