@@ -20,6 +20,7 @@ import structlog
 from prometheus_client import Counter
 from psycopg_pool import PoolTimeout
 
+from . import rota_outage
 from .alerts_file import AlertsEntry
 from .app import App
 from .channels.mail.client import Mail
@@ -39,6 +40,7 @@ from .core.sending import Post, deliver
 from .health_report import health_report, is_away
 from .projects_file import read_projects_file
 from .report_file import ReportEntry
+from .triage.service.telling import CHANNEL as SLACK
 from .words import words
 
 LOOK_SECONDS = 10.0
@@ -209,17 +211,20 @@ class Alerting:
         await outage_alarm.look(path, now, self.entry.terms, away=away, telling=self._telling())
 
     def _telling(self) -> Telling:
-        return Telling(self.business, self.targets(), self._letter, self._send, self._keep)
+        told = [*self.targets(), *rota_outage.targets(self.app.settings)]
+        return Telling(self.business, told, self._letter, self._send, self._keep)
 
     def _letter(self, kept: Kept, target: Target) -> Outgoing:
         """A letter about the database, in the words of the business that was last known."""
+        if target.channel == SLACK:
+            return rota_outage.letter(self.app.settings, kept, target, datetime.now(UTC))
         business = kept.business or Business(0, "Tallybook", "UTC", "en")
         desk = dataclasses.replace(self.desk(business), targets=[target])
         what = Told(kept.event or "begun", outage_alarm.NAME, outage_alarm.SAYS, kept.begun_at, kept.ended_at)
         return desk.written(what, f"alarm:database:{outage_alarm.number_of(kept)}:{what.event}:")[0]
 
     async def _send(self, outgoing: Outgoing) -> str:
-        return await self.senders[outgoing.channel].send(outgoing)
+        return await {**self.app.senders, **self.senders}[outgoing.channel].send(outgoing)
 
     async def _keep(self, kept: Kept) -> None:
         business = self.business

@@ -98,9 +98,13 @@ def gateway_sender(settings: Settings) -> GatewaySender:
 def slack_sender(settings: Settings, db: Database, seal: Seal) -> SlackSender:
     """What speaks on Slack: in each workspace by the token that its business gave, else by that of the settings."""
     given = _token_of(db, seal, SlackSender.name)
+    known: dict[str, str | None] = {}
 
     async def token_of(account: str) -> str | None:
-        return await given(account) or settings.slack_bot_token
+        # While the database is away who leads is told so, and what is known of the rota is shown.
+        if not db.is_away:
+            known[account] = await given(account) or settings.slack_bot_token
+        return known.get(account, settings.slack_bot_token)
 
     async def look_up(account: str, key: str, conn: Conn) -> tuple[str | None, bool]:
         owner = (await channel_accounts.owners(conn, [account], SlackSender.name)).get(account)

@@ -13,6 +13,7 @@ import psycopg
 import structlog
 from msgspec.structs import replace
 
+from . import rota_snapshot
 from .app import App
 from .core import arrivals, businesses, health, spool
 from .core.businesses import Business
@@ -56,13 +57,14 @@ async def health_report(app: App, now: datetime, business: Business | None = Non
     """
     found = await health.report(app.db, now, await _spool(app), business.id if business else None)
     if is_away(found):
-        return found
+        return health.summed_up([*found.checks, *rota_snapshot.checks(app.settings, now, away=True)])
     try:
         checks = await _modules(app, now, business)
     except psycopg.OperationalError:
         away = Check("database", "wrong", health.AWAY)
-        return health.summed_up([away, *(check for check in found.checks if check.name != away.name)])
-    return health.summed_up([*found.checks, *checks])
+        others = [check for check in found.checks if check.name != away.name]
+        return health.summed_up([away, *others, *rota_snapshot.checks(app.settings, now, away=True)])
+    return health.summed_up([*found.checks, *rota_snapshot.checks(app.settings, now, away=False), *checks])
 
 
 def is_away(found: HealthReport) -> bool:

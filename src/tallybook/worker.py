@@ -16,7 +16,16 @@ import psycopg
 import structlog
 from prometheus_client import start_http_server
 
-from . import customer_files, photo_link, report_link, sharepoint_link, summary_link, template_link, typing_link
+from . import (
+    customer_files,
+    photo_link,
+    report_link,
+    rota_snapshot,
+    sharepoint_link,
+    summary_link,
+    template_link,
+    typing_link,
+)
 from .alerting import Alerting
 from .app import App, Watching, whatsapp_files
 from .channels.webhook_out.calls import Caller
@@ -115,6 +124,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         "alarms": lambda: Alerting(app).run(stop),
         "counts": lambda: register_jobs.keep_counting(app.db, stop),
         "statistics": lambda: statistics_jobs.keep_counting(app.db, stop),
+        "rota copy": lambda: rota_snapshot.keep(app.db, app.settings, stop),
         "rota": lambda: triage_jobs.Announcer(app.db, rotas).run(stop, wake[triage_jobs.TOPIC]),
     }
     with _metrics(app.settings.worker_metrics_port):

@@ -167,6 +167,7 @@ NEVER: Mapping[str, str] = {
             "triage_looks",
             "triage_told",
             "triage_shown",
+            "triage_kept_orders",
             "triage_feeds",
             "triage_feed_events",
             "triage_imports",

@@ -62,6 +62,9 @@ HEALTH = (
     N_("{n} channel's topic could not be changed."), N_("{n} channels' topics could not be changed."),
     N_("{n} channel's topic is somebody else's, and is left as it is."),
     N_("{n} channels' topics are somebody else's, and are left as they are."),
+    N_("The rota is kept for an outage."),
+    N_("The database is away. Questions about the rota are answered from the copy, which says how old it is."),
+    N_("The rota was not kept for an outage lately: can the data directory be written?"),
     N_("{n} customer waits for a decision."), N_("{n} customers wait for a decision."),
     N_("This cannot be looked at."),
     N_("In order."), N_("It is behind. An admin sees how far."),
@@ -124,6 +127,7 @@ CHECKS = {
     "rota": N_("Triage rota"),
     "rota-group": N_("Slack's user groups"),
     "rota-topic": N_("Slack's topics"),
+    "rota-copy": N_("Copy of the rota"),
     "installation-waiting": N_("Waiting for all businesses"),
     "installation-parked": N_("Parked for all businesses"),
 }

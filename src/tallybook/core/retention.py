@@ -81,6 +81,7 @@ RULES = (
     Rule("forgotten_messages", "forgotten_at", timedelta(days=60), key=("business_id", "key_sha256")),
     Rule("inbox_model_leases", "lease_until", timedelta(days=2), key=("business_id", "conversation_id", "seq")),
     Rule("triage_announcements", "told_at", timedelta(days=400), key=("business_id", "team_id", "kind", "boundary")),
+    Rule("triage_kept_orders", "reported_at", timedelta(days=90), key=("business_id", "key")),
     Rule("triage_told", "told_at", timedelta(days=400), key=("business_id", "team_id", "kind", "what", "recipient")),
     # Its events go with it.
     Rule("triage_feeds", "revoked_at", timedelta(days=90), key=("business_id", "id")),

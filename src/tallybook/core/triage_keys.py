@@ -48,6 +48,7 @@ TRIAGE_TOLD = Key(
     ("business_id", "team_id", "kind", "what", "recipient"),
     "warnings of one thing to one person",
 )
+KEPT_ORDER = Key("triage_kept_orders", "triage_kept_orders_pkey", ("business_id", "key"), "one thing that was sent in")
 TRIAGE_SHOWN = Key(
     "triage_shown", "triage_shown_pkey", ("business_id", "kind", "target"), "states of one user group or topic"
 )

@@ -18,11 +18,12 @@ from tallybook.core.db import Conn, Database, is_transient
 from tallybook.core.jobs import Held
 from tallybook.core.standing import Rhythm, again_and_again
 
-from .service import consistency, overrides
+from .service import consistency, kept_orders, overrides
 from .service.consistency import Rooms
 from .service.doing import TOPIC as TOPIC  # noqa: PLC0414 - by it the worker is woken up
 from .service.looking import look
 from .service.schedules import Schedules
+from .store import kept_orders as kept_orders_store
 from .store import looks
 
 CHECK = "triage.consistency"
@@ -62,6 +63,7 @@ class Announcer:
     async def _work(self, wake: asyncio.Event) -> None:
         now = await self.db.run("read the clock", looks.clock)
         await self.look(now)
+        await self.report(now)
         if self._time() - self._expired >= EXPIRE_SECONDS:
             await self.expire(now)
             self._expired = self._time()
@@ -92,6 +94,13 @@ class Announcer:
             return False
         self._failed.pop(team, None)
         return looked
+
+    async def report(self, now: datetime) -> None:
+        """Tells who leads of what was decided late."""
+        find = partial(kept_orders_store.unreported, before=now - kept_orders.QUIET)
+        for business_id, team_id in await self.db.run("find what was decided late", find):
+            tell = partial(kept_orders.report, schedules=self.rotas, business_id=business_id, team_id=team_id, now=now)
+            await self.db.run("report what was decided late", tell)
 
     async def expire(self, now: datetime) -> None:
         """Ends the requests whose time is over."""

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 
 from granian.constants import Interfaces
 
+from tallybook import rota_snapshot
 from tallybook.alerting import watching
 from tallybook.app import App
 from tallybook.core import log
@@ -85,6 +86,7 @@ from . import (
     triage_rota,
     triage_sprints,
     triage_teams,
+    triage_telling,
 )
 from .asgi import build
 from .listening import BACKLOG, CONNECTIONS, listening, make_room
@@ -164,6 +166,7 @@ MODULES = (
     triage_rota,
     triage_sprints,
     triage_teams,
+    triage_telling,
     health,
     alarms,
     environments,
@@ -194,7 +197,11 @@ async def _serve(app: App, stop: asyncio.Event, ours: socket.socket) -> None:
     channels = {name: entry.webhook for name, entry in app.channels.items()}
     logging.getLogger("_granian").addFilter(is_news)
     make_room()
-    async with watching(app, stop), in_front_of(application(app, stop), channels, app) as whole:
+    async with (
+        watching(app, stop),
+        rota_snapshot.keeping(app.db, app.settings),
+        in_front_of(application(app, stop), channels, app) as whole,
+    ):
         server = OnOurs(
             whole,
             ours,

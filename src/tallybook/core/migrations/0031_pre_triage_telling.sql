@@ -44,6 +44,22 @@ create table triage_told (
     constraint triage_told_team_fkey foreign key (business_id, team_id) references triage_teams
 );
 
+-- What was sent in and could not be decided at once, such as while the database was away, and what became of it: who
+-- leads is told of all of it together. ``because`` says why not; '' is done.
+create table triage_kept_orders (
+    business_id int not null default only_business(),
+    key varchar(250) not null,
+    team_id bigint not null,
+    sent_by varchar(50) not null,
+    sent_at timestamptz not null,
+    because varchar(500) not null default '',
+    decided_at timestamptz not null,
+    reported_at timestamptz,
+    constraint triage_kept_orders_pkey primary key (business_id, key),
+    constraint triage_kept_orders_team_fkey foreign key (business_id, team_id) references triage_teams
+);
+create index triage_kept_orders_unreported on triage_kept_orders (business_id, team_id) where reported_at is null;
+
 -- A user group's members and a channel's topic, as they should be. ``number`` counts what was wanted; ``ours`` are the
 -- texts that we last put there, the newest first: only those are replaced. ``seen_at`` is when it was last held against
 -- Slack.

@@ -102,7 +102,7 @@ async def handed(conn: Conn, to: Audience, moved: Moved) -> None:
 
     until = max(moved.now.until, to.now + TELLABLE)
     persons = people(person for code in change.codes for person in (moved.was.get(code), moved.now.on_duty[code]))
-    await tell(conn, to, Notice(change.kind, _stamp(change.at), until, says), [to.manner.channel, *persons])
+    await tell(conn, to, Notice(change.kind, stamp(change.at), until, says), [to.manner.channel, *persons])
 
 
 async def warned(conn: Conn, to: Audience, due: HeadsUp) -> None:
@@ -110,7 +110,7 @@ async def warned(conn: Conn, to: Audience, due: HeadsUp) -> None:
     others = [code for code in due.ends if due.ends[code].person != due.begins[code].person]
     persons = people(shift.person for code in others for shift in (due.ends[code], due.begins[code]))
     notice = Notice(
-        "heads_up", _stamp(due.boundary), due.boundary, lambda seen: words.heads_up_to(seen, due, seen.reader)
+        "heads_up", stamp(due.boundary), due.boundary, lambda seen: words.heads_up_to(seen, due, seen.reader)
     )
     await tell(conn, to, notice, persons)
 
@@ -121,7 +121,7 @@ async def moved_ahead(conn: Conn, to: Audience, changes: Sequence[Change]) -> No
     if theirs:
         until = max(one.ends_at for one in changes)
         notice = Notice(
-            "moves", _stamp(to.now), until, lambda seen: words.plan_changed(seen, theirs[seen.reader], seen.reader)
+            "moves", stamp(to.now), until, lambda seen: words.plan_changed(seen, theirs[seen.reader], seen.reader)
         )
         await tell(conn, to, notice, people(theirs))
 
@@ -195,6 +195,6 @@ def people(found: Iterable[str | None]) -> list[str]:
     return sorted({one for one in found if one is not None and one.startswith(PEOPLE)})
 
 
-def _stamp(at: datetime) -> str:
+def stamp(at: datetime) -> str:
     """A moment as a part of a key, which has no colons."""
     return f"{at.astimezone(UTC):%Y%m%dT%H%M%SZ}"

@@ -1,0 +1,106 @@
+"""The rota as it was known last, kept in a file for when the database is away. Read then, and never written back.
+
+What is shown of it says of when it is. The file is whole or not there; nothing in it is a second truth: whatever is
+asked for meanwhile waits in the spool, and is decided by the database.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from .rules import Schedule, prepare
+from .types import Facts
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A team of a business, in whose language it is told, and where who leads it is told of an outage."""
+
+    business_id: int
+    language: str
+    account: str
+    admin_channel: str
+    facts: Facts
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """All teams as they were at ``as_of``; ``workspaces`` are the businesses by their accounts on Slack."""
+
+    as_of: datetime
+    workspaces: Mapping[str, int]
+    teams: list[Known]
+
+    def of(self, workspace: str, person: str, team_id: int = 0) -> Known | None:
+        """The team that is asked for in a workspace, else the first to which somebody belongs, else the first."""
+        business_id = self.workspaces.get(workspace)
+        teams = [one for one in self.teams if one.business_id == business_id]
+        if team_id:
+            return next((one for one in teams if one.facts.team.id == team_id), None)
+        theirs = (one for one in teams if _belongs(one.facts, person))
+        return next(theirs, teams[0] if teams else None)
+
+    def teams_of(self, business_id: int) -> list[Known]:
+        return [one for one in self.teams if one.business_id == business_id]
+
+
+def _belongs(facts: Facts, person: str) -> bool:
+    return any(one.person == person and one.until is None for one in facts.memberships)
+
+
+_decoder = msgspec.json.Decoder(Snapshot)
+
+
+def write(path: Path, snapshot: Snapshot) -> None:
+    """Replaces the file by a whole one, or not at all. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(snapshot))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def read(path: Path) -> Snapshot | None:
+    """What the file holds; None where there is none, or none that can be read."""
+    try:
+        return _decoder.decode(path.read_bytes())
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+class Shelf:
+    """The file as a process reads it, again when it is another one; each team is prepared when it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stamp: tuple[int, int, int] | None = None
+        self._snapshot: Snapshot | None = None
+        self._prepared: dict[tuple[int, int], Schedule] = {}
+
+    def current(self) -> Snapshot | None:
+        """What is known, None where nothing is."""
+        try:
+            stat = self.path.stat()
+        except OSError:
+            return None
+        stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        if stamp != self._stamp:
+            self._snapshot, self._stamp, self._prepared = read(self.path), stamp, {}
+        return self._snapshot
+
+    def schedule(self, known: Known) -> Schedule:
+        """A team's schedule by its facts of then."""
+        key = (known.business_id, known.facts.team.id)
+        found = self._prepared.get(key)
+        if found is None or found.facts is not known.facts:
+            found = self._prepared[key] = prepare(known.facts)
+        return found

@@ -1,0 +1,26 @@
+"""SQL of all that a snapshot holds beside the teams' facts."""
+
+from __future__ import annotations
+
+from tallybook.core.db import Conn
+
+# Of every business, in the order in which they are listed.
+TEAMS = """
+select t.business_id, t.id, t.version, coalesce(nullif(t.language, ''), b.locale),
+    coalesce((select min(a.account) from channel_accounts a
+        where a.business_id = t.business_id and a.channel = %(channel)s::text), ''), t.admin_channel
+from triage_teams t join businesses b on b.id = t.business_id order by t.business_id, t.folded
+"""
+WORKSPACES = "select account, business_id from channel_accounts where channel = %(channel)s::text order by account"
+
+
+async def teams(conn: Conn, channel: str) -> list[tuple[int, int, int, str, str, str]]:
+    """Of every team: business, number, version of its facts, language, account and channel of who leads."""
+    found = await (await conn.execute(TEAMS, {"channel": channel})).fetchall()
+    return [(row[0], row[1], row[2], row[3], row[4], row[5]) for row in found]
+
+
+async def workspaces(conn: Conn, channel: str) -> dict[str, int]:
+    """The businesses by their accounts."""
+    rows = await (await conn.execute(WORKSPACES, {"channel": channel})).fetchall()
+    return {row[0]: row[1] for row in rows}
