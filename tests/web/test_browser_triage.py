@@ -9,9 +9,10 @@ from playwright.async_api import expect
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tallybook.demo import rota
-from tallybook.triage.service import rosters
+from tallybook.triage.service import people, rosters
 from tallybook.triage.service.doing import Actor
 from tallybook.triage.service.rosters import Plan
+from tallybook.triage.types import Person
 from tests import world
 from tests.web.browser import PHONE, PICTURES, OpenTab
 
@@ -71,6 +72,8 @@ async def test_what_happens_in_a_rota_is_drawn_and_shown_at_once_also_on_a_phone
         "teams": "/triage/teams", "person": "/triage/people/U0DEMO0002", "versions": "/triage/rota/uiEng",
         "change": "/triage/rota/beEng/change", "sprint-form": "/triage/sprints/4",
     }  # fmt: skip
+    lead, long = Actor(business.id, "Demo", leads=True), Person("U0DEMO0002", "Adiaëtopoulosmthembu" * 5)
+    await db.run("rename", lambda conn: people.put_people(conn, lead, [long]))
     look = {"viewport": PHONE, "locale": "he-IL", "color_scheme": "dark"}
     for size, options in (("", {}), ("phone-", look)) if PICTURES else ():
         tab = await open_tab(root, **options)
@@ -85,7 +88,7 @@ async def test_what_happens_in_a_rota_is_drawn_and_shown_at_once_also_on_a_phone
     now = datetime.now(UTC)
     await tab.go(f"/triage?month={now + timedelta(60):%Y-%m}")
     await expect(tab.page.locator("#live")).to_have_attribute("data-state", "live")
-    lead, plan = Actor(business.id, "Demo", leads=True), Plan("uiEng", (rota.THANDI.slack_id,), now)
+    plan = Plan("uiEng", (rota.THANDI.slack_id,), now)
     await db.run("change", lambda conn: rosters.apply(conn, lead, 1, plan, now, reason="Only one is left"))
-    drawn = tab.page.locator(".week .lane:nth-of-type(1) .shift")
+    drawn = tab.page.locator(".week .lane:nth-of-type(1) .shift.slot")
     await expect(drawn.filter(has_not_text=rota.THANDI.name)).to_have_count(0)

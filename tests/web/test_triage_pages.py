@@ -116,6 +116,22 @@ async def test_a_roster_is_made_by_its_preview_alone_and_once(
     assert [one.number for one in after.rosters if one.discipline == "uiEng"] == [1, 2]
 
 
+async def test_a_roster_takes_over_with_its_first_turn_on_or_after_a_day_and_never_on_one_that_is_over(
+    db: Database, business: Business, browser: Browser, bia: world.Someone
+) -> None:
+    await demo(db, business)
+    before = await facts_of(db, business)
+    coming = [one for one in before.sprints if one.starts_at > datetime.now(UTC)]
+    path, form = "/triage/rota/uiEng/change?team=1", roster_form(before, people=[rota.THANDI.slack_id], begins="day")
+    over = await browser.post(path, form | {"day": str(coming[0].first_day - timedelta(14))})
+    assert over.status_code == 400
+    assert "A roster begins now or later" in over.text
+    form |= {"day": str(coming[1].first_day)}
+    await browser.post(path, form | {"seen": hidden((await browser.post(path, form)).text, "seen"), "do": "apply"})
+    newest = max((await facts_of(db, business)).rosters, key=lambda one: one.number)
+    assert newest.since == coming[1].starts_at
+
+
 async def test_a_former_version_comes_back_as_one_more_with_its_number(
     db: Database, business: Business, browser: Browser, bia: world.Someone
 ) -> None:

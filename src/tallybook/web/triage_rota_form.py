@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
 
+from tallybook.core import wall_clock
 from tallybook.core.errors import Invalid
 from tallybook.core.marking import N_
 from tallybook.core.numbers import number_in
@@ -92,13 +93,18 @@ def plan(facts: Facts, discipline: str, typed: Typed, now: datetime) -> Plan:
     restores = number_in(typed.restores, 6)
     wanted = Plan(discipline, typed.people, now, rotation, typed.in_order, restores)
     running = next((one.starts_at for one in facts.sprints if one.starts_at <= now < one.ends_at), None)
-    if typed.begins == "day":
-        since = hand_over(day_of(typed.day), rotation.hand_over, facts.team.tz)
-    elif typed.begins == "running" and running is not None:
-        since = running
-    else:
-        since = _next_turn(facts, wanted, now)
-    return msgspec.structs.replace(wanted, since=since)
+    if typed.begins == "running" and running is not None:
+        return msgspec.structs.replace(wanted, since=running)
+    after = _on_or_after(facts, day_of(typed.day), now) if typed.begins == "day" else now
+    return msgspec.structs.replace(wanted, since=_first_turn(facts, msgspec.structs.replace(wanted, since=after), now))
+
+
+def _on_or_after(facts: Facts, day: date, now: datetime) -> datetime:
+    """The beginning of a day, by the team's clocks; of today what is left. Raises Invalid for one that is over."""
+    today = now.astimezone(facts.team.tz).date()
+    if day < today:
+        raise Invalid("A roster begins now or later: who was on duty is not changed any more.")
+    return now if day == today else wall_clock.instant(datetime.combine(day, time()), facts.team.tz)
 
 
 def _rotation(facts: Facts, discipline: str, typed: Typed) -> Rotation:
@@ -122,16 +128,16 @@ def _counted(facts: Facts, discipline: str, made: Rotation) -> Rotation:
     return msgspec.structs.replace(made, counted_from=counted_on(newest).counted_from)
 
 
-def _next_turn(facts: Facts, wanted: Plan, now: datetime) -> datetime:
+def _first_turn(facts: Facts, wanted: Plan, now: datetime) -> datetime:
     """When the first turn by the new rule begins; where none is planned, the team's next hand-over."""
     roster = previewed(facts, wanted, now).roster
     sprints = sorted(facts.sprints, key=lambda one: (one.starts_at, one.id))
     first = turns_of(roster, sprints, sorted(one.day for one in facts.holidays)).first
     if first is not None:
         return first
-    today = now.astimezone(facts.team.tz).date()
-    found = (hand_over(today + DAY * ahead, facts.team.hand_over, facts.team.tz) for ahead in range(3))
-    return next((at for at in found if at > now), now)
+    day = wanted.since.astimezone(facts.team.tz).date()
+    found = (hand_over(day + DAY * ahead, facts.team.hand_over, facts.team.tz) for ahead in range(3))
+    return next((at for at in found if at > wanted.since), wanted.since)
 
 
 def seen(version: int, what: object) -> str:
