@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 from litestar import Response, get, post
@@ -34,7 +35,7 @@ from .triage_frame import PATH, Place, given_in, show, stand
 FEEDS = PATH + "/feeds"
 CALENDAR, PICTURE = "text/calendar", "image/png"
 DAYS = 28  # of a picture
-KEPT_PICTURES = 64  # some 100 kB each
+KEPT = 32  # files of up to 500 kB
 INSTEAD_OF = N_("Instead of {name}")
 COMING_WEEKS = N_("{name}: the coming weeks")
 NOBODY = N_("Nobody")
@@ -46,8 +47,8 @@ REFUSALS = (
     N_("A calendar is of a person, a discipline or a team."),
 )  # fmt: skip
 
-_drawing = asyncio.Semaphore(1)  # each takes a processor for up to a second
-_drawn: OrderedDict[str, bytes] = OrderedDict()
+_making = asyncio.Semaphore(1)  # each takes a processor for up to a second
+_made: OrderedDict[str, bytes] = OrderedDict()
 
 
 @get(FEEDS + "/{file:str}", opt={"open": True}, include_in_schema=False)
@@ -85,7 +86,7 @@ async def _calendar(request: Asked, app: App, token: str) -> Response[Any]:
     found = await app.db.run("read calendar", work)
     if found.events is None:
         return _answer(None, found.etag)
-    body = await asyncio.to_thread(ics.calendar, found.name, found.events, now)
+    body = await _once(f"{found.etag}.ics", partial(ics.calendar, found.name, found.events, now))
     return _answer(body, found.etag, CALENDAR, "triage.ics")
 
 
@@ -94,18 +95,19 @@ async def _picture(request: Asked, app: App, token: str) -> Response[Any]:
     found = await app.db.run("look at calendar", lambda conn: feeds.view(conn, kept(request), token, now))
     if found.etag in known_to(request):
         return _answer(None, found.etag)
-    return _answer(await _png(found, now), found.etag, PICTURE, "triage.png")
+    zone = found.schedules[0].facts.team.tz if found.schedules else UTC
+    body = await _once(f"{found.etag}.png", partial(_draw, found, now.astimezone(zone).date()))
+    return _answer(body, found.etag, PICTURE, "triage.png")
 
 
-async def _png(found: View, now: datetime) -> bytes:
-    """The picture, drawn once for all who ask while nothing changes."""
-    async with _drawing:
-        if found.etag not in _drawn:
-            zone = found.schedules[0].facts.team.tz if found.schedules else UTC
-            _drawn[found.etag] = await asyncio.to_thread(_draw, found, now.astimezone(zone).date())
-            while len(_drawn) > KEPT_PICTURES:
-                _drawn.popitem(last=False)
-        return _drawn[found.etag]
+async def _once(key: str, make: Callable[[], bytes]) -> bytes:
+    """A file, made once for all who ask for it while nothing changes, and beside the event loop."""
+    async with _making:
+        if key not in _made:
+            _made[key] = await asyncio.to_thread(make)
+            while len(_made) > KEPT:
+                _made.popitem(last=False)
+        return _made[key]
 
 
 def _draw(found: View, first: date) -> bytes:
