@@ -25,7 +25,9 @@ from tallybook.triage.blocks.home import no_team
 from tallybook.triage.blocks.limits import Message
 from tallybook.triage.blocks.requests import refused
 from tallybook.triage.blocks.schedule import asked_about, who_is_on
+from tallybook.triage.service import kept_orders
 from tallybook.triage.service.schedules import Schedules
+from tallybook.triage.store.kept_orders import KeptOrder
 
 from .clicks import NOBODY, Click, Outcome, click_of, seen_by
 from .looks import home_of
@@ -106,6 +108,8 @@ class Desk:
         seen = await seen_by(conn, Schedules(), click)
         if seen is not None:
             at = click.now if _is_undated(incoming) else incoming.said_at
+            order = KeptOrder(_key(request, "order"), request.user, at, because)
+            await kept_orders.decided(conn, business.id, seen.team.id, order, click.now)
             await self._say(conn, business, request, notices.replayed(seen, at, because))
 
     async def happened(self, conn: Conn, business: Business, request: Request) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -28,12 +29,13 @@ from tallybook.core.channel import OutcomeUnknown, SendError
 from tallybook.core.db import Conn, Database
 from tallybook.core.errors import NotFound, TallybookError, Unavailable
 from tallybook.core.receive import Receiver
-from tallybook.slack_desk import looks
+from tallybook.slack_desk import away, looks
 from tallybook.slack_desk.clicks import NOBODY, Outcome, click_of
 from tallybook.slack_desk.filing import Desk, Refused
 from tallybook.slack_desk.orders import is_order
 from tallybook.triage.blocks import notices, words
 from tallybook.triage.blocks.names import Field, View
+from tallybook.triage.snapshot import Shelf
 
 from .listening import listening_app
 from .showing import Showing
@@ -64,13 +66,17 @@ class Patience:
 
 @dataclass
 class SlackDoor:
-    """Answers what Slack tells, in one process. ``receiver`` keeps what is kept."""
+    """Answers what Slack tells, in one process. ``receiver`` keeps what is kept.
+
+    ``shelf`` is the copy of the rota by which is answered what is only looked at while the database is away.
+    """
 
     db: Database
     calls: SlackCalls
     receiver: Receiver
     desk: Desk = field(default_factory=Desk)
     within: float = DECIDE_WITHIN
+    shelf: Shelf | None = None
     _late: set[asyncio.Task[Outcome]] = field(default_factory=set, repr=False)
 
     def __post_init__(self) -> None:
@@ -113,9 +119,9 @@ class SlackDoor:
 
     async def _without_database(self, request: Request, body: bytes, *, is_kept: bool) -> Outcome:
         answered.labels(request.kind, "kept" if is_kept else "away").inc()
-        said = notices.away(words.DEFAULT)
         if not is_kept:
-            return Outcome(says=said)
+            shown = away.answer(self.shelf, request, datetime.now(UTC)) if self.shelf is not None else None
+            return shown or Outcome(says=notices.away(words.DEFAULT))
         await self.receiver.set_aside(CHANNEL, body)
         if request.kind is Kind.SUBMISSION:
             return Outcome(view=notices.kept_view(words.DEFAULT, HEADING))

@@ -9,6 +9,7 @@ from tallybook.app import App
 from tallybook.channels.slack.sender import SlackSender
 from tallybook.core.channel import Webhook
 from tallybook.core.receive import Receiver
+from tallybook.rota_snapshot import path_of, shelf
 from tallybook.slack_link.door import SlackDoor
 
 # Answers a body that was verified, and sees to it that nothing of it is lost: the status, the body and the headers.
@@ -21,7 +22,7 @@ def doors(app: App, channels: Mapping[str, Webhook], receiver: Receiver) -> dict
     sender = app.senders.get(SlackSender.name)
     if SlackSender.name not in channels or not isinstance(sender, SlackSender):
         return {}
-    door = SlackDoor(app.db, sender, receiver)
+    door = SlackDoor(app.db, sender, receiver, shelf=shelf(path_of(app.settings)))
 
     async def answer(body: bytes) -> tuple[int, bytes, dict[str, str]]:
         found = await door.answer(body)
