@@ -38,7 +38,10 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Click(msgspec.Struct, frozen=True):
-    """A request, whose it is, and by whom. ``names`` are those of people that Slack was asked for."""
+    """A request, whose it is, and by whom. ``names`` are those of people that Slack was asked for.
+
+    Without ``pictures`` none is shown.
+    """
 
     request: Request
     business: Business
@@ -46,6 +49,7 @@ class Click(msgspec.Struct, frozen=True):
     now: datetime
     payload: dict[str, Any]
     names: Mapping[str, str] = NOBODY
+    pictures: Pictures | None = None
 
     @property
     def action(self) -> dict[str, Any]:

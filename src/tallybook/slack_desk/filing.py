@@ -8,8 +8,10 @@ told by a message what became of it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
+
+import msgspec
 
 from tallybook.channels.slack import requests as slack
 from tallybook.channels.slack.outgoing import answered, home, posted
@@ -32,6 +34,7 @@ from tallybook.triage.store.kept_orders import KeptOrder
 from .clicks import NOBODY, Click, Outcome, click_of, seen_by
 from .looks import home_of
 from .orders import is_order, obey
+from .pictures import Pictures
 
 Arrived: TypeAlias = tuple[Incoming, Request]
 BROKEN = "Something went wrong on our side. What you sent is kept, and is looked at."
@@ -51,6 +54,7 @@ class Desk:
     """Files what comes from Slack, as ``core/ingest.py`` asks for it. One per process: it keeps prepared schedules."""
 
     schedules: Schedules = field(default_factory=Schedules)
+    pictures: Pictures | None = None
 
     def read(self, stored: Sequence[Stored]) -> list[Arrived]:
         """What is new, or was put aside and is tried again; nothing is ever edited. What an app said is no order."""
@@ -60,7 +64,7 @@ class Desk:
         """Answers what was said, and obeys the orders that nobody had the time to obey at once."""
         # What an order changes is not committed yet, and what is prepared from that must not outlive this transaction.
         orders = any(is_order(request) for _, request in read)
-        desk = Desk() if orders else self
+        desk = replace(self, schedules=Schedules()) if orders else self
         for incoming, request in read:
             if request.kind is Kind.EVENT:
                 await desk.happened(conn, business, request)
@@ -129,6 +133,7 @@ class Desk:
 
     async def _show_home(self, conn: Conn, business: Business, click: Click) -> None:
         seen = await seen_by(conn, self.schedules, click)
+        click = msgspec.structs.replace(click, pictures=self.pictures)
         view = await home_of(conn, click, seen) if seen is not None else no_team(business.locale)
         request = click.request
         await outbox.put(conn, business.id, home(request.team, request.user, _key(request, "home"), view))

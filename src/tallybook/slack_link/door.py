@@ -133,6 +133,7 @@ class SlackDoor:
             if request.team not in owners:
                 raise NotFound("This workspace is nobody's here.")
             click = await click_of(conn, owners[request.team], request)
+            click = msgspec.structs.replace(click, pictures=self.desk.pictures)
             async with conn.transaction():
                 return await self._shown(conn, request, click)
         except TallybookError as error:

@@ -15,7 +15,7 @@ from tallybook.channels.slack.outgoing import Call
 from tallybook.channels.slack.requests import Kind, Request
 from tallybook.core.channel import OutcomeUnknown, SendError
 from tallybook.slack_desk.clicks import Outcome
-from tallybook.slack_desk.looks import FIELDS, TURNS_PAGES
+from tallybook.slack_desk.views import FIELDS, TURNS_PAGES
 from tallybook.triage.blocks.limits import Block
 from tallybook.triage.blocks.names import Act
 
