@@ -100,6 +100,11 @@ class Settings:
     slack_signing_secret: str | None = _setting("The secret that signs Slack's requests.", secret=True)
     slack_bot_token: str | None = _setting("The token with which we speak on Slack.", secret=True)
     slack_app_token: str | None = _setting("The token of Slack's Socket Mode.", secret=True)
+    slack_pictures: Literal["yes", "no"] = _setting(
+        "Whether Slack can reach the public address: its home tab then has a picture of the coming weeks.",
+        "no",
+        read.one_of("yes", "no"),
+    )
     whatsapp_api_url: str = _setting(
         "Where WhatsApp's API is, with its version.", "https://graph.facebook.com/v24.0", read.address
     )
@@ -153,7 +158,7 @@ class Settings:
     )
     alert_webhook_secret: str | None = _setting("The secret that signs the webhooks of alarms.", secret=True)
     legacy_database_url: str | None = _setting(
-        "The old system's database, for `tallybook monitor import-legacy` and `tallybook inbox import-legacy`.",
+        "The old system's database, for the commands `import-legacy` of monitor and inbox, and `triage import-old`.",
         None,
         read.database_url,
         secret=True,

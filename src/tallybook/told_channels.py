@@ -19,6 +19,7 @@ from .inbox.service import filing
 from .inbox.types import Filed
 from .settings import Settings
 from .slack_desk.filing import Desk
+from .slack_desk.pictures import Pictures
 from .triage.service.doing import TOPIC
 
 
@@ -32,16 +33,22 @@ def told_channels(settings: Settings) -> dict[str, ChannelEntry]:
         hooks.append(GatewayWebhook(split_secrets(settings.gateway_secret)))
     told = {hook.name: entry_of(hook) for hook in hooks}
     if settings.slack_signing_secret is not None or settings.slack_app_token is not None:
-        told[CHANNEL] = slack_entry(split_secrets(settings.slack_signing_secret or ""))
+        told[CHANNEL] = slack_entry(split_secrets(settings.slack_signing_secret or ""), pictures_of(settings))
     return told
 
 
-def slack_entry(secrets: list[bytes]) -> ChannelEntry:
+def pictures_of(settings: Settings) -> Pictures | None:
+    """Where Slack finds pictures; nowhere where it was not said that it can."""
+    return Pictures(settings.public_url, settings.secret_keys()[0]) if settings.slack_pictures == "yes" else None
+
+
+def slack_entry(secrets: list[bytes], pictures: Pictures | None = None) -> ChannelEntry:
     """Slack, whose workspaces are in the directory; what is done there goes to the rota.
 
     Without a secret nobody is let in by its address, and everything comes through Socket Mode.
     """
-    return ChannelEntry(SlackWebhook(secrets), Filing(Desk(), TOPIC), partial(channel_accounts.owners, channel=CHANNEL))
+    owners = partial(channel_accounts.owners, channel=CHANNEL)
+    return ChannelEntry(SlackWebhook(secrets), Filing(Desk(pictures=pictures), TOPIC), owners)
 
 
 def entry_of(hook: Webhook) -> ChannelEntry:

@@ -21,6 +21,8 @@ from tallybook.triage.service.doing import Actor
 from tallybook.triage.service.schedules import Schedules
 from tallybook.triage.types import Team
 
+from .pictures import Pictures
+
 NOBODY: Mapping[str, str] = {}
 
 

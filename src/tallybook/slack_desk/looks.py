@@ -71,7 +71,7 @@ async def _in_force(conn: Conn, click: Click, seen: Seen) -> list[Asked]:
 
 
 async def home_of(conn: Conn, click: Click, seen: Seen) -> Block:
-    """The App Home, with the reader's requests that wait, and where Slack can fetch one a picture of the coming weeks."""
+    """The App Home with the reader's requests that wait; where Slack can fetch it, a picture of the coming weeks."""
     waiting = await store.waiting(conn, click.business.id, seen.team.id)
     picture = await click.pictures.of(conn, click.business.id, seen) if click.pictures is not None else ""
     return home.home_view(seen, home.Around([one for one in waiting if one.requested_by == seen.reader], picture))

@@ -27,6 +27,8 @@ from tallybook.channels.slack.sender import SlackSender
 from tallybook.core.errors import Unavailable
 from tallybook.core.receive import receiving
 from tallybook.rota_snapshot import path_of, shelf
+from tallybook.slack_desk.filing import Desk
+from tallybook.told_channels import pictures_of
 
 from .door import Answer, SlackDoor
 
@@ -73,7 +75,8 @@ async def keep_open(app: App, stop: asyncio.Event, count: int = SOCKETS) -> None
         return
     settings = app.settings
     async with receiving(app.db, settings.spool_dir, settings.spool_limit_bytes) as receiver, AsyncExitStack() as stack:
-        listener = Listener(SlackDoor(app.db, sender, receiver, shelf=shelf(path_of(settings))))
+        desk = Desk(pictures=pictures_of(settings))
+        listener = Listener(SlackDoor(app.db, sender, receiver, desk, shelf=shelf(path_of(settings))))
         clients = [await stack.enter_async_context(_listening(app, token, listener)) for _ in range(count)]
         while not stop.is_set():
             open_sockets.set(sum([await client.is_connected() for client in clients]))

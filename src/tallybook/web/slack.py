@@ -10,7 +10,9 @@ from tallybook.channels.slack.sender import SlackSender
 from tallybook.core.channel import Webhook
 from tallybook.core.receive import Receiver
 from tallybook.rota_snapshot import path_of, shelf
+from tallybook.slack_desk.filing import Desk
 from tallybook.slack_link.door import SlackDoor
+from tallybook.told_channels import pictures_of
 
 # Answers a body that was verified, and sees to it that nothing of it is lost: the status, the body and the headers.
 # Raises Unavailable where it could not: Slack tells an event again, and shows whoever clicked that it failed.
@@ -22,7 +24,8 @@ def doors(app: App, channels: Mapping[str, Webhook], receiver: Receiver) -> dict
     sender = app.senders.get(SlackSender.name)
     if SlackSender.name not in channels or not isinstance(sender, SlackSender):
         return {}
-    door = SlackDoor(app.db, sender, receiver, shelf=shelf(path_of(app.settings)))
+    desk = Desk(pictures=pictures_of(app.settings))
+    door = SlackDoor(app.db, sender, receiver, desk, shelf=shelf(path_of(app.settings)))
 
     async def answer(body: bytes) -> tuple[int, bytes, dict[str, str]]:
         found = await door.answer(body)
