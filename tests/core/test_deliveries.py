@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+from datetime import timedelta
 
 from tallybook.core import deliveries, parked, receive
 from tallybook.core.businesses import Business
@@ -113,3 +115,27 @@ async def test_the_loop_files_what_it_is_woken_for_and_stops_when_told(db: Datab
     await until(filed)
     stop.set()
     await loop
+
+
+async def test_a_channel_that_asks_for_it_is_filed_in_the_order_in_which_it_came_by_however_many_workers(
+    db: Database, business: Business
+) -> None:
+    """As after an outage: what was spooled is stored in no order, and by several processes."""
+    names = [f"{number:02}" for number in range(24)]
+    came = [Received("fake", body_of(said(name, name)), NOON + timedelta(seconds=int(name))) for name in names]
+    for part in (came[1::3], came[2::3], came[::3]):
+        await db.run("store", lambda conn, part=part: receive.store(conn, part))
+    entry = dataclasses.replace(an_entry(Clerk()), in_order=True)
+    await asyncio.gather(*(deliveries.process(db, {"fake": entry}, asyncio.Event()) for _ in range(4)))
+    assert [row[0] for row in await rows(db, "select subject_id from audit_log order by id")] == names
+
+
+async def test_whoever_waits_for_what_came_before_does_not_wait_for_what_is_put_off(
+    db: Database, business: Business
+) -> None:
+    clerk = Clerk()
+    await store(db, body_of(said("1", "one")), body_of(said("2", "two")))
+    await rows(db, "update deliveries set not_before = now() + interval '1 hour' where id = 1 returning id")
+    entry = dataclasses.replace(an_entry(clerk), in_order=True)
+    await deliveries.process(db, {"fake": entry}, asyncio.Event())
+    assert clerk.told == ["two"]

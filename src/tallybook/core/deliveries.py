@@ -8,6 +8,7 @@ is parked alone; whatever else the same body holds is filed all the same.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,11 +56,15 @@ class Filing:
 
 @dataclass(frozen=True)
 class ChannelEntry:
-    """A channel that is told by webhooks. ``businesses`` gives the owners of those accounts that somebody owns."""
+    """A channel that is told by webhooks. ``businesses`` gives the owners of those accounts that somebody owns.
+
+    ``in_order``: what it tells is filed as it came, one after another, by however many workers.
+    """
 
     webhook: Webhook
     filing: Filing
     businesses: BusinessesOf
+    in_order: bool = False
 
 
 async def process(db: Database, entries: Mapping[str, ChannelEntry], stop: asyncio.Event) -> int:
@@ -69,7 +74,7 @@ async def process(db: Database, entries: Mapping[str, ChannelEntry], stop: async
     """
     total = 0
     for channel, entry in entries.items():
-        plan = Plan(PLAN.batch, PLAN.lease, PLAN.tries, PLAN.patience, (channel,))
+        plan = Plan(1 if entry.in_order else PLAN.batch, PLAN.lease, PLAN.tries, PLAN.patience, (channel,))
         while not stop.is_set():
             batch = _Batch(entry)
             claimed = await work_batch(db, DELIVERIES, batch.file, plan)
@@ -85,6 +90,27 @@ async def process_loop(
 ) -> None:
     """Processes until ``stop`` is set, at each ``wake`` and every ``idle`` seconds. Bears a database that is away."""
     await again_and_again(db, Rhythm(stop, idle, wake), lambda: process(db, entries, stop), "Deliveries wait")
+
+
+# What waits for another try, or for a person, holds nobody up.
+EARLIER = """
+select exists (
+    select from deliveries
+    where channel = %(channel)s::text and state = 'waiting' and not_before <= clock_timestamp()
+        and (received_at, id) < (%(received_at)s::timestamptz, %(id)s::bigint))
+"""
+TURN_SECONDS, TURN_LOOK = 5.0, 0.05
+
+
+async def _in_turn(conn: Conn, delivery: Delivery) -> None:
+    """Waits until what came before is done; but not for ever, since whoever has it in hand may be gone."""
+    values = {"channel": delivery.channel, "received_at": delivery.received_at, "id": delivery.id}
+    until = time.monotonic() + TURN_SECONDS
+    while time.monotonic() < until:
+        (row,) = await (await conn.execute(EARLIER, values)).fetchall()
+        if not row[0]:
+            return
+        await asyncio.sleep(TURN_LOOK)
 
 
 # Of a delivery that tells of somebody who was forgotten nothing is kept but its hash, by which a repeat is known. One
@@ -107,6 +133,8 @@ class _Batch:
         # Any call may be one that is made again after its transaction was undone.
         for undone in [*self.done] if of == TOGETHER else (TOGETHER, of):
             self.done.pop(undone, None)
+        if self.entry.in_order:
+            await _in_turn(conn, deliveries[0])
         aside: dict[int, str] = {}
         by_account = _parsed(self.entry.webhook, deliveries, aside)
         owners = await self.entry.businesses(conn, sorted(by_account)) if by_account else {}

@@ -84,8 +84,10 @@ class _Post:
 
 
 STORE = f"""
-insert into deliveries (channel, body_sha256, body, received_at)
-select * from unnest(%(channels)s::text[], %(hashes)s::bytea[], %(bodies)s::bytea[], %(times)s::timestamptz[])
+insert into deliveries (channel, body_sha256, body, received_at, not_before)
+select channel, sha256, body, at, least(at, now())
+from unnest(%(channels)s::text[], %(hashes)s::bytea[], %(bodies)s::bytea[], %(times)s::timestamptz[])
+    as u (channel, sha256, body, at)
 on conflict {keys.DELIVERY.target} do nothing
 """
 
@@ -93,7 +95,8 @@ on conflict {keys.DELIVERY.target} do nothing
 async def store(conn: Conn, some: Iterable[Received]) -> int:
     """Stores bodies in the caller's transaction and wakes the workers once; returns how many were not known yet.
 
-    In the order of their keys, so that two processes that store the same bodies do not deadlock.
+    In the order of their keys, so that two processes that store the same bodies do not deadlock. They are due since
+    they came, so that what came first is worked on first.
     """
     ordered = dict(sorted({received.key: received for received in some}.items()))
     values = {
