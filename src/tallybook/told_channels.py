@@ -48,7 +48,7 @@ def slack_entry(secrets: list[bytes], pictures: Pictures | None = None) -> Chann
     Without a secret nobody is let in by its address, and everything comes through Socket Mode.
     """
     owners = partial(channel_accounts.owners, channel=CHANNEL)
-    return ChannelEntry(SlackWebhook(secrets), Filing(Desk(pictures=pictures), TOPIC), owners)
+    return ChannelEntry(SlackWebhook(secrets), Filing(Desk(pictures=pictures), TOPIC), owners, in_order=True)
 
 
 def entry_of(hook: Webhook) -> ChannelEntry:
