@@ -57,6 +57,10 @@ NAMING = (
     N_("This would lie over the sprint {name}."),
     N_("“{name}” is not a time zone. Give a name such as America/Los_Angeles."),
     N_("“{name}” is not the id of somebody in Slack, such as U012AB3CD."),
+    N_("{name} has approved this already."),
+    N_("{name} has declined this already."),
+    N_("{name} has approved another one for this time already."),
+    N_("This was asked for when the rota was otherwise. {name}"),
 )
 
 
@@ -65,7 +69,7 @@ def refusal(error: TallybookError, words: NullTranslations) -> str:
     for pattern in NAMING:
         found = re.fullmatch(re.escape(pattern).replace(r"\{name\}", "(.*)"), error.message)
         if found is not None:
-            return words.gettext(pattern).replace("{name}", found[1])
+            return words.gettext(pattern).replace("{name}", words.gettext(found[1]))
     return words.gettext(error.message)
 
 

@@ -1,0 +1,227 @@
+"""Asking that somebody else be on duty: which turn, then who instead, with what speaks for each, when and why."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.response import Redirect
+
+from tallybook.app import App
+from tallybook.core import wall_clock
+from tallybook.core.db import Conn
+from tallybook.core.errors import Conflict, Invalid, TallybookError
+from tallybook.core.marking import N_
+from tallybook.triage.blocks.names import Turn, person_of, turn_of, turn_value
+from tallybook.triage.blocks.showing import coming
+from tallybook.triage.blocks.wanted import Cover
+from tallybook.triage.rules import shifts
+from tallybook.triage.rules_cover import Proposal, Refusal, proposals
+from tallybook.triage.rules_overrides import Part, State
+from tallybook.triage.service import overrides
+from tallybook.triage.types import Shift
+
+from .needs import Asked, TheApp
+from .times import Clock
+from .triage_frame import Place, given_in, show, stand
+from .triage_overrides import OVERRIDES, names_of
+from .triage_person import LONGEST_KEY, NO_KEY
+from .triage_view import lasting
+
+NEW = OVERRIDES + "/new"
+AHEAD = timedelta(days=120)
+MOST_TURNS = 60
+NO_TIME = N_("Write when it begins and when it ends.")
+NOBODY = N_("Say who should be on duty instead.")
+AGAINST = {
+    "on_duty": N_("on duty then"), "absent": N_("away then"), "elsewhere": N_("on duty elsewhere then"),
+    "leaves": N_("does not belong to it for all of the time"),
+}  # fmt: skip
+LOCAL = "%Y-%m-%dT%H:%M"
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """A turn that can be asked for, as the list shows it."""
+
+    value: str
+    shift: Shift
+
+
+class Fit(msgspec.Struct, frozen=True):
+    """Somebody who could take it, and why, in words."""
+
+    person: str
+    because: str
+
+
+@get(NEW, include_in_schema=False)
+async def asking_page(request: Asked, app: TheApp) -> Response[str]:
+    """The turns to choose from, one's own or, with ``all``, everybody's; with a ``turn`` the form for it."""
+    place = await stand(request, app)
+    given = request.query_params.get("turn", "")
+    if given:
+        return _form(request, place, _turn(place, given))
+    own = place.actor.slack_id
+    everybody = own is None or "all" in request.query_params
+    found = choices(place, None if everybody else own)
+    context = {"choices": found, "lasting": lasting, "names": names_of(place), "everybody": everybody, "own": own}
+    return show(request, place, "override_turns", context)
+
+
+def choices(place: Place, person: str | None) -> list[Choice]:
+    """The turns of the coming months: somebody's, or everybody's with the one that runs first."""
+    now, found = place.clock.now, list[Shift]()
+    codes = [one.code for one in place.disciplines]
+    if person is not None:
+        found = coming(place.of, codes, person, now, now + AHEAD)
+    else:
+        found = sorted(
+            (shift for code in codes for shift in shifts(place.of, code, now, now + AHEAD)),
+            key=lambda shift: (shift.starts_at, shift.discipline),
+        )
+    return [Choice(turn_value(one), one) for one in found[:MOST_TURNS]]
+
+
+def _turn(place: Place, given: str) -> Turn:
+    """Raises Invalid and NotFound."""
+    turn = turn_of(given)
+    place.of.rota(turn.discipline)
+    return turn
+
+
+def _form(
+    request: Asked, place: Place, turn: Turn, given: Mapping[str, str] | None = None,
+    error: TallybookError | None = None,
+) -> Response[str]:  # fmt: skip
+    given, clock = given or {}, place.clock
+    since = max(turn.starts_at, min(clock.now, turn.ends_at))
+    fit, refused = proposals(place.of, turn.discipline, since, turn.ends_at)
+    zone = clock.business.zone
+    context: dict[str, Any] = {
+        "turn": turn, "value": _value(turn), "fit": [Fit(one.person, because(one, clock)) for one in fit],
+        "refused": refusals(place, refused), "lasting": lasting, "names": names_of(place), "given": given,
+        "since": given.get("since") or f"{turn.starts_at.astimezone(zone):{LOCAL}}",
+        "until": given.get("until") or f"{turn.ends_at.astimezone(zone):{LOCAL}}",
+        "theirs": _theirs(place, turn), "key": given.get("key") or secrets.token_urlsafe(16),
+        "substitute": given.get("substitute") or (place.actor.slack_id if place.actor.slack_id != turn.person else ""),
+    }  # fmt: skip
+    return show(request, place, "override_form", context, error)
+
+
+def _value(turn: Turn) -> str:
+    return turn_value(Shift(turn.discipline, turn.starts_at, turn.ends_at, turn.person, why=None))  # type: ignore[arg-type]
+
+
+def _theirs(place: Place, turn: Turn) -> list[Choice]:
+    """The turns of others in the discipline for which this one may be exchanged."""
+    now = place.clock.now
+    found = (
+        one
+        for one in shifts(place.of, turn.discipline, now, max(now, turn.starts_at) + AHEAD)
+        if one.person != turn.person
+        and one.starts_at > now
+        and (one.ends_at <= turn.starts_at or one.starts_at >= turn.ends_at)
+    )
+    return [Choice(turn_value(one), one) for one, _ in zip(found, range(MOST_TURNS), strict=False)]
+
+
+def because(proposal: Proposal, clock: Clock) -> str:
+    """What speaks for somebody: what they carried, covered, and how far away their nearest turns are."""
+    reason, words = proposal.reason, clock.words
+    parts = [
+        words.ngettext("%(num)s day of duty in half a year", "%(num)s days of duty in half a year", reason.days)
+        % {"num": reason.days}
+    ]
+    if reason.covered:
+        parts.append(words.gettext("%(num)s of them for others") % {"num": reason.covered})
+    if reason.last_ended is not None:
+        parts.append(words.gettext("the last until %(time)s") % {"time": clock.short(reason.last_ended)})
+    if reason.next_starts is not None:
+        parts.append(words.gettext("the next from %(time)s on") % {"time": clock.short(reason.next_starts)})
+    return ", ".join(parts)
+
+
+def refusals(place: Place, refused: Sequence[Refusal]) -> list[tuple[str, str]]:
+    """Who could not take it, and why not."""
+    say = place.clock.words.gettext
+    return [(place.name(one.person), say(AGAINST[one.because])) for one in refused]
+
+
+@post(NEW, include_in_schema=False)
+async def ask(request: Asked, app: TheApp) -> Response[Any]:
+    """Asks, once for the form's key; who leads may have it hold at once."""
+    place = await stand(request, app)
+    given = await given_in(request)
+    turn = _turn(place, given.get("turn", ""))
+    try:
+        await _asked(app, place, read(place, turn, given), _key(given))
+    except (Conflict, Invalid) as error:
+        return _form(request, await stand(request, app), turn, given, error)
+    return Redirect(place.link(OVERRIDES), status_code=303)
+
+
+def _key(given: Mapping[str, str]) -> str:
+    """Raises Invalid for a form that is none of ours."""
+    key = given.get("key", "")
+    if not key or len(key) > LONGEST_KEY:
+        raise Invalid(NO_KEY)
+    return f"page {key}"
+
+
+async def _asked(app: App, place: Place, wanted: Cover, key: str) -> None:
+    async def work(conn: Conn) -> None:
+        await request_it(conn, place, wanted, key)
+
+    await app.db.run("ask for cover", work)
+
+
+async def request_it(conn: Conn, place: Place, wanted: Cover, key: str) -> int:
+    """The number of the request that was made by a key, approved where that was wanted. Raises as the service does."""
+    now, team = datetime.now(UTC), place.facts.team.id
+    if wanted.exchange is None:
+        asked = await overrides.request(conn, place.actor, team, wanted.part, now, key=key, reason=wanted.reason)
+    else:
+        parts = (wanted.part, wanted.exchange)
+        asked, _ = await overrides.request_swap(conn, place.actor, team, parts, now, key=key, reason=wanted.reason)
+    if wanted.at_once and asked.state is State.PENDING:
+        await overrides.approve(conn, place.actor, asked.id, now)
+    return asked.id
+
+
+def read(place: Place, turn: Turn, given: Mapping[str, str]) -> Cover:
+    """What was typed into the form of a turn. Raises Invalid."""
+    try:
+        substitute = person_of(given.get("substitute", ""))
+    except Invalid:
+        raise Invalid(NOBODY) from None
+    since = _moment(place, given.get("since", ""), turn.starts_at)
+    until = _moment(place, given.get("until", ""), turn.ends_at)
+    if since >= until or since < turn.starts_at or until > turn.ends_at:
+        raise Invalid(N_("What is asked for must be a part of the turn."))
+    exchange = None
+    if given.get("exchange"):
+        theirs = turn_of(given["exchange"])
+        if theirs.person != substitute or theirs.discipline != turn.discipline:
+            raise Invalid(N_("The turn in exchange must be one of whoever stands in."))
+        exchange = Part(theirs.discipline, turn.person, theirs.starts_at, theirs.ends_at)
+    part = Part(turn.discipline, substitute, since, until)
+    return Cover(part, exchange, given.get("reason", "").strip(), place.actor.leads and "at_once" in given)
+
+
+def _moment(place: Place, text: str, edge: datetime) -> datetime:
+    """By the team's clocks. The turn's own edge, left as it was shown, is just that, also in an hour shown twice."""
+    zone = place.clock.business.zone
+    if text in {"", f"{edge.astimezone(zone):{LOCAL}}"}:
+        return edge
+    try:
+        wall = datetime.strptime(text, LOCAL)  # noqa: DTZ007 - by the clocks of the zone that follows
+        return wall_clock.instant(wall, zone)
+    except (ValueError, OverflowError):
+        raise Invalid(NO_TIME) from None
+
+
+HANDLERS = [asking_page, ask]
