@@ -60,7 +60,7 @@ def test_every_setting_may_come_from_a_file_and_an_unreadable_one_is_a_mistake(n
     }
     values |= {"TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8"}
     values |= {"SMTP_URL": "smtp://ana:MARKED@mail.example.org:587"}
-    values |= {"COOKIE_SECURE": "yes", "DATABASE_URL": DATABASE}
+    values |= {"COOKIE_SECURE": "yes", "SLACK_PICTURES": "yes", "DATABASE_URL": DATABASE}
     short = name.removeprefix("TALLYBOOK_")
     value = values.get(short) or (DATABASE if short.endswith("DATABASE_URL") else "https://example.org/" + "x" * 40)
     (tmp_path / "secret").write_text(f"{value}\n")
