@@ -7,6 +7,7 @@ kept in the spool, and its sender is told so. What is only looked at is kept now
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -41,7 +42,7 @@ from .listening import listening_app
 from .showing import Showing
 
 DECIDE_WITHIN = 2.0  # seconds; the rest of the three is for what Slack is told of it
-NAME_WITHIN = 0.8  # seconds that asking for somebody's name may take
+NAME_WITHIN = 0.8  # seconds of these that asking for somebody's name may take
 MOST_LATE = 4  # decisions that the database has not answered; with so many it is not asked again
 HEADING = "Tallybook"
 
@@ -101,7 +102,7 @@ class SlackDoor:
 
     async def decide(self, request: Request, body: bytes) -> Outcome:
         """What somebody is answered. Raises Unavailable where an order could be neither decided nor kept."""
-        order = is_order(request)
+        order, until = is_order(request), time.monotonic() + self.within
         names = await self._names(request) if order else NOBODY
         patience = Patience()
         if not self.db.is_away and len(self._late) < MOST_LATE:
@@ -109,7 +110,7 @@ class SlackDoor:
             deciding = asyncio.create_task(self.db.run("answer in Slack", work))
             self._late.add(deciding)
             deciding.add_done_callback(self._ended)
-            await asyncio.wait({deciding}, timeout=self.within)
+            await asyncio.wait({deciding}, timeout=max(until - time.monotonic(), 0.0))
             patience.is_over = True
             found = _found(deciding)
             if found is not None:
