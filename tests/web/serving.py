@@ -6,6 +6,8 @@ import asyncio
 import dataclasses
 import signal
 
+import uvloop
+
 from tallybook.app import open_app
 from tallybook.settings import Settings
 from tallybook.web import server
@@ -20,4 +22,4 @@ async def serve() -> None:
 
 
 def main() -> None:
-    asyncio.run(serve())
+    uvloop.run(serve())
