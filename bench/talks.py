@@ -228,7 +228,7 @@ def say(text: str) -> None:
 
 async def measured(count: int) -> list[Figure]:
     """Every figure, with a history of so many messages."""
-    return [*await filing(max(count // 100 // A_BODY, 5) * A_BODY), *await lists(count)]
+    return [*await filing(max(count // 50 // A_BODY, 5) * A_BODY), *await lists(count)]
 
 
 async def main() -> None:

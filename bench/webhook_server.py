@@ -12,6 +12,7 @@ import socket
 import sys
 from pathlib import Path
 
+import uvloop
 import webhook_load
 
 from tallybook.app import App, open_app
@@ -50,4 +51,4 @@ async def _serve(app: App, stop: asyncio.Event, port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
+    uvloop.run(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))

@@ -109,7 +109,7 @@ class Server:
         self._end(signal.SIGKILL)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and self._children_live():
-            time.sleep(0.02)
+            time.sleep(0.02)  # processes that are not ours to wait for
 
     @contextlib.contextmanager
     def hung(self) -> Iterator[None]:
@@ -159,7 +159,7 @@ class Server:
             except psycopg.OperationalError:
                 if not self.running or time.monotonic() > deadline:
                     raise RuntimeError((self.folder / "log").read_text(errors="replace")[-2000:]) from None
-                time.sleep(0.02)
+                time.sleep(0.02)  # a server that is not ready signals nothing
             else:
                 return
 

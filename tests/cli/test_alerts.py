@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
+from tests import warm
 from tests.receivers import LOCAL, SECRET, mail_server, webhook_server
 from tests.test_alerting import FILE
 
@@ -21,7 +21,7 @@ async def called(folder: Path, url: str, port: int, *more: str) -> tuple[int, st
         "TALLYBOOK_ALERT_WEBHOOK_SECRET": SECRET,
     }  # fmt: skip
     pipe = asyncio.subprocess.PIPE
-    command = [sys.executable, "-m", "tallybook", "alerts", "test", *more]
+    command = [*warm.command(), "alerts", "test", *more]
     process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=pipe, stderr=pipe)
     said, complained = await process.communicate()
     return process.returncode or 0, said.decode(), complained.decode()

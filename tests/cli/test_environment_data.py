@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 from tallybook.core import environment
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
+from tests import warm
 from tests.monitor import desk as monitor
 from tests.monitor.desk import LAWLEY, MARKETING, said
 
@@ -44,7 +44,7 @@ def tallybook(fresh_owner_url: str, tmp_path: Path, home: Business) -> Command:
     def call(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         ours = {"data_dir": str(tmp_path), "database_url": fresh_owner_url, "log_level": "error", "config": "none.toml"}
         given = {f"TALLYBOOK_{name.upper()}": value for name, value in (ours | settings).items()}
-        command = [sys.executable, "-m", "tallybook", "env", *arguments]
+        command = [*warm.command(), "env", *arguments]
         return subprocess.run(
             command, env=os.environ | given, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )

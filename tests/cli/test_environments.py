@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from tests import warm
 from tests.postgres import OWNER, Server
 
 
 def tallybook(*arguments: str, **settings: str | Path) -> Any:
     """What a command says as JSON."""
     given = {f"TALLYBOOK_{name.upper()}": str(value) for name, value in settings.items()}
-    command = [sys.executable, "-m", "tallybook", *arguments, "--json"]
+    command = [*warm.command(), *arguments, "--json"]
     done = subprocess.run(command, env=os.environ | given, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests import warm
 from tests.postgres import APP, OWNER, Server
 
 # Ten processes that have all read the code already, so that they meet in the database and not on the way there.
@@ -49,7 +50,7 @@ def test_migrate_gives_the_applications_role_its_rights(postgres: Server, bare: 
         "TALLYBOOK_OWNER_DATABASE_URL": postgres.url(OWNER, bare),
     }
     said = subprocess.run(
-        [sys.executable, "-m", "tallybook", "migrate"],
+        [*warm.command(), "migrate"],
         env=os.environ | settings, stdout=subprocess.PIPE, text=True, check=True,
     ).stdout  # fmt: skip
     assert "the database is up to date" in said

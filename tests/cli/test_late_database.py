@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.postgres import OWNER, Server
 
 PIPE = asyncio.subprocess.PIPE
@@ -16,9 +16,7 @@ PIPE = asyncio.subprocess.PIPE
 
 async def begun(folder: Path, url: str, *words: str) -> asyncio.subprocess.Process:
     environ = os.environ | {"TALLYBOOK_DATABASE_URL": url, "TALLYBOOK_DATA_DIR": str(folder / "data")}
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tallybook", *words, env=environ, stdout=PIPE, stderr=PIPE
-    )
+    return await asyncio.create_subprocess_exec(*warm.command(), *words, env=environ, stdout=PIPE, stderr=PIPE)
 
 
 async def test_the_migrations_wait_for_a_database_that_is_late(server: Server, tmp_path: Path) -> None:

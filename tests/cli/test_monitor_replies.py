@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from tallybook.core import audit, outbox
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.core.messages import Outgoing
+from tests import warm
 
 
 def a_message(key: str) -> Outgoing:
@@ -25,7 +25,7 @@ async def test_what_waits_is_seen_stopped_dropped_and_let_go(
     settings = {"TALLYBOOK_DATABASE_URL": fresh_url, "TALLYBOOK_DATA_DIR": str(tmp_path)}
 
     def run(*options: str) -> Any:
-        command = [sys.executable, "-m", "tallybook", "monitor", "replies", *options]
+        command = [*warm.command(), "monitor", "replies", *options]
         done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if "--json" in options else done.stdout

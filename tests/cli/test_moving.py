@@ -7,13 +7,13 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests import warm
 from tests.architecture.sources import ROOT
 from tests.channels.bridge.bridge_file import BridgeFile
 from tests.monitor.old_system import FILLED, OLD_SCHEMA
@@ -74,7 +74,7 @@ def test_the_guide_leads_from_the_old_tables_to_ours(old: str, tmp_path: Path) -
     }  # fmt: skip
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "tallybook", *words]
+        command = [*warm.command(), *words]
         return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, cwd=tmp_path)
 
     refused = run("migrate")
@@ -116,7 +116,7 @@ def test_an_address_of_another_database_is_read_in_its_own_schema(old: str, fres
     }  # fmt: skip
     for words in (["business", "add", "Velo Fibre", "--timezone", "Africa/Johannesburg"], ["monitor", "import-legacy"]):
         done = subprocess.run(
-            [sys.executable, "-m", "tallybook", *words, "--json"],
+            [*warm.command(), *words, "--json"],
             env=environ,
             capture_output=True,
             text=True,

@@ -16,6 +16,7 @@ import typer
 
 from tallybook.cli import app
 from tallybook.core.revisions import known_revisions
+from tests import warm
 from tests.postgres import OWNER, Server
 
 # These make an environment or bring it up to date; bench has a server of its own, and demo a folder.
@@ -141,7 +142,7 @@ def test_tables_of_another_release_are_changed_by_no_command(
 def tallybook(folder: Path, *arguments: str, **settings: str) -> tuple[int, str]:
     given = {"TALLYBOOK_DATA_DIR": str(folder), "TALLYBOOK_LOG_LEVEL": "critical"}
     given |= {f"TALLYBOOK_{name.upper()}": value for name, value in settings.items()}
-    command = [sys.executable, "-m", "tallybook", *arguments]
+    command = [*warm.command(), *arguments]
     done = subprocess.run(command, env=os.environ | given, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 

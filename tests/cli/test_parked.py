@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -16,6 +15,7 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tallybook.core.receive import Received
 from tallybook.core.spool import Spool
+from tests import warm
 from tests.core.worked import rows
 from tests.fakes import NOON
 
@@ -31,7 +31,7 @@ class Terminal:
         }
 
     def __call__(self, *arguments: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "tallybook", *arguments]
+        command = [*warm.command(), *arguments]
         done = subprocess.run(command, env=os.environ | self.settings, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 

@@ -152,7 +152,7 @@ class _Handler(Handler):
     def _happens(self, fault: Fault) -> bool:
         """False where nothing more is to be said."""
         if fault.kind == "slow":
-            time.sleep(fault.seconds)
+            time.sleep(fault.seconds)  # the fault itself: an answer that is late
         if fault.kind == "hold":
             fault.held.set()
             fault.let_go.wait(PATIENCE)

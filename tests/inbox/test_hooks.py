@@ -153,12 +153,13 @@ async def test_a_thread_is_told_in_its_order_and_one_that_fails_holds_back_itsel
 async def test_no_more_than_a_few_are_in_flight_for_one_hook_whoever_sends(db: Database, business: Business) -> None:
     await hook(db, business, ["message.received"])
     await write(db, business, *(said(who, minute) for minute in range(4) for who in (NALEDI, THABO, LERATO)))
-    receiver = Receiver(held=asyncio.Event())
+    held = asyncio.Event()
+    receiver = Receiver(held=held)
     tellers = [Teller(db, SEAL, receiver, Pace(at_once=2)) for _ in range(4)]
     working = [asyncio.create_task(one.deliver((business.id, 1), asyncio.Event())) for one in tellers]
     while receiver.inside < 2:
         await asyncio.sleep(0.01)
-    receiver.held.set()  # type: ignore[union-attr]  # it was given above
+    held.set()
     await asyncio.gather(*working)
     await deliver(db, receiver)
     assert receiver.most == 2

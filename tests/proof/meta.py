@@ -110,7 +110,7 @@ class Meta:
             while (some := self._next()) is not None:
                 content = body(*some)
                 while not self.closed and not self._is_taken(client, content):
-                    time.sleep(AGAIN)
+                    time.sleep(AGAIN)  # as Meta, who tries again after a while
                 with self.changed:
                     self.under_way -= 1
 
@@ -167,7 +167,7 @@ class Api(FakeCloudApi):
             taken = self.taken[int(answer["messages"][0]["id"][-6:]) - 1]
             self.meta.report(taken)
             if int(taken.id[-6:]) % 3 == 0:
-                time.sleep(0.3)
+                time.sleep(0.3)  # an answer that comes after its status
         return answer
 
 

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import psycopg
 
+from tests import warm
 from tests.channels.bridge.bridge_file import BridgeFile
 from tests.proof.story import LID, LIDS_PHONE, Post, projects_file, story
 
@@ -112,11 +113,11 @@ class Product:
 
     def start_many(self, count: int, *arguments: str, **settings: str) -> Running:
         """The same in so many processes at once."""
-        return self._started([sys.executable, "-m", "tests.proof.at_once", str(count), *arguments], settings)
+        return self._started([*warm.command("tests.proof.at_once"), str(count), *arguments], settings)
 
     def run(self, *arguments: str, fails: bool = False, **settings: str) -> str:
         """``tallybook ARGUMENTS``, to its end; what it said. A failure must be asked for."""
-        return self._ended(self.start(*arguments, **settings), fails=fails)
+        return self._ended(self._started([*warm.command(), *arguments], settings), fails=fails)
 
     def run_many(self, count: int, *arguments: str, **settings: str) -> str:
         """The same in so many processes at once, all of which must do well."""

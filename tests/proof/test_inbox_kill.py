@@ -116,13 +116,13 @@ class Torment:
 
     def database(self) -> None:
         self.shop.customers(CUSTOMERS)
-        time.sleep(self.dice.uniform(0, 15))
+        time.sleep(self.dice.uniform(0, 15))  # any moment of the work
         assert self.server is not None
         self.server.kill()
 
     def everything(self) -> None:
         self.shop.customers(CUSTOMERS)
-        time.sleep(self.dice.uniform(0, 15))
+        time.sleep(self.dice.uniform(0, 15))  # any moment of the work
         self.shop.kill(*PARTS)
         if self.server is not None:
             self.server.kill()

@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import os
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,28 +26,12 @@ from tallybook.monitor import rules
 from tallybook.monitor.service.filing import Desk
 from tallybook.monitor.store import projects as project_store
 from tallybook.monitor.types import Kind, Project
-from tests import world
+from tests import warm, world
 
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-# The product as shipped but for its passwords, which take half a second of a core each by design.
-SERVE = """
-import asyncio, dataclasses, signal, sys
-from tallybook.app import open_app
-from tallybook.settings import Settings
-from tallybook.web import server
-from tests import world
-
-async def main():
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with open_app(Settings.load()) as app:
-        await server.serve(dataclasses.replace(app, passwords=world.CHEAP), stop)
-
-asyncio.run(main())
-"""
 # With all of them every two of language, size and scheme meet; the first two have each of these once.
 ALL_LOOKS = ("light", "hebrew phone dark", "dark phone", "hebrew")
 LOOKS = ALL_LOOKS if os.environ.get("TALLYBOOK_TEST_LOOKS") == "all" else ALL_LOOKS[:2]
@@ -118,7 +101,7 @@ class Site:
     async def start(self) -> None:
         """Returns once it answers."""
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", SERVE, env=self._environment, stderr=asyncio.subprocess.DEVNULL
+            *warm.command("tests.web.serving"), env=self._environment, stderr=asyncio.subprocess.DEVNULL
         )
         async with httpx.AsyncClient() as client:
             for _ in range(START_SECONDS * 10):

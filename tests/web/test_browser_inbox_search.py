@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
@@ -61,3 +62,32 @@ async def test_what_was_said_far_back_is_found_opened_at_its_place_and_can_be_fo
     await hebrew.keep("search-nothing", whole=True)
     await hebrew.go(f"/inbox/{await first(db)}/erase")
     await hebrew.keep("search-erase-hebrew", whole=True)
+
+
+async def test_a_list_asked_for_before_a_search_does_not_take_the_place_of_what_was_found(
+    open_tab: OpenTab, db: Database, business: Business
+) -> None:
+    duma = await db.run("add", lambda conn: world.someone(conn, business, login="duma", role=Role.LEAD))
+    await say(db, business, words("my invoice"), words("hello", NOA, name="Noa"))
+    tab = await open_tab(duma)
+    asked, found = asyncio.Event(), asyncio.Event()
+
+    async def drawn_late(route: Route) -> None:
+        late = route.request.headers.get("x-part") == "fresh" and not asked.is_set()
+        if not late:
+            return await route.continue_()
+        answer = await route.fetch()
+        asked.set()
+        await found.wait()
+        return await route.fulfill(response=answer)
+
+    await tab.page.route("**/inbox*", drawn_late)
+    await tab.go("/inbox")
+    await asked.wait()
+    await tab.page.keyboard.press("/")
+    await tab.page.keyboard.type("noa")
+    await expect(tab.page.locator(".talk")).to_have_count(1)
+    async with tab.page.expect_response(lambda one: "noa" in one.url and one.request.headers.get("x-part") == "fresh"):
+        found.set()
+    await expect(tab.page.get_by_role("link", name="Search what was said")).to_be_visible()
+    await expect(tab.page.locator(".talk")).to_have_count(1)

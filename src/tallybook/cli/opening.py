@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 import psycopg
 import structlog
 import typer
+import uvloop
 
 from tallybook.app import App, open_app
 from tallybook.core import embedded, environment, key_check, log
@@ -48,7 +49,7 @@ def run(work: Awaitable[T]) -> T:
         return await work
 
     try:
-        return asyncio.run(main())
+        return uvloop.run(main())
     except psycopg.OperationalError as error:
         if not is_transient(error):
             raise

@@ -33,6 +33,14 @@ class Doer(Protocol):
     def account_id(self) -> int | None: ...
 
 
+class Named(msgspec.Struct, frozen=True):
+    """The product at work in a business by a name of its own, or somebody of whom no more is known."""
+
+    business_id: int
+    name: str
+    account_id: int | None = None
+
+
 async def record(  # noqa: PLR0917 - the columns of the record, in their order
     conn: Conn,
     business_id: int,
@@ -119,22 +127,15 @@ from unnest(%(subject_ids)s::text[]) as u (subject_id)
 """
 
 
-async def record_all(  # noqa: PLR0917 - as record()
-    conn: Conn,
-    business_id: int,
-    who: str,
-    account_id: int | None,
-    action: str,
-    subject: str,
-    subject_ids: list[str],
-    after: dict[str, Any],
+async def record_all(
+    conn: Conn, doer: Doer, action: str, subject: str, subject_ids: list[str], after: dict[str, Any]
 ) -> None:
-    """Adds the same entry for each of many subjects, as ``record`` does for one. Raises Invalid for a secret field."""
+    """Adds the same entry for each of many subjects, as ``record_by`` does for one. Raises Invalid for a secret."""
     _refuse_secrets({*after})
     values = {
-        "business_id": business_id,
-        "who": who[:100],
-        "account_id": account_id,
+        "business_id": doer.business_id,
+        "who": doer.name[:100],
+        "account_id": doer.account_id,
         "action": action,
         "subject": subject,
         "subject_ids": subject_ids,

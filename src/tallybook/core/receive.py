@@ -83,6 +83,11 @@ class _Post:
     durable: asyncio.Future[Unavailable | None]
 
 
+def _refuse(durable: asyncio.Future[Unavailable | None]) -> None:
+    if not durable.done():
+        durable.set_result(Unavailable("It could not be kept in time. Please send it again."))
+
+
 STORE = f"""
 insert into deliveries (channel, body_sha256, body, received_at, not_before)
 select channel, sha256, body, at, least(at, now())
@@ -166,15 +171,18 @@ class Receiver:
         if self._closed or self._posts >= bounds.waiting or self._bytes + len(body) > bounds.waiting_bytes:
             kept.labels("refused").inc()
             raise Unavailable("Too much is waiting to be kept. Please send it again.")
-        durable: asyncio.Future[Unavailable | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        durable: asyncio.Future[Unavailable | None] = loop.create_future()
         self._waiting.append(_Post(Received(channel, body, datetime.now(UTC)), durable))
         self._posts += 1
         self._bytes += len(body)
         self._arrived.set()
+        # asyncio.wait_for would make a second future and its callbacks of every post.
+        late = loop.call_later(bounds.answer_within, _refuse, durable)
         try:
-            refusal = await asyncio.wait_for(durable, bounds.answer_within)
-        except TimeoutError:
-            refusal = Unavailable("It could not be kept in time. Please send it again.")
+            refusal = await durable
+        finally:
+            late.cancel()
         if refusal is not None:
             raise refusal
 

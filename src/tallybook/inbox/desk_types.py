@@ -6,20 +6,6 @@ from datetime import datetime
 
 import msgspec
 
-from tallybook.core.callers import Caller
-
-
-class Doer(msgspec.Struct, frozen=True):
-    """On whose behalf something is done in a business: somebody, or the product by a name of its own."""
-
-    business_id: int
-    name: str
-    account_id: int | None = None
-
-
-def doer(caller: Caller) -> Doer:
-    return Doer(caller.business_id, caller.name, caller.account_id)
-
 
 class Member(msgspec.Struct, frozen=True):
     """Somebody who can be given a thread, or be named in a note."""

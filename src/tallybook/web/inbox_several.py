@@ -14,7 +14,7 @@ from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import NotFound
 from tallybook.inbox import naming
-from tallybook.inbox.desk_types import NOBODY, doer
+from tallybook.inbox.desk_types import NOBODY
 from tallybook.inbox.service import assigning, labels, several, threads
 from tallybook.inbox.service.several import AT_ONCE
 
@@ -72,7 +72,7 @@ async def _changed(conn: Conn, app: App, asked: Look, act: Act, chosen: Sequence
         return await labels.put_on(conn, caller, chosen, naming.number(act.of) or 0, off=act.what == "unlabel")
     if act.what in {"assign", "unassign"}:
         owner = read_owner(act.of) if act.what == "assign" else NOBODY
-        return await assigning.give_all(conn, doer(caller), chosen, owner)
+        return await assigning.give_all(conn, caller, chosen, owner)
     return await inbox_states.put(conn, caller, chosen, {"do": act.what, "until": act.of})
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from tallybook.core.businesses import Business
+from tests import warm
 from tests.graph.server import SECRET, FakeGraph
 from tests.monitor.sharepoint.conftest import TOLD, numbers
 
@@ -25,7 +25,7 @@ def command(fake: FakeGraph, home: Business, database_url: str, tmp_path: Path) 
 
     async def call(*arguments: str, **settings: str) -> Ended:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tallybook", "monitor", "sync-sharepoint", *arguments,
+            *warm.command(), "monitor", "sync-sharepoint", *arguments,
             env=os.environ | fake.settings | here | settings, cwd=tmp_path,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 import msgspec
 
 from tallybook.core import audit
+from tallybook.core.audit import Doer
 from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound
 from tallybook.core.wakeups import wake_up
-from tallybook.inbox.desk_types import NOBODY, Assignment, Doer, Owner, doer
+from tallybook.inbox.desk_types import NOBODY, Assignment, Owner
 from tallybook.inbox.hook_events import Event, Kind
 from tallybook.inbox.store import assigning as store
 from tallybook.inbox.store import states, teams
@@ -46,7 +47,7 @@ async def assign(conn: Conn, caller: Caller, conversation_id: int, owner: Owner)
     """
     require(caller, Right.ANSWER)
     thread = await threads.by_number(conn, caller, conversation_id)
-    await give(conn, doer(caller), thread.id, owner)
+    await give(conn, caller, thread.id, owner)
     return await threads.by_number(conn, caller, thread.id)
 
 
@@ -62,7 +63,7 @@ async def take(conn: Conn, caller: Caller, conversation_id: int) -> Thread:
     before = await _hold(conn, caller.business_id, thread.id)
     if before.person not in {None, caller.account_id}:
         raise Taken("Somebody else has this thread already.", person=before.person)
-    await give(conn, doer(caller), thread.id, Owner(caller.account_id))
+    await give(conn, caller, thread.id, Owner(caller.account_id))
     return await threads.by_number(conn, caller, thread.id)
 
 

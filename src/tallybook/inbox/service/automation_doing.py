@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tallybook.core import audit
+from tallybook.core.audit import Named
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict
@@ -15,7 +16,7 @@ from tallybook.inbox import automation_rules
 from tallybook.inbox.automation_rules import World
 from tallybook.inbox.automation_types import Facts, Rule, TemplateChoice
 from tallybook.inbox.contents import Content, Text
-from tallybook.inbox.desk_types import Doer, Owner
+from tallybook.inbox.desk_types import Owner
 from tallybook.inbox.hook_events import Event
 from tallybook.inbox.hook_events import Kind as EventKind
 from tallybook.inbox.store import answers, marks
@@ -54,8 +55,8 @@ class Doing:
         return self.world.now
 
     @property
-    def doer(self) -> Doer:
-        return Doer(self.business.id, f"{WHO}: {self.rule.name}"[:100])
+    def doer(self) -> Named:
+        return Named(self.business.id, f"{WHO}: {self.rule.name}"[:100])
 
 
 async def do(conn: Conn, doing: Doing) -> None:

@@ -95,9 +95,7 @@ async def _hold(conn: Conn, caller: Caller, conversations: Sequence[int]) -> lis
 async def _told(
     conn: Conn, caller: Caller, action: str, changed: Sequence[int], after: dict[str, Any] | None = None
 ) -> None:
-    who = (caller.name, caller.account_id)
-    subjects = [str(one) for one in changed]
-    await audit.record_all(conn, caller.business_id, *who, action, "conversation", subjects, after or {})
+    await audit.record_all(conn, caller, action, "conversation", [str(one) for one in changed], after or {})
     await wake_up(conn, TOPIC, caller.business_id)
 
 
@@ -127,7 +125,8 @@ async def _wake_some(business: Business, now: datetime, conn: Conn) -> int:
     for one in held:
         await _waits_again(conn, business.id, Back(one.id, one.assigned_to))
     subjects = [str(one) for one in numbers]
-    await audit.record_all(conn, business.id, PRODUCT, None, "conversation.woken", "conversation", subjects, {})
+    product = audit.Named(business.id, PRODUCT)
+    await audit.record_all(conn, product, "conversation.woken", "conversation", subjects, {})
     await wake_up(conn, TOPIC, business.id)
     return len(held)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tallybook.core import audit
+from tallybook.core.audit import Doer
 from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound
 from tallybook.core.wakeups import wake_up
 from tallybook.inbox import desk_rules
-from tallybook.inbox.desk_types import Doer, Label, doer
+from tallybook.inbox.desk_types import Label
 from tallybook.inbox.store import labels as store
 
 from . import automation_causes, threads
@@ -108,7 +109,7 @@ async def put_on(
     known = {label.id for label in await store.names(conn, caller.business_id)}
     if number not in known:
         raise NotFound("There is no such label.")
-    return await mark(conn, doer(caller), conversations, number, off=off)
+    return await mark(conn, caller, conversations, number, off=off)
 
 
 async def mark(conn: Conn, who: Doer, conversations: Sequence[int], number: int, *, off: bool = False) -> list[int]:
@@ -117,9 +118,7 @@ async def mark(conn: Conn, who: Doer, conversations: Sequence[int], number: int,
     changed = await turn(conn, who.business_id, number, conversations)
     if changed:
         action = "conversation.label_taken_off" if off else "conversation.labelled"
-        subjects = ("conversation", [str(one) for one in changed])
-        told = {"label": number}
-        await audit.record_all(conn, who.business_id, who.name, who.account_id, action, *subjects, told)
+        await audit.record_all(conn, who, action, "conversation", [str(one) for one in changed], {"label": number})
         await wake_up(conn, TOPIC, who.business_id)
         if not off:
             await automation_causes.labelled(conn, who.business_id, number, changed)

@@ -13,7 +13,6 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound
 from tallybook.core.wakeups import wake_up
 from tallybook.inbox import desk_rules, lead_rules
-from tallybook.inbox.desk_types import Doer, doer
 from tallybook.inbox.hook_events import Kind
 from tallybook.inbox.lead_rules import Facts, Status
 from tallybook.inbox.store import leads as store
@@ -94,11 +93,11 @@ async def change(conn: Conn, caller: Caller, lead_id: int, status: str, key: str
     for another status.
     """
     require(caller, Right.ANSWER)
-    await move(conn, doer(caller), lead_id, status, desk_rules.keyed(key))
+    await move(conn, caller, lead_id, status, desk_rules.keyed(key))
     return await one(conn, caller, lead_id)
 
 
-async def move(conn: Conn, who: Doer, lead_id: int, status: str, key: str) -> Change | None:
+async def move(conn: Conn, who: audit.Doer, lead_id: int, status: str, key: str) -> Change | None:
     """As ``change``, on anybody's behalf; None where the lead was at that status, which is no change."""
     if status not in {one.status for one in await statuses(conn, who.business_id)}:
         raise Invalid("There is no such status.", field="status")
@@ -180,7 +179,7 @@ async def remove_status(conn: Conn, caller: Caller, status: str, into: str) -> i
         raise Invalid("There is no such status.", field="status")
     held = await store.at(conn, caller.business_id, status)
     for number in held:
-        await move(conn, doer(caller), number, into, f"removed:{status}:{datetime.now().astimezone().isoformat()}")
+        await move(conn, caller, number, into, f"removed:{status}:{datetime.now().astimezone().isoformat()}")
     await keep_statuses(conn, caller, [one for one in kept if one.status != status])
     return len(held)
 

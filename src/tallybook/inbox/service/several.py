@@ -43,7 +43,7 @@ async def mark_read(conn: Conn, caller: Caller, conversations: Collection[int], 
         await threads.mark_read(conn, caller, number)
         await show(conn, caller, number)
     if waited:
-        who, subjects = (caller.name, caller.account_id), [str(one) for one in waited]
-        await audit.record_all(conn, caller.business_id, *who, "conversation.marked_read", "conversation", subjects, {})
+        subjects = [str(one) for one in waited]
+        await audit.record_all(conn, caller, "conversation.marked_read", "conversation", subjects, {})
         await wake_up(conn, TOPIC, caller.business_id)
     return waited

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from tallybook.core.audit import Doer
 from tallybook.core.db import Conn
-from tallybook.inbox.desk_types import Assignment, Doer, Owner
+from tallybook.inbox.desk_types import Assignment, Owner
 
 # The lock under which messages are filed and answers written, so that the last who gives it somebody is the last.
 HELD = """

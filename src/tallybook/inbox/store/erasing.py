@@ -13,6 +13,7 @@ from psycopg import AsyncServerCursor
 from psycopg.types.json import Jsonb
 
 from tallybook.core import arrays, inbox_keys
+from tallybook.core.audit import Doer
 from tallybook.core.db import Conn
 from tallybook.inbox.personal import AUDIT, HOLDINGS
 
@@ -160,13 +161,12 @@ async def take_away(conn: Conn, one: Whole) -> None:
             await conn.execute(TAKE, one.values)
 
 
-async def begin(  # noqa: PLR0917 - the columns, in their order
-    conn: Conn, business_id: int, who: str, account_id: int | None, needles: Needles, plan: Plan, counts: dict[str, int]
-) -> int:
+async def begin(conn: Conn, doer: Doer, needles: Needles, plan: Plan, counts: dict[str, int]) -> int:
     """Writes down what is still to be gone through; the number of the erasure."""
     values = {
-        "business_id": business_id, "who": who[:100], "account_id": account_id, "counts": Jsonb(counts),
-        "needles": Jsonb(msgspec.to_builtins(needles)), "plan": Jsonb(msgspec.to_builtins(plan)),
+        "business_id": doer.business_id, "who": doer.name[:100], "account_id": doer.account_id,
+        "counts": Jsonb(counts), "plan": Jsonb(msgspec.to_builtins(plan)),
+        "needles": Jsonb(msgspec.to_builtins(needles)),
     }  # fmt: skip
     ((number,),) = await (await conn.execute(BEGIN, values)).fetchall()
     return int(number)

@@ -63,7 +63,7 @@ async def accept(
     settled = await held.settle(conn, business, found, Settling([], "accepted", who.name, anyway))
     drops = sorted({one.drop_number for one, state in settled.items() if state == "accepted"})
     told = {"reason": anyway, "anyway": True} if anyway is not None else {}
-    await audit.record_all(conn, business.id, who.name, who.account_id, "post.accepted", "drop", drops, told)
+    await audit.record_all(conn, who.within(business), "post.accepted", "drop", drops, told)
     await wake_up(conn, TOPIC, business.id)
     accepted = sum(state == "accepted" for state in settled.values())
     return Accepted(drops, gone, len(posts) - gone - accepted, filed)
@@ -97,8 +97,6 @@ async def dismiss(conn: Conn, business: Business, posts: Sequence[Waiting], who:
     await held_store.take_turn(conn, business.id, "decide")
     await store.adopt(conn, business.id, posts)
     drops = sorted(set(await store.dismiss(conn, business.id, posts, who.name, why)))
-    await audit.record_all(
-        conn, business.id, who.name, who.account_id, "post.dismissed", "drop", drops, {"reason": why}
-    )
+    await audit.record_all(conn, who.within(business), "post.dismissed", "drop", drops, {"reason": why})
     await wake_up(conn, TOPIC, business.id)
     return drops

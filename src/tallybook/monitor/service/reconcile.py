@@ -128,7 +128,7 @@ async def add_missing(conn: Conn, business: Business, number: int, who: Person, 
     told = {"reason": why, "list": number, "file": kept.file_name}
     did = [*filed.created, *filed.resubmitted, *filed.history, *filed.activated, *filed.invalid, *filed.held]
     drops = sorted({drop for drop, _ in did})
-    await audit.record_all(conn, business.id, who.name, who.account_id, "drop.added_by_hand", "drop", drops, told)
+    await audit.record_all(conn, who.within(business), "drop.added_by_hand", "drop", drops, told)
     await store.sign_reviews(conn, business.id, [(projects[name].space, drop) for drop, name in filed.created])
     if filed.activated:
         await store.sign_activations(conn, business.id, [(name, drop) for drop, name in filed.activated])

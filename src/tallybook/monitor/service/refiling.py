@@ -30,6 +30,9 @@ class Person(msgspec.Struct, frozen=True):
     name: str
     account_id: int | None = None
 
+    def within(self, business: Business) -> audit.Named:
+        return audit.Named(business.id, self.name, self.account_id)
+
 
 class Refiled(msgspec.Struct, frozen=True):
     """What was missing before, and what the desk made of it; empty where nothing was missing any more."""

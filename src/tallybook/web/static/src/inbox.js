@@ -133,11 +133,14 @@ export async function refreshInbox(part = "fresh") {
   }
   asking = true;
   const id = open();
+  const { search } = location;
   const older = new URL(location.href).searchParams.has("before");
   try {
-    const page = await fragment(`/inbox${id ? `/${id}` : ""}${told?.at === location.href ? told.search : location.search}`, part);
+    const page = await fragment(`/inbox${id ? `/${id}` : ""}${told?.at === location.href ? told.search : search}`, part);
     const list = page && $("#fresh-list", page);
-    if (list) freshList(list);
+    // What was searched for since then is shown already: the older list would take its place.
+    if (search !== location.search) again ||= part;
+    else if (list) freshList(list);
     if (list && id && id === open() && !older && $("#fresh-thread #talk", page)) freshThread($("#fresh-thread", page));
   } finally {
     asking = false;

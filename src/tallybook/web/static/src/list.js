@@ -83,7 +83,9 @@ export async function refreshList() {
   asking = true;
   const address = new URL(location.href);
   const page = await fragment(`/wa-monitor${address.search}`, "fresh");
-  if (page && address.search === location.search) {
+  // What was filtered since then is shown already, and may have been drawn before the news: it is asked for again.
+  if (address.search !== location.search) again = true;
+  else if (page) {
     const days = $("#days", page);
     if (days && $("#days")) Idiomorph.morph($("#days"), days.outerHTML, { morphStyle: "outerHTML" });
     if ($("#days")) htmx.process($("#days"));
