@@ -114,3 +114,15 @@ async def test_a_gateway_s_number_is_added_by_the_gateway_s_own_name(
 ) -> None:
     terminal.settings["TALLYBOOK_GATEWAY_SECRET"] = "s" * 32
     assert terminal("channel", "add", "gateway", "--account", "front-desk") == (0, "front-desk is added.\n")
+
+
+async def test_a_workspace_on_slack_is_added_by_its_id_and_may_use_the_token_of_the_settings(
+    fresh_db: Database, business: Business, terminal: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "none").touch()
+    none = str(tmp_path / "none")
+    code, said = terminal("channel", "add", "slack", "--team-id", "T0123ABCD", "--token-file", none)
+    assert (code, "T0123ABCD is added." in said) == (0, True)
+    assert "refused until TALLYBOOK_SLACK_SIGNING_SECRET is set" in said
+    kept = "select channel, account, token_sealed is null from channel_accounts"
+    assert await rows(fresh_db, kept) == [("slack", "T0123ABCD", True)]

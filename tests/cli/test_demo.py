@@ -130,6 +130,7 @@ def test_the_demo_shows_something_everywhere_gets_posts_goes_on_and_leaves_nothi
         eventually(lambda: total(visitor) > before, 20)
         seen = total(visitor)
         customers_write(visitor)
+        assert "Thandi Nkosi" in visitor.get("/triage").text
     assert demo.end(signal.SIGINT) == 0
     eventually(lambda: not processes_of(demo.folder), 20)
 

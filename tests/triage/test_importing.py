@@ -147,6 +147,27 @@ async def test_a_fault_on_the_way_leaves_nothing(office: Office) -> None:
     assert not (await office.bring_in()).was_there
 
 
+LOOKED = """
+insert into triage_looks (team_id, facts_version, next_at, plan, planned_until)
+values (1, 1, now(), '{}', now()); insert into triage_states (team_id, version, on_duty, at) values (1, 1, '{}', now())
+"""
+LOOKS = "select (select count(*) from triage_looks), (select count(*) from triage_states)"
+
+
+async def test_nobody_is_told_of_an_import_nor_of_its_end_as_if_turns_were_new(office: Office) -> None:
+    async def looked_at(conn: Conn) -> None:
+        for statement in LOOKED.split(";"):
+            await conn.execute(statement.encode())
+
+    await office.run(lambda conn: people.add_team(conn, office.lead, OLD.team))
+    await office.run(looked_at)
+    await office.bring_in()
+    assert await rows(office.db, LOOKS) == [(0, 0)]
+    await office.run(looked_at)
+    await office.run(lambda conn: importing.undo(conn, office.lead, "Web", NOW))
+    assert await rows(office.db, LOOKS) == [(0, 0)]
+
+
 SCHEMA = """
 create schema old;
 create table old.users (id serial primary key, slack_id varchar(50) not null, name varchar(100) not null,

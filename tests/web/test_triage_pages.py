@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -69,6 +70,12 @@ def hidden(html: str, name: str) -> str:
     return found[1]
 
 
+async def thrice(browser: Browser, path: str, form: dict[str, Any]) -> None:
+    """Sends a form twice at once, and once more; each time it is as if it were the only one."""
+    at_once = await asyncio.gather(*(browser.post(path, form) for _ in range(2)))
+    assert [one.status_code for one in (*at_once, await browser.post(path, form))] == [303] * 3
+
+
 def roster_form(facts: Facts, code: str = "uiEng", **different: Any) -> dict[str, Any]:
     newest = max((one for one in facts.rosters if one.discipline == code), key=lambda one: one.number)
     usual = {"people": list(newest.people), "kind": "sprint", "zone": facts.team.zone, "at": "08:00", "begins": "next"}
@@ -88,6 +95,29 @@ async def test_a_first_team_is_made_once_and_what_is_refused_keeps_what_was_type
     assert again.status_code == 409
     assert "There is a team of this name already" in again.text
     assert [one.code for one in (await facts_of(db, business)).disciplines] == ["uiEng", "beEng"]
+
+
+async def test_a_teams_disciplines_clock_and_holidays_are_changed_once_however_often_a_form_is_sent(
+    db: Database, business: Business, browser: Browser, bia: world.Someone
+) -> None:
+    await demo(db, business)
+    before = await facts_of(db, business)
+    day = str(datetime.now(UTC).date() + timedelta(40))
+    for _ in range(2):
+        await browser.post("/triage/teams/disciplines?team=1", {"name": "Product owner"})
+        await browser.post("/triage/teams/holidays?team=1", {"day": day, "name": "Stocktaking"})
+    wrong = {"form": "clock", "zone": "Nowhere", "hand_over": "09:30", "weekend": ["4", "5"]}
+    refused = (await browser.post("/triage/teams/clock?team=1", wrong)).text
+    assert [number in re.findall(r'value="([0-6])" checked', refused) for number in "456"] == [True, True, False]
+    assert 'value="09:30"' in refused
+    await browser.post("/triage/teams/clock?team=1", wrong | {"zone": "UTC"})
+    after = await facts_of(db, business)
+    assert [(one.code, one.place) for one in after.disciplines] == [("uiEng", 0), ("beEng", 1), ("po", 2)]
+    assert [one.name for one in after.holidays] == ["Company day", "Stocktaking"]
+    assert (after.team.zone, after.team.weekend) == ("UTC", {4, 5})
+    assert (after.sprints, after.rosters) == (before.sprints, before.rosters)
+    await browser.post("/triage/teams/holidays?team=1", {"off": day})
+    assert [one.name for one in (await facts_of(db, business)).holidays] == ["Company day"]
 
 
 async def test_a_roster_is_made_by_its_preview_alone_and_once(
@@ -110,8 +140,7 @@ async def test_a_roster_is_made_by_its_preview_alone_and_once(
     assert "Say why" in silent.text
     # What was typed into the form after the preview is looked at first.
     assert (await browser.post(path, sent | {"people": turned[:1]})).status_code == 409
-    for _ in range(2):
-        assert (await browser.post(path, sent)).status_code == 303
+    await thrice(browser, path, sent)
     after = await facts_of(db, business)
     assert [one.number for one in after.rosters if one.discipline == "uiEng"] == [1, 2]
 
@@ -142,7 +171,7 @@ async def test_a_former_version_comes_back_as_one_more_with_its_number(
     seen_one = hidden((await browser.post(path, shorter)).text, "seen")
     await browser.post(path, shorter | {"seen": seen_one, "do": "apply"})
     shown = (await browser.get(f"{path}&version=1")).text
-    assert re.findall(r'name="people" value="(\w+)"', shown) == list(rota._ids(rota.OF_UI))
+    assert re.findall(r'name="people" value="(\w+)"', shown) == list(rota.ids(rota.OF_UI))
     back = roster_form(first, restores=hidden(shown, "restores"))
     looked = await browser.post(path, back)
     await browser.post(path, back | {"seen": hidden(looked.text, "seen"), "do": "apply"})
@@ -155,7 +184,7 @@ async def test_the_buttons_of_the_list_move_people_and_keep_all_else_that_was_ty
     db: Database, business: Business, browser: Browser, bia: world.Someone
 ) -> None:
     await demo(db, business)
-    one, two, three = rota._ids(rota.OF_UI)
+    one, two, three = rota.ids(rota.OF_UI)
     form = roster_form(await facts_of(db, business), reason="Not lost")
     for button, expected in (
         (f"up:{two}", [two, one, three]),
@@ -183,17 +212,13 @@ async def test_sprints_are_planned_changed_and_taken_away_once_each(
     assert "This would lie over the sprint Sp8." in refused.text
     new = {"name": "Sp9", "first_day": str(last.last_day), "last_day": str(next_end)}
     looked = (await browser.post("/triage/sprints/new?team=1", new)).text
-    for _ in range(2):
-        sent = await browser.post("/triage/sprints/new?team=1", new | {"do": "apply", "seen": hidden(looked, "seen")})
-        assert sent.status_code == 303
+    await thrice(browser, "/triage/sprints/new?team=1", new | {"do": "apply", "seen": hidden(looked, "seen")})
     planned = (await facts_of(db, business)).sprints[-1]
     assert (planned.name, planned.number) == ("Sp9", 8)
     path, gone = f"/triage/sprints/{planned.id}?team=1", new | {"reason": "No budget", "do": "gone"}
     looked = (await browser.post(path, gone)).text
     assert "What changes when it is taken away" in looked
-    for _ in range(2):
-        sent = await browser.post(path, gone | {"do": "remove", "seen": hidden(looked, "seen")})
-        assert sent.status_code == 303
+    await thrice(browser, path, gone | {"do": "remove", "seen": hidden(looked, "seen")})
     assert (await facts_of(db, business)).sprints == sprints
 
 

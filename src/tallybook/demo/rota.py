@@ -57,14 +57,15 @@ async def _rosters(conn: Conn, lead: Actor, team: int, began: datetime) -> None:
     """UI engineering goes by sprints, the back end by weeks."""
     weekly = Rotation(Kind.WEEKLY, ZONE.key, days=frozenset({0}))
     plans = (
-        Plan(UI.code, _ids(OF_UI), began, in_order=True),
-        Plan(BACK_END.code, _ids(OF_BACK_END), began, weekly, in_order=True),
+        Plan(UI.code, ids(OF_UI), began, in_order=True),
+        Plan(BACK_END.code, ids(OF_BACK_END), began, weekly, in_order=True),
     )
     for plan in plans:
         await rosters.apply(conn, lead, team, plan, began, reason="The first roster")
 
 
-def _ids(listed: Sequence[Person]) -> tuple[str, ...]:
+def ids(listed: Sequence[Person]) -> tuple[str, ...]:
+    """Their Slack ids, in their order."""
     return tuple(one.slack_id for one in listed)
 
 

@@ -17,9 +17,8 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, TallybookError
 from tallybook.core.marking import N_
 from tallybook.triage.blocks.names import Turn, person_of, turn_of, turn_value
-from tallybook.triage.blocks.showing import coming
+from tallybook.triage.blocks.showing import coming, whole
 from tallybook.triage.blocks.wanted import Cover
-from tallybook.triage.rules import shifts
 from tallybook.triage.rules_cover import Proposal, Refusal, proposals
 from tallybook.triage.rules_overrides import Part, State
 from tallybook.triage.service import overrides
@@ -80,7 +79,7 @@ def choices(place: Place, person: str | None) -> list[Choice]:
         found = coming(place.of, codes, person, now, now + AHEAD)
     else:
         found = sorted(
-            (shift for code in codes for shift in shifts(place.of, code, now, now + AHEAD)),
+            (shift for code in codes for shift in whole(place.of, code, now, now + AHEAD)),
             key=lambda shift: (shift.starts_at, shift.discipline),
         )
     return [Choice(turn_value(one), one) for one in found[:MOST_TURNS]]
@@ -121,7 +120,7 @@ def _theirs(place: Place, turn: Turn) -> list[Choice]:
     now = place.clock.now
     found = (
         one
-        for one in shifts(place.of, turn.discipline, now, max(now, turn.starts_at) + AHEAD)
+        for one in whole(place.of, turn.discipline, now, max(now, turn.starts_at) + AHEAD)
         if one.person != turn.person
         and one.starts_at > now
         and (one.ends_at <= turn.starts_at or one.starts_at >= turn.ends_at)

@@ -111,11 +111,19 @@ async def _answered(request: Asked, app: App, place: Place, one: Sprint | None) 
             await _done(app, place, one, typed, found)
             return Redirect(place.link(ROTA), status_code=303)
     except (Conflict, Invalid, NotFound) as error:
-        if button == "apply" and one is None and _is_planned((await stand(request, app)).facts, typed):
+        if await _was_done(request, app, one, typed, button):
             return Redirect(place.link(ROTA), status_code=303)
         return _form(request, place, one, typed, error=error)
     changed = Conflict(said.CHANGED) if button in {"apply", "remove"} else None
     return _form(request, place, one, typed, found=found, error=changed)
+
+
+async def _was_done(request: Asked, app: App, one: Sprint | None, typed: Typed, button: str) -> bool:
+    """Whether what was refused was done a moment ago: by the same form, sent once more."""
+    facts = (await stand(request, app)).facts
+    if one is None:
+        return button == "apply" and _is_planned(facts, typed)
+    return button == "remove" and all(other.id != one.id for other in facts.sprints)
 
 
 def _is_planned(facts: Facts, typed: Typed) -> bool:

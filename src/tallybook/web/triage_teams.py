@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date, time
 from typing import Any
@@ -152,12 +152,13 @@ async def _disciplines(conn: Conn, actor: Actor, team: int, names: str) -> None:
 async def change_clock(request: Asked, app: TheApp) -> Response[Any]:
     """Gives a team another zone, hand-over, free days and country."""
     place = await stand(request, app)
-    form = await request.form()
+    free = [str(one) for one in (await request.form()).getall("weekend", [])]
+    given = await given_in(request)
     try:
-        team = _changed(place.facts.team, await given_in(request), {str(one) for one in form.getall("weekend", [])})
+        team = _changed(place.facts.team, given, set(free))
         await app.db.run("change team", lambda conn: people.change_team(conn, place.actor, team))
     except (Conflict, Invalid) as error:
-        return _shown(request, place, await given_in(request), error)
+        return _shown(request, place, given | {"weekend": " ".join(free)}, error)
     return Redirect(place.link(TEAMS), status_code=303)
 
 
@@ -177,19 +178,24 @@ def _changed(team: Team, given: Mapping[str, str], free: AbstractSet[str]) -> Te
 async def write_discipline(request: Asked, app: TheApp) -> Response[Any]:
     """Makes a discipline, or gives the one of the form's code its name, place and use."""
     place = await stand(request, app)
-    form = await request.form()
-    name, code = str(form.get("name", "")).strip()[:60], str(form.get("code", ""))
-    known = {one.code: one.name for one in place.facts.disciplines}
-    at = number_in(str(form.get("place", "")), 4)
-    one = Discipline(
-        code or code_of(name, known), name, len(known) if at is None else at, str(form.get("use", "yes")) == "yes"
-    )
+    given = await given_in(request)
+    one = _discipline(place.facts.disciplines, given)
     team = place.facts.team.id
     try:
         await app.db.run("write discipline", lambda conn: people.put_discipline(conn, place.actor, team, one))
     except (Conflict, Invalid) as error:
-        return _shown(request, place, await given_in(request), error)
+        return _shown(request, place, given, error)
     return Redirect(place.link(TEAMS), status_code=303)
+
+
+def _discipline(disciplines: Sequence[Discipline], given: Mapping[str, str]) -> Discipline:
+    """The discipline that was typed. By a name that one has it is that one: a form that was sent twice makes one."""
+    name, known = given.get("name", "").strip()[:60], {one.code: one.name for one in disciplines}
+    same = next((code for code, other in known.items() if other.casefold() == name.casefold()), None)
+    code, at = given.get("code") or same or code_of(name, known), number_in(given.get("place", ""), 4)
+    if at is None:
+        at = next((one.place for one in disciplines if one.code == code), len(known))
+    return Discipline(code, name, at, given.get("use", "yes") == "yes")
 
 
 @post(TEAMS + "/holidays", include_in_schema=False)

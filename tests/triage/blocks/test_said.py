@@ -19,6 +19,7 @@ from tallybook.triage.blocks import (
     previews,
     requests,
     schedule,
+    showing,
     sprints,
     submitted,
     submitted_admin,
@@ -496,3 +497,9 @@ def test_facts_are_what_a_snapshot_holds_too() -> None:
     """What is shown while the database is away is built by the same functions, from facts that were written down."""
     kept = msgspec.json.decode(msgspec.json.encode(facts()), type=Facts)
     assert schedule.who_is_on(Seen(prepare(kept), NOW)) == schedule.who_is_on(Seen(prepare(facts()), NOW))
+
+
+def test_a_turn_that_goes_on_beyond_what_is_looked_at_is_told_to_its_end() -> None:
+    until = THIRD.starts_at + timedelta(days=3)
+    found = showing.coming(prepare(facts()), ["uiEng"], CHEN, NOW, until)
+    assert [(one.starts_at, one.ends_at) for one in found] == [(THIRD.starts_at, THIRD.ends_at)]

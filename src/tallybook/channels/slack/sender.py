@@ -77,9 +77,9 @@ class SlackSender(SlackCalls):
         return [str(one) for one in answer.get("users", [])]
 
     async def topic_of(self, account: str, channel: str) -> str:
-        """A channel's topic now. Raises as ``send``."""
+        """A channel's topic now, as it was written: Slack spells its &, < and > out. Raises as ``send``."""
         answer = await self.call(account, Call("conversations.info", {"channel": channel}))
-        return str(answer.get("channel", {}).get("topic", {}).get("value", ""))
+        return unescape(str(answer.get("channel", {}).get("topic", {}).get("value", "")))
 
     async def _changes(self, outgoing: Outgoing, body: Body) -> str:
         if not body.changes_sent:

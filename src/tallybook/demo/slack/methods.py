@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from html import escape
 from typing import Any
 
 from .limits import LONGEST_TOPIC, NotTaken, check_blocks, check_text, check_view
@@ -69,7 +70,7 @@ def conversations_open(slack: Workspace, told: Told) -> Told:
 
 def conversations_info(slack: Workspace, told: Told) -> Told:
     channel = _seen(slack, told)
-    return {"channel": {"id": channel.id, "name": channel.name, "topic": {"value": channel.topic}}}
+    return {"channel": {"id": channel.id, "name": channel.name, "topic": {"value": escape(channel.topic, quote=False)}}}
 
 
 def set_topic(slack: Workspace, told: Told) -> Told:

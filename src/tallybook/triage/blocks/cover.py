@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from tallybook.triage.rules import FOR_EVER, Span, shifts
+from tallybook.triage.rules import FOR_EVER, Span
 from tallybook.triage.rules_cover import Proposal, Refusal, proposals
 from tallybook.triage.types import Shift
 
@@ -27,7 +27,7 @@ from .elements import (
 from .limits import MOST, Block, view
 from .names import YES, Field, Turn, View, seconds, turn_value
 from .requests import plain, say
-from .showing import Seen, coming
+from .showing import Seen, coming, whole
 
 AHEAD = timedelta(days=366)
 LONGEST_REASON = 500
@@ -172,7 +172,7 @@ def _exchange(seen: Seen, turn: Turn) -> list[Block]:
     """The coming turns of others in the discipline, for one of which this one may be exchanged."""
     theirs = [
         one
-        for one in shifts(seen.schedule, turn.discipline, seen.now, max(seen.now, turn.starts_at) + AHEAD)
+        for one in whole(seen.schedule, turn.discipline, seen.now, max(seen.now, turn.starts_at) + AHEAD)
         if one.person != turn.person
         and one.starts_at > seen.now
         and (one.ends_at <= turn.starts_at or one.starts_at >= turn.ends_at)

@@ -150,11 +150,15 @@ class Seen(msgspec.Struct, frozen=True):
         return [context(*self._age())] if self.as_of is not None else []
 
 
+def whole(schedule: Schedule, code: str, since: datetime, until: datetime) -> list[Shift]:
+    """A discipline's shifts that have a part in a period, each with its own beginning and end. Raises NotFound."""
+    listed = shifts(schedule, code, since, until)
+    for place in {0, len(listed) - 1} if listed else ():
+        listed[place] = who(schedule, code, listed[place].starts_at).shift
+    return listed
+
+
 def coming(schedule: Schedule, codes: Sequence[str], person: str, since: datetime, until: datetime) -> list[Shift]:
-    """Somebody's shifts in a period, in order of time; one that runs is told from its beginning."""
-    found: list[Shift] = []
-    for code in codes:
-        running = who(schedule, code, since).shift
-        found += [running] if running.person == person else []
-        found += [one for one in shifts(schedule, code, running.ends_at, until) if one.person == person]
+    """Somebody's shifts that have a part in a period, in order of time, each whole."""
+    found = [one for code in codes for one in whole(schedule, code, since, until) if one.person == person]
     return sorted(found, key=lambda one: (one.starts_at, one.discipline))

@@ -154,6 +154,7 @@ class _Writing:
             self.actor.name[:100], now, undone=False,
         )  # fmt: skip
         await store.remember(self.conn, business, team, made, old.source, _kept(self.plan.fates))
+        await store.look_anew(self.conn, business, team)
 
     async def _people(self) -> list[str]:
         """Who was not known before. The name of who was stays as it is."""

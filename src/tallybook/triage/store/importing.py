@@ -23,7 +23,7 @@ READ: Mapping[str, LiteralString] = {
     "order by t.discipline, coalesce((to_jsonb(t) ->> 'rotation_order')::int, 0), t.name, t.id",
     "sprints": "select to_jsonb(t) from sprints t order by t.sprint_index, t.id",
     "current_state": "select to_jsonb(t) from current_state t order by t.id",
-    "overrides": "select to_jsonb(t) from overrides t order by t.created_at desc, t.id desc",
+    "overrides": "select to_jsonb(t) from overrides t order by to_jsonb(t) ->> 'created_at' desc, t.id desc",
     "discipline": "select to_jsonb(t) from discipline t order by t.id",
     "audit_logs": "select to_jsonb(t) from audit_logs t order by t.id",
 }
@@ -93,7 +93,9 @@ TAKE_SPRINTS = "delete from sprints where business_id = %(business_id)s::int and
 TAKE_MEMBERSHIPS = """
 delete from triage_memberships where business_id = %(business_id)s::int and team_id = %(team_id)s::bigint
 """
+# Of what people were told. Without them nobody is told of all their turns as if those were news.
 TAKE_STATES = "delete from triage_states where business_id = %(business_id)s::int and team_id = %(team_id)s::bigint"
+TAKE_LOOKS = "delete from triage_looks where business_id = %(business_id)s::int and team_id = %(team_id)s::bigint"
 TAKE_DISCIPLINES = """
 delete from triage_disciplines d
 where d.business_id = %(business_id)s::int and d.team_id = %(team_id)s::bigint and d.code = any(%(codes)s::text[])
@@ -208,6 +210,13 @@ async def undo(conn: Conn, business_id: int, team_id: int, import_: Last, by: st
         "by": by[:100],
         "now": now,
     }
-    taken = (TAKE_OVERRIDES, TAKE_ROSTERS, TAKE_SPRINTS, TAKE_MEMBERSHIPS, TAKE_STATES, TAKE_DISCIPLINES, TAKE_PEOPLE)
+    taken = (TAKE_OVERRIDES, TAKE_ROSTERS, TAKE_SPRINTS, TAKE_MEMBERSHIPS, TAKE_DISCIPLINES, TAKE_PEOPLE)
     for STATEMENT in (*taken, UNDONE):  # noqa: N806 - each one of a fixed few
         await conn.execute(STATEMENT, values)
+    await look_anew(conn, business_id, team_id)
+
+
+async def look_anew(conn: Conn, business_id: int, team_id: int) -> None:
+    """Has a team be looked at as if it were new: of what is so by then nobody is told."""
+    for STATEMENT in (TAKE_STATES, TAKE_LOOKS):  # noqa: N806 - each one of a fixed few
+        await conn.execute(STATEMENT, {"business_id": business_id, "team_id": team_id})
