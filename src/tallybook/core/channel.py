@@ -35,6 +35,13 @@ class Greeting(Protocol):
         """What to answer, or None where the asker does not know our token. Pure, in constant time."""
 
 
+@runtime_checkable
+class Explaining(Protocol):
+    """A channel that says why it lets a request not in, in a word that holds nothing of the request."""
+
+    def refusal(self, headers: Mapping[str, str], body: bytes, now: datetime) -> str | None: ...
+
+
 class Position(msgspec.Struct, frozen=True):
     """Where a source's reader stands. A hint, never an arbiter: losing it costs time and nothing else.
 

@@ -23,7 +23,7 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
 from tallybook.app import App
-from tallybook.core.channel import Greeting, Webhook
+from tallybook.core.channel import Explaining, Greeting, Webhook
 from tallybook.core.errors import NotAllowed, NotFound, NotSignedIn, TallybookError, Unavailable
 from tallybook.core.receive import Receiver, receiving
 
@@ -104,8 +104,12 @@ class Webhooks:
     async def _take(self, channel: Webhook, scope: HTTPScope, receive: Receive) -> tuple[int, bytes, Headers]:
         body = await self._body(scope, receive)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        if not channel.verify(headers, body, datetime.now(UTC)):
-            log.warning("A webhook with a wrong signature was refused", channel=channel.name, body_bytes=len(body))
+        now = datetime.now(UTC)
+        if not channel.verify(headers, body, now):
+            why = channel.refusal(headers, body, now) if isinstance(channel, Explaining) else "signature"
+            log.warning(
+                "A webhook with a wrong signature was refused", channel=channel.name, body_bytes=len(body), why=why
+            )
             raise NotSignedIn("The signature does not fit.")
         door = self.doors.get(channel.name)
         if door is not None:

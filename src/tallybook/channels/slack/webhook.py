@@ -31,6 +31,10 @@ class SlackWebhook:
     def verify(self, headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
         return verify.is_signed(headers, body, now, self.secrets)
 
+    def refusal(self, headers: Mapping[str, str], body: bytes, now: datetime) -> str | None:
+        """Why a request is not let in: unsigned, timestamp, late (is the clock right?) or signature."""
+        return verify.refusal(headers, body, now, self.secrets)
+
     def parse(self, body: bytes) -> list[Incoming]:
         """The one thing that was done. Raises for what is no request of Slack's, or of no workspace."""
         return [incoming_of(requests.read(body))]
