@@ -20,10 +20,9 @@ async def test_cover_is_asked_for_by_its_fairest_proposal_and_approved_where_eve
     await db.run("rota", lambda conn: rota.make(conn, business, datetime.now(UTC)))
     look = {"viewport": PHONE, "locale": "he-IL", "color_scheme": "dark"}
     paths = {
-        "overrides": "/triage/overrides",
-        "turns": "/triage/overrides/new?all=1",
-        "override": "/triage/overrides/2",
-    }
+        "overrides": "/triage/overrides", "turns": "/triage/overrides/new?all=1", "override": "/triage/overrides/2",
+        "fairness": "/triage/fairness?period=365", "record": "/triage/audit",
+    }  # fmt: skip
     for size, options in (("", {}), ("phone-", look)) if PICTURES else ():
         tab = await open_tab(root, **options)
         for name, path in paths.items():
