@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from playwright.async_api import expect
@@ -85,6 +86,8 @@ async def test_what_happens_in_a_rota_is_drawn_and_shown_at_once_also_on_a_phone
         await tab.go(path)
         assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         assert await tab.violations() == [], path
+    await tab.page.locator(".lane a .shift").last.click()
+    await expect(tab.page).to_have_url(re.compile("/triage/overrides/new"))
     now = datetime.now(UTC)
     await tab.go(f"/triage?month={now + timedelta(60):%Y-%m}")
     await expect(tab.page.locator("#live")).to_have_attribute("data-state", "live")

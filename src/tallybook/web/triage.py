@@ -44,7 +44,6 @@ async def calendar_page(request: Asked, app: TheApp) -> Response[str]:
     now = place.clock.now
     context |= {
         "by_sprint": by_sprint, "standing": standing(place.of, now), "gaps": _gaps(place),
-        "lasting": triage_view.lasting, "waiting": waiting,
     }  # fmt: skip
     return show(request, place, "calendar_part" if is_part(request) else "calendar", context)
 

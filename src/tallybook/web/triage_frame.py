@@ -57,10 +57,6 @@ class Place:
     def facts(self) -> Facts:
         return self.of.facts
 
-    @property
-    def rtl(self) -> bool:
-        return self.clock.locale == "he"
-
     @cached_property
     def names(self) -> Mapping[str, str]:
         """How the team's people are called, by their Slack ids."""

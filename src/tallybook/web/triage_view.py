@@ -6,7 +6,7 @@ day on which the clocks change is as wide as any other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 
 import msgspec
@@ -14,6 +14,7 @@ from babel.dates import format_date
 
 from tallybook.core import wall_clock
 from tallybook.core.marking import N_
+from tallybook.triage.blocks.names import turn_value
 from tallybook.triage.rules import Schedule, timeline
 from tallybook.triage.rules_overrides import Asked
 from tallybook.triage.types import FOR_ANOTHER, NOBODY, Absence, Shift, Why
@@ -23,12 +24,17 @@ from .times import Clock
 from .triage_words import ABSENCES, WHY
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
+TOUCHABLE = 8  # percent of a week's width, so that a finger finds it on a phone
 AROUND = timedelta(days=40)  # so that a turn is told with its own edges, not the page's
 Span = tuple[datetime, datetime]
 
 
 class Bar(msgspec.Struct, frozen=True):
-    """Something that lasts, within one week. ``x`` and ``width`` are shares of the week's width, in percent."""
+    """Something that lasts, within one week. ``x`` and ``width`` are shares of the week's width, in percent.
+
+    ``turn`` is by what cover for it is asked for, where it is not over and wide enough to be touched; ``number`` is
+    that of a request.
+    """
 
     x: float
     width: float
@@ -37,6 +43,8 @@ class Bar(msgspec.Struct, frozen=True):
     kind: str
     is_now: bool = False
     is_mine: bool = False
+    turn: str = ""
+    number: int = 0
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -103,7 +111,11 @@ def drawn(canvas: Canvas) -> list[Week]:
     since, until = canvas.within or (canvas.midnight(first), canvas.midnight(canvas.last + DAY + WEEK))
     listed = sorted((one for one in canvas.schedule.facts.disciplines if one.active), key=lambda one: one.place)
     shifts = {
-        one.code: [shift for shift in _around(canvas, one.code, since, until) if shift.why is not Why.OFF]
+        one.code: [
+            shift
+            for shift in timeline(canvas.schedule, one.code, since - AROUND, until + AROUND)
+            if shift.why is not Why.OFF
+        ]
         for one in listed
     }
     weeks = []
@@ -112,12 +124,6 @@ def drawn(canvas: Canvas) -> list[Week]:
         weeks.append(_week(canvas, first, lanes))
         first += WEEK
     return weeks
-
-
-def _around(canvas: Canvas, code: str, since: datetime, until: datetime) -> Iterator[Shift]:
-    if canvas.within is not None:
-        return timeline(canvas.schedule, code, since, until)
-    return timeline(canvas.schedule, code, since - AROUND, until + AROUND)
 
 
 def _week(canvas: Canvas, first: date, lanes: list[Lane]) -> Week:
@@ -155,9 +161,10 @@ def _bar(canvas: Canvas, first: date, shift: Shift) -> Bar | None:
     if kind == "gap" and shift.ends_at <= clock.now:
         kind = "gap past"
     is_now = shift.starts_at <= clock.now < shift.ends_at
-    return Bar(
-        *placed, name, told(canvas, shift, name), kind, is_now, shift.person is not None and shift.person == canvas.own
-    )
+    is_mine = shift.person is not None and shift.person == canvas.own
+    can_ask = shift.person is not None and shift.ends_at > clock.now and placed[1] >= TOUCHABLE
+    turn = turn_value(shift) if can_ask else ""
+    return Bar(*placed, name, told(canvas, shift, name), kind, is_now, is_mine, turn)
 
 
 def told(canvas: Canvas, shift: Shift, name: str) -> str:
@@ -183,7 +190,13 @@ def _asked(canvas: Canvas, first: date, asked: Asked) -> Bar | None:
         return None
     name = canvas.say.get(asked.person, asked.person)
     waits = canvas.clock.words.gettext(N_("asked for, waits for a decision"))
-    return Bar(*placed, name, f"{name} · {lasting(canvas.clock, asked.starts_at, asked.ends_at)} · {waits}", "asked")
+    return Bar(
+        *placed,
+        name,
+        f"{name} · {lasting(canvas.clock, asked.starts_at, asked.ends_at)} · {waits}",
+        "asked",
+        number=asked.id,
+    )
 
 
 def _away(canvas: Canvas, first: date) -> list[list[Bar]]:
