@@ -12,7 +12,7 @@ from tallybook.triage.service import overrides
 from tallybook.triage.service.announcing import Moved, advance, warn
 from tallybook.triage.service.schedules import Schedules
 from tallybook.triage.types import Kind
-from tests.triage.facts import ANA, BEN, CHEN, DINA, at, facts, roster
+from tests.triage.facts import ANA, BE, BEN, CHEN, DINA, UI, at, facts, members, roster
 from tests.triage.rota import SECOND, SPRINTS, Web
 
 SECONDS, MINUTE, HOUR = timedelta(seconds=20), timedelta(minutes=1), timedelta(hours=1)
@@ -52,6 +52,20 @@ def test_the_evening_before_a_hand_over_is_due_at_five_by_the_teams_clock_and_no
     assert (told.ends["uiEng"].person, told.begins["uiEng"].person) == (ANA, BEN)
     assert heads_up(schedule, SECOND.starts_at) is None
     assert heads_up(prepare(facts(rosters=(roster(kind=Kind.DAILY),))), due) is None
+
+
+def test_a_hand_over_in_which_another_discipline_ends_is_told_of_its_own_moment() -> None:
+    ends = SPRINTS[-1].ends_at
+    both = facts(
+        rosters=(roster(), roster(kind=Kind.DAILY, code="beEng")),
+        disciplines=(UI, BE),
+        memberships=(*members(ANA, BEN, CHEN), *members(ANA, BEN, CHEN, code="beEng")),
+    )
+    now = standing(prepare(both), ends + HOUR)
+    assert now.on_duty["uiEng"] is None
+    told = boundary({"uiEng": CHEN, "beEng": None}, now)
+    assert told is not None
+    assert (told.kind, told.at, told.late) == ("hand_over", ends, True)
 
 
 async def test_eight_workers_at_the_boundary_tell_of_it_once(web: Web) -> None:

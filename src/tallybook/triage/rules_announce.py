@@ -67,7 +67,8 @@ def boundary(before: Mapping[str, str | None], now: Standing, late_after: timede
     if not codes:
         return None
     shifts = [now.answers[code].shift for code in codes]
-    at = max(shift.starts_at for shift in shifts)
+    # A time without turns is told from the moment at which it is looked at; turns know when they began.
+    at = max((shift.starts_at for shift in shifts if shift.slot is not None), default=shifts[0].starts_at)
     by_turn = any(shift.slot is not None and shift.slot.starts_at == at for shift in shifts)
     return Boundary(at, "hand_over" if by_turn else "change", codes, late=now.at - at > late_after)
 
