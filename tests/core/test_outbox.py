@@ -32,7 +32,7 @@ async def test_the_server_understands_every_statement(conn: Conn) -> None:
         for name, text in vars(module).items()
         if name.isupper() and isinstance(text, str) and " " in text
     }
-    assert len(found) == 11
+    assert len(found) == 12
     for name, text in found.items():
         await prepare(conn, name, text)
 
