@@ -51,14 +51,14 @@ async def check(db: Database, schedules: Schedules, rooms: Rooms | None, now: da
 
     ``now`` None means the database's clock.
     """
-    now = now or await db.run("read the clock", looks.clock)
+    at: datetime = now if now is not None else await db.run("read the clock", looks.clock)
     teams = await db.run("list teams", looks.every)
-    astray = [await db.run("check a rota", partial(_state, schedules, team, now)) for team in teams]
+    astray = [await db.run("check a rota", partial(_state, schedules, team, at)) for team in teams]
     unlike.labels("state").set(sum(astray))
     if rooms is None or db.environment != PROD:
         return
     businesses = sorted({business_id for business_id, _ in teams})
-    found = [one for business_id in businesses for one in await _of(db, business_id, rooms, now)]
+    found = [one for business_id in businesses for one in await _of(db, business_id, rooms, at)]
     for kind in (GROUP, surfaces.TOPIC):
         unlike.labels(kind).set(found.count((kind, "drifted")))
 
