@@ -48,9 +48,15 @@ def read(form: Mapping[str, Sequence[str]]) -> Typed:
     def one(name: str) -> str:
         return str(form.get(name, [""])[-1])
 
-    ticks = {name: one(name) == "yes" for name in ("through", "rest", "keep", "in_order")}
-    texts = {name: one(name) for name in ("kind", "zone", "at", "weeks", "begins", "day", "restores", "reason")}
-    return Typed(people=tuple(form.get("people", ())), days=tuple(form.get("days", ())), **texts, **ticks)
+    def ticked(name: str) -> bool:
+        return one(name) == "yes"
+
+    return Typed(
+        people=tuple(form.get("people", ())), kind=one("kind"), zone=one("zone"), at=one("at"),
+        days=tuple(form.get("days", ())), through=ticked("through"), weeks=one("weeks"), rest=ticked("rest"),
+        keep=ticked("keep"), begins=one("begins"), day=one("day"), in_order=ticked("in_order"),
+        restores=one("restores"), reason=one("reason"),
+    )  # fmt: skip
 
 
 def pressed(typed: Typed, button: str) -> Typed:
