@@ -46,6 +46,8 @@ REFUSALS = (
     N_("The turn is somebody else's now. It must be asked for again."),
     N_("You have asked for this time already, and it waits for a decision."),
     N_("Another one was approved for a part of this time."),
+    N_("A country is given by its two letters, and free days are days of the week."),
+    N_("A discipline has a name of at most 60 characters, and a place in lists from 0 to 1000."),
 )  # fmt: skip
 
 

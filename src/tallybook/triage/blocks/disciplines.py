@@ -86,7 +86,7 @@ def form(seen: Seen, code: str = "", wanted: NewDiscipline | None = None) -> Blo
     box = [option(plain(seen, "active_box"), YES)]
     blocks = [
         asking(Field.NAME, plain(seen, "name"), written_in(Field.NAME, LONGEST_DISCIPLINE, shown.name)),
-        asking(Field.PLACE, plain(seen, "place"), numbered(Field.PLACE, 0, MOST_PLACE, shown.place)),
+        asking(Field.PLACE, plain(seen, "place"), numbered(Field.PLACE, 0, MOST_PLACE, min(shown.place, MOST_PLACE))),
         asking(
             Field.ACTIVE, plain(seen, "active"), boxes(Field.ACTIVE, box, [YES] if shown.active else []), optional=True
         ),

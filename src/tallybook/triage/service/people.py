@@ -14,12 +14,13 @@ from tallybook.core.errors import Conflict, Invalid
 from tallybook.triage.store import facts as facts_store
 from tallybook.triage.store import people as store
 from tallybook.triage.store.people import Listed
-from tallybook.triage.types import Discipline, Person, Team
+from tallybook.triage.types import EVERY_DAY, Discipline, Person, Team
 
 from .doing import Actor, held, plain, require_lead, tell
 
 SLACK_ID = re.compile(r"[A-Z0-9]{2,50}")
-LONGEST_CODE, LONGEST_NAME = 20, 60
+COUNTRY = re.compile(r"([A-Z]{2})?")
+LONGEST_CODE, LONGEST_NAME, LAST_PLACE = 20, 60, 1000
 
 
 async def add_team(conn: Conn, actor: Actor, team: Team) -> int:
@@ -28,7 +29,7 @@ async def add_team(conn: Conn, actor: Actor, team: Team) -> int:
     name = team.name.strip()
     if not name or len(name) > LONGEST_NAME:
         raise Invalid(f"A team needs a name of at most {LONGEST_NAME} characters.")
-    _check_zone(team.zone)
+    _check_clock(team)
     number = await facts_store.add_team(
         conn, actor.business_id, name, team.zone, team.hand_over, weekend=team.weekend, country=team.country
     )
@@ -44,7 +45,7 @@ async def change_team(conn: Conn, actor: Actor, team: Team) -> None:
     Those that stand keep theirs: nothing that is planned moves by it. Raises NotAllowed, Invalid and NotFound.
     """
     require_lead(actor)
-    _check_zone(team.zone)
+    _check_clock(team)
     facts = await held(conn, actor, team.id)
     team = msgspec.structs.replace(team, name=facts.team.name)
     if team != facts.team:
@@ -57,9 +58,11 @@ async def teams(conn: Conn, actor: Actor) -> list[Team]:
     return await facts_store.teams(conn, actor.business_id)
 
 
-def _check_zone(zone: str) -> None:
-    if zone not in available_timezones():
-        raise Invalid(f"“{zone}” is not a time zone. Give a name such as America/Los_Angeles.")
+def _check_clock(team: Team) -> None:
+    if team.zone not in available_timezones():
+        raise Invalid(f"“{team.zone}” is not a time zone. Give a name such as America/Los_Angeles.")
+    if not COUNTRY.fullmatch(team.country) or not team.weekend <= EVERY_DAY:
+        raise Invalid("A country is given by its two letters, and free days are days of the week.")
 
 
 async def put_discipline(conn: Conn, actor: Actor, team_id: int, discipline: Discipline) -> bool:
@@ -70,6 +73,8 @@ async def put_discipline(conn: Conn, actor: Actor, team_id: int, discipline: Dis
     require_lead(actor)
     if not discipline.code.strip() or len(discipline.code) > LONGEST_CODE or not discipline.name.strip():
         raise Invalid(f"A discipline needs a name, and a code of at most {LONGEST_CODE} characters.")
+    if len(discipline.name) > LONGEST_NAME or not 0 <= discipline.place <= LAST_PLACE:
+        raise Invalid("A discipline has a name of at most 60 characters, and a place in lists from 0 to 1000.")
     facts = await held(conn, actor, team_id)
     before = next((one for one in facts.disciplines if one.code == discipline.code), None)
     changed = await store.put_discipline(conn, actor.business_id, team_id, discipline)

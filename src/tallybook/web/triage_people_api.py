@@ -1,0 +1,179 @@
+"""People of the rota for programs: who belongs to what, who is away, which days are free."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import msgspec
+from litestar import delete, get, post, put
+from litestar.params import FromPath, JSONBody
+
+from tallybook.core.db import Conn
+from tallybook.core.errors import Invalid, NotFound
+from tallybook.triage.service import absences, actors, people
+from tallybook.triage.service.doing import require_lead
+from tallybook.triage.store.people import Listed
+from tallybook.triage.types import Absence, Holiday, Person
+
+from .answers import Ok, ok
+from .needs import Asked, TheApp
+from .triage_api import ROOT, TAGS, TEAM, day, moment, number, read
+from .triage_rota_api import Changed
+
+PEOPLE = ROOT + "/people"
+MEMBER = TEAM + "/disciplines/{code:str}/members/{slack_id:str}"
+ABSENCES = ROOT + "/absences"
+LONGEST_KEY = 100
+MOST_DAYS = 400
+
+
+class Name(msgspec.Struct, frozen=True):
+    """How somebody is called."""
+
+    name: str
+
+
+class Until(msgspec.Struct, frozen=True):
+    """From when on somebody belongs to a discipline no longer; now, where nothing is given."""
+
+    at: datetime | None = None
+
+
+class NewAbsence(msgspec.Struct, frozen=True):
+    """That somebody cannot be on duty. ``kind`` is ``leave``, ``sick``, ``training`` or ``other``.
+
+    ``key``, or the header ``Idempotency-Key``, records once.
+    """
+
+    person: str
+    starts_at: datetime
+    ends_at: datetime
+    kind: str = "leave"
+    key: str = ""
+
+
+class Day(msgspec.Struct, frozen=True):
+    """A holiday."""
+
+    day: date
+    name: str = ""
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """How many that changed."""
+
+    changed: int
+
+
+@get(PEOPLE, tags=TAGS)
+async def list_people(request: Asked, app: TheApp) -> Ok[list[Listed]]:
+    """Everybody who is known, in whatever team."""
+
+    async def work(conn: Conn) -> list[Listed]:
+        return await people.known(conn, await actors.of_caller(conn, request.user))
+
+    return ok(await app.db.run("list people", work))
+
+
+@put(PEOPLE + "/{slack_id:str}", tags=TAGS)
+async def put_person(request: Asked, app: TheApp, slack_id: FromPath[str], data: JSONBody[Name]) -> Ok[Changed]:
+    """Has somebody of Slack be known by a name. For who may lead."""
+
+    async def work(conn: Conn) -> bool:
+        actor = await actors.of_caller(conn, request.user)
+        require_lead(actor)
+        if not data.name.strip():
+            raise Invalid("Write how this person is called.")
+        return bool(await people.put_people(conn, actor, [Person(slack_id, data.name)]))
+
+    return ok(Changed(await app.db.run("put person", work)))
+
+
+@put(MEMBER, tags=TAGS)
+async def join(
+    request: Asked, app: TheApp, team: FromPath[int], code: FromPath[str], slack_id: FromPath[str]
+) -> Ok[Changed]:
+    """Has somebody who is known belong to a discipline from now on; by that alone they take no turns."""
+
+    async def work(conn: Conn) -> bool:
+        actor = (await read(conn, request, team)).actor
+        known = {one.slack_id: one.name for one in await people.known(conn, actor)}
+        if slack_id not in known:
+            raise NotFound("This person is not known here.")
+        return await people.join(conn, actor, team, code, Person(slack_id, known[slack_id]), datetime.now(UTC))
+
+    return ok(Changed(await app.db.run("join", work)))
+
+
+@post(MEMBER + "/leave", tags=TAGS, status_code=200)
+async def leave(
+    request: Asked, app: TheApp, team: FromPath[int], code: FromPath[str], slack_id: FromPath[str],
+    data: JSONBody[Until],
+) -> Ok[Changed]:  # fmt: skip
+    """Has somebody belong to a discipline no longer; from then on the next of the roster has their turns."""
+    at = moment(data.at) if data.at is not None else None
+
+    async def work(conn: Conn) -> bool:
+        actor, now = (await read(conn, request, team)).actor, datetime.now(UTC)
+        return bool(await people.leave(conn, actor, team, code, slack_id, at or now, now=now))
+
+    return ok(Changed(await app.db.run("leave", work)))
+
+
+@post(ABSENCES, tags=TAGS, status_code=201)
+async def record_absence(request: Asked, app: TheApp, data: JSONBody[NewAbsence]) -> Ok[Absence]:
+    """Records that somebody is away, from now on at the earliest. One's own, or for who may lead anybody's."""
+    key = data.key or request.headers.get("idempotency-key", "")
+    if not key or len(key) > LONGEST_KEY:
+        raise Invalid(f"Give a key of at most {LONGEST_KEY} characters, so that a repeat records nothing twice.")
+    absence = Absence(0, data.person, moment(data.starts_at), moment(data.ends_at), data.kind)
+
+    async def work(conn: Conn) -> Absence:
+        actor = await actors.of_caller(conn, request.user)
+        return await absences.record(conn, actor, absence, datetime.now(UTC), key=f"api {key}")
+
+    return ok(await app.db.run("record absence", work))
+
+
+@delete(ABSENCES + "/{absence:int}", tags=TAGS, status_code=200)
+async def end_absence(request: Asked, app: TheApp, absence: FromPath[int]) -> Ok[Absence]:
+    """Takes back an absence that is ahead, or ends one that runs; as it was. 409 for one that is over."""
+
+    async def work(conn: Conn) -> Absence:
+        actor = await actors.of_caller(conn, request.user)
+        return await absences.end(conn, actor, number(absence), datetime.now(UTC))
+
+    return ok(await app.db.run("end absence", work))
+
+
+@put(TEAM + "/holidays", tags=TAGS)
+async def put_holidays(request: Asked, app: TheApp, team: FromPath[int], data: JSONBody[list[Day]]) -> Ok[Counted]:
+    """Has these days ahead be the team's holidays, at most 400 at a time. For who may lead."""
+    if len(data) > MOST_DAYS:
+        raise Invalid(f"At most {MOST_DAYS} days at a time.")
+    listed = [Holiday(day(one.day), one.name[:100]) for one in data]
+
+    async def work(conn: Conn) -> int:
+        found = await read(conn, request, team)
+        today = datetime.now(found.schedule.facts.team.tz).date()
+        return await absences.put_holidays(conn, found.actor, team, listed, today)
+
+    return ok(Counted(await app.db.run("put holidays", work)))
+
+
+@delete(TEAM + "/holidays/{on:date}", tags=TAGS, status_code=200)
+async def drop_holiday(request: Asked, app: TheApp, team: FromPath[int], on: FromPath[date]) -> Ok[Counted]:
+    """Has a day ahead be an ordinary one. For who may lead."""
+    free = day(on)
+
+    async def work(conn: Conn) -> int:
+        found = await read(conn, request, team)
+        today = datetime.now(found.schedule.facts.team.tz).date()
+        return await absences.drop_holidays(conn, found.actor, team, [free], today)
+
+    return ok(Counted(await app.db.run("drop holiday", work)))
+
+
+HANDLERS = [
+    list_people, put_person, join, leave, record_absence, end_absence, put_holidays, drop_holiday,
+]  # fmt: skip
