@@ -9,10 +9,12 @@ import pytest
 
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound
-from tallybook.triage.rules_overrides import Part, State
+from tallybook.triage.rules_overrides import Asked, Part, State
 from tallybook.triage.service import overrides, people, rosters, sprints
 from tallybook.triage.service.doing import Actor
+from tallybook.triage.store import overrides as store
 from tests.triage.facts import ANA, BEN, CHEN, DINA
+from tests.triage.rooms import LEADS, be_told, said
 from tests.triage.rota import NOW, SECOND, SPRINTS, Web
 
 DAY = timedelta(days=1)
@@ -23,6 +25,16 @@ AUDIT = "select action, who from audit_log where subject = 'override' order by i
 
 async def approve(web: Web, number: int, by: Actor | None = None, now: object = NOW) -> object:
     return await web.run(lambda conn: overrides.approve(conn, by or web.lead, number, now))  # type: ignore[arg-type]
+
+
+async def exchange(web: Web) -> tuple[Asked, Asked]:
+    """Ben asks that he and Chen exchange the second and the third sprint."""
+    third = SPRINTS[2]
+    parts = (
+        Part("uiEng", CHEN, SECOND.starts_at, SECOND.ends_at),
+        Part("uiEng", BEN, third.starts_at, third.ends_at),
+    )
+    return await web.run(lambda conn: overrides.request_swap(conn, web.somebody(BEN), web.team, parts, NOW, key="s1"))
 
 
 async def test_a_request_changes_nothing_until_somebody_who_may_approves_it(web: Web) -> None:
@@ -149,18 +161,31 @@ async def test_an_asker_takes_their_request_back_and_nobody_else_s(web: Web) -> 
 
 
 async def test_two_exchange_their_turns_together_or_not_at_all(web: Web) -> None:
-    parts = (
-        Part("uiEng", CHEN, SECOND.starts_at, SECOND.ends_at),
-        Part("uiEng", BEN, SPRINTS[2].starts_at, SPRINTS[2].ends_at),
-    )
-    one, other = await web.run(
-        lambda conn: overrides.request_swap(conn, web.somebody(BEN), web.team, parts, NOW, key="s1")
-    )
+    one, other = await exchange(web)
     assert one.swap == other.swap == one.id
     await approve(web, other.id)
     assert [await web.on_duty(sprint.starts_at) for sprint in SPRINTS[1:3]] == [CHEN, BEN]
     await web.run(lambda conn: overrides.withdraw(conn, web.lead, one.id, NOW))
     assert [await web.on_duty(sprint.starts_at) for sprint in SPRINTS[1:3]] == [BEN, CHEN]
+
+
+async def test_an_exchange_of_which_one_turn_is_over_expires_whole_and_is_told_once(web: Web) -> None:
+    await be_told(web)
+    one, other = await exchange(web)
+    ended = await asyncio.gather(
+        *(web.run(lambda conn: overrides.expire(conn, web.lead.business_id, SECOND.ends_at)) for _ in range(4))
+    )
+    assert [[half.id for half in found] for found in ended if found] == [[one.id, other.id]]
+    assert await web.rows("select state from overrides") == [("expired",)] * 2
+    assert await said(web) == [("request", LEADS), ("decided", LEADS), ("outcome", BEN)]
+
+
+async def test_half_an_exchange_is_never_approved(web: Web) -> None:
+    """Though the other half expires between the look at both and the decision."""
+    one, other = await exchange(web)
+    await web.rows(f"update overrides set state = 'expired' where id = {one.id} returning id")
+    assert not await web.run(lambda conn: store.approve(conn, web.lead.business_id, [one.id, other.id], "Lena", NOW))
+    assert await web.rows("select state from overrides order by id") == [("expired",), ("pending",)]
 
 
 async def test_one_asked_for_when_the_rota_was_otherwise_is_not_approved_blindly(web: Web) -> None:

@@ -96,6 +96,8 @@ async def approve(conn: Conn, actor: Actor, number: int, now: datetime) -> list[
             raise _was_first(other)
         check_still_so(schedule, one, now)
     if not await store.approve(conn, actor.business_id, [one.id for one in group], actor.name, now):
+        for one in await _group(conn, actor, number):  # it may have expired, for which nobody holds the team
+            check_decidable(one, State.APPROVED, now)
         raise Conflict("Another one was approved for a part of this time.")
     return await _told(conn, actor, "override.approved", Decision(group, group), now)
 

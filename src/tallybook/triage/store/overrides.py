@@ -67,9 +67,14 @@ select {_COLUMNS} from overrides o
 where o.business_id = %(business_id)s::int and o.team_id = %(team_id)s::bigint and o.state::text = 'pending'
 order by o.starts_at, o.id
 """
+# An exchange of which one turn is over cannot be made any more, so that it ends whole.
 EXPIRE = f"""
 update overrides o set state = 'expired', updated_at = now()
-where o.business_id = %(business_id)s::int and o.state::text = 'pending' and o.ends_at <= %(now)s::timestamptz
+where o.business_id = %(business_id)s::int and o.state::text = 'pending'
+    and (o.ends_at <= %(now)s::timestamptz or o.swap_id in (
+        select s.swap_id from overrides s
+        where s.business_id = %(business_id)s::int and s.state::text = 'pending'
+            and s.ends_at <= %(now)s::timestamptz))
 returning {_COLUMNS}
 """
 
@@ -133,9 +138,12 @@ def _decided(business_id: int, ids: Sequence[int], by: str, now: datetime, note:
 
 
 async def approve(conn: Conn, business_id: int, ids: Sequence[int], by: str, now: datetime, *, note: str = "") -> bool:
-    """Whether they are approved now, from ``now`` on at the earliest; False where another one is for a part of it."""
+    """Whether all of them are approved now, from ``now`` on at the earliest.
+
+    False, and none is, where another one is for a part of it, or one of them waits no more.
+    """
     values = _decided(business_id, ids, by, now, note)
-    return await unless_apart(conn, APPROVE, values, triage_keys.APPROVED_APART) is not None
+    return await unless_apart(conn, APPROVE, values, triage_keys.APPROVED_APART, rows=len(ids)) is not None
 
 
 async def settle(
@@ -171,6 +179,6 @@ async def waiting(conn: Conn, business_id: int, team_id: int) -> list[Asked]:
 
 
 async def expire(conn: Conn, business_id: int, now: datetime) -> list[Asked]:
-    """Ends the requests whose time is over; they decided nothing, so that no facts change."""
+    """Ends the requests whose time is over, by their numbers; they decided nothing, so that no facts change."""
     rows = await (await conn.execute(EXPIRE, {"business_id": business_id, "now": now})).fetchall()
-    return [_asked(row) for row in rows]
+    return sorted((_asked(row) for row in rows), key=lambda one: one.id)
