@@ -33,7 +33,7 @@ class Tallybook(ByName):
         "alerts": Named("alerts:app", "Alarms: who is told when something is wrong."),
         "channel": Named("channel:app", "The numbers whose messages come by webhooks, and whose they are."),
         "inbox": Named("inbox:app", "The inbox: its bot’s answers, customers’ data, and what comes from elsewhere."),
-        "triage": Named("triage:app", "The rota: who is on triage duty, when and why; an older one brought in."),
+        "triage": Named("triage:app", "The rota: who is on triage duty, when and why."),
         "spool": Named("spool:app", "What came in while the database was away, kept on disk."),
         "user": Named("accounts:user", "People who may log in."),
         "token": Named("accounts:token", "Tokens for programs."),
