@@ -43,7 +43,8 @@ from .showing import Showing
 
 DECIDE_WITHIN = 2.0  # seconds; the rest of the three is for what Slack is told of it
 NAME_WITHIN = 0.8  # seconds of these that asking for somebody's name may take
-MOST_LATE = 4  # decisions that the database has not answered; with so many it is not asked again
+# Decisions under way, each with a connection. The next one waits for its turn, and does not where all are overdue.
+AT_ONCE = 4
 HEADING = "Tallybook"
 
 answered = Counter("tallybook_slack_answered_total", "What was done in Slack, by how it was answered.", ["kind", "how"])
@@ -78,6 +79,7 @@ class SlackDoor:
     desk: Desk = field(default_factory=Desk)
     within: float = DECIDE_WITHIN
     shelf: Shelf | None = None
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE), repr=False)
     _late: set[asyncio.Task[Outcome]] = field(default_factory=set, repr=False)
 
     def __post_init__(self) -> None:
@@ -105,18 +107,28 @@ class SlackDoor:
         order, until = is_order(request), time.monotonic() + self.within
         names = await self._names(request) if order else NOBODY
         patience = Patience()
-        if not self.db.is_away and len(self._late) < MOST_LATE:
+        if not self.db.is_away and len(self._late) < AT_ONCE and await self._has_turn(until):
             work = partial(self._obey, request, names, patience) if order else partial(self._look, request)
             deciding = asyncio.create_task(self.db.run("answer in Slack", work))
-            self._late.add(deciding)
             deciding.add_done_callback(self._ended)
             await asyncio.wait({deciding}, timeout=max(until - time.monotonic(), 0.0))
-            patience.is_over = True
+            if not deciding.done():
+                patience.is_over = True
+                self._late.add(deciding)
             found = _found(deciding)
             if found is not None:
                 answered.labels(request.kind, "done" if found.is_order or not order else "refused").inc()
                 return found
         return await self._without_database(request, body, is_kept=order)
+
+    async def _has_turn(self, until: float) -> bool:
+        """Takes a turn, which ends with the decision; False where there was none by that moment."""
+        try:
+            async with asyncio.timeout(max(until - time.monotonic(), 0.0)):
+                await self._turns.acquire()
+        except TimeoutError:
+            return False
+        return True
 
     async def _without_database(self, request: Request, body: bytes, *, is_kept: bool) -> Outcome:
         answered.labels(request.kind, "kept" if is_kept else "away").inc()
@@ -176,6 +188,7 @@ class SlackDoor:
 
     def _ended(self, deciding: asyncio.Task[Outcome]) -> None:
         self._late.discard(deciding)
+        self._turns.release()
         if not deciding.cancelled():
             deciding.exception()  # seen: whoever waited for it knows, or has been told that it is kept
 

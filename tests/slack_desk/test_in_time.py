@@ -1,0 +1,25 @@
+"""Everybody is answered in time and truly: many at once, while the database hangs, and when it decides too late."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tallybook.core.receive import Receiver
+from tallybook.slack_link.door import SlackDoor
+from tests.core.worked import rows
+from tests.slack_desk.office import Office, knocking
+
+
+async def test_of_32_approvals_at_once_one_decides_and_the_others_are_told_who_it_was(
+    office: Office, receiver: Receiver
+) -> None:
+    await office.ask_for_cover(office.maria, office.ben)
+    await office.process()
+    (request,) = office.slack.workspace.conversation(office.lena.id).messages
+    # How long 32 decisions take is the machine's affair.
+    office.slack.teller.door = knocking(SlackDoor(office.db, office.sender, receiver, within=30.0))
+    office.slack.teller.patience = 40.0
+    await asyncio.gather(*(office.slack.acts.press(office.lena, request, "triage_approve") for _ in range(32)))
+    assert (await office.overrides())[0][0] == "approved"
+    assert [("Lena" in one["text"]) for one in office.lena.shown] == [True] * 31
+    assert await rows(office.db, "select count(*) from deliveries") == [(0,)]
