@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from datetime import timedelta
+from uuid import uuid4
+
+from psycopg import errors
 
 from tallybook.core import deliveries, parked, receive
 from tallybook.core.businesses import Business
-from tallybook.core.db import Database
+from tallybook.core.db import Conn, Database
+from tallybook.core.deliveries import ChannelEntry
+from tallybook.core.messages import Stored
 from tallybook.core.parked import Ref, Replayer
+from tallybook.core.queue import IN_ORDER
 from tallybook.core.receive import Received
 from tests import world
 from tests.core.worked import rows, until
-from tests.fakes import NOON, Clerk, an_entry, body_of, said
+from tests.fakes import NOON, Clerk, FakeChannel, an_entry, body_of, said
 
 STATES = "select state, reason from deliveries order by id"
 READ = "select business_id, subject_id from audit_log order by subject_id"
@@ -125,17 +131,64 @@ async def test_a_channel_that_asks_for_it_is_filed_in_the_order_in_which_it_came
     came = [Received("fake", body_of(said(name, name)), NOON + timedelta(seconds=int(name))) for name in names]
     for part in (came[1::3], came[2::3], came[::3]):
         await db.run("store", lambda conn, part=part: receive.store(conn, part))
-    entry = dataclasses.replace(an_entry(Clerk()), in_order=True)
-    await asyncio.gather(*(deliveries.process(db, {"fake": entry}, asyncio.Event()) for _ in range(4)))
+    await asyncio.gather(*(deliveries.process(db, in_order(Clerk()), asyncio.Event()) for _ in range(4)))
     assert [row[0] for row in await rows(db, "select subject_id from audit_log order by id")] == names
 
 
-async def test_whoever_waits_for_what_came_before_does_not_wait_for_what_is_put_off(
-    db: Database, business: Business
-) -> None:
+def in_order(clerk: Clerk) -> dict[str, ChannelEntry]:
+    return {"fake": dataclasses.replace(an_entry(clerk), in_order=True)}
+
+
+async def test_what_was_put_off_for_a_reason_holds_nobody_up(db: Database, business: Business) -> None:
     clerk = Clerk()
     await store(db, body_of(said("1", "one")), body_of(said("2", "two")))
-    await rows(db, "update deliveries set not_before = now() + interval '1 hour' where id = 1 returning id")
-    entry = dataclasses.replace(an_entry(clerk), in_order=True)
-    await deliveries.process(db, {"fake": entry}, asyncio.Event())
+    await rows(
+        db, "update deliveries set not_before = now() + interval '1 hour', reason = 'x' where id = 1 returning id"
+    )
+    await deliveries.process(db, in_order(clerk), asyncio.Event())
     assert clerk.told == ["two"]
+
+
+async def test_what_comes_after_one_whose_worker_is_dead_waits_for_it(db: Database, business: Business) -> None:
+    clerk = Clerk()
+    await store(db, body_of(said("1", "one")), body_of(said("2", "two")))
+    dead = dataclasses.replace(deliveries.ONE, sorts=("fake",))
+    (begun,) = await db.run("claim", lambda conn: IN_ORDER.claim(conn, uuid4(), dead))
+    assert begun.id == 1
+    await deliveries.process(db, in_order(clerk), asyncio.Event())
+    assert clerk.told == []
+    await rows(db, "update deliveries set lease_until = clock_timestamp() where id = 1 returning id")
+    await deliveries.process(db, in_order(clerk), asyncio.Event())
+    assert clerk.told == ["one", "two"]
+
+
+@dataclasses.dataclass
+class Locked(Clerk):
+    """Finds a row locked at its first message."""
+
+    tries: int = 0
+
+    async def file(self, conn: Conn, business: Business, stored: list[Stored]) -> list[str]:
+        self.tries += 1
+        if self.tries == 1:
+            raise errors.LockNotAvailable
+        return await super().file(conn, business, stored)
+
+
+async def test_what_a_lock_held_up_keeps_its_place(db: Database, business: Business) -> None:
+    clerk = Locked()
+    await store(db, body_of(said("1", "one")), body_of(said("2", "two")))
+    await deliveries.process(db, in_order(clerk), asyncio.Event())
+    assert clerk.told == []
+    await rows(db, "update deliveries set not_before = now() where id = 1 returning id")
+    await deliveries.process(db, in_order(clerk), asyncio.Event())
+    assert clerk.told == ["one", "two"]
+
+
+async def test_the_channels_take_turns(db: Database, business: Business) -> None:
+    clerk = Clerk()
+    for number in range(3):
+        await store(db, body_of(said(str(number), f"fake {number}")))
+    await store(db, body_of(said("1", "other")), channel="other")
+    await deliveries.process(db, in_order(clerk) | {"other": an_entry(clerk, FakeChannel("other"))}, asyncio.Event())
+    assert clerk.told == ["fake 0", "other", "fake 1", "fake 2"]

@@ -1,17 +1,16 @@
 """From a raw delivery to its effects: claimed in batches, parsed, filed, and marked done in the same transaction.
 
 One channel is worked at a time, its businesses in the order of their numbers and their messages in key order, so that
-several workers take their locks in one order. A delivery that cannot be parsed, or that names an account of nobody's,
-is parked alone; whatever else the same body holds is filed all the same.
+several workers take their locks in one order; the channels take turns, batch by batch. A delivery that cannot be
+parsed, or that names an account of nobody's, is parked alone; whatever else the same body holds is filed all the same.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import structlog
@@ -22,7 +21,7 @@ from .channel import Webhook
 from .db import Conn, Database
 from .ingest import Absorbed, Handler
 from .messages import Incoming
-from .queue import DELIVERIES, Delivery, Plan
+from .queue import DELIVERIES, IN_ORDER, Delivery, Plan
 from .standing import Rhythm, again_and_again
 from .wakeups import wake_up
 from .work import reason_of, work_batch
@@ -30,6 +29,9 @@ from .work import reason_of, work_batch
 NOBODYS = "no business has the account that it came for"
 # Few, since a body may have 3 MB.
 PLAN = Plan(batch=32)
+# Whatever comes after it waits for its end, if its worker dies. A claim need only last until its transaction has begun,
+# which then holds the row.
+ONE = Plan(batch=1, lease=10)
 
 TOGETHER = 0
 
@@ -72,17 +74,22 @@ async def process(db: Database, entries: Mapping[str, ChannelEntry], stop: async
 
     Raises a passing fault that lasts; the claims are given back.
     """
-    total = 0
-    for channel, entry in entries.items():
-        plan = Plan(1 if entry.in_order else PLAN.batch, PLAN.lease, PLAN.tries, PLAN.patience, (channel,))
-        while not stop.is_set():
-            batch = _Batch(entry)
-            claimed = await work_batch(db, DELIVERIES, batch.file, plan)
-            await batch.tell(db)
-            if not claimed:
-                break
+    total, busy = 0, dict(entries)
+    while busy and not stop.is_set():
+        for channel, entry in [*busy.items()]:
+            claimed = await _one_batch(db, channel, entry)
             total += claimed
+            if not claimed:
+                del busy[channel]
     return total
+
+
+async def _one_batch(db: Database, channel: str, entry: ChannelEntry) -> int:
+    queue, plan = (IN_ORDER, ONE) if entry.in_order else (DELIVERIES, PLAN)
+    batch = _Batch(entry)
+    claimed = await work_batch(db, queue, batch.file, replace(plan, sorts=(channel,)))
+    await batch.tell(db)
+    return claimed
 
 
 async def process_loop(
@@ -90,27 +97,6 @@ async def process_loop(
 ) -> None:
     """Processes until ``stop`` is set, at each ``wake`` and every ``idle`` seconds. Bears a database that is away."""
     await again_and_again(db, Rhythm(stop, idle, wake), lambda: process(db, entries, stop), "Deliveries wait")
-
-
-# What waits for another try, or for a person, holds nobody up.
-EARLIER = """
-select exists (
-    select from deliveries
-    where channel = %(channel)s::text and state = 'waiting' and not_before <= clock_timestamp()
-        and (received_at, id) < (%(received_at)s::timestamptz, %(id)s::bigint))
-"""
-TURN_SECONDS, TURN_LOOK = 5.0, 0.05
-
-
-async def _in_turn(conn: Conn, delivery: Delivery) -> None:
-    """Waits until what came before is done; but not for ever, since whoever has it in hand may be gone."""
-    values = {"channel": delivery.channel, "received_at": delivery.received_at, "id": delivery.id}
-    until = time.monotonic() + TURN_SECONDS
-    while time.monotonic() < until:
-        (row,) = await (await conn.execute(EARLIER, values)).fetchall()
-        if not row[0]:
-            return
-        await asyncio.sleep(TURN_LOOK)
 
 
 # Of a delivery that tells of somebody who was forgotten nothing is kept but its hash, by which a repeat is known. One
@@ -133,8 +119,6 @@ class _Batch:
         # Any call may be one that is made again after its transaction was undone.
         for undone in [*self.done] if of == TOGETHER else (TOGETHER, of):
             self.done.pop(undone, None)
-        if self.entry.in_order:
-            await _in_turn(conn, deliveries[0])
         aside: dict[int, str] = {}
         by_account = _parsed(self.entry.webhook, deliveries, aside)
         owners = await self.entry.businesses(conn, sorted(by_account)) if by_account else {}

@@ -9,7 +9,7 @@ difference. What is *due* may be asked for another moment (``now``), so that a t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -153,14 +153,14 @@ class Queue(Generic[RowT]):
         return {row[0] for row in await (await conn.execute(statement, values)).fetchall()}
 
 
-def _claim(table: str, columns: str, sort: str) -> str:
+def _claim(table: str, columns: str, sort: str, only: str = "") -> str:
     """The inner order decides who is served first, the outer one gives the order back that UPDATE does not keep."""
     return f"""
 with due as (
     select id from {table}
     where state = 'waiting' and not_before <= coalesce(%(now)s::timestamptz, now())
         and (lease_until is null or lease_until <= clock_timestamp())
-        and (%(sorts)s::text[] is null or {sort} = any(%(sorts)s::text[]))
+        and (%(sorts)s::text[] is null or {sort} = any(%(sorts)s::text[])){only}
     order by not_before, id limit %(limit)s::int for update skip locked
 ), taken as (
     update {table} t set claimed_by = %(worker)s::uuid, attempts = attempts + 1,
@@ -203,4 +203,14 @@ where state = 'parked' and id > %(after)s::bigint order by id limit %(limit)s::i
     )
 
 
+# The first that is not done, also where another worker has it in hand, or had it and is dead, and where a passing fault
+# put it off, which gives no reason. What a handler put off, or a person is asked about, holds nobody up.
+_FIRST = """
+        and id = (select id from deliveries
+            where state = 'waiting' and channel = any(%(sorts)s::text[])
+                and (reason is null or not_before <= coalesce(%(now)s::timestamptz, now()))
+            order by received_at, id limit 1)"""
+
 DELIVERIES = queue_of("deliveries", Delivery, "channel")
+# One after another in the order in which they were received, by however many workers. The plan names one channel.
+IN_ORDER = replace(DELIVERIES, CLAIM=_claim("deliveries", ", ".join(Delivery.__struct_fields__), "channel", _FIRST))
