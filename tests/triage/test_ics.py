@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import icalendar
 import msgspec
@@ -135,6 +136,18 @@ def test_a_cancelled_event_is_told_as_one_and_the_same_events_make_the_same_byte
     assert (str(event["status"]), event["sequence"], event["dtstamp"].dt) == ("CANCELLED", 3, NOW)
     whole = icalendar.Calendar.from_ical(body)
     assert (str(whole["method"]), str(whole["version"]), str(whole["name"])) == ("PUBLISH", "2.0", "Ben")
+
+
+def test_whatever_the_server_s_zone_a_calendar_has_the_same_bytes_in_utc() -> None:
+    (one,) = told(facts(), Wanted(BEN))[:1]
+    cairo = ZoneInfo("Africa/Cairo")
+    there = msgspec.structs.replace(
+        one, starts_at=one.starts_at.astimezone(cairo), ends_at=one.ends_at.astimezone(cairo), changed_at=NOW
+    )
+    body = ics.calendar("Ben", [there], NOW.astimezone(cairo))
+    assert body == ics.calendar("Ben", [msgspec.structs.replace(one, changed_at=NOW)], NOW)
+    assert b"TZID" not in body
+    assert body.count(b"Z\r\n") == 4
 
 
 def test_nobody_and_a_part_of_a_second_are_no_events() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -164,8 +164,9 @@ def _component(one: Event, now: datetime) -> icalendar.Event:
     part.add("uid", one.uid)
     part.add("dtstamp", changed)
     part.add("last-modified", changed)
-    part.add("dtstart", one.starts_at)
-    part.add("dtend", one.ends_at)
+    # A server with another TimeZone gives moments in it, and a zone that is named would need a description beside it.
+    part.add("dtstart", one.starts_at.astimezone(UTC))
+    part.add("dtend", one.ends_at.astimezone(UTC))
     part.add("sequence", one.sequence)
     part.add("summary", one.summary)
     if one.description:
