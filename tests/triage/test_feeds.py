@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tallybook.core import secret_tokens
+from tallybook.core import retention, secret_tokens
 from tallybook.core.errors import NotAllowed, NotFound
 from tallybook.triage.ics import Event
 from tallybook.triage.rules_overrides import Part
@@ -159,6 +159,25 @@ async def test_the_product_s_own_link_is_the_same_each_time_until_it_is_taken_ba
     with pytest.raises(NotFound):
         await read(web, token)
     assert (await read(web, another)).events
+
+
+async def test_what_the_product_took_back_of_its_own_is_never_valid_again_however_late(web: Web) -> None:
+    async def own() -> str:
+        return await web.run(lambda conn: feeds.own_link(conn, web.lead.business_id, web.team, b"k" * 32, NOW))
+
+    ended = []
+    for _ in range(2):
+        await link(web, Scope("team", web.team))
+        ended.append(await own())
+        for one in await web.run(lambda conn: feeds.listed(conn, web.lead)):
+            await web.run(lambda conn, number=one.id: feeds.revoke(conn, web.lead, number, NOW))
+    ours = [rule for rule in retention.RULES if rule.table == "triage_feeds"]
+    removed = await retention.sweep(web.db, NOW + timedelta(days=1000), asyncio.Event(), ours)
+    assert removed == {"triage_feeds": 2}  # those that people made
+    assert await own() not in ended
+    for token in ended:
+        with pytest.raises(NotFound):
+            await read(web, token)
 
 
 async def test_a_name_that_changes_is_told(web: Web) -> None:

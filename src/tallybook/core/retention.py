@@ -83,8 +83,9 @@ RULES = (
     Rule("triage_announcements", "told_at", timedelta(days=400), key=("business_id", "team_id", "kind", "boundary")),
     Rule("triage_kept_orders", "reported_at", timedelta(days=90), key=("business_id", "key")),
     Rule("triage_told", "told_at", timedelta(days=400), key=("business_id", "team_id", "kind", "what", "recipient")),
-    # Its events go with it.
-    Rule("triage_feeds", "revoked_at", timedelta(days=90), key=("business_id", "id")),
+    # Its events go with it. The product's own are made by how many there were: each that goes would be valid again.
+    Rule("triage_feeds", "revoked_at", timedelta(days=90), "not (account_id is null and made_by::text = 'tallybook')",
+         ("business_id", "id")),
     Rule("sharepoint_runs", "ended_at", timedelta(days=365), key=("business_id", "id")),
 )  # fmt: skip
 
