@@ -142,6 +142,23 @@ async def test_a_program_keeps_people_absences_and_holidays(program: httpx.Async
     assert (await data(program.delete(f"{ROOT}/1/holidays/{free}")))["changed"] == 1
 
 
+async def test_a_program_says_how_a_team_is_told_and_keeps_links_and_accounts(program: httpx.AsyncClient) -> None:
+    told = await data(program.get(f"{ROOT}/1/telling"))
+    changed = told | {"channel": "C0DEMO", "heads_up": "18:30:00"}
+    await data(program.put(f"{ROOT}/1/telling", json=changed))
+    assert await data(program.get(f"{ROOT}/1/telling")) == changed
+    await data(program.put(f"{ROOT}/1/telling", json=told | {"late_after": 10**30}), 400)
+    link = await data(program.post(f"{ROOT}/feeds", json={"kind": "team", "team_id": 1}), 201)
+    calendar = await program.get(httpx.URL(link["calendar"]).path, headers={"authorization": ""})
+    assert calendar.text.startswith("BEGIN:VCALENDAR")
+    assert link["id"] in {one["id"] for one in await data(program.get(f"{ROOT}/feeds"))}
+    await data(program.delete(f"{ROOT}/feeds/{link['id']}"))
+    await data(program.delete(f"{ROOT}/feeds/{link['id']}"), 404)
+    person = f"{ROOT}/people/{rota.THANDI.slack_id}/account"
+    await data(program.put(person, json={"account_id": 10**12}), 400)
+    assert (await data(program.put(person, json={"account_id": None})))["changed"]
+
+
 async def test_a_token_may_no_more_than_it_was_made_for_and_nothing_of_another_business(
     program: httpx.AsyncClient, open_api: OpenApi, db: Database, business: Business
 ) -> None:

@@ -96,6 +96,7 @@ from . import (
     triage_sprints,
     triage_teams,
     triage_telling,
+    triage_telling_api,
 )
 from .asgi import build
 from .listening import BACKLOG, CONNECTIONS, listening, make_room
@@ -184,6 +185,7 @@ MODULES = (
     triage_sprints,
     triage_teams,
     triage_telling,
+    triage_telling_api,
     health,
     alarms,
     environments,
