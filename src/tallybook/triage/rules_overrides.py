@@ -13,6 +13,8 @@ from tallybook.core.errors import Conflict, Invalid, NotAllowed
 from .rules import Schedule, timeline, who
 from .types import NOBODY, Slot
 
+OTHERWISE = "This was sent in before, with something else in it."
+
 
 class State(enum.StrEnum):
     """What became of a request."""
@@ -88,6 +90,16 @@ def check_may_ask(turns: Sequence[Found], asker: str | None, *, leads: bool) -> 
     concerned = {person for turn in turns for person in (turn.instead_of, turn.part.person)}
     if not leads and asker not in concerned:
         raise NotAllowed("Only whose turn it is, or who offers to take it, can ask for this.")
+
+
+def check_same(made: Sequence[Asked], asker: str, team_id: int, parts: Sequence[Part]) -> None:
+    """Whether what a key was used for is what comes by it again. Raises Conflict.
+
+    Not by its beginning: what had passed already was left out.
+    """
+    kept = [(one.requested_by, one.team_id, one.discipline, one.person, one.ends_at) for one in made]
+    if kept != [(asker, team_id, part.discipline, part.person, part.ends_at) for part in parts]:
+        raise Conflict(OTHERWISE)
 
 
 def check_decidable(asked: Asked, decision: State, now: datetime) -> None:

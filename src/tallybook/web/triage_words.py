@@ -46,7 +46,7 @@ REFUSALS = (
     N_("This would lie over another sprint."),
     N_("An override of a part of this time is in the way. Take that away first."),
     N_("This person is not known here."), N_("An absence ends after now, and lasts at most two years."),
-    N_("This was recorded for somebody else."), N_("There is no such absence."),
+    N_("This was sent in before, with something else in it."), N_("There is no such absence."),
     N_("Only the absent person, or who leads the team, may do this."), N_("This absence is over already."),
     N_("A holiday is planned for a day ahead: who was on duty is not changed any more."),
     N_("The public holidays of this country are not known."),

@@ -11,6 +11,7 @@ import msgspec
 
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound
+from tallybook.triage.rules_overrides import OTHERWISE
 from tallybook.triage.store import absences as store
 from tallybook.triage.store import facts as facts_store
 from tallybook.triage.store import people as people_store
@@ -25,7 +26,8 @@ LONGEST = timedelta(days=731)
 async def record(conn: Conn, actor: Actor, absence: Absence, now: datetime, *, key: str) -> Absence:
     """Records that somebody cannot be on duty; by a ``key`` that was used it is the absence that was made by it.
 
-    Everybody may for themselves, who leads for anybody. Raises NotAllowed, Invalid and NotFound.
+    Everybody may for themselves, who leads for anybody. Raises NotAllowed, Invalid and NotFound, and Conflict where
+    something else, or somebody else, was behind the key.
     """
     if actor.slack_id != absence.person:
         require_lead(actor)
@@ -38,13 +40,21 @@ async def record(conn: Conn, actor: Actor, absence: Absence, now: datetime, *, k
     kept = msgspec.structs.replace(absence, starts_at=since)
     number = await store.add(conn, actor.business_id, kept, key, actor.name, now)
     if number is None:
-        again = await store.of_key(conn, actor.business_id, key)
-        if again is None or again.person != absence.person:
-            raise Conflict("This was recorded for somebody else.")
-        return again
+        return await _again(conn, actor, absence, key)
     kept = msgspec.structs.replace(kept, id=number)
     await tell(conn, actor, "absence.recorded", "absence", number, None, plain(kept))
     return kept
+
+
+async def _again(conn: Conn, actor: Actor, absence: Absence, key: str) -> Absence:
+    found = await store.of_key(conn, actor.business_id, key)
+    if found is None:
+        raise Conflict(OTHERWISE)
+    made, made_by, made_at = found
+    same = msgspec.structs.replace(absence, id=made.id, starts_at=max(absence.starts_at, made_at))
+    if made != same or made_by != actor.name[: store.LONGEST_NAME]:
+        raise Conflict(OTHERWISE)
+    return made
 
 
 async def end(conn: Conn, actor: Actor, number: int, now: datetime) -> Absence:

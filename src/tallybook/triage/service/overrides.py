@@ -21,6 +21,7 @@ from tallybook.triage.rules_overrides import (
     State,
     check_decidable,
     check_may_ask,
+    check_same,
     check_still_so,
     looked_up,
 )
@@ -35,7 +36,8 @@ async def request(
 ) -> Asked:
     """Asks that somebody else be on duty. By a ``key`` that was used it is the request that was made by it.
 
-    Raises NotAllowed, Invalid, NotFound, and Conflict where this asker has a request waiting for a part of this time.
+    Raises NotAllowed, Invalid, NotFound, and Conflict where this asker has a request waiting for a part of this time,
+    or where something else, or somebody else, was behind the key.
     """
     (asked,) = await _ask(conn, actor, team_id, [part], now, (key, reason))
     return asked
@@ -56,7 +58,9 @@ async def _ask(
     schedule = prepare(await held(conn, actor, team_id))
     again = await store.of_key(conn, actor.business_id, key)
     if again is not None:
-        return await store.group(conn, actor.business_id, again.id)
+        group = await store.group(conn, actor.business_id, again.id)
+        check_same(group, actor.key, team_id, parts)
+        return group
     turns = [looked_up(schedule, part, now) for part in parts]
     check_may_ask(turns, actor.slack_id, leads=actor.leads)
     number: int | None = None

@@ -9,6 +9,7 @@ from tallybook.core import arrays, triage_keys
 from tallybook.core.db import Conn
 from tallybook.triage.types import Absence, Holiday
 
+LONGEST_NAME = 100
 ADD = f"""
 insert into triage_absences (business_id, slack_id, starts_at, ends_at, kind, key, made_by, made_at)
 values (%(business_id)s::int, %(slack_id)s::text, %(starts_at)s::timestamptz, %(ends_at)s::timestamptz,
@@ -20,7 +21,7 @@ select id, slack_id, starts_at, ends_at, kind from triage_absences
 where business_id = %(business_id)s::int and id = %(id)s::bigint
 """
 OF_KEY = """
-select id, slack_id, starts_at, ends_at, kind from triage_absences
+select id, slack_id, starts_at, ends_at, kind, made_by, made_at from triage_absences
 where business_id = %(business_id)s::int and key = %(key)s::text
 """
 END = """
@@ -53,7 +54,7 @@ async def add(conn: Conn, business_id: int, absence: Absence, key: str, made_by:
         "ends_at": absence.ends_at,
         "kind": absence.kind,
         "key": key,
-        "made_by": made_by[:100],
+        "made_by": made_by[:LONGEST_NAME],
         "made_at": made_at,
     }
     row = await (await conn.execute(ADD, values)).fetchone()
@@ -68,8 +69,10 @@ async def find(conn: Conn, business_id: int, number: int) -> Absence | None:
     return _absence(await (await conn.execute(FIND, {"business_id": business_id, "id": number})).fetchone())
 
 
-async def of_key(conn: Conn, business_id: int, key: str) -> Absence | None:
-    return _absence(await (await conn.execute(OF_KEY, {"business_id": business_id, "key": key})).fetchone())
+async def of_key(conn: Conn, business_id: int, key: str) -> tuple[Absence, str, datetime] | None:
+    """The absence that was recorded by a key, by whom and when."""
+    row = await (await conn.execute(OF_KEY, {"business_id": business_id, "key": key})).fetchone()
+    return None if row is None else (Absence(*row[:5]), row[5], row[6])
 
 
 async def end(conn: Conn, business_id: int, number: int, now: datetime) -> bool:
