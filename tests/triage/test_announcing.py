@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from tallybook.core.db import Conn
 from tallybook.triage.rules import prepare
 from tallybook.triage.rules_announce import HeadsUp, boundary, heads_up, standing
-from tallybook.triage.service import overrides
+from tallybook.triage.service import overrides, rosters
 from tallybook.triage.service.announcing import Moved, advance, warn
 from tallybook.triage.service.schedules import Schedules
 from tallybook.triage.types import Kind
@@ -77,6 +77,16 @@ async def test_eight_workers_at_the_boundary_tell_of_it_once(web: Web) -> None:
     assert moved.boundary is not None
     assert (moved.was["uiEng"], moved.now.on_duty["uiEng"]) == (ANA, BEN)
     assert (moved.boundary.kind, moved.boundary.late) == ("hand_over", False)
+    assert await look(web, SECOND.starts_at + HOUR) is None
+
+
+async def test_the_sprint_of_the_state_is_the_one_that_runs_though_nobody_else_takes_over(web: Web) -> None:
+    alone = rosters.Plan("uiEng", (ANA,), FIRST.starts_at)
+    await web.run(lambda conn: rosters.apply(conn, web.lead, web.team, alone, FIRST.starts_at, reason="alone"))
+    await look(web, FIRST.starts_at)
+    found = await asyncio.gather(*(look(web, SECOND.starts_at) for _ in range(4)))
+    assert [one.boundary for one in found if one is not None] == [None], "there is nothing to tell"
+    assert await web.rows("select sprint_index, ui_eng_slack_id from current_state") == [(1, ANA)]
     assert await look(web, SECOND.starts_at + HOUR) is None
 
 

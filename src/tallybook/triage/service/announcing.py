@@ -24,8 +24,8 @@ from .schedules import Schedules
 class Moved(msgspec.Struct, frozen=True):
     """That the state moved on.
 
-    ``boundary`` is None where nothing is told: the first time, and where a discipline went out of use. ``was`` is whom
-    people were last told of.
+    ``boundary`` is None where nothing is told: the first time, where a discipline went out of use, and where another
+    sprint begins with the same people. ``was`` is whom people were last told of.
     """
 
     was: Mapping[str, str | None]
@@ -46,7 +46,8 @@ async def advance(
         return None
     found = standing(await schedules.of(conn, business_id, team_id), now)
     change = boundary(before.on_duty, found, late_after)
-    if change is None and before.on_duty.keys() == found.on_duty.keys():
+    stays = before.on_duty.keys() == found.on_duty.keys() and before.sprint_number == found.sprint_number
+    if change is None and stays:
         return None
     after = State(0, found.on_duty, found.sprint_number, now)
     if not await store.advance(conn, business_id, team_id, before, after):
