@@ -116,6 +116,19 @@ async def test_an_approved_override_that_runs_is_told_to_the_channel_and_those_t
     assert (await shown(web))[-2][2] == {"members": [DINA]}
 
 
+async def test_two_changes_within_one_second_are_both_told(web: Web) -> None:
+    await begun(web)
+    now = FIRST.starts_at + DAY
+    first, second = now + timedelta(seconds=0.2), now + timedelta(seconds=0.4)
+    for key, person, since, until in (("k1", DINA, first, second), ("k2", BEN, second, FIRST.ends_at)):
+        asked = await web.ask(web.lead, person, key, (since, until))
+        await web.run(partial(overrides.approve, actor=web.lead, number=asked.id, now=NOW))
+    for then in (first, second):
+        await look(web, then, workers=2)
+    told = [who for kind, who in await said(web) if kind == "change"]
+    assert told == [CHANNEL, ANA, DINA, CHANNEL, BEN, DINA]
+
+
 async def test_what_will_go_wrong_is_told_once_to_whom_it_concerns_and_to_who_leads(web: Web) -> None:
     """Six sprints of two weeks are planned: the last ones end beyond what is looked at."""
     await begun(web)

@@ -196,5 +196,5 @@ def people(found: Iterable[str | None]) -> list[str]:
 
 
 def stamp(at: datetime) -> str:
-    """A moment as a part of a key, which has no colons."""
-    return f"{at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    """A moment as a part of a key, which has no colons; to the microsecond, as it is kept."""
+    return f"{at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
