@@ -215,6 +215,28 @@ async def test_an_override_of_all_of_a_sprint_moves_with_it_and_goes_with_it(web
     assert gone.dropped == [asked.id]
 
 
+async def test_a_sprint_that_is_taken_away_takes_whole_exchanges_and_whoever_is_concerned_is_told(web: Web) -> None:
+    await be_told(web)
+    one, other = await exchange(web)
+    await approve(web, one.id)
+    third = SPRINTS[2]
+    waits = await web.ask(web.somebody(DINA), DINA, "k1", (third.starts_at, third.starts_at + DAY))
+    before = len(await said(web))
+    looked = await web.run(lambda conn: sprints.preview_removal(conn, web.lead, web.team, third.id, NOW))
+    assert sorted(looked.dropped) == [one.id, other.id]
+    gone = await web.run(lambda conn: sprints.remove(conn, web.lead, web.team, third.id, NOW, reason="not this one"))
+    assert sorted(gone.dropped) == [one.id, other.id, waits.id]
+    assert looked.changes == gone.changes
+    assert await web.on_duty(SECOND.starts_at) == BEN, "he gave it for a turn that is no more"
+    assert await web.rows("select state, decided_by, note from overrides") == [
+        ("withdrawn", "Lena", "The sprint was taken away.")
+    ] * 3  # fmt: skip
+    assert sorted((await said(web))[before:]) == [
+        ("decided", LEADS), ("decided", LEADS), ("outcome", BEN), ("outcome", CHEN), ("outcome", DINA),
+    ]  # fmt: skip
+    assert await web.rows("select count(*) from audit_log where action = 'override.withdrawn'") == [(3,)]
+
+
 async def test_an_approval_whose_connection_dies_before_its_end_is_made_once(web: Web) -> None:
     asked = await web.ask(web.somebody(BEN), DINA, "k1")
     tries: list[int] = []

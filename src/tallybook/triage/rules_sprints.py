@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime
 
 import msgspec
@@ -66,9 +67,17 @@ def with_sprint(facts: Facts, sprint: Sprint) -> Facts:
     return msgspec.structs.replace(facts, sprints=(*without_sprint(facts, sprint.id).sprints, sprint))
 
 
-def without_sprint(facts: Facts, number: int) -> Facts:
-    """The facts without the sprint of this id."""
-    return msgspec.structs.replace(facts, sprints=tuple(one for one in facts.sprints if one.id != number))
+def without_sprint(facts: Facts, number: int, overrides: Collection[int] = ()) -> Facts:
+    """The facts without the sprint of this id, and without these overrides."""
+    sprints = tuple(one for one in facts.sprints if one.id != number)
+    kept = tuple(one for one in facts.overrides if one.id not in overrides)
+    return msgspec.structs.replace(facts, sprints=sprints, overrides=kept)
+
+
+def going_with(facts: Facts, numbers: Collection[int]) -> list[int]:
+    """Which approved overrides would go if these did: each with the other one of its exchange."""
+    swaps = {one.swap for one in facts.overrides if one.id in numbers and one.swap is not None}
+    return [one.id for one in facts.overrides if one.id in numbers or one.swap in swaps]
 
 
 def _overlap(one: Sprint, other: Sprint) -> bool:

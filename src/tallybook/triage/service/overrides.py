@@ -125,6 +125,23 @@ async def withdraw(conn: Conn, actor: Actor, number: int, now: datetime, *, note
     return await _told(conn, actor, "override.withdrawn", Decision(group, group, note), now)
 
 
+async def drop(conn: Conn, actor: Actor, numbers: Sequence[int], now: datetime, *, note: str) -> list[int]:
+    """Takes away what has nothing to be for any more, each with the other one of its exchange, and tells so.
+
+    The caller holds the team. The numbers of all that went.
+    """
+    dropped: list[int] = []
+    for number in numbers:
+        if number in dropped:
+            continue
+        group = await _group(conn, actor, number)
+        ids = [one.id for one in group]
+        if await store.settle(conn, actor.business_id, ids, State.WITHDRAWN, actor.name, now, note=note):
+            after = await _told(conn, actor, "override.withdrawn", Decision(group, group, note), now)
+            dropped += [one.id for one in after if one not in group]
+    return dropped
+
+
 async def expire(conn: Conn, business_id: int, now: datetime) -> list[Asked]:
     """Ends the requests of a business whose time is over, and tells who asked."""
     ended = await store.expire(conn, business_id, now)

@@ -14,8 +14,11 @@ from tallybook.triage.rules_roster import Change, difference
 from tallybook.triage.store import sprints as store
 from tallybook.triage.types import Facts, Sprint
 
+from . import overrides
 from .doing import Actor, held, plain, reasoned, require_lead, seen, tell
 from .rosters import AHEAD
+
+GONE = "The sprint was taken away."
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -46,8 +49,8 @@ async def preview_removal(conn: Conn, actor: Actor, team_id: int, number: int, n
     facts = await seen(conn, actor, team_id)
     was = _found(facts, number)
     rules_sprints.check_removable(was, now)
-    within = [one.id for one in facts.overrides if was.starts_at <= one.starts_at and one.ends_at <= was.ends_at]
-    return Outcome(was, _changes(facts, rules_sprints.without_sprint(facts, number), now), 0, within)
+    going = rules_sprints.going_with(facts, await store.overrides_of(conn, actor.business_id, team_id, was))
+    return Outcome(was, _changes(facts, rules_sprints.without_sprint(facts, number, going), now), 0, going)
 
 
 async def plan(conn: Conn, actor: Actor, team_id: int, name: str, days: tuple[date, date], now: datetime) -> Outcome:
@@ -104,15 +107,20 @@ async def change(  # noqa: PLR0917 - who changes which one into what
 
 
 async def remove(conn: Conn, actor: Actor, team_id: int, number: int, now: datetime, *, reason: str) -> Outcome:
-    """Takes away a sprint that has not begun, with what was asked for it. Raises as ``change``."""
+    """Takes away a sprint that has not begun, with what was asked for it, of which those concerned are told.
+
+    Raises as ``change``.
+    """
     require_lead(actor)
     reason = reasoned(reason)
     facts = await held(conn, actor, team_id)
     was = _found(facts, number)
     rules_sprints.check_removable(was, now)
-    dropped = await store.remove(conn, actor.business_id, team_id, was)
+    for_it = await store.overrides_of(conn, actor.business_id, team_id, was)
+    await store.remove(conn, actor.business_id, team_id, was)
+    dropped = await overrides.drop(conn, actor, for_it, now, note=GONE)
     await tell(conn, actor, "sprint.removed", "sprint", number, plain(was), {"reason": reason, "overrides": dropped})
-    return Outcome(was, _changes(facts, rules_sprints.without_sprint(facts, number), now), 0, dropped)
+    return Outcome(was, _changes(facts, rules_sprints.without_sprint(facts, number, dropped), now), 0, dropped)
 
 
 def _found(facts: Facts, number: int) -> Sprint:

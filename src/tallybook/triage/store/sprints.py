@@ -39,12 +39,11 @@ with moved as (
     returning id)
 select count(*)::int from moved
 """
-DROP_WHOLE = """
-update overrides set state = 'withdrawn', approved = false, note = 'The sprint was taken away.',
-    decided_by = 'tallybook', decided_at = now(), updated_at = now()
+OF_SPRINT = """
+select id from overrides
 where business_id = %(business_id)s::int and team_id = %(team_id)s::bigint
     and sprint_index = %(number)s::int and state::text in ('pending', 'approved')
-returning id
+order by id
 """
 
 
@@ -90,9 +89,12 @@ async def move_whole(conn: Conn, business_id: int, team_id: int, sprint: Sprint,
     return row[0] if row else None
 
 
-async def remove(conn: Conn, business_id: int, team_id: int, sprint: Sprint) -> list[int]:
-    """Takes a sprint away, with the overrides for it; their numbers."""
-    values = _values(business_id, team_id, sprint)
-    dropped = await (await conn.execute(DROP_WHOLE, values)).fetchall()
-    await conn.execute(REMOVE, values)
-    return [row[0] for row in dropped]
+async def overrides_of(conn: Conn, business_id: int, team_id: int, sprint: Sprint) -> list[int]:
+    """The numbers of what waits or is approved for a sprint, or for a part of it."""
+    rows = await (await conn.execute(OF_SPRINT, _values(business_id, team_id, sprint))).fetchall()
+    return [row[0] for row in rows]
+
+
+async def remove(conn: Conn, business_id: int, team_id: int, sprint: Sprint) -> None:
+    """Takes a sprint away; the overrides for it are the caller's to take away first."""
+    await conn.execute(REMOVE, _values(business_id, team_id, sprint))
