@@ -131,8 +131,12 @@ async def test_shifts_are_written_as_a_calendar_and_what_is_asked_wrongly_is_sai
     told = (await terminal.run("who")).output
     assert "Triage (America/Los_Angeles)" in told
     assert "uiEng: Ben (slot, until" in told
-    for wrong in (["who", "--at", "noon"], ["import-json", str(tmp_path / "none")], ["import-json", str(folder),
-                  "--hand-over", "eight"], ["export-ics", "--to", str(tmp_path)]):  # fmt: skip
+    bring = ["import-json", str(folder)]
+    for wrong in (
+        ["who", "--at", "noon"], ["import-json", str(tmp_path / "none")], [*bring, "--hand-over", "eight"],
+        [*bring, "--zone", "Europe/Nowhere", "--dry-run"], [*bring, "--team", "x" * 61, "--dry-run"],
+        ["export-ics", "--to", str(tmp_path)],
+    ):  # fmt: skip
         assert (await terminal.run(*wrong)).exit_code == 2, wrong
     (folder / "sprints.json").write_text("[1]")
     assert (await terminal.run("import-json", str(folder))).exit_code == 2

@@ -13,7 +13,7 @@ import pytest
 from tallybook.core import older_rows
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
-from tallybook.core.errors import Conflict, NotAllowed, NotFound, WrongSetup
+from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound, WrongSetup
 from tallybook.core.key_check import check
 from tallybook.triage.rules import prepare, who
 from tallybook.triage.service import importing, people
@@ -145,6 +145,22 @@ async def test_a_fault_on_the_way_leaves_nothing(office: Office) -> None:
         await office.run(lambda conn: importing.bring_in(conn, office.lead, OLD, NOW, stop))
     assert await rows(office.db, COUNTS) == [(0, 0, 0, 0, 0, 0)]
     assert not (await office.bring_in()).was_there
+
+
+async def test_requests_of_one_id_are_all_written(office: Office) -> None:
+    twice = [asked(5, "UANA", id=2), asked(6, "UZED", id=2), asked(7, "UCHEN", id="x" * 300)]
+    found = await office.bring_in(OldRota(TABLES | {"overrides": twice}, "tables", OLD.team))
+    added = {table.name: table.added for table in found.outcome.tables}["overrides"]
+    assert added == len(twice)
+    assert await rows(office.db, "select count(*) from overrides where decided_by is distinct from 'legacy'") == [(3,)]
+
+
+@pytest.mark.parametrize("team", [Team(0, "Web", "Europe/Nowhere"), Team(0, "x" * 61, ZONE), Team(0, " ", ZONE)])
+async def test_a_look_refuses_a_team_that_could_not_be_made(office: Office, team: Team) -> None:
+    old = OldRota(TABLES, "tables", team)
+    for doing in (office.run(lambda conn: importing.look(conn, office.lead, old, NOW)), office.bring_in(old)):
+        with pytest.raises(Invalid):
+            await doing
 
 
 LOOKED = """

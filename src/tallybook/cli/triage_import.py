@@ -20,6 +20,7 @@ from tallybook.triage.legacy_files import FILES
 from tallybook.triage.service import importing
 from tallybook.triage.service.doing import Actor
 from tallybook.triage.service.importing import Found, OldRota
+from tallybook.triage.service.people import check_team
 from tallybook.triage.store.importing import READ, SIGN, Last
 from tallybook.triage.types import Team
 
@@ -103,10 +104,15 @@ def undo_import(team: Name = "Triage", yes: Yes = False, business: Business = No
 
 
 def _team(name: str, zone: str, hand_over: str) -> Team:
+    """Raises BadParameter."""
     try:
-        return Team(0, name.strip(), zone, time.fromisoformat(hand_over).replace(tzinfo=None))
+        team = Team(0, name.strip(), zone, time.fromisoformat(hand_over).replace(tzinfo=None))
+        check_team(team)
     except ValueError:
         raise typer.BadParameter("The hand-over is written as 08:00.") from None
+    except Invalid as error:
+        raise typer.BadParameter(error.message) from None
+    return team
 
 
 def _files(folder: Path, ending: str) -> tuple[dict[str, Any], list[str]]:

@@ -98,7 +98,7 @@ class OldOverride(msgspec.Struct, frozen=True):
     approved_by: str
     approved_at: datetime | None
     made_at: datetime | None
-    key: str
+    key: str  # by its place: an id may stand there twice, or be anything
     place: int
 
 
@@ -295,6 +295,6 @@ def overrides(rows: Sequence[Row], table: str, fates: Fates) -> list[OldOverride
             number(row.get("sprint_index")), code, person, name, person_of(row.get("original_slack_id")),
             words(row.get("requested_by"), 50) or "nobody named", truth(row.get("approved"), default=False),
             words(row.get("approved_by"), 100), moment(row.get("approval_timestamp")),
-            moment(row.get("created_at", row.get("timestamp"))), f"{table} {row.get('id', f'at {place}')}", place,
+            moment(row.get("created_at", row.get("timestamp"))), f"{table} {place}", place,
         ))  # fmt: skip
     return found

@@ -29,7 +29,7 @@ from tallybook.triage.store.rosters import Made
 from tallybook.triage.types import Facts, Team
 
 from .doing import Actor, held, require_lead, tell
-from .people import add_team
+from .people import add_team, check_team
 
 Progress = Callable[[int, int], None]
 REASON = "brought in from an older rota"
@@ -66,10 +66,11 @@ class OldRota:
 
 
 async def look(conn: Conn, actor: Actor, old: OldRota, now: datetime) -> Found:
-    """What would come of it. Nothing is changed. Raises NotAllowed, and Conflict as ``bring_in``."""
+    """What would come of it. Nothing is changed. Raises as ``bring_in``."""
     require_lead(actor)
     team = await find(conn, actor, old.team.name)
     if team is None:
+        check_team(old.team)
         return _found(old.team, legacy_rules.planned(old.tables, old.team, now), dry_run=True)
     plan = legacy_rules.planned(old.tables, team, now)
     was_there = await _was_there(conn, actor, team, old)
@@ -187,7 +188,9 @@ class _Writing:
         begun = len(self.plan.facts.rosters)
         for place, one in enumerate(self.plan.requests, begun + 1):
             key = f"import {self.facts.team.id} {number} {one.key}"
-            await store.ask(self.conn, self.actor.business_id, self.facts.team.id, _values(one) | {"key": key})
+            values = _values(one) | {"key": key}
+            if not await store.ask(self.conn, self.actor.business_id, self.facts.team.id, values):
+                raise Conflict(f"A request for {one.sprint.name}, {one.discipline}, was not written. Nothing is.")
             self.progress(place, begun + len(self.plan.requests))
 
 

@@ -26,10 +26,8 @@ LONGEST_CODE, LONGEST_NAME, LAST_PLACE = 20, 60, 1000
 async def add_team(conn: Conn, actor: Actor, team: Team) -> int:
     """Makes a team; its number. The id of ``team`` is not looked at. Raises NotAllowed, Invalid and Conflict."""
     require_lead(actor)
+    check_team(team)
     name = team.name.strip()
-    if not name or len(name) > LONGEST_NAME:
-        raise Invalid(f"A team needs a name of at most {LONGEST_NAME} characters.")
-    _check_clock(team)
     number = await facts_store.add_team(
         conn, actor.business_id, name, team.zone, team.hand_over, weekend=team.weekend, country=team.country
     )
@@ -37,6 +35,13 @@ async def add_team(conn: Conn, actor: Actor, team: Team) -> int:
         raise Conflict("There is a team of this name already.")
     await tell(conn, actor, "team.made", "triage team", number, None, plain(team))
     return number
+
+
+def check_team(team: Team) -> None:
+    """Whether a team may be called this and have this clock. Raises Invalid."""
+    if not 0 < len(team.name.strip()) <= LONGEST_NAME:
+        raise Invalid(f"A team needs a name of at most {LONGEST_NAME} characters.")
+    _check_clock(team)
 
 
 async def change_team(conn: Conn, actor: Actor, team: Team) -> None:
