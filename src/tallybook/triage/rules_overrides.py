@@ -13,6 +13,7 @@ from tallybook.core.errors import Conflict, Invalid, NotAllowed
 from .rules import Schedule, timeline, who
 from .types import NOBODY, Slot
 
+SOMEBODY_ELSES = "The turn is somebody else's now. It must be asked for again."
 OTHERWISE = "This was sent in before, with something else in it."
 
 
@@ -92,6 +93,13 @@ def check_may_ask(turns: Sequence[Found], asker: str | None, *, leads: bool) -> 
         raise NotAllowed("Only whose turn it is, or who offers to take it, can ask for this.")
 
 
+def check_exchange(turns: Sequence[Found]) -> None:
+    """Whether two give each other their turns, as the facts have them by now. Raises Conflict."""
+    one, other = turns
+    if (one.instead_of, other.instead_of) != (other.part.person, one.part.person):
+        raise Conflict(SOMEBODY_ELSES)
+
+
 def check_same(made: Sequence[Asked], asker: str, team_id: int, parts: Sequence[Part]) -> None:
     """Whether what a key was used for is what comes by it again. Raises Conflict.
 
@@ -117,7 +125,7 @@ def check_still_so(schedule: Schedule, asked: Asked, now: datetime) -> None:
     except Invalid as error:
         raise Conflict(f"This was asked for when the rota was otherwise. {error.message}") from None
     if found.instead_of != asked.instead_of:
-        raise Conflict("The turn is somebody else's now. It must be asked for again.", turn_of=found.instead_of)
+        raise Conflict(SOMEBODY_ELSES, turn_of=found.instead_of)
 
 
 def _told(asked: Asked) -> str:

@@ -20,6 +20,7 @@ from tallybook.triage.rules_overrides import (
     Part,
     State,
     check_decidable,
+    check_exchange,
     check_may_ask,
     check_same,
     check_still_so,
@@ -46,7 +47,10 @@ async def request(
 async def request_swap(
     conn: Conn, actor: Actor, team_id: int, parts: tuple[Part, Part], now: datetime, *, key: str, reason: str = ""
 ) -> tuple[Asked, Asked]:
-    """Asks that two exchange their turns: approved or declined together. Errors as of ``request``."""
+    """Asks that two exchange their turns: approved or declined together.
+
+    Errors as of ``request``, and Conflict where one of the turns is not, or no more, that of who gives it.
+    """
     one, other = await _ask(conn, actor, team_id, parts, now, (key, reason))
     return one, other
 
@@ -63,6 +67,8 @@ async def _ask(
         return group
     turns = [looked_up(schedule, part, now) for part in parts]
     check_may_ask(turns, actor.slack_id, leads=actor.leads)
+    if len(turns) > 1:
+        check_exchange(turns)
     number: int | None = None
     for place, turn in enumerate(turns):
         keyed = key if place == 0 else f"{key} {place}"
