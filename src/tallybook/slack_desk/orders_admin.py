@@ -19,7 +19,7 @@ from tallybook.triage.service import people, rosters, sprints
 from tallybook.triage.service.doing import require_lead
 from tallybook.triage.service.rosters import Plan
 from tallybook.triage.store import people as people_store
-from tallybook.triage.types import Person, Sprint
+from tallybook.triage.types import Person
 
 from .clicks import Click, Outcome
 
@@ -65,9 +65,9 @@ async def sprint_removed(conn: Conn, click: Click, seen: Seen) -> Outcome | None
     if isinstance(reason, Errors):
         return Outcome(errors=reason.by_block)
     if held.version != seen.schedule.facts.version:
-        require_lead(click.actor)
-        found: tuple[Sprint, Shown] = previews.removed(seen.schedule.facts, held.number, click.now)
-        return _shown(sprint_blocks.removal(seen, found[0], msgspec.structs.replace(found[1], anew=True)))
+        found = await sprints.preview_removal(conn, click.actor, seen.team.id, held.number, click.now)
+        shown = Shown(seen.schedule.facts.version, found.changes, dropped=len(found.dropped), anew=True)
+        return _shown(sprint_blocks.removal(seen, found.sprint, shown))
     await sprints.remove(conn, click.actor, seen.team.id, held.number, click.now, reason=reason)
     return None
 

@@ -388,10 +388,9 @@ class TestAdministration:
         assert changed.number == SECOND.id
         backwards = submitted_admin.sprint(values(form, reason="x", last_day="2026-01-01"), held, "he")
         assert backwards == submitted.Errors({"last_day": "הסיום אחרי ההתחלה."})
-        sprint, shown = previews.removed(lead.schedule.facts, THIRD.id, NOW)
-        assert held_of(sprints.removal(lead, sprint, shown)["private_metadata"]).number == THIRD.id
-        with pytest.raises(Conflict):
-            previews.removed(lead.schedule.facts, SECOND.id, NOW)
+        removal = sprints.removal(lead, THIRD, Shown(1, [], dropped=2))
+        assert held_of(removal["private_metadata"]).number == THIRD.id
+        assert "Overrides that would go with it: 2." in said(removal)
         listed = sprints.listing(lead)
         assert "*Sp2*: Mon 19 Jan, 08:00 – Mon 2 Feb, 08:00 (runs)" in said(listed)
         assert Act.SPRINT_CHANGE not in actions(sprints.listing(seen()))

@@ -6,11 +6,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from tallybook.core.errors import NotFound
 from tallybook.triage import rules_sprints
 from tallybook.triage.rules import prepare
 from tallybook.triage.rules_roster import difference
-from tallybook.triage.types import Facts, Membership, Sprint
+from tallybook.triage.types import Facts, Membership
 
 from .changes import Shown
 from .wanted import Leaving, NewSprint, from_when
@@ -24,18 +23,6 @@ def planned(facts: Facts, wanted: NewSprint, now: datetime) -> Shown:
     sprint = rules_sprints.joined(facts, rules_sprints.planned(facts.team, wanted.name, *days))
     rules_sprints.check(facts, sprint, now)
     return _shown(facts, rules_sprints.with_sprint(facts, sprint), now)
-
-
-def removed(facts: Facts, number: int, now: datetime) -> tuple[Sprint, Shown]:
-    """Of taking away the sprint of this id. Raises NotFound and Conflict."""
-    sprint = next((one for one in facts.sprints if one.id == number), None)
-    if sprint is None:
-        raise NotFound("There is no such sprint.")
-    rules_sprints.check_removable(sprint, now)
-    whole = (sprint.starts_at, sprint.ends_at)
-    gone = [one for one in facts.overrides if (one.starts_at, one.ends_at) == whole]
-    shown = _shown(facts, rules_sprints.without_sprint(facts, number), now)
-    return sprint, msgspec.structs.replace(shown, dropped=len(gone))
 
 
 def left(facts: Facts, wanted: Leaving, now: datetime) -> Shown:
