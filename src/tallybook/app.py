@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +13,7 @@ from .channels.bridge.sender import Addresses, BridgeSender
 from .channels.gateway.sender import GatewaySender
 from .channels.llm.client import Endpoint
 from .channels.slack.sender import SlackSender
+from .channels.slack.tokens import Tokens
 from .channels.whatsapp.media import WhatsAppFiles
 from .channels.whatsapp.sender import TokenOf, WhatsAppSender
 from .core import businesses, channel_accounts, outbox, rates
@@ -32,6 +33,7 @@ from .monitor.service.filing import Desk
 from .monitor.store import projects as project_store
 from .monitor.types import Kind, Project
 from .projects_file import BridgeEntry, ProjectEntry, ProjectsFile, read_projects_file
+from .rota_snapshot import nothing_else, path_of, shelf
 from .settings import Settings
 from .told_channels import told_channels
 
@@ -41,7 +43,8 @@ class App:
     """What the entry points stand on: made once per process by ``open_app``.
 
     ``channels`` are those that are told by webhooks, ``senders`` those that we send by; each by its name. ``model``
-    is a language model's endpoint, None where no address of one is set.
+    is a language model's endpoint, None where no address of one is set. ``remember`` learns what is needed while the
+    database is away.
     """
 
     settings: Settings
@@ -52,6 +55,7 @@ class App:
     channels: Mapping[str, ChannelEntry] = field(default_factory=dict)
     senders: Mapping[str, Sender] = field(default_factory=dict)
     model: Endpoint | None = None
+    remember: Callable[[], Awaitable[None]] = nothing_else
 
     @property
     def seal(self) -> Seal:
@@ -70,12 +74,16 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
     keys = settings.secret_keys()
     async with open_database(settings.database_url, settings.env) as db:
         groups, customers = bridge_sender(settings), whatsapp_sender(settings, db, Seal(keys))
-        gateway, slack = gateway_sender(settings), slack_sender(settings, db, Seal(keys))
+        tokens = slack_tokens(settings, db, Seal(keys))
+        gateway, slack = gateway_sender(settings), slack_sender(settings, db, tokens)
         senders: dict[str, Sender] = {one.name: one for one in (groups, customers, gateway, slack)}
         model = Endpoint(settings.llm_api_url, settings.llm_api_key) if settings.llm_api_url else None
         told = told_channels(settings)
         try:
-            yield App(settings, db, keys, Limits(keys[0]), channels=told, senders=senders, model=model)
+            yield App(
+                settings, db, keys, Limits(keys[0]),
+                channels=told, senders=senders, model=model, remember=tokens.learn,
+            )  # fmt: skip
         finally:
             if model is not None:
                 await model.aclose()
@@ -95,16 +103,22 @@ def gateway_sender(settings: Settings) -> GatewaySender:
     return GatewaySender(settings.gateway_api_url, split_secrets(settings.gateway_secret or ""))
 
 
-def slack_sender(settings: Settings, db: Database, seal: Seal) -> SlackSender:
-    """What speaks on Slack: in each workspace by the token that its business gave, else by that of the settings."""
-    given = _token_of(db, seal, SlackSender.name)
-    known: dict[str, str | None] = {}
+def slack_tokens(settings: Settings, db: Database, seal: Seal) -> Tokens:
+    """In each workspace the token that its business gave, else the settings'; also while the database is away."""
 
-    async def token_of(account: str) -> str | None:
-        # While the database is away who leads is told so, and what is known of the rota is shown.
-        if not db.is_away:
-            known[account] = await given(account) or settings.slack_bot_token
-        return known.get(account, settings.slack_bot_token)
+    async def every() -> Mapping[str, str | None]:
+        return await db.run("look up access tokens", lambda conn: channel_accounts.tokens(conn, seal, SlackSender.name))
+
+    def has_none(account: str) -> bool:
+        found = shelf(path_of(settings)).current()
+        return found is not None and account in found.tokenless
+
+    given = _token_of(db, seal, SlackSender.name)
+    return Tokens(given, settings.slack_bot_token, every, is_away=lambda: db.is_away, has_none=has_none)
+
+
+def slack_sender(settings: Settings, db: Database, tokens: Tokens) -> SlackSender:
+    """What speaks on Slack, in each workspace by its token."""
 
     async def look_up(account: str, key: str, conn: Conn) -> tuple[str | None, bool]:
         owner = (await channel_accounts.owners(conn, [account], SlackSender.name)).get(account)
@@ -113,7 +127,7 @@ def slack_sender(settings: Settings, db: Database, seal: Seal) -> SlackSender:
     async def sent_as(account: str, key: str) -> tuple[str | None, bool]:
         return await db.run("look up a message on Slack", partial(look_up, account, key))
 
-    return SlackSender(settings.slack_api_url, token_of, sent_as=sent_as)
+    return SlackSender(settings.slack_api_url, tokens.of, sent_as=sent_as)
 
 
 def whatsapp_sender(settings: Settings, db: Database, seal: Seal) -> WhatsAppSender:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
 import structlog
 
@@ -24,7 +25,14 @@ KEPT = "The rota is kept for an outage."
 AWAY = "The database is away. Questions about the rota are answered from the copy, which says how old it is."
 NOT_KEPT = "The rota was not kept for an outage lately: can the data directory be written?"
 
+# What else is to be learnt ahead, while the database is there.
+Beside: TypeAlias = Callable[[], Awaitable[None]]
+
 log = structlog.get_logger(__name__)
+
+
+async def nothing_else() -> None:
+    """For who needs the rota alone."""
 
 
 def path_of(settings: Settings) -> Path:
@@ -38,10 +46,10 @@ def shelf(path: Path) -> Shelf:
 
 
 @asynccontextmanager
-async def keeping(db: Database, settings: Settings) -> AsyncIterator[None]:
-    """Keeps the rota while the block lasts."""
+async def keeping(db: Database, settings: Settings, beside: Beside = nothing_else) -> AsyncIterator[None]:
+    """Keeps the rota while the block lasts, and has ``beside`` be learnt at the same times."""
     stop = asyncio.Event()
-    task = asyncio.create_task(keep(db, settings, stop))
+    task = asyncio.create_task(keep(db, settings, stop, beside))
     try:
         yield
     finally:
@@ -49,11 +57,12 @@ async def keeping(db: Database, settings: Settings) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def keep(db: Database, settings: Settings, stop: asyncio.Event) -> None:
-    """Keeps the rota until ``stop`` is set; while the database is away it stays as it was."""
+async def keep(db: Database, settings: Settings, stop: asyncio.Event, beside: Beside = nothing_else) -> None:
+    """Keeps the rota until ``stop`` is set; while the database is away it stays as it was. See ``keeping``."""
     keeper = Keeper(db, path_of(settings))
 
     async def once() -> None:
+        await beside()
         try:
             await keeper.keep()
         except OSError as error:

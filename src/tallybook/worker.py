@@ -124,7 +124,7 @@ async def work(app: App, stop: asyncio.Event) -> None:
         "alarms": lambda: Alerting(app).run(stop),
         "counts": lambda: register_jobs.keep_counting(app.db, stop),
         "statistics": lambda: statistics_jobs.keep_counting(app.db, stop),
-        "rota copy": lambda: rota_snapshot.keep(app.db, app.settings, stop),
+        "rota copy": lambda: rota_snapshot.keep(app.db, app.settings, stop, app.remember),
         "rota": lambda: triage_jobs.Announcer(app.db, rotas).run(stop, wake[triage_jobs.TOPIC]),
     }
     with _metrics(app.settings.worker_metrics_port):

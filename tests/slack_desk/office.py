@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tallybook.app import slack_sender
+from tallybook.app import slack_sender, slack_tokens
 from tallybook.channels.slack.sender import SlackSender
 from tallybook.core import channel_accounts, deliveries
 from tallybook.core import people as accounts
@@ -95,7 +95,8 @@ def knocking(door: SlackDoor) -> Any:
 
 async def open_office(db: Database, business: Business, slack: FakeSlack) -> Office:
     """The team as it is committed: the first sprint runs since a week, and is Maria's."""
-    sender = slack_sender(Settings.load({"TALLYBOOK_SLACK_API_URL": slack.api}), db, SEAL)
+    settings = Settings.load({"TALLYBOOK_SLACK_API_URL": slack.api})
+    sender = slack_sender(settings, db, slack_tokens(settings, db, SEAL))
     ours = slack.workspace
     somebody = {name: ours.person(name.capitalize()) for name in ("maria", "ben", "chen", "lena", "sam")}
     office = Office(db, business, slack, sender, ours.channel("triage"), **somebody)

@@ -7,6 +7,7 @@ each other: who files holds the directory's lock shared until his transaction en
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
@@ -16,7 +17,7 @@ from .businesses import Business
 from .callers import Caller, Right, require
 from .db import Conn
 from .deliveries import NOBODYS
-from .errors import Conflict, Invalid, NotFound
+from .errors import Conflict, Invalid, NotFound, WrongSetup
 from .queue import DELIVERIES
 from .sealing import Seal
 from .wakeups import wake_up
@@ -155,6 +156,18 @@ async def token(conn: Conn, seal: Seal, business_id: int, channel: str, account:
     if row is None:
         raise NotFound("This business has no such account.")
     return seal.open(bytes(row[0])) if row[0] is not None else None
+
+
+SEALED_OF = "select account, token_sealed from channel_accounts where channel = %(channel)s::text"
+
+
+async def tokens(conn: Conn, seal: Seal, channel: str) -> dict[str, str | None]:
+    """The access tokens of a channel's accounts, None where none was given; without those that no key opens."""
+    found: dict[str, str | None] = {}
+    for account, sealed in await (await conn.execute(SEALED_OF, {"channel": channel})).fetchall():
+        with suppress(WrongSetup):
+            found[account] = seal.open(bytes(sealed)) if sealed is not None else None
+    return found
 
 
 SEALED = "select channel, account, token_sealed from channel_accounts where token_sealed is not null for update"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -29,11 +29,15 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All teams as they were at ``as_of``; ``workspaces`` are the businesses by their accounts on Slack."""
+    """All teams as they were at ``as_of``; ``workspaces`` are the businesses by their accounts on Slack.
+
+    ``tokenless`` are the accounts that were given no token of their own.
+    """
 
     as_of: datetime
     workspaces: Mapping[str, int]
     teams: list[Known]
+    tokenless: Sequence[str] = ()
 
     def of(self, workspace: str, person: str, team_id: int = 0) -> Known | None:
         """The team that is asked for in a workspace, else the first to which somebody belongs, else the first."""

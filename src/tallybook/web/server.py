@@ -218,7 +218,7 @@ async def _serve(app: App, stop: asyncio.Event, ours: socket.socket) -> None:
     make_room()
     async with (
         watching(app, stop),
-        rota_snapshot.keeping(app.db, app.settings),
+        rota_snapshot.keeping(app.db, app.settings, app.remember),
         in_front_of(application(app, stop), channels, app) as whole,
     ):
         server = OnOurs(

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tallybook.app import slack_sender
+from tallybook.app import slack_sender, slack_tokens
 from tallybook.channels.slack import answers
 from tallybook.channels.slack import outgoing as wire
 from tallybook.channels.slack.answers import MethodLimited, OfWorkspace, SaidNo
@@ -272,7 +272,8 @@ async def connected(db: Database, business: Business, slack: FakeSlack) -> Async
     caller = people.command_line(business.id)
     new = NewAccount("slack", TEAM, token=BOT_TOKEN)
     await db.run("add", lambda conn: channel_accounts.add(conn, SEAL, caller, new))
-    sender = slack_sender(Settings.load({"TALLYBOOK_SLACK_API_URL": slack.api}), db, SEAL)
+    settings = Settings.load({"TALLYBOOK_SLACK_API_URL": slack.api})
+    sender = slack_sender(settings, db, slack_tokens(settings, db, SEAL))
     yield Post({"slack": sender}, listening_since=float("-inf"))
     await sender.aclose()
 

@@ -49,4 +49,5 @@ class Keeper:
             if kept is not None:
                 self._facts[key] = kept
                 teams.append(Known(business_id, language, account, admin_channel, kept))
-        return Snapshot(await looks.clock(conn), await store.workspaces(conn, CHANNEL), teams)
+        workspaces, tokenless = await store.workspaces(conn, CHANNEL), await store.tokenless(conn, CHANNEL)
+        return Snapshot(await looks.clock(conn), workspaces, teams, tokenless)

@@ -24,3 +24,13 @@ async def workspaces(conn: Conn, channel: str) -> dict[str, int]:
     """The businesses by their accounts."""
     rows = await (await conn.execute(WORKSPACES, {"channel": channel})).fetchall()
     return {row[0]: row[1] for row in rows}
+
+
+TOKENLESS = """
+select account from channel_accounts where channel = %(channel)s::text and token_sealed is null order by account
+"""
+
+
+async def tokenless(conn: Conn, channel: str) -> list[str]:
+    """The accounts that were given no token of their own."""
+    return [row[0] for row in await (await conn.execute(TOKENLESS, {"channel": channel})).fetchall()]
