@@ -11,6 +11,7 @@ from tallybook.core.errors import Conflict, Invalid, NotAllowed
 from tallybook.core.health import Check
 from tallybook.triage.service import consistency, manners, people, rosters
 from tallybook.triage.service.schedules import Schedules
+from tallybook.triage.store import looks
 from tallybook.triage.types import Discipline, Kind, Manner, Person, Rotation, Team
 from tests.triage.facts import ANA, BEN, CHEN, DINA, NAMES, ZONE
 from tests.triage.rooms import CHANNEL, GROUP, TOLD, Workspace, be_told, look, send, shown
@@ -135,6 +136,47 @@ async def test_a_group_that_somebody_changed_is_put_right_once(web: Web) -> None
     assert await web.rows("select state from triage_shown where kind = 'group'") == [("set",)]
 
 
+async def test_a_group_and_a_topic_that_were_taken_away_and_given_again_are_written_again(
+    web: Web, business: Business
+) -> None:
+    workspace = Workspace()
+    await be_told(web)
+    now = FIRST.starts_at + HOUR
+    for _ in range(2):
+        await look(web, now)
+        await send(web, workspace)
+        assert workspace.groups == {GROUP: [ANA]}
+        assert workspace.topics == {CHANNEL: "Bugs only. Triage: @Ana"}
+        await be_told(web, Manner(CHANNEL))
+        await checked(web, workspace, now)
+        assert not {"rota-group", "rota-topic"} & (await health(web, business, now + HOUR)).keys()
+        workspace = Workspace()  # as somebody left it meanwhile
+        await be_told(web)
+    await look(web, SECOND.starts_at)
+    await send(web, workspace)
+    assert workspace.groups == {GROUP: [BEN]}
+
+
+async def test_what_leaves_under_no_number_of_before_also_where_the_count_was_lost(web: Web) -> None:
+    workspace = Workspace()
+    await be_told(web)
+    await look(web, FIRST.starts_at)
+    await send(web, workspace)
+    await web.rows("delete from triage_shown returning target")
+    await look(web, SECOND.starts_at)
+    await send(web, workspace)
+    assert workspace.groups == {GROUP: [BEN]}
+
+
+async def test_a_group_for_which_slack_does_not_answer_is_late_in_health(web: Web, business: Business) -> None:
+    await be_told(web)
+    await look(web, FIRST.starts_at)
+    then = FIRST.starts_at + 11 * MINUTE
+    assert (await health(web, business, then - 2 * MINUTE))["rota-group"].state == "ok"
+    assert (await health(web, business, then))["rota-group"].says.startswith("1 user group is not changed yet")
+    assert (await health(web, business, then))["rota-topic"].state == "late"
+
+
 async def test_a_group_that_cannot_be_changed_is_wrong_in_health_and_not_asked_for_again_and_again(
     web: Web, business: Business
 ) -> None:
@@ -146,6 +188,28 @@ async def test_a_group_that_cannot_be_changed_is_wrong_in_health_and_not_asked_f
         await checked(web, workspace, FIRST.starts_at + HOUR)
     assert (await health(web, business, FIRST.starts_at))["rota-group"].state == "wrong"
     assert len([one for one in await shown(web) if one[0] == "group"]) == 1
+
+
+async def test_those_who_keep_a_group_that_a_team_leaves_are_looked_at_at_once(web: Web) -> None:
+    workspace = Workspace()
+    await be_told(web)
+    stays = await second_team(web)
+    await look(web, FIRST.starts_at)
+    await web.rows("update triage_looks set next_at = now() + interval '1 day' returning team_id")
+    await be_told(web, Manner(CHANNEL))
+    clock = await web.run(looks.clock)
+    assert (web.lead.business_id, stays) in await web.run(lambda conn: looks.due(conn, clock))
+    await look(web, clock)
+    await send(web, workspace)
+    assert workspace.groups == {GROUP: [DINA]}
+
+
+async def test_what_was_told_since_the_check_began_is_not_astray(web: Web, business: Business) -> None:
+    await be_told(web)
+    await look(web, SECOND.starts_at)
+    await checked(web, Workspace(), SECOND.starts_at - MINUTE)
+    assert (await health(web, business, SECOND.starts_at))["rota"].state == "ok"
+    assert await web.rows("select version from triage_states") == [(1,)]
 
 
 async def test_a_state_that_is_not_as_the_facts_say_is_put_right_and_told(web: Web, business: Business) -> None:

@@ -27,6 +27,7 @@ from .telling import CHANNEL
 
 OVERDUE = timedelta(minutes=2)
 UNCHECKED = timedelta(hours=1)
+UNANSWERED = timedelta(minutes=10)
 LATELY = timedelta(days=1)
 # What may be looked at: what is in the outbox still is on its way.
 SETTLED = ("set", "failed", "theirs")
@@ -51,27 +52,31 @@ async def check(db: Database, schedules: Schedules, rooms: Rooms | None, now: da
 
     ``now`` None means the database's clock.
     """
-    at: datetime = now if now is not None else await db.run("read the clock", looks.clock)
     teams = await db.run("list teams", looks.every)
-    astray = [await db.run("check a rota", partial(_state, schedules, team, at)) for team in teams]
+    astray = [await db.run("check a rota", partial(_state, schedules, team, now)) for team in teams]
     unlike.labels("state").set(sum(astray))
     if rooms is None or db.environment != PROD:
         return
+    at: datetime = now if now is not None else await db.run("read the clock", looks.clock)
     businesses = sorted({business_id for business_id, _ in teams})
     found = [one for business_id in businesses for one in await _of(db, business_id, rooms, at)]
     for kind in (GROUP, surfaces.TOPIC):
         unlike.labels(kind).set(found.count((kind, "drifted")))
 
 
-async def _state(schedules: Schedules, team: tuple[int, int], now: datetime, conn: Conn) -> bool:
+async def _state(schedules: Schedules, team: tuple[int, int], at: datetime | None, conn: Conn) -> bool:
     """Whether a team's state was not as the facts say, though nobody would have looked; it is looked at now."""
     business_id, team_id = team
     if not await manners.read(conn, business_id, team_id):
         return False
+    now: datetime = at if at is not None else await looks.clock(conn)
     waits = await looks.is_due(conn, business_id, team_id, now)
     found = standing(await schedules.of(conn, business_id, team_id), now)
     state = await states.read(conn, business_id, team_id)
-    astray = not waits and state.on_duty != found.on_duty
+    # What somebody changed or looked at since ``now`` is not judged by what was read of it before and after.
+    waits = waits or await looks.is_due(conn, business_id, team_id, now)
+    is_told = state.at is None or state.at <= now
+    astray = is_told and not waits and state.on_duty != found.on_duty
     if astray:
         log.warning("A rota's state was not as its facts say, and is put right", business=business_id, team=team_id)
         repaired.labels("state").inc()
@@ -117,7 +122,7 @@ async def checks(conn: Conn, business: Business, now: datetime) -> list[Check]:
     found = await looks.board(conn, business.id, now - OVERDUE, now - UNCHECKED, now - LATELY)
     if not found.teams:
         return []
-    shown = await shown_store.every(conn, business.id)
+    shown = [one for one in await shown_store.every(conn, business.id) if one.wanted or one.state != "asked"]
     groups = [one for one in shown if one.kind == GROUP]
     topics = [one for one in shown if one.kind != GROUP]
     facts: dict[str, str | int | float] = {"teams": found.teams}
@@ -130,7 +135,8 @@ async def checks(conn: Conn, business: Business, now: datetime) -> list[Check]:
         rota = Check("rota", "late", counted(found.astray, *PUT_RIGHT), found.astray_at, facts)
     else:
         rota = Check("rota", "ok", AS_IT_SHOULD, found.checked_at, facts)
-    return [rota, *([_groups(groups)] if groups else []), *([_topics(topics)] if topics else [])]
+    before = now - UNANSWERED
+    return [rota, *([_groups(groups, before)] if groups else []), *([_topics(topics, before)] if topics else [])]
 
 
 AS_IT_SHOULD = "What was told of duty is what the rota says."
@@ -142,26 +148,37 @@ PUT_RIGHT = (
 )
 
 
-def _groups(groups: Sequence[Shown]) -> Check:
+def _groups(groups: Sequence[Shown], before: datetime) -> Check:
     """A group that cannot be changed wants a person; one for which nobody is on duty keeps who was in it."""
     failed = [one for one in groups if one.state == "failed"]
+    waiting = _waiting(groups, before)
     nobody = [one for one in groups if one.state == "nobody"]
     if failed:
         return Check("rota-group", "wrong", counted(len(failed), *GROUP_FAILED), min(one.since for one in failed))
+    if waiting:
+        return Check("rota-group", "late", counted(len(waiting), *GROUP_WAITS), min(one.since for one in waiting))
     if nobody:
         return Check("rota-group", "late", counted(len(nobody), *GROUP_NOBODY), min(one.since for one in nobody))
     return Check("rota-group", "ok", GROUPS_RIGHT, _seen_at(groups))
 
 
-def _topics(topics: Sequence[Shown]) -> Check:
+def _topics(topics: Sequence[Shown], before: datetime) -> Check:
     """A topic that somebody else wrote is theirs, which is no fault."""
     failed = [one for one in topics if one.state == "failed"]
+    waiting = _waiting(topics, before)
     theirs = [one for one in topics if one.state == "theirs"]
     if failed:
         return Check("rota-topic", "wrong", counted(len(failed), *TOPIC_FAILED), min(one.since for one in failed))
+    if waiting:
+        return Check("rota-topic", "late", counted(len(waiting), *TOPIC_WAITS), min(one.since for one in waiting))
     if theirs:
         return Check("rota-topic", "ok", counted(len(theirs), *TOPIC_THEIRS), min(one.since for one in theirs))
     return Check("rota-topic", "ok", TOPICS_RIGHT, _seen_at(topics))
+
+
+def _waiting(shown: Sequence[Shown], before: datetime) -> list[Shown]:
+    """What was asked for then, and Slack has not answered."""
+    return [one for one in shown if one.state == "asked" and one.since < before]
 
 
 def _seen_at(shown: Sequence[Shown]) -> datetime | None:
@@ -170,12 +187,20 @@ def _seen_at(shown: Sequence[Shown]) -> datetime | None:
 
 GROUPS_RIGHT = "The user groups have whoever is on duty."
 GROUP_FAILED = ("user group could not be changed", "user groups could not be changed")
+GROUP_WAITS = (
+    "user group is not changed yet: Slack was asked over ten minutes ago",
+    "user groups are not changed yet: Slack was asked over ten minutes ago",
+)
 GROUP_NOBODY = (
     "user group keeps who was in it: nobody is on duty",
     "user groups keep who was in them: nobody is on duty",
 )
 TOPICS_RIGHT = "The channels' topics name whoever is on duty."
 TOPIC_FAILED = ("channel's topic could not be changed", "channels' topics could not be changed")
+TOPIC_WAITS = (
+    "channel's topic is not changed yet: Slack was asked over ten minutes ago",
+    "channels' topics are not changed yet: Slack was asked over ten minutes ago",
+)
 TOPIC_THEIRS = (
     "channel's topic is somebody else's, and is left as it is",
     "channels' topics are somebody else's, and are left as they are",

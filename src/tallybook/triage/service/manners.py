@@ -7,6 +7,7 @@ import re
 from tallybook.core.businesses import LOCALES
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound
+from tallybook.triage.store import looks
 from tallybook.triage.store import manners as store
 from tallybook.triage.store import shown as shown_store
 from tallybook.triage.types import Manner
@@ -42,6 +43,8 @@ async def change(conn: Conn, actor: Actor, team_id: int, manner: Manner) -> None
     if manner.topic and await store.has_topic(conn, actor.business_id, team_id, manner.channel):
         raise Conflict("Another team writes this channel's topic already.")
     await store.change(conn, actor.business_id, team_id, manner)
+    if before.user_group and before.user_group != manner.user_group:
+        await looks.soon_of_group(conn, actor.business_id, before.user_group)  # which is without this team now
     if manner.topic and (manner.topic, manner.channel) != (before.topic, before.channel):
         await shown_store.take_over(conn, actor.business_id, "topic", manner.channel)
     await tell(conn, actor, "team.told", "triage team", team_id, plain(before), plain(manner))

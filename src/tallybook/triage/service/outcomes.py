@@ -65,7 +65,8 @@ async def _shown(conn: Conn, business_id: int, key: Key, one: Became, now: datet
     text = await told_store.said(conn, business_id, CHANNEL, one.dedup_key) if one.is_yes and key.kind == TOPIC else ""
     if text:
         await store.put(conn, business_id, key.kind, key.target, text)
-    state = "set" if one.is_yes else "failed" if one.status in FAILED else None
+    # What only prod may send is as good as set anywhere else.
+    state = "set" if one.is_yes or one.status is Status.CAPTURED else "failed" if one.status in FAILED else None
     if state is not None and held.number == key.number:
         await store.become(conn, business_id, held, state, now)
 

@@ -12,6 +12,7 @@ from html import unescape
 from typing import Any
 
 import msgspec
+import structlog
 from msgspec import Raw
 from prometheus_client import Counter
 
@@ -28,6 +29,7 @@ from .telling import CHANNEL, PREFIX, Audience
 
 GROUP, TOPIC = "group", "topic"
 
+log = structlog.get_logger(__name__)
 repaired = Counter(
     "tallybook_rota_repaired_total", "What the check of the rota put right: state, group or topic.", ["what"]
 )
@@ -48,19 +50,26 @@ async def _show_group(conn: Conn, to: Audience) -> None:
     if not wanted:
         await store.become(conn, to.business_id, held, "nobody", to.now)
     elif wanted != held.wanted or held.state == "nobody":
-        await _ask(conn, to, held, wanted, {"members": wanted})
+        await _ask(conn, (to.business_id, to.account), held, wanted, {"members": wanted}, to.now)
 
 
 async def _show_topic(conn: Conn, to: Audience, now: Standing) -> None:
     held = await store.hold(conn, to.business_id, TOPIC, to.manner.channel)
     text = words.topic(to.manner.topic, to.seen(), list(now.on_duty.values()))
     if held.wanted != [text] and held.state != "theirs":
-        await _ask(conn, to, held, [text], _topic(text, held))
+        await _ask(conn, (to.business_id, to.account), held, [text], _topic(text, held), to.now)
 
 
-async def _ask(conn: Conn, to: Audience, held: Shown, wanted: Sequence[str], body: dict[str, Any]) -> None:
-    number = await store.want(conn, to.business_id, held, wanted, to.now)
-    await outbox.put(conn, to.business_id, asked(to.account, held, number, body))
+async def _ask(
+    conn: Conn, to: tuple[int, str], held: Shown, wanted: Sequence[str], body: dict[str, Any], now: datetime
+) -> None:
+    """Under the next number that nothing was asked for under: what has another's key would never leave."""
+    business_id, account = to
+    while True:
+        number = await store.want(conn, business_id, held, wanted, now)
+        if await outbox.put(conn, business_id, asked(account, held, number, body)):
+            return
+        log.warning("A number of what Slack shows is not new, and is left out", kind=held.kind, number=number)
 
 
 def asked(account: str, held: Shown, number: int, body: dict[str, Any]) -> Outgoing:
@@ -100,16 +109,15 @@ async def judge(conn: Conn, to: tuple[int, str], held: Shown, seen: Sequence[str
 
     ``to`` is the business and its account. What became otherwise since it was read is left to the next time.
     """
-    business_id, account = to
+    business_id, _ = to
     current = await store.hold(conn, business_id, held.kind, held.target)
     if (current.number, current.state) != (held.number, held.state) or not held.wanted:
         return "changing"
     found = verdict(held, seen)
     # A group that could not be changed waits for a person; a topic of ours was only another one than was expected.
     if found == "drifted" and (held.state != "failed" or held.kind == TOPIC):
-        number = await store.want(conn, business_id, held, held.wanted, now)
         body = {"members": held.wanted} if held.kind == GROUP else _topic(held.wanted[0], held, was=seen[0])
-        await outbox.put(conn, business_id, asked(account, held, number, body))
+        await _ask(conn, to, held, held.wanted, body, now)
         repaired.labels(held.kind).inc()
     elif found != "drifted":
         await store.become(conn, business_id, held, found, now, seen=True)

@@ -66,6 +66,11 @@ update triage_looks l set next_at = %(now)s::timestamptz from triage_teams t
 where l.business_id = %(business_id)s::int and t.business_id = l.business_id and t.id = l.team_id
     and t.channel = %(channel)s::text
 """
+SOON_OF_GROUP = """
+update triage_looks l set next_at = least(l.next_at, now()) from triage_teams t
+where l.business_id = %(business_id)s::int and t.business_id = l.business_id and t.id = l.team_id
+    and t.user_group = %(user_group)s::text
+"""
 CHECKED = """
 update triage_looks set checked_at = %(now)s::timestamptz, astray = %(astray)s::bool,
     astray_at = case when %(astray)s::bool then %(now)s::timestamptz else astray_at end
@@ -147,6 +152,11 @@ async def is_due(conn: Conn, business_id: int, team_id: int, now: datetime) -> b
 async def soon(conn: Conn, business_id: int, channel: str, now: datetime) -> None:
     """Has the teams of a channel be looked at next."""
     await conn.execute(SOON, {"business_id": business_id, "channel": channel, "now": now})
+
+
+async def soon_of_group(conn: Conn, business_id: int, user_group: str) -> None:
+    """Has the teams of a user group be looked at next."""
+    await conn.execute(SOON_OF_GROUP, {"business_id": business_id, "user_group": user_group})
 
 
 async def checked(conn: Conn, business_id: int, team_id: int, now: datetime, *, astray: bool) -> None:

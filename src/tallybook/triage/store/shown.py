@@ -17,7 +17,7 @@ class Shown(msgspec.Struct, frozen=True):
     """A group's members or a topic's one text, as it is ``wanted``; ``ours``: what we last put there, newest first.
 
     ``state`` is ``asked`` (in the outbox), ``set``, ``failed``, ``theirs`` (somebody else's topic, which is left), or
-    ``nobody`` (nobody is on duty: the group keeps who was in it).
+    ``nobody`` (nobody is on duty: the group keeps who was in it). Where nothing is ``wanted`` nothing was ``asked``.
     """
 
     kind: str
@@ -67,8 +67,14 @@ insert into triage_shown as s (business_id, kind, target)
 values (%(business_id)s::int, %(kind)s::text, %(target)s::text)
 on conflict {triage_keys.TRIAGE_SHOWN.target} do update set wanted = '{{}}', ours = '{{}}', state = 'asked'
 """
+# Its number stays and goes on: what was asked for under it stands in the outbox, and what waits there is overtaken.
+# ``was``: one that is asked for at this moment is not forgotten by what was so before.
 FORGET = """
-delete from triage_shown s where s.business_id = %(business_id)s::int and not exists (
+update triage_shown s set number = s.number + 1, wanted = '{}', ours = '{}', state = 'asked', seen_at = null
+from triage_shown was
+where s.business_id = %(business_id)s::int and was.business_id = s.business_id and was.kind = s.kind
+    and was.target = s.target and was.number = s.number
+    and (s.state::text <> 'asked' or s.wanted <> '{}') and not exists (
     select from triage_teams t where t.business_id = s.business_id
         and (s.kind::text = 'group' and t.user_group = s.target
             or s.kind::text = 'topic' and t.topic::text <> '' and t.channel = s.target))
@@ -121,5 +127,5 @@ async def take_over(conn: Conn, business_id: int, kind: str, target: str) -> Non
 
 
 async def forget(conn: Conn, business_id: int) -> int:
-    """Takes away what no team shows any more; how many that were."""
+    """Asks for nothing more of what no team shows any more; how many that were."""
     return (await conn.execute(FORGET, {"business_id": business_id})).rowcount
