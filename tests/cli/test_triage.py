@@ -141,3 +141,13 @@ async def test_shifts_are_written_as_a_calendar_and_what_is_asked_wrongly_is_sai
     (folder / "sprints.json").write_text("[1]")
     assert (await terminal.run("import-json", str(folder))).exit_code == 2
     assert (await terminal.run("who", "--team", "Nobody's")).exit_code == 1
+
+
+async def test_the_record_says_who_changed_what_and_from_what(terminal: Terminal, folder: Path) -> None:
+    assert (await terminal.run("record")).exit_code == 0
+    assert (await terminal.run("import-json", str(folder), "--yes")).exit_code == 0
+    told = await terminal.run("record", "--kind", "triage team")
+    assert "rota.imported  triage team" in told.output
+    entries = json.loads((await terminal.run("record", "--limit", "1", "--json")).stdout)
+    assert [one["action"] for one in entries] == ["rota.imported"]
+    assert (await terminal.run("record", "--kind", "password")).exit_code == 2

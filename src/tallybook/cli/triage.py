@@ -21,6 +21,7 @@ from tallybook.triage.types import Answer
 
 from .opening import Env, Json, opened, run, say
 from .triage_import import import_json, import_old, undo_import
+from .triage_record import record
 
 AHEAD = timedelta(days=366)
 
@@ -28,6 +29,7 @@ app = typer.Typer(no_args_is_help=True, help="The rota: who is on triage duty, w
 app.command("import-json")(import_json)
 app.command("import-old")(import_old)
 app.command("undo-import")(undo_import)
+app.command("record")(record)
 
 Team = Annotated[str | None, typer.Option("--team", help="A team by its name; else all.")]
 Business = Annotated[str | None, typer.Option(help="Needed where there are several.")]
