@@ -248,6 +248,10 @@ async def test_holidays_are_planned_ahead(web: Web) -> None:
     assert await web.run(lambda conn: absences.put_holidays(conn, web.lead, web.team, days, NOW.date())) == 0
     with pytest.raises(Invalid):
         await web.run(lambda conn: absences.put_holidays(conn, web.lead, web.team, days, date(2026, 1, 19)))
+    gone = [days[0].day, date(2026, 1, 20)]
+    assert await web.run(lambda conn: absences.drop_holidays(conn, web.lead, web.team, gone, NOW.date())) == 1
+    kept = await web.rows("select before from audit_log where action = 'holidays.changed' order by id desc limit 1")
+    assert kept == [({"2026-01-19": "King Day"},)]
 
 
 # ── What was announced ──────────────────────────────────────────────────────────────────────────────────────────────

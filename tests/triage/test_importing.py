@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,11 +17,11 @@ from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound, WrongSetup
 from tallybook.core.key_check import check
 from tallybook.triage.rules import prepare, who
-from tallybook.triage.service import importing, people
+from tallybook.triage.service import absences, importing, manners, people
 from tallybook.triage.service.doing import Actor, seen
 from tallybook.triage.service.importing import Found, OldRota
 from tallybook.triage.store.importing import READ, SIGN
-from tallybook.triage.types import Person, Team
+from tallybook.triage.types import Manner, Person, Team
 from tests.core.worked import rows
 from tests.triage.facts import ZONE
 from tests.triage.test_legacy_rules import NOW, SPRINTS, USERS, asked
@@ -131,6 +132,27 @@ async def test_nothing_is_taken_back_once_somebody_built_on_it(office: Office) -
     with pytest.raises(Conflict, match="changed since"):
         await office.run(lambda conn: importing.undo(conn, office.lead, "Web", NOW))
     assert await office.duties() == ["UBEN", "UANA", "UBEN", "UBEN", "UCHEN"]
+
+
+async def test_an_import_goes_also_behind_saves_that_changed_nothing_and_how_a_team_is_told(office: Office) -> None:
+    await office.bring_in()
+    before = await office.run(lambda conn: seen(conn, office.lead, 1))
+    ana = before.people[0]
+
+    async def saved(conn: Conn) -> None:
+        await people.change_team(conn, office.lead, before.team)
+        for one in before.disciplines:
+            assert not await people.put_discipline(conn, office.lead, 1, one)
+        assert not await people.join(conn, office.lead, 1, "uiEng", ana, NOW)
+        assert await people.leave(conn, office.lead, 1, "uiEng", "U0NOBODY", NOW, now=NOW) == []
+        assert await absences.put_holidays(conn, office.lead, 1, [], NOW.date()) == 0
+        assert await absences.drop_holidays(conn, office.lead, 1, [date(2099, 1, 1)], NOW.date()) == 0
+        await manners.change(conn, office.lead, 1, Manner("C012AB3CD"))
+
+    await office.run(saved)
+    assert (await office.run(lambda conn: seen(conn, office.lead, 1))).version == before.version
+    await office.run(lambda conn: importing.undo(conn, office.lead, "Web", NOW))
+    assert (await rows(office.db, COUNTS))[0][:4] == (0, 0, 0, 0)
 
 
 async def test_a_fault_on_the_way_leaves_nothing(office: Office) -> None:

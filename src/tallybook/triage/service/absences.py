@@ -17,7 +17,7 @@ from tallybook.triage.store import facts as facts_store
 from tallybook.triage.store import people as people_store
 from tallybook.triage.types import Absence, Holiday
 
-from .doing import Actor, held, plain, require_lead, tell
+from .doing import Actor, held_as_is, plain, require_lead, tell, turned
 
 KINDS = ("leave", "sick", "training", "other")
 LONGEST = timedelta(days=731)
@@ -76,10 +76,11 @@ async def put_holidays(conn: Conn, actor: Actor, team_id: int, holidays: Sequenc
     require_lead(actor)
     if any(one.day <= today for one in holidays):
         raise Invalid("A holiday is planned for a day ahead: who was on duty is not changed any more.")
-    await held(conn, actor, team_id)
+    await held_as_is(conn, actor, team_id)
     once = {one.day: one for one in holidays}
     count = await store.put_holidays(conn, actor.business_id, team_id, list(once.values()))
     if count:
+        await turned(conn, actor, team_id)
         days = {one.day.isoformat(): one.name for one in once.values()}
         await tell(conn, actor, "holidays.changed", "triage team", team_id, None, days)
     return count
@@ -88,11 +89,13 @@ async def put_holidays(conn: Conn, actor: Actor, team_id: int, holidays: Sequenc
 async def drop_holidays(conn: Conn, actor: Actor, team_id: int, days: Sequence[date], today: date) -> int:
     """Has these days ahead be ordinary ones; how many were not. Raises as ``put_holidays``."""
     require_lead(actor)
-    await held(conn, actor, team_id)
-    ahead = [Holiday(day, "") for day in days if day > today]
+    facts = await held_as_is(conn, actor, team_id)
+    going = {day for day in days if day > today}
+    ahead = [one for one in facts.holidays if one.day in going]
     count = await store.drop_holidays(conn, actor.business_id, team_id, ahead)
     if count:
-        before = {one.day.isoformat(): "" for one in ahead}
+        await turned(conn, actor, team_id)
+        before = {one.day.isoformat(): one.name for one in ahead}
         await tell(conn, actor, "holidays.changed", "triage team", team_id, before, {})
     return count
 

@@ -62,6 +62,16 @@ async def held(conn: Conn, actor: Actor, team_id: int) -> Facts:
     return facts
 
 
+async def held_as_is(conn: Conn, actor: Actor, team_id: int) -> Facts:
+    """Holds a team as ``held``, for who may find nothing to change: its version moves by ``turned`` alone.
+
+    Raises NotFound.
+    """
+    if not await store.hold(conn, actor.business_id, team_id):
+        raise NotFound("There is no such team.")
+    return await seen(conn, actor, team_id)
+
+
 async def turned(conn: Conn, actor: Actor, team_id: int) -> bool:
     return await store.turn(conn, actor.business_id, team_id)
 

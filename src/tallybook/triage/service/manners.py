@@ -12,7 +12,7 @@ from tallybook.triage.store import manners as store
 from tallybook.triage.store import shown as shown_store
 from tallybook.triage.types import Manner
 
-from .doing import Actor, held, plain, require_lead, tell
+from .doing import Actor, plain, require_lead, tell
 
 PEOPLE = "{people}"
 PLACE = re.compile(r"([A-Z0-9]{2,50})?")
@@ -36,13 +36,13 @@ async def change(conn: Conn, actor: Actor, team_id: int, manner: Manner) -> None
     require_lead(actor)
     _check(manner)
     await store.hold_all(conn, actor.business_id)
-    await held(conn, actor, team_id)
     before = await read(conn, actor.business_id, team_id)
     if manner == before:
         return
     if manner.topic and await store.has_topic(conn, actor.business_id, team_id, manner.channel):
         raise Conflict("Another team writes this channel's topic already.")
     await store.change(conn, actor.business_id, team_id, manner)
+    await store.look_anew(conn, actor.business_id, team_id)
     if before.user_group and before.user_group != manner.user_group:
         await looks.soon_of_group(conn, actor.business_id, before.user_group)  # which is without this team now
     if manner.topic and (manner.topic, manner.channel) != (before.topic, before.channel):

@@ -16,7 +16,7 @@ from tallybook.triage.store import people as store
 from tallybook.triage.store.people import Listed
 from tallybook.triage.types import EVERY_DAY, Discipline, Person, Team
 
-from .doing import Actor, held, plain, require_lead, tell
+from .doing import Actor, held_as_is, plain, require_lead, tell, turned
 
 SLACK_ID = re.compile(r"[A-Z0-9]{2,50}")
 COUNTRY = re.compile(r"([A-Z]{2})?")
@@ -51,9 +51,10 @@ async def change_team(conn: Conn, actor: Actor, team: Team) -> None:
     """
     require_lead(actor)
     _check_clock(team)
-    facts = await held(conn, actor, team.id)
+    facts = await held_as_is(conn, actor, team.id)
     team = msgspec.structs.replace(team, name=facts.team.name)
     if team != facts.team:
+        await turned(conn, actor, team.id)
         await facts_store.change_team(conn, actor.business_id, team)
         await tell(conn, actor, "team.changed", "triage team", team.id, plain(facts.team), plain(team))
 
@@ -80,10 +81,11 @@ async def put_discipline(conn: Conn, actor: Actor, team_id: int, discipline: Dis
         raise Invalid(f"A discipline needs a name, and a code of at most {LONGEST_CODE} characters.")
     if len(discipline.name) > LONGEST_NAME or not 0 <= discipline.place <= LAST_PLACE:
         raise Invalid("A discipline has a name of at most 60 characters, and a place in lists from 0 to 1000.")
-    facts = await held(conn, actor, team_id)
+    facts = await held_as_is(conn, actor, team_id)
     before = next((one for one in facts.disciplines if one.code == discipline.code), None)
     changed = await store.put_discipline(conn, actor.business_id, team_id, discipline)
     if changed:
+        await turned(conn, actor, team_id)
         was = plain(before) if before is not None else None
         await tell(conn, actor, "discipline.changed", "discipline", discipline.code, was, plain(discipline))
     return changed
@@ -114,11 +116,12 @@ async def join(conn: Conn, actor: Actor, team_id: int, discipline: str, person: 
     """
     require_lead(actor)
     await put_people(conn, actor, [person])
-    facts = await held(conn, actor, team_id)
+    facts = await held_as_is(conn, actor, team_id)
     if not any(one.code == discipline and one.active for one in facts.disciplines):
         raise Invalid("There is no such discipline, or it is not used any more.")
     joined = await store.join(conn, actor.business_id, team_id, discipline, person.slack_id, now)
     if joined:
+        await turned(conn, actor, team_id)
         after = {"discipline": discipline, "since": now.isoformat()}
         await tell(conn, actor, "person.joined", "triage person", person.slack_id, None, after)
     return joined
@@ -134,8 +137,10 @@ async def leave(
     require_lead(actor)
     if at < now:
         raise Invalid("Nobody leaves in the past: who was on duty then is not changed any more.")
-    await held(conn, actor, team_id)
+    await held_as_is(conn, actor, team_id)
     left = await store.leave(conn, actor.business_id, team_id, discipline, slack_id, at)
+    if left:
+        await turned(conn, actor, team_id)
     for code in left:
         after = {"discipline": code, "until": at.isoformat()}
         await tell(conn, actor, "person.left", "triage person", slack_id, None, after)

@@ -72,6 +72,11 @@ TURN = """
 update triage_teams set version = version + 1
 where business_id = %(business_id)s::int and id = %(team_id)s::bigint
 """
+# For who may find that there is nothing to change.
+HOLD = """
+select version from triage_teams
+where business_id = %(business_id)s::int and id = %(team_id)s::bigint for no key update
+"""
 # In one order, so that two who need several teams do not wait for each other.
 TURN_ALL = """
 with held as (
@@ -98,6 +103,12 @@ async def turn(conn: Conn, business_id: int, team_id: int) -> bool:
     """Holds a team until the transaction ends, with a new version of its facts; False where there is none."""
     values = {"business_id": business_id, "team_id": team_id}
     return (await conn.execute(TURN, values)).rowcount == 1
+
+
+async def hold(conn: Conn, business_id: int, team_id: int) -> bool:
+    """Holds a team until the transaction ends, its version as it is; False where there is none."""
+    values = {"business_id": business_id, "team_id": team_id}
+    return await (await conn.execute(HOLD, values)).fetchone() is not None
 
 
 async def turn_all(conn: Conn, business_id: int, slack_ids: Sequence[str]) -> int:

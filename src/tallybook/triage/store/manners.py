@@ -17,6 +17,10 @@ update triage_teams set channel = %(channel)s::text, admin_channel = %(admin_cha
     heads_up = %(heads_up)s::time, late_after = %(late_after)s::int
 where business_id = %(business_id)s::int and id = %(team_id)s::bigint
 """
+# No fact of who is on duty is another by it; but it is shown at the next look, which is made at once.
+LOOK_ANEW = """
+update triage_looks set facts_version = 0 where business_id = %(business_id)s::int and team_id = %(team_id)s::bigint
+"""
 # In one order. Of two teams that want one channel's topic at once, the second sees the first.
 HOLD_ALL = """
 select id from triage_teams where business_id = %(business_id)s::int order by id for no key update
@@ -49,6 +53,11 @@ async def read(conn: Conn, business_id: int, team_id: int) -> Manner | None:
 async def change(conn: Conn, business_id: int, team_id: int, manner: Manner) -> None:
     """Has a team, which the caller holds, be told in this way."""
     await conn.execute(CHANGE, msgspec.structs.asdict(manner) | {"business_id": business_id, "team_id": team_id})
+
+
+async def look_anew(conn: Conn, business_id: int, team_id: int) -> None:
+    """Has a team be looked at next."""
+    await conn.execute(LOOK_ANEW, {"business_id": business_id, "team_id": team_id})
 
 
 async def hold_all(conn: Conn, business_id: int) -> None:
