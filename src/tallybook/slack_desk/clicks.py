@@ -19,6 +19,7 @@ from tallybook.triage.blocks.showing import Seen
 from tallybook.triage.service import actors, manners, people
 from tallybook.triage.service.doing import Actor
 from tallybook.triage.service.schedules import Schedules
+from tallybook.triage.store import people as people_store
 from tallybook.triage.types import Team
 
 from .pictures import Pictures
@@ -109,21 +110,25 @@ async def seen_by(conn: Conn, schedules: Schedules, click: Click, team_id: int =
         return None
     if team_id and team_id not in {one.id for one in teams}:
         raise NotFound("There is no such team.")
-    team = next((one for one in teams if one.id == team_id), None) or await _own(conn, schedules, click, teams)
+    team = next((one for one in teams if one.id == team_id), None) or await _own(conn, click, teams)
     schedule = await schedules.of(conn, click.business.id, team.id)
     manner = await manners.read(conn, click.business.id, team.id)
     language = manner.language or click.business.locale or words.DEFAULT
     return Seen(schedule, click.now, language, click.request.user, click.actor.leads, tuple(teams))
 
 
-async def _own(conn: Conn, schedules: Schedules, click: Click, teams: list[Team]) -> Team:
+async def _own(conn: Conn, click: Click, teams: list[Team]) -> Team:
     """The first team to which the reader belongs; else the first."""
-    if len(teams) > 1:
-        for team in teams:
-            facts = (await schedules.of(conn, click.business.id, team.id)).facts
-            if any(one.person == click.request.user and one.until is None for one in facts.memberships):
-                return team
-    return teams[0]
+    own = await people_store.own_team(conn, click.business.id, click.request.user) if len(teams) > 1 else None
+    return next((one for one in teams if one.id == own), teams[0])
+
+
+async def seen_where(conn: Conn, schedules: Schedules, click: Click) -> Seen | None:
+    """The rota of the team that was acted upon; where that cannot be told, or is gone, of the reader's."""
+    try:
+        return await seen_by(conn, schedules, click, click.held.team)
+    except (Invalid, NotFound):
+        return await seen_by(conn, schedules, click)
 
 
 async def needed(conn: Conn, schedules: Schedules, click: Click, team_id: int = 0) -> Seen:

@@ -31,7 +31,7 @@ from tallybook.triage.service import kept_orders
 from tallybook.triage.service.schedules import Schedules
 from tallybook.triage.store.kept_orders import KeptOrder
 
-from .clicks import NOBODY, Click, Outcome, click_of, seen_by
+from .clicks import NOBODY, Click, Outcome, click_of, seen_by, seen_where
 from .looks import home_of
 from .orders import is_order, obey
 from .pictures import Pictures
@@ -98,7 +98,7 @@ class Desk:
             raise Refused(await self._refusal(conn, click, error)) from None
 
     async def _refusal(self, conn: Conn, click: Click, error: TallybookError) -> Outcome:
-        seen = await seen_by(conn, self.schedules, click)
+        seen = await seen_where(conn, self.schedules, click)
         return Outcome(says=notices.short(refused(seen, error, str) if seen is not None else error.message))
 
     async def late(self, conn: Conn, business: Business, incoming: Incoming, request: Request) -> None:
@@ -109,7 +109,7 @@ class Desk:
         except Refused as said_no:
             because = _because(said_no.outcome)
         click = await click_of(conn, business, request)
-        seen = await seen_by(conn, Schedules(), click)
+        seen = await seen_where(conn, Schedules(), click)
         if seen is not None:
             at = click.now if _is_undated(incoming) else incoming.said_at
             order = KeptOrder(_key(request, "order"), request.user, at, because)

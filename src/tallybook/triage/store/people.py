@@ -98,6 +98,13 @@ update triage_people set account_id = %(account_id)s::int, updated_at = now()
 where business_id = %(business_id)s::int and slack_id = %(slack_id)s::text
 """
 
+# The first by name of the teams to which somebody belongs.
+OWN_TEAM = """
+select m.team_id from triage_memberships m
+join triage_teams t on t.business_id = m.business_id and t.id = m.team_id
+where m.business_id = (select %(business_id)s::int) and m.slack_id = %(slack_id)s::text and m.until is null
+order by t.folded limit 1
+"""
 LISTED = """
 select slack_id, name, account_id from triage_people
 where business_id = %(business_id)s::int order by name, slack_id
@@ -130,6 +137,12 @@ async def by_slack(conn: Conn, business_id: int, slack_id: str) -> Known | None:
     """Who somebody of Slack is; None where they are not known."""
     row = await (await conn.execute(BY_SLACK, {"business_id": business_id, "slack_id": slack_id})).fetchone()
     return Known(*row) if row else None
+
+
+async def own_team(conn: Conn, business_id: int, slack_id: str) -> int | None:
+    """The first by name of the teams to which somebody of Slack belongs; None where there is none."""
+    row = await (await conn.execute(OWN_TEAM, {"business_id": business_id, "slack_id": slack_id})).fetchone()
+    return row[0] if row else None
 
 
 async def by_account(conn: Conn, business_id: int, account_id: int) -> str | None:
