@@ -8,16 +8,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
 from tallybook.app import App
+from tallybook.core import people as accounts
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tallybook.demo import rota
 from tallybook.triage.rules import prepare, who
 from tallybook.triage.rules_overrides import Asked, State
+from tallybook.triage.service.actors import link
 from tallybook.triage.service.doing import Actor, seen
 from tallybook.triage.store import asked as store
 from tallybook.triage.types import Facts
@@ -160,11 +162,50 @@ async def test_who_does_not_lead_sees_everything_and_decides_nothing(
     assert (await viewer.get(f"{PATH}/{waiting.id}")).status_code == 200
     for what in ("approve", "decline", "withdraw"):
         assert (await viewer.post(f"{PATH}/{waiting.id}", {"do": what})).status_code == 403
-    form = await last_turn(viewer)
-    assert "at_once" not in form
-    sent = forms(form) | {"substitute": re.findall(r'name="substitute" value="(\w+)"', form)[0], "at_once": "on"}
-    assert (await viewer.post(f"{PATH}/new?team=1", sent)).status_code == 403
     assert [one.state for one in await listed(db, business) if one.id == waiting.id] == [State.PENDING]
+
+
+async def test_who_is_nobody_of_the_rota_is_told_how_to_be_somebody_in_place_of_the_form(
+    db: Database, business: Business, browser: Browser, open_browser: Callable[..., Browser], bia: world.Someone
+) -> None:
+    filled = forms(await last_turn(browser)) | {"substitute": "U0DEMO0005"}
+    viewer = open_browser()
+    await viewer.log_in(await db.run("add", lambda conn: world.ana(conn, business)))
+    assert f"{PATH}/new" not in (await viewer.get(PATH)).text
+    for answer in (
+        await viewer.get(f"{PATH}/new"),
+        await viewer.get(f"{PATH}/new?{urlencode({'turn': filled['turn']})}"),
+        await viewer.post(f"{PATH}/new?team=1", filled),
+    ):
+        assert "Your account is nobody’s of the rota" in unescape(answer.text)
+        assert 'name="turn"' not in answer.text
+
+
+async def test_who_does_not_lead_offers_themselves_for_another_s_turn_and_keeps_what_was_typed(
+    db: Database, business: Business, open_browser: Callable[..., Browser], bia: world.Someone
+) -> None:
+    ana, viewer, own = await db.run("add", lambda conn: world.ana(conn, business)), open_browser(), "U0DEMO0002"
+    await viewer.log_in(ana)
+    await db.run("link", lambda conn: link(conn, accounts.command_line(business.id), own, ana.account_id))
+    links = re.findall(r'href="([^"]*turn=[^"]*)"', (await viewer.get(f"{PATH}/new?all=1")).text)
+    by_turn = {parse_qs(urlsplit(unescape(one)).query)["turn"][0]: unescape(one) for one in links}
+    assert {one.split("|")[0] for one in by_turn} == {"uiEng"}, "their own discipline's, which they could take"
+    mine = [one for one in by_turn if one.endswith(own)][-1]
+    form = (await viewer.get(by_turn[mine])).text
+    helpers = re.findall(r'name="substitute" value="(\w+)"', form)
+    assert helpers
+    assert own not in helpers
+    theirs = [one for one in by_turn if not one.endswith(own)][-1]
+    form = (await viewer.get(by_turn[theirs])).text
+    assert "at_once" not in form
+    assert re.findall(r'name="substitute" value="(\w+)" required checked', form) == [own]
+    assert {unescape(one).split("|")[-1] for one in re.findall(r'<option value="([^"]+)"', form)} == {own}
+    other = next(one for one in ("U0DEMO0001", "U0DEMO0003") if not theirs.endswith(one))
+    refused = await viewer.post(f"{PATH}/new?team=1", forms(form) | {"substitute": other, "reason": "Kept"})
+    assert refused.status_code == 403
+    assert "Only whose turn it is, or who offers to take it" in unescape(refused.text)
+    assert 'value="Kept"' in refused.text
+    assert (await viewer.post(f"{PATH}/new?team=1", forms(form) | {"substitute": own})).status_code == 303
 
 
 async def test_there_is_nothing_of_another_team_or_of_no_number(browser: Browser, bia: world.Someone) -> None:

@@ -14,7 +14,7 @@ from litestar.response import Redirect
 from tallybook.app import App
 from tallybook.core import wall_clock
 from tallybook.core.db import Conn
-from tallybook.core.errors import Conflict, Invalid, TallybookError
+from tallybook.core.errors import Conflict, Invalid, NotAllowed, TallybookError
 from tallybook.core.marking import N_
 from tallybook.triage.blocks.names import Turn, person_of, turn_of, turn_value
 from tallybook.triage.blocks.showing import coming, whole
@@ -22,6 +22,7 @@ from tallybook.triage.blocks.wanted import Cover
 from tallybook.triage.rules_cover import Proposal, Refusal, proposals
 from tallybook.triage.rules_overrides import Part, State
 from tallybook.triage.service import overrides
+from tallybook.triage.service.doing import Actor
 from tallybook.triage.types import Shift
 
 from .needs import Asked, TheApp
@@ -61,6 +62,8 @@ class Fit(msgspec.Struct, frozen=True):
 async def asking_page(request: Asked, app: TheApp) -> Response[str]:
     """The turns to choose from, one's own or, with ``all``, everybody's; with a ``turn`` the form for it."""
     place = await stand(request, app)
+    if not may_ask(place.actor):
+        return _nobodys(request, place)
     given = request.query_params.get("turn", "")
     if given:
         return _form(request, place, _turn(place, given))
@@ -71,10 +74,22 @@ async def asking_page(request: Asked, app: TheApp) -> Response[str]:
     return show(request, place, "override_turns", context)
 
 
+def may_ask(actor: Actor) -> bool:
+    """Whether there is any turn for which they could ask: their own, one that they offer to take, or anybody's."""
+    return actor.leads or actor.slack_id is not None
+
+
+def _nobodys(request: Asked, place: Place) -> Response[str]:
+    return show(request, place, "override_nobodys", {})
+
+
 def choices(place: Place, person: str | None) -> list[Choice]:
-    """The turns of the coming months: somebody's, or everybody's with the one that runs first."""
-    now, found = place.clock.now, list[Shift]()
-    codes = [one.code for one in place.disciplines]
+    """The turns of the coming months: somebody's, or everybody's with the one that runs first.
+
+    Of everybody's who does not lead sees those of their own disciplines, which they could take.
+    """
+    now, found, own = place.clock.now, list[Shift](), place.actor.slack_id
+    codes = [one.code for one in place.disciplines if place.actor.leads or own in place.of.rota(one.code).members]
     if person is not None:
         found = coming(place.of, codes, person, now, now + AHEAD)
     else:
@@ -99,14 +114,17 @@ def _form(
     given, clock = given or {}, place.clock
     since = max(turn.starts_at, min(clock.now, turn.ends_at))
     fit, refused = proposals(place.of, turn.discipline, since, turn.ends_at)
-    zone = clock.business.zone
+    zone, own = clock.business.zone, place.actor.slack_id
+    alone = _alone(place, turn)
+    if alone is not None:
+        fit, refused = [one for one in fit if one.person == alone], [one for one in refused if one.person == alone]
     context: dict[str, Any] = {
         "turn": turn, "value": _value(turn), "fit": [Fit(one.person, because(one, clock)) for one in fit],
         "refused": refusals(place, refused), "lasting": lasting, "names": names_of(place), "given": given,
         "since": given.get("since") or f"{turn.starts_at.astimezone(zone):{LOCAL}}",
         "until": given.get("until") or f"{turn.ends_at.astimezone(zone):{LOCAL}}",
         "theirs": _theirs(place, turn), "key": given.get("key") or secrets.token_urlsafe(16),
-        "substitute": given.get("substitute") or (place.actor.slack_id if place.actor.slack_id != turn.person else ""),
+        "substitute": given.get("substitute") or (own if own != turn.person else ""), "alone": alone,
     }  # fmt: skip
     return show(request, place, "override_form", context, error)
 
@@ -115,13 +133,20 @@ def _value(turn: Turn) -> str:
     return turn_value(Shift(turn.discipline, turn.starts_at, turn.ends_at, turn.person, why=None))  # type: ignore[arg-type]
 
 
+def _alone(place: Place, turn: Turn) -> str | None:
+    """Who alone may be offered: who does not lead offers for another's turn nobody but themselves."""
+    own = place.actor.slack_id
+    return None if place.actor.leads or turn.person == own else own
+
+
 def _theirs(place: Place, turn: Turn) -> list[Choice]:
-    """The turns of others in the discipline for which this one may be exchanged."""
-    now = place.clock.now
+    """The turns of those who may be offered, in the discipline, for which this one may be exchanged."""
+    now, alone = place.clock.now, _alone(place, turn)
     found = (
         one
         for one in whole(place.of, turn.discipline, now, max(now, turn.starts_at) + AHEAD)
         if one.person != turn.person
+        and alone in {None, one.person}
         and one.starts_at > now
         and (one.ends_at <= turn.starts_at or one.starts_at >= turn.ends_at)
     )
@@ -154,11 +179,13 @@ def refusals(place: Place, refused: Sequence[Refusal]) -> list[tuple[str, str]]:
 async def ask(request: Asked, app: TheApp) -> Response[Any]:
     """Asks, once for the form's key; who leads may have it hold at once."""
     place = await stand(request, app)
+    if not may_ask(place.actor):
+        return _nobodys(request, place)
     given = await given_in(request)
     turn = _turn(place, given.get("turn", ""))
     try:
         await _asked(app, place, read(place, turn, given), _key(given))
-    except (Conflict, Invalid) as error:
+    except (Conflict, Invalid, NotAllowed) as error:
         return _form(request, await stand(request, app), turn, given, error)
     return Redirect(place.link(OVERRIDES), status_code=303)
 
