@@ -17,10 +17,11 @@ from tallybook.core.db import Conn
 from tallybook.core.messages import Outgoing
 from tallybook.core.sending import Post, deliver
 from tallybook.triage.jobs import Announcer
-from tallybook.triage.service import manners
+from tallybook.triage.service import manners, people, rosters
 from tallybook.triage.service.schedules import Schedules
-from tallybook.triage.types import Manner
-from tests.triage.rota import Web
+from tallybook.triage.types import Discipline, Kind, Manner, Person, Rotation, Team
+from tests.triage.facts import DINA, NAMES, ZONE
+from tests.triage.rota import NOW, Web
 
 CHANNEL, LEADS, GROUP = "C0TEAM", "C0LEADS", "S0GROUP"
 TOLD = Manner(CHANNEL, LEADS, GROUP, "Bugs only. Triage: {people}")
@@ -68,6 +69,22 @@ class Workspace:
 async def be_told(web: Web, manner: Manner = TOLD) -> None:
     """Has the team be told in this way."""
     await web.run(lambda conn: manners.change(conn, web.lead, web.team, manner))
+
+
+async def second_team(web: Web) -> int:
+    """Another team of the same user group: Dina, all the time."""
+
+    async def make(conn: Conn) -> int:
+        team = await people.add_team(conn, web.lead, Team(0, "Data", ZONE))
+        await people.put_discipline(conn, web.lead, team, Discipline("dba", "Databases"))
+        await people.join(conn, web.lead, team, "dba", Person(DINA, NAMES[DINA]), NOW)
+        plan = rosters.Plan("dba", (DINA,), NOW, Rotation(Kind.DAILY, ZONE))
+        await rosters.apply(conn, web.lead, team, plan, NOW, reason="the first one")
+        manner = Manner(user_group=GROUP)
+        await manners.change(conn, web.lead, team, manner)
+        return team
+
+    return await web.run(make)
 
 
 async def look(web: Web, now: datetime, workers: int = 1) -> int:

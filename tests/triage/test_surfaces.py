@@ -9,32 +9,16 @@ import pytest
 from tallybook.core.businesses import Business
 from tallybook.core.errors import Conflict, Invalid, NotAllowed
 from tallybook.core.health import Check
-from tallybook.triage.service import consistency, manners, people, rosters
+from tallybook.triage.service import consistency, manners
 from tallybook.triage.service.schedules import Schedules
 from tallybook.triage.store import looks
-from tallybook.triage.types import Discipline, Kind, Manner, Person, Rotation, Team
-from tests.triage.facts import ANA, BEN, CHEN, DINA, NAMES, ZONE
-from tests.triage.rooms import CHANNEL, GROUP, TOLD, Workspace, be_told, look, send, shown
-from tests.triage.rota import NOW, SECOND, SPRINTS, Web
+from tallybook.triage.types import Manner
+from tests.triage.facts import ANA, BEN, CHEN, DINA
+from tests.triage.rooms import CHANNEL, GROUP, TOLD, Workspace, be_told, look, second_team, send, shown
+from tests.triage.rota import SECOND, SPRINTS, Web
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 FIRST, LAST = SPRINTS[0], SPRINTS[-1]
-
-
-async def second_team(web: Web) -> int:
-    """Another team of the same user group: Dina, all the time."""
-
-    async def make(conn: object) -> int:
-        team = await people.add_team(conn, web.lead, Team(0, "Data", ZONE))  # type: ignore[arg-type]
-        await people.put_discipline(conn, web.lead, team, Discipline("dba", "Databases"))  # type: ignore[arg-type]
-        await people.join(conn, web.lead, team, "dba", Person(DINA, NAMES[DINA]), NOW)  # type: ignore[arg-type]
-        plan = rosters.Plan("dba", (DINA,), NOW, Rotation(Kind.DAILY, ZONE))
-        await rosters.apply(conn, web.lead, team, plan, NOW, reason="the first one")  # type: ignore[arg-type]
-        manner = Manner(user_group=GROUP)
-        await manners.change(conn, web.lead, team, manner)  # type: ignore[arg-type]
-        return team
-
-    return await web.run(make)
 
 
 async def checked(web: Web, workspace: Workspace, now: datetime) -> None:

@@ -8,15 +8,21 @@ from datetime import timedelta
 from functools import partial
 
 import psycopg
+import pytest
+import stamina
+from psycopg import errors
 
 from tallybook.core.db import Conn
+from tallybook.triage.jobs import Announcer
+from tallybook.triage.rules import Schedule
 from tallybook.triage.service import absences, overrides, rosters
 from tallybook.triage.service.looking import look as look_once
 from tallybook.triage.service.schedules import Schedules
+from tallybook.triage.store import looks
 from tallybook.triage.types import Absence
 from tests.conftest import Broom
 from tests.triage.facts import ANA, BEN, CHEN, DINA
-from tests.triage.rooms import CHANNEL, GROUP, LEADS, Workspace, be_told, look, said, send, shown, texts
+from tests.triage.rooms import CHANNEL, GROUP, LEADS, Workspace, be_told, look, said, second_team, send, shown, texts
 from tests.triage.rota import NOW, SECOND, SPRINTS, Web
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -176,3 +182,37 @@ async def test_who_leads_is_told_of_somebody_who_cannot_be_written_to(web: Web) 
     await send(web, workspace)
     await send(web, workspace)
     assert [where for where, _ in workspace.posts] == [CHANNEL, ANA, LEADS]
+
+
+class Broken(Schedules):
+    """Those of one team cannot be read."""
+
+    def __init__(self, team: int, error: Exception) -> None:
+        super().__init__()
+        self.broken, self.error = team, error
+
+    async def of(self, conn: Conn, business_id: int, team_id: int) -> Schedule:
+        if team_id == self.broken:
+            raise self.error
+        return await super().of(conn, business_id, team_id)
+
+
+@pytest.mark.parametrize("error", [errors.LockNotAvailable(), ValueError()])
+async def test_a_team_at_which_we_fail_holds_up_no_other(web: Web, error: Exception) -> None:
+    await begun(web)
+    other = await second_team(web)
+    await look(web, FIRST.starts_at + HOUR)
+    announcer = Announcer(web.db, Broken(web.team, error))
+    with stamina.set_testing(True):  # what is tried again is tried at once
+        assert await announcer.look(SECOND.starts_at) == 1
+    still = await web.run(partial(looks.due, now=SECOND.starts_at))
+    assert still == [(web.lead.business_id, web.team)]
+    # It is overdue, and not what the next look is timed by.
+    (next_at,) = await web.rows(f"select next_at from triage_looks where team_id = {other}")
+    assert await web.run(partial(looks.first, after=SECOND.starts_at)) == next_at[0]
+
+
+async def test_where_the_database_is_away_no_team_is_tried(web: Web) -> None:
+    await begun(web)
+    with stamina.set_testing(True), pytest.raises(errors.AdminShutdown):
+        await Announcer(web.db, Broken(web.team, errors.AdminShutdown())).look(SECOND.starts_at)

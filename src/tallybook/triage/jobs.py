@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import partial
 
 import structlog
+from psycopg import errors as pg
 
 from tallybook.core import schedules as clocks
 from tallybook.core.db import Conn, Database, is_transient
@@ -32,6 +33,8 @@ EVERY_SECONDS = 5.0
 EXPIRE_SECONDS = 60.0
 AGAIN_SECONDS = 60.0  # until a team at which we failed is looked at again
 WAITS = "Hand-overs wait"
+# Passing faults of the rows of a team. By any other the database is away, and with it every team.
+OF_ONE_TEAM = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure)
 
 log = structlog.get_logger(__name__)
 
@@ -67,14 +70,18 @@ class Announcer:
         if self._time() - self._expired >= EXPIRE_SECONDS:
             await self.expire(now)
             self._expired = self._time()
-        first = await self.db.run("find the next hand-over", looks.first)
+        first = await self.db.run("find the next hand-over", partial(looks.first, after=now))
         if first is not None and (seconds := (first - now).total_seconds()) < EVERY_SECONDS:
             asyncio.get_running_loop().call_later(max(seconds, 0.05), wake.set)
 
     async def look(self, now: datetime) -> int:
-        """Looks at every team that is due, each in its own transaction; how many this worker looked at."""
+        """Looks at every team that is due, each in its own transaction; how many this worker looked at.
+
+        Those at which we failed come last, since they may fail after a long wait for a lock.
+        """
         count = 0
-        for team in await self.db.run("find due rotas", partial(looks.due, now=now)):
+        due = await self.db.run("find due rotas", partial(looks.due, now=now))
+        for team in sorted(due, key=self._failed.__contains__):
             if self._failed.get(team, 0.0) <= self._time():
                 count += await self._one(team, now)
         return count
@@ -86,7 +93,7 @@ class Announcer:
         try:
             looked = await self.db.run("look at a rota", work)
         except Exception as error:
-            if is_transient(error):
+            if is_transient(error) and not isinstance(error, OF_ONE_TEAM):
                 raise
             # One team's fault holds no other back; health tells that it is overdue.
             log.exception("A rota cannot be looked at", business=team[0], team=team[1])

@@ -34,7 +34,7 @@ order by l.next_at nulls first, t.business_id, t.id
 """
 # By the database's clock, which is one for all workers: by two of them a hand-over would go to and fro.
 CLOCK = "select now()"
-FIRST = "select min(next_at) from triage_looks"
+FIRST = "select min(next_at) from triage_looks where next_at > %(after)s::timestamptz"
 EVERY = "select t.business_id, t.id from triage_teams t order by t.business_id, t.id"
 EXPIRING = """
 select distinct business_id from overrides where state::text = 'pending' and ends_at <= %(now)s::timestamptz
@@ -108,9 +108,9 @@ async def clock(conn: Conn) -> datetime:
     return cast("datetime", row[0])
 
 
-async def first(conn: Conn) -> datetime | None:
-    """When the next team of all is due."""
-    row = await (await conn.execute(FIRST)).fetchone()
+async def first(conn: Conn, after: datetime) -> datetime | None:
+    """When the next team of all will be due. One that is overdue, since it fails, is no reason to look at once."""
+    row = await (await conn.execute(FIRST, {"after": after})).fetchone()
     return row[0] if row else None
 
 
