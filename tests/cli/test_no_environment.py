@@ -42,6 +42,9 @@ ARGUMENTS = {
     ("inbox", "replay"): ("FILE",), ("inbox", "import-legacy"): ("--schema", "old"),
     ("inbox", "export-contact"): ("27820000001", "--to", "their.zip"), ("inbox", "erase-contact"): ("27820000001",),
     ("spool", "replay"): (), ("user", "add"): ("ana",), ("user", "let-in"): ("ana",), ("token", "create"): ("reports",),
+    ("channel", "add", "slack"): ("--team-id", "T0001", "--token-file", "token"),
+    ("triage", "who"): (), ("triage", "record"): (), ("triage", "export-ics"): (), ("triage", "import-json"): (".",),
+    ("triage", "import-old"): (), ("triage", "undo-import"): ("--yes",),
     ("business", "add"): ("Velo Fibre", "--timezone", "Africa/Johannesburg"),
 }  # fmt: skip
 # Runs every command in one process, and tells how each ended.
@@ -84,6 +87,7 @@ def ended(settings: dict[str, str], folder: Path, *extra: str) -> list[tuple[tup
     file = folder / "file.csv"
     file.write_text("drop,lat,long,date\nDR1752104,-26.1,27.9,2026-01-31\n")
     (folder / "token").write_text("E" * 40)
+    (folder / "users.json").write_text("[]")
     ours = [
         [*path, *(str(file) if word == "FILE" else word for word in words), *(() if path[0] == "env" else extra)]
         for path, words in ARGUMENTS.items()

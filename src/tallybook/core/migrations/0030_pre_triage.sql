@@ -1,6 +1,8 @@
 -- Triage: the facts of a team's rota. They are only added to: what lies in the past keeps those by which it was decided.
 
 -- Periods that must be apart from each other, each within its business, team and discipline.
+-- A database that `tallybook env create` has not made has no such place yet.
+create schema if not exists extensions;
 create extension if not exists btree_gist with schema extensions;
 
 -- ``version`` moves with every change of any fact of the team; whoever changes one holds this row.
