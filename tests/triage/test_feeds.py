@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from tallybook.triage.service.feeds import Reading
 from tallybook.triage.service.schedules import Schedules
 from tallybook.triage.store.feeds import Scope
 from tallybook.triage.types import Person, Team
-from tests.triage.facts import ANA, BEN, DINA, ZONE
+from tests.triage.facts import ANA, BEN, DINA, ZONE, at
 from tests.triage.rota import NOW, SECOND, Web
 
 TOMORROW = NOW + timedelta(1)
@@ -84,6 +84,21 @@ async def test_who_has_it_gets_nothing_until_the_facts_or_the_day_are_others(web
     await cover(web, DINA)
     after = await read(web, token, tomorrow.etag, now=TOMORROW)
     assert len({first.etag, tomorrow.etag, after.etag}) == 3
+
+
+async def test_a_picture_is_another_one_from_the_team_s_own_midnight_on(web: Web) -> None:
+    token = await link(web, Scope("team", web.team))
+    evening = at("2026-01-06T07:59")  # a minute before midnight by the team's clocks
+
+    async def seen(now: datetime) -> tuple[str, date]:
+        view = await web.run(lambda conn: feeds.view(conn, Schedules(), token, now))
+        return view.etag, view.first
+
+    before, still = await seen(evening - timedelta(hours=8)), await seen(evening)
+    after = await seen(evening + timedelta(minutes=1))
+    assert before == still
+    assert (still[1], after[1]) == (date(2026, 1, 5), date(2026, 1, 6))
+    assert after[0] != still[0]
 
 
 async def test_of_eight_who_read_a_change_at_once_each_is_told_it_as_one(web: Web) -> None:

@@ -22,6 +22,7 @@ class Pictures:
     key: bytes
 
     async def of(self, conn: Conn, business_id: int, seen: Seen) -> str:
-        """The address of a team's coming weeks; another one with each change and each day, since Slack keeps them."""
+        """A picture of a team's coming weeks; by another address with each change and each day of theirs: Slack keeps it."""
         token = await feeds.own_link(conn, business_id, seen.team.id, self.key, seen.now)
-        return f"{self.address}{PATH}/{token}.png?v={seen.schedule.facts.version}-{seen.now:%Y%m%d}"
+        today = seen.now.astimezone(seen.team.tz)
+        return f"{self.address}{PATH}/{token}.png?v={seen.schedule.facts.version}-{today:%Y%m%d}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -95,8 +95,7 @@ async def _picture(request: Asked, app: App, token: str) -> Response[Any]:
     found = await app.db.run("look at calendar", lambda conn: feeds.view(conn, kept(request), token, now))
     if found.etag in known_to(request):
         return _answer(None, found.etag)
-    zone = found.schedules[0].facts.team.tz if found.schedules else UTC
-    body = await _once(f"{found.etag}.png", partial(_draw, found, now.astimezone(zone).date()))
+    body = await _once(f"{found.etag}.png", partial(_draw, found))
     return _answer(body, found.etag, PICTURE, "triage.png")
 
 
@@ -110,13 +109,13 @@ async def _once(key: str, make: Callable[[], bytes]) -> bytes:
         return _made[key]
 
 
-def _draw(found: View, first: date) -> bytes:
+def _draw(found: View) -> bytes:
     say = words(found.locale).gettext
     title = say(COMING_WEEKS).replace("{name}", found.name)
     caption = picture.Caption(title, say(NOBODY), found.locale)
     scope = found.scope
-    rows = picture.rows(found.schedules, first, DAYS, discipline=scope.discipline, person=scope.slack_id)
-    return picture.picture(found.schedules, rows, first, DAYS, caption)
+    rows = picture.rows(found.schedules, found.first, DAYS, discipline=scope.discipline, person=scope.slack_id)
+    return picture.picture(found.schedules, rows, found.first, DAYS, caption)
 
 
 def _answer(body: bytes | None, etag: str, kind: str = CALENDAR, name: str = "") -> Response[Any]:

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
@@ -55,9 +55,10 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class View(msgspec.Struct, frozen=True):
-    """What a link shows, for a picture of it."""
+    """What a link shows, for a picture of it from ``first`` on, which is today by the first team's clocks."""
 
     etag: str
+    first: date
     scope: Scope
     name: str
     locale: str
@@ -147,7 +148,7 @@ async def read(
     every wrong token alike.
     """
     business_id, link = await _opened(conn, token, now)
-    etag = _etag(link, link.stamp, now)
+    etag = _etag(link, link.stamp, _day(now))
     if etag in known:
         return Reading(etag, link.name)
     if link.fed != etag:
@@ -171,7 +172,7 @@ async def _tell(conn: Conn, schedules: Schedules, whose: tuple[int, Opened], now
     changed, gone = ics.revised(told, now_is, now.replace(microsecond=0), since)
     # Of the facts that were read, which may be newer than those that the link was opened with.
     stamp = "-".join(f"{schedule.facts.team.id}.{schedule.facts.version}" for schedule in found)
-    etag = _etag(link, stamp, now)
+    etag = _etag(link, stamp, _day(now))
     await store.tell(conn, business_id, link.id, changed, gone, etag)
     return etag
 
@@ -184,7 +185,8 @@ async def view(conn: Conn, schedules: Schedules, token: str, now: datetime) -> V
     """The schedules that a link shows. Raises NotFound for every wrong token alike."""
     business_id, link = await _opened(conn, token, now)
     found = [await schedules.of(conn, business_id, team_id) for team_id in link.teams]
-    return View(_etag(link, link.stamp, now), link.scope, link.name, link.locale, found)
+    first = now.astimezone(found[0].facts.team.tz if found else UTC).date()
+    return View(_etag(link, link.stamp, first), first, link.scope, link.name, link.locale, found)
 
 
 async def _opened(conn: Conn, token: str, now: datetime) -> tuple[int, Opened]:
@@ -196,9 +198,9 @@ async def _opened(conn: Conn, token: str, now: datetime) -> tuple[int, Opened]:
     return int(match[1]), link
 
 
-def _etag(link: Opened, stamp: str, now: datetime) -> str:
+def _etag(link: Opened, stamp: str, day: date) -> str:
     """The facts' versions, and the day, since the window moves on with it."""
-    return hashlib.sha256(f"{link.id} {stamp} {_day(now):%Y%m%d} {link.locale} {link.name}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{link.id} {stamp} {day:%Y%m%d} {link.locale} {link.name}".encode()).hexdigest()[:32]
 
 
 def _day(now: datetime) -> datetime:
