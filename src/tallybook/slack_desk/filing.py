@@ -108,6 +108,12 @@ class Desk:
             await self.obeyed(conn, business, request, NOBODY)
         except Refused as said_no:
             because = _because(said_no.outcome)
+        await self.tell(conn, business, incoming, request, because)
+
+    async def tell(
+        self, conn: Conn, business: Business, incoming: Incoming, request: Request, because: str = ""
+    ) -> None:
+        """Tells whoever gave an order for which nobody waited any more what became of it, once."""
         click = await click_of(conn, business, request)
         seen = await seen_where(conn, Schedules(), click)
         if seen is not None:

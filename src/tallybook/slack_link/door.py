@@ -24,7 +24,7 @@ from tallybook.channels.slack import requests
 from tallybook.channels.slack.calls import SlackCalls
 from tallybook.channels.slack.outgoing import Call
 from tallybook.channels.slack.requests import Kind, Request
-from tallybook.channels.slack.webhook import CHANNEL
+from tallybook.channels.slack.webhook import CHANNEL, incoming_of
 from tallybook.core import channel_accounts
 from tallybook.core.channel import OutcomeUnknown, SendError
 from tallybook.core.db import Conn, Database
@@ -81,6 +81,7 @@ class SlackDoor:
     shelf: Shelf | None = None
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE), repr=False)
     _late: set[asyncio.Task[Outcome]] = field(default_factory=set, repr=False)
+    _telling: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
 
     def __post_init__(self) -> None:
         self._bolt = listening_app(self.decide, Showing(self.calls))
@@ -110,7 +111,7 @@ class SlackDoor:
         if not self.db.is_away and len(self._late) < AT_ONCE and await self._has_turn(until):
             work = partial(self._obey, request, names, patience) if order else partial(self._look, request)
             deciding = asyncio.create_task(self.db.run("answer in Slack", work))
-            deciding.add_done_callback(self._ended)
+            deciding.add_done_callback(partial(self._ended, request, patience))
             await asyncio.wait({deciding}, timeout=max(until - time.monotonic(), 0.0))
             if not deciding.done():
                 patience.is_over = True
@@ -186,11 +187,26 @@ class SlackDoor:
             return NOBODY
         return {str(chosen): str(name)} if name else NOBODY
 
-    def _ended(self, deciding: asyncio.Task[Outcome]) -> None:
+    def _ended(self, request: Request, patience: Patience, deciding: asyncio.Task[Outcome]) -> None:
         self._late.discard(deciding)
         self._turns.release()
-        if not deciding.cancelled():
-            deciding.exception()  # seen: whoever waited for it knows, or has been told that it is kept
+        if deciding.cancelled() or deciding.exception() is not None:
+            return  # whoever waited for it knows, or has been told that it is kept
+        if patience.is_over and deciding.result().is_order:
+            # It was committing when its sender was told that it is kept, and what was kept will be known already.
+            telling = asyncio.create_task(self._tell(request))
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
+
+    async def _tell(self, request: Request) -> None:
+        async def work(conn: Conn) -> None:
+            owners = await channel_accounts.owners(conn, [request.team], CHANNEL)
+            await self.desk.tell(conn, owners[request.team], incoming_of(request), request)
+
+        try:
+            await self.db.run("tell of a late decision in Slack", work)
+        except Exception as error:  # noqa: BLE001 - nobody waits for it, and it is done and to be seen all the same
+            log.warning("Nobody could be told of a late decision in Slack", error=type(error).__name__)
 
 
 class TooLateError(Exception):
