@@ -114,7 +114,7 @@ async def test_the_old_tables_are_brought_in_from_their_own_database(
 
 
 async def test_shifts_are_written_as_a_calendar_and_what_is_asked_wrongly_is_said(
-    terminal: Terminal, folder: Path, tmp_path: Path
+    terminal: Terminal, folder: Path, tmp_path: Path, db: Database
 ) -> None:
     today = datetime.now(UTC).date()
     begins = [today + timedelta(days) for days in (-20, -6, 8, 22)]
@@ -128,6 +128,11 @@ async def test_shifts_are_written_as_a_calendar_and_what_is_asked_wrongly_is_sai
     assert done.exit_code == 0, done.output
     events = icalendar.Calendar.from_ical(file.read_bytes()).walk("VEVENT")
     assert [str(one["summary"]).split(": ")[1] for one in events] == ["Ben", "Chen", "Ana"]
+    # Another team, which has no such discipline.
+    await rows(db, "insert into triage_teams (name, folded, zone) values ('Ops', 'ops', 'UTC') returning id")
+    of = ["export-ics", "--to", str(file), "--discipline"]
+    for some, code in ((["uiEng"], 0), (["none"], 1), (["uiEng", "--team", "Ops"], 1)):
+        assert (await terminal.run(*of, *some)).exit_code == code, some
     told = (await terminal.run("who")).output
     assert "Triage (America/Los_Angeles)" in told
     assert "uiEng: Ben (slot, until" in told

@@ -112,11 +112,12 @@ def export_ics(
 ) -> None:
     """Write the shifts from today on, for a year, as a calendar. A link of the pages keeps itself up to date; this not.
 
-    A later export has higher sequences where anything changed, so that a program that reads it again takes it over.
+    A discipline is that of every team that has it. A later export has higher sequences where anything changed, so that
+    a program that reads it again takes it over.
     """
     now = datetime.now(UTC)
     found: list[Any] = []
-    for one in run(schedules(env, business, team)):
+    for one in _with(discipline, run(schedules(env, business, team))):
         events = ics.events(one, ics.Wanted(person, discipline), now, now + AHEAD)
         found += [msgspec.structs.replace(event, sequence=one.facts.version) for event in events]
     body = ics.calendar(person or discipline or team or "Triage", found, now)
@@ -128,3 +129,13 @@ def export_ics(
     except OSError as error:
         raise typer.BadParameter(f"{to} cannot be written: {error.strerror}.") from None
     typer.echo(f"{len(found):,} shifts are in {to}.")
+
+
+def _with(discipline: str | None, found: list[Schedule]) -> list[Schedule]:
+    """Those that have a discipline, whose code several teams may use. Raises NotFound where none does."""
+    if discipline is None:
+        return found
+    having = [one for one in found if any(each.code == discipline for each in one.facts.disciplines)]
+    if not having:
+        raise NotFound("There is no such discipline.")
+    return having

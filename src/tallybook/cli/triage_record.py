@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC
 from typing import Annotated, Any
 
 import msgspec
@@ -51,7 +52,7 @@ def record(
 def _told(one: Entry) -> str:
     before, after = one.before or {}, one.after or {}
     names = [*after, *(name for name in before if name not in after)]
-    head = f"{one.at:%Y-%m-%d %H:%M:%S}Z  {one.who}  {one.action}  {one.subject} {one.subject_id}"
+    head = f"{one.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z  {one.who}  {one.action}  {one.subject} {one.subject_id}"
     differing = [
         f"    {name}: {_text(before.get(name))} -> {_text(after.get(name))}"
         for name in names
