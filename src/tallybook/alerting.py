@@ -20,7 +20,7 @@ import structlog
 from prometheus_client import Counter
 from psycopg_pool import PoolTimeout
 
-from . import rota_outage
+from . import rota_outage, rota_snapshot
 from .alerts_file import AlertsEntry
 from .app import App
 from .channels.mail.client import Mail
@@ -208,6 +208,7 @@ class Alerting:
 
     async def _look_at_outage(self, now: datetime, *, away: bool) -> None:
         path = self.app.settings.data_dir / "database-away.json"
+        await rota_snapshot.refresh(self.app.settings)
         await outage_alarm.look(path, now, self.entry.terms, away=away, telling=self._telling())
 
     def _telling(self) -> Telling:

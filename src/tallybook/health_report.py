@@ -56,6 +56,7 @@ async def health_report(app: App, now: datetime, business: Business | None = Non
     shown ``core.health.plain`` of it.
     """
     found = await health.report(app.db, now, await _spool(app), business.id if business else None)
+    await rota_snapshot.refresh(app.settings)
     if is_away(found):
         return health.summed_up([*found.checks, *rota_snapshot.checks(app.settings, now, away=True)])
     try:

@@ -71,6 +71,11 @@ async def keep(db: Database, settings: Settings, stop: asyncio.Event, beside: Be
     await again_and_again(db, Rhythm(stop, EVERY_SECONDS), once, "The rota is not kept")
 
 
+async def refresh(settings: Settings) -> None:
+    """Reads the copy anew, if it is another one, before somebody looks at it who must not wait for the disk."""
+    await shelf(path_of(settings)).refresh()
+
+
 def checks(settings: Settings, now: datetime, *, away: bool) -> list[Check]:
     """How it stands with the copy on this machine; nothing where there is no rota. Never asks the database."""
     found = shelf(path_of(settings)).current()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -79,6 +81,30 @@ async def test_the_copy_says_what_the_rota_says_and_follows_its_changes(web: Web
     ]
     kept.path.write_bytes(b"{half")
     assert kept.current() is None
+
+
+async def test_nobody_waits_while_the_copy_is_written_or_read(
+    web: Web, kept: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept.current()
+    loop, at = threading.get_ident(), []
+    sync, read = os.fsync, Path.read_bytes
+    monkeypatch.setattr(os, "fsync", lambda file: [at.append(threading.get_ident()), sync(file)][1])
+    monkeypatch.setattr(Path, "read_bytes", lambda path: [at.append(threading.get_ident()), read(path)][1])
+    await Keeper(web.db, kept.path).keep()
+    await kept.refresh()
+    assert kept.current() is not None
+    assert len(at) == 2
+    assert loop not in at
+
+
+async def test_what_a_killed_process_half_wrote_is_swept_at_the_next_start(web: Web, kept: Shelf) -> None:
+    left, being_written = (kept.path.with_name(f"{kept.path.name}.{name * 32}") for name in "ab")
+    for draft in (left, being_written):
+        draft.write_bytes(b"{half")
+    os.utime(left, (0, 0))
+    await Keeper(web.db, kept.path).keep()
+    assert (left.exists(), being_written.exists()) == (False, True)
 
 
 async def test_what_is_only_looked_at_is_answered_by_the_copy_and_says_of_when_it_is(kept: Shelf) -> None:

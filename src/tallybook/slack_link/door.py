@@ -134,12 +134,17 @@ class SlackDoor:
     async def _without_database(self, request: Request, body: bytes, *, is_kept: bool) -> Outcome:
         answered.labels(request.kind, "kept" if is_kept else "away").inc()
         if not is_kept:
-            shown = away.answer(self.shelf, request, datetime.now(UTC)) if self.shelf is not None else None
-            return shown or Outcome(says=notices.away(words.DEFAULT))
+            return await self._by_the_copy(request) or Outcome(says=notices.away(words.DEFAULT))
         await self.receiver.set_aside(CHANNEL, body)
         if request.kind is Kind.SUBMISSION:
             return Outcome(view=notices.kept_view(words.DEFAULT, HEADING))
         return Outcome(says=notices.kept(words.DEFAULT))
+
+    async def _by_the_copy(self, request: Request) -> Outcome | None:
+        if self.shelf is None:
+            return None
+        await self.shelf.refresh()
+        return away.answer(self.shelf, request, datetime.now(UTC))
 
     async def _look(self, request: Request, conn: Conn) -> Outcome:
         try:

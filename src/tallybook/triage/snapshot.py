@@ -6,9 +6,12 @@ asked for meanwhile waits in the spool, and is decided by the database.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +19,9 @@ import msgspec
 
 from .rules import Schedule, prepare
 from .types import Facts
+
+# Writing takes a moment. A draft that is older is nobody's.
+ABANDONED_SECONDS = 600.0
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -60,7 +66,7 @@ _decoder = msgspec.json.Decoder(Snapshot)
 
 
 def write(path: Path, snapshot: Snapshot) -> None:
-    """Replaces the file by a whole one, or not at all. Raises OSError."""
+    """Replaces the file by a whole one, or not at all. Waits for the disk. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
     try:
@@ -73,6 +79,15 @@ def write(path: Path, snapshot: Snapshot) -> None:
         draft.unlink(missing_ok=True)
 
 
+def sweep(path: Path) -> None:
+    """Takes away what processes left that were killed while they wrote. Raises OSError."""
+    before = time.time() - ABANDONED_SECONDS
+    for draft in path.parent.glob(f"{path.name}.*"):
+        with suppress(FileNotFoundError):  # somebody else sweeps too, or has ended it
+            if draft.stat().st_mtime < before:
+                draft.unlink()
+
+
 def read(path: Path) -> Snapshot | None:
     """What the file holds; None where there is none, or none that can be read."""
     try:
@@ -81,30 +96,40 @@ def read(path: Path) -> Snapshot | None:
         return None
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    """What the file held when it had this stamp, and the teams of it that were prepared."""
+
+    stamp: tuple[int, int, int]
+    snapshot: Snapshot | None
+    prepared: dict[tuple[int, int], Schedule]
+
+
 class Shelf:
     """The file as a process reads it, again when it is another one; each team is prepared when it is asked for."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._stamp: tuple[int, int, int] | None = None
-        self._snapshot: Snapshot | None = None
-        self._prepared: dict[tuple[int, int], Schedule] = {}
+        self._kept = _Kept((0, 0, 0), None, {})
+
+    async def refresh(self) -> None:
+        """Reads the file in a thread, if it is another one, so that ``current`` need not wait for the disk."""
+        await asyncio.to_thread(self.current)
 
     def current(self) -> Snapshot | None:
-        """What is known, None where nothing is."""
+        """What is known, None where nothing is. May be called by several threads."""
         try:
             stat = self.path.stat()
         except OSError:
             return None
-        stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
-        if stamp != self._stamp:
-            self._snapshot, self._stamp, self._prepared = read(self.path), stamp, {}
-        return self._snapshot
+        kept, stamp = self._kept, (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        if stamp != kept.stamp:
+            kept = self._kept = _Kept(stamp, read(self.path), {})
+        return kept.snapshot
 
     def schedule(self, known: Known) -> Schedule:
         """A team's schedule by its facts of then."""
-        key = (known.business_id, known.facts.team.id)
-        found = self._prepared.get(key)
+        prepared, key = self._kept.prepared, (known.business_id, known.facts.team.id)
+        found = prepared.get(key)
         if found is None or found.facts is not known.facts:
-            found = self._prepared[key] = prepare(known.facts)
+            found = prepared[key] = prepare(known.facts)
         return found

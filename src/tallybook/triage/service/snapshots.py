@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from prometheus_client import Gauge
 
 from tallybook.core.db import Conn, Database
-from tallybook.triage.snapshot import Known, Snapshot, write
+from tallybook.triage.snapshot import Known, Snapshot, sweep, write
 from tallybook.triage.store import facts as facts_store
 from tallybook.triage.store import looks
 from tallybook.triage.store import snapshots as store
@@ -26,6 +27,7 @@ class Keeper:
     db: Database
     path: Path
     _facts: dict[tuple[int, int], Facts] = field(default_factory=dict)
+    _is_swept: bool = False
 
     async def keep(self) -> bool:
         """Takes the snapshot and writes it; False where there is no team of which one could be taken.
@@ -35,9 +37,15 @@ class Keeper:
         found = await self.db.run("take a snapshot of the rota", self._taken)
         if not found.teams:
             return False
-        write(self.path, found)
+        await asyncio.to_thread(self._written, found)
         taken.set(found.as_of.timestamp())
         return True
+
+    def _written(self, found: Snapshot) -> None:
+        if not self._is_swept:
+            sweep(self.path)
+            self._is_swept = True
+        write(self.path, found)
 
     async def _taken(self, conn: Conn) -> Snapshot:
         teams: list[Known] = []
