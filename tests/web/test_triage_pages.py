@@ -120,6 +120,22 @@ async def test_a_teams_disciplines_clock_and_holidays_are_changed_once_however_o
     assert [one.name for one in (await facts_of(db, business)).holidays] == ["Company day"]
 
 
+async def test_a_roster_of_a_team_that_moved_goes_by_its_new_clocks_and_says_by_which(
+    db: Database, business: Business, browser: Browser, bia: world.Someone
+) -> None:
+    await demo(db, business)
+    page = "/triage/rota/beEng/change"
+    clock = {"form": "clock", "zone": "America/Los_Angeles", "hand_over": "08:00"}
+    await browser.post("/triage/teams/clock?team=1", clock)
+    assert hidden((await browser.get(f"{page}?version=1")).text, "zone") == "Africa/Johannesburg"
+    shown = (await browser.get(page)).text
+    assert hidden(shown, "zone") == "America/Los_Angeles"
+    assert '<bdi dir="ltr">America/Los_Angeles</bdi>' in shown.partition("Hand-over at")[2]
+    form = roster_form(await facts_of(db, business), "beEng", kind="weekly", days=["0"], weeks="1")
+    assert "times in America/Los_Angeles" in (await browser.post(page, form)).text.partition('id="found"')[2]
+    assert "times in Africa/Johannesburg" in (await browser.get("/triage/rota")).text
+
+
 async def test_a_roster_is_made_by_its_preview_alone_and_once(
     db: Database, business: Business, browser: Browser, bia: world.Someone
 ) -> None:

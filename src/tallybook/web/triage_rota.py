@@ -172,7 +172,7 @@ def _form(
         "others": sorted((key for key in members if key not in typed.people), key=place.name),
         "days": [(day, weekdays([day], locale)) for day in week(locale)],
         "running": running if is_first else None, "most": MOST_CHANGES,
-        "rule": said.rule(found.preview.roster.rotation, place.clock) if found else "",
+        "rule": said.rule(found.preview.roster.rotation, place.clock, zoned=True) if found else "",
     }  # fmt: skip
     return show(request, place, "roster", context, error)
 

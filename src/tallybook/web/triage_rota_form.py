@@ -81,8 +81,9 @@ def typed_of(facts: Facts, discipline: str, roster: Roster | None, *, restores: 
         at = f"{facts.team.hand_over:%H:%M}"
         return Typed(people=tuple(members), zone=facts.team.zone, at=at, begins=begins, in_order=True)
     rule = roster.rotation
+    zone = rule.zone if restores else facts.team.zone  # by which a team that moved goes from now on
     return Typed(
-        people=roster.people, kind=rule.kind.value, zone=rule.zone, at=f"{rule.hand_over:%H:%M}",
+        people=roster.people, kind=rule.kind.value, zone=zone, at=f"{rule.hand_over:%H:%M}",
         days=tuple(str(day) for day in sorted(rule.days)), through=rule.through, weeks=str(rule.weeks), rest=rule.rest,
         keep=rule.when_absent is WhenAbsent.KEEP, restores=str(roster.number) if restores else "",
     )  # fmt: skip

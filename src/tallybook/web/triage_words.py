@@ -73,8 +73,8 @@ def refusal(error: TallybookError, words: NullTranslations) -> str:
     return words.gettext(error.message)
 
 
-def rule(rotation: Rotation, clock: Clock) -> str:
-    """How turns follow each other, as people say it."""
+def rule(rotation: Rotation, clock: Clock, *, zoned: bool = False) -> str:
+    """How turns follow each other, as people say it; with ``zoned``, or where it is not the team's, by which clocks."""
     say = clock.words.gettext
     at = f"{rotation.hand_over:%H:%M}"
     if rotation.kind is Kind.SPRINT:
@@ -86,6 +86,8 @@ def rule(rotation: Rotation, clock: Clock) -> str:
         told = say(known).replace("{days}", weekdays(sorted(rotation.days), clock.locale)).replace("{time}", at)
     if rotation.weeks > 1:
         told += "; " + say(N_("one week in {weeks}")).replace("{weeks}", str(rotation.weeks))
+    if rotation.kind is not Kind.SPRINT and (zoned or rotation.zone != clock.business.time_zone):
+        told += "; " + say(N_("times in %(zone)s")) % {"zone": rotation.zone}
     if rotation.rest:
         told += "; " + say(N_("not on holidays"))
     if rotation.when_absent is WhenAbsent.KEEP:
