@@ -277,6 +277,41 @@ async def test_an_absence_is_recorded_once_for_its_form_and_ends_by_a_button(
     assert "Training" not in (await browser.get(path)).text.split("<form")[0]
 
 
+async def test_somebody_leaves_a_discipline_by_the_look_at_what_that_changes_with_a_reason_and_once(
+    db: Database, business: Business, browser: Browser, bia: world.Someone
+) -> None:
+    await demo(db, business)
+    one, path = "U0DEMO0002", "/triage/people/U0DEMO0002/disciplines?team=1"
+    form = {"discipline": "uiEng", "reason": "Goes to another team", "do": "leave"}
+    unseen = await browser.post(path, form)
+    assert unseen.status_code == 409
+    assert "somebody else’s then" in unseen.text
+    assert 'value="Goes to another team"' in unseen.text
+    looked = (await browser.post(path, form | {"do": "look"})).text
+    assert "<s><bdi>Sipho Mthembu</bdi></s>" in looked
+    sure = form | {"seen": hidden(looked, "seen")}
+    assert (await browser.post(path, sure | {"day": str(datetime.now(UTC).date() + timedelta(30))})).status_code == 409
+    silent = await browser.post(path, sure | {"reason": " "})
+    assert (silent.status_code, "Say why" in silent.text, 'id="found"' in silent.text) == (400, True, True)
+    past = await browser.post(path, form | {"day": "2020-01-01"})
+    assert (past.status_code, "Nobody leaves in the past" in past.text) == (400, True)
+    others = (await facts_of(db, business)).memberships
+    await browser.post("/triage/teams/disciplines?team=1", {"name": "Product owner"})
+    assert (await browser.post(path, sure)).status_code == 409, "the rota is another than was looked at"
+    assert (await facts_of(db, business)).memberships == others
+    looked = (await browser.post(path, form | {"do": "look"})).text
+    await thrice(browser, path, form | {"seen": hidden(looked, "seen")})
+    left = {member.person for member in (await facts_of(db, business)).memberships if member.until is not None}
+    assert left == {one}
+    record = "select after from audit_log where action = 'person.left'"
+    rows = await db.run("record", lambda conn: all_of(conn, record))
+    assert [row[0]["reason"] for row in rows] == ["Goes to another team"]
+
+
+async def all_of(conn: Conn, statement: str) -> list[tuple[Any, ...]]:
+    return await (await conn.execute(statement)).fetchall()
+
+
 async def test_who_may_see_sees_all_of_it_and_changes_nothing(
     db: Database, business: Business, ana: world.Someone, browser: Browser
 ) -> None:

@@ -19,16 +19,18 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound, TallybookError
 from tallybook.core.marking import N_
 from tallybook.core.numbers import INT_DIGITS, number_in
-from tallybook.triage.rules_turns import hand_over
 from tallybook.triage.service import absences, actors, people
 from tallybook.triage.service.doing import require_lead
 from tallybook.triage.store.people import Listed
 from tallybook.triage.types import Absence, Person
 
+from . import triage_leaving as leaving
 from . import triage_words as said
 from .needs import Asked, TheApp
 from .triage_frame import Place, given_in, show, stand
+from .triage_leaving import Found
 from .triage_people import NO_NAME, PEOPLE
+from .triage_rota import MOST_CHANGES
 from .triage_teams import day_of
 from .triage_view import lasting
 
@@ -46,7 +48,7 @@ async def person_page(request: Asked, app: TheApp, slack_id: FromPath[str]) -> R
 
 async def _shown(
     request: Asked, app: App, place: Place, slack_id: str, given: Mapping[str, str] | None = None,
-    error: TallybookError | None = None,
+    error: TallybookError | None = None, *, found: Found | None = None,
 ) -> Response[str]:  # fmt: skip
     is_admin = may(request.user, Right.ADMINISTER)
 
@@ -62,6 +64,7 @@ async def _shown(
     now, facts = place.clock.now, place.facts
     context: dict[str, Any] = {
         "one": one, "now": now, "lasting": lasting, "given": given or {}, "is_admin": is_admin,
+        "found": found, "most": MOST_CHANGES,
         "may_record": place.actor.leads or place.actor.slack_id == slack_id,
         "logins": [person for person in logins if person.active and person.account_id not in taken],
         "memberships": {code.code: _membership(place, code.code, slack_id) for code in place.disciplines},
@@ -119,20 +122,39 @@ async def _known(conn: Conn, place: Place, slack_id: str) -> Listed:
 
 @post(PERSON + "/disciplines", include_in_schema=False)
 async def write_membership(request: Asked, app: TheApp, slack_id: FromPath[str]) -> Response[Any]:
-    """Has somebody belong to a discipline from now on, or no longer from a day's hand-over or now on."""
+    """Has somebody belong to a discipline from now on; or looks at their leaving it, or has them leave, as seen."""
     place = await stand(request, app)
+    require_lead(place.actor)
     given = await given_in(request)
     code, team = given.get("discipline", ""), place.facts.team
+    if given.get("do") != "join":
+        return await _leaves(request, app, place, slack_id, given)
 
     async def work(conn: Conn) -> None:
-        now, one = datetime.now(UTC), await _known(conn, place, slack_id)
-        if given.get("do") == "join":
-            await people.join(conn, place.actor, team.id, code, Person(slack_id, one.name), now)
-            return
-        until = hand_over(day_of(given["day"]), team.hand_over, team.tz) if given.get("day") else now
-        await people.leave(conn, place.actor, team.id, code, slack_id, until, now=now)
+        one = await _known(conn, place, slack_id)
+        await people.join(conn, place.actor, team.id, code, Person(slack_id, one.name), datetime.now(UTC))
 
     return await _done(request, app, place, slack_id, work)
+
+
+async def _leaves(request: Asked, app: App, place: Place, slack_id: str, given: Mapping[str, str]) -> Response[Any]:
+    is_sure, home = given.get("do") == "leave", Redirect(place.link(f"{PEOPLE}/{slack_id}"), status_code=303)
+    if not leaving.belongs(place.facts, given.get("discipline", ""), slack_id):
+        return home
+    found: Found | None = None
+    try:
+        found = leaving.looked(place.facts, slack_id, given)
+        if is_sure and given.get("seen", "") == found.seen:
+            await leaving.leave(app, place, slack_id, found, given.get("reason", ""))
+            return home
+    except (Conflict, Invalid) as error:
+        place = await stand(request, app)
+        if not leaving.belongs(place.facts, given.get("discipline", ""), slack_id):
+            return home
+        found = leaving.looked(place.facts, slack_id, given) if found is not None else None
+        return await _shown(request, app, place, slack_id, given, error, found=found)
+    changed = Conflict(said.CHANGED) if is_sure else None
+    return await _shown(request, app, place, slack_id, given, changed, found=found)
 
 
 @post(PERSON + "/account", include_in_schema=False)

@@ -27,13 +27,19 @@ def planned(facts: Facts, wanted: NewSprint, now: datetime) -> Shown:
 
 def left(facts: Facts, wanted: Leaving, now: datetime) -> Shown:
     """Of somebody's leaving."""
-    at = from_when(wanted.first_day, facts.team, now)
-    kept = tuple(found for one in facts.memberships if (found := _ended(one, wanted, at)) is not None)
+    return left_at(facts, wanted.person, wanted.discipline, from_when(wanted.first_day, facts.team, now), now)
+
+
+def left_at(facts: Facts, person: str, discipline: str | None, at: datetime, now: datetime) -> Shown:
+    """Of somebody's leaving a discipline, or all (None), at a moment."""
+    whose = (person, discipline)
+    kept = tuple(found for one in facts.memberships if (found := _ended(one, whose, at)) is not None)
     return _shown(facts, msgspec.structs.replace(facts, memberships=kept), now)
 
 
-def _ended(one: Membership, wanted: Leaving, at: datetime) -> Membership | None:
-    if one.person != wanted.person or wanted.discipline not in {None, one.discipline}:
+def _ended(one: Membership, whose: tuple[str, str | None], at: datetime) -> Membership | None:
+    person, discipline = whose
+    if one.person != person or discipline not in {None, one.discipline}:
         return one
     if one.since >= at:
         return None

@@ -128,20 +128,27 @@ async def join(conn: Conn, actor: Actor, team_id: int, discipline: str, person: 
 
 
 async def leave(
-    conn: Conn, actor: Actor, team_id: int, discipline: str | None, slack_id: str, at: datetime, *, now: datetime
-) -> list[str]:
+    conn: Conn, actor: Actor, team_id: int, discipline: str | None, slack_id: str, at: datetime, *, now: datetime,
+    reason: str = "",
+) -> list[str]:  # fmt: skip
     """Has somebody belong to a discipline, or to all (None), no longer from a moment on; those that it was.
 
-    From then on the next of the roster has their turns. Raises NotAllowed, Invalid and NotFound.
+    From then on the next of the roster has their turns. ``reason`` stands in the record. Raises NotAllowed, Invalid and
+    NotFound.
     """
     require_lead(actor)
-    if at < now:
-        raise Invalid("Nobody leaves in the past: who was on duty then is not changed any more.")
+    check_leaving(at, now)
     await held_as_is(conn, actor, team_id)
     left = await store.leave(conn, actor.business_id, team_id, discipline, slack_id, at)
     if left:
         await turned(conn, actor, team_id)
     for code in left:
-        after = {"discipline": code, "until": at.isoformat()}
+        after = {"discipline": code, "until": at.isoformat()} | ({"reason": reason} if reason else {})
         await tell(conn, actor, "person.left", "triage person", slack_id, None, after)
     return left
+
+
+def check_leaving(at: datetime, now: datetime) -> None:
+    """Raises Invalid."""
+    if at < now:
+        raise Invalid("Nobody leaves in the past: who was on duty then is not changed any more.")
