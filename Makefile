@@ -53,6 +53,7 @@ lint: install ## Check style, types and who imports whom
 ci: test ## What is run before a change lands
 
 bench: install ## Measure speed, as ratios within one run
+	@$(UV) sync --locked --quiet --inexact --group bench
 	@$(BIN)/tallybook bench
 
 soak: install ## Run the long tests at full size

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,11 @@ class Door:
         self.superuser = superuser
 
     @contextlib.contextmanager
-    def answered_by(self, kind: str) -> Iterator[int]:
-        """The port at which a process of that kind answers."""
+    def answered_by(self, kind: str, also: Mapping[str, str] = {}) -> Iterator[int]:
+        """The port at which a process of that kind answers, which is told of Slack in ``also``."""
         port = _free_port()
         command = [sys.executable, str(HERE / f"{_script(kind)}.py"), str(self.folder), kind, str(port)]
-        given = os.environ | {"SEEDS_DATABASE_URL": self.superuser}
+        given = os.environ | {"SEEDS_DATABASE_URL": self.superuser} | dict(also)
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=given) as process:
             try:
                 _wait_for(port, process)

@@ -23,6 +23,8 @@ import waiting_work
 from figures import Figure, as_report, as_table, machine
 from sample import Sample
 
+import triage
+
 HERE = Path(__file__).parent
 TIMES, FLOOR, MEMORY_MB, POLL_MS = 20, 0.5, 300, 1.0
 SAID = """\
@@ -44,6 +46,14 @@ SAID = """\
   process; beside it the same rows of two tables, set-wise, without foreign keys or customers; see `bench/talks.py`.
 - **the threads** are asked for 300 times, in conversations of ten messages; beside stands the seeds' query, which
   counts the messages of each.
+- **who is on duty** is asked for moments of ten years behind and one ahead, in no order, of rotations by sprints, weeks
+  and days whose people came, went, were away and stood in for each other; beside it a look-up in lists of the same
+  shifts, written out ahead, which nobody could change any more.
+- **a year's schedule** is made of new teams of five people who take weeks in turn. Beside it stands the scheduler of
+  the `oncall` package, whose turns must be the same to the second; its reads and writes of tables are done in memory,
+  where they cost it nothing. The calendars beside ours are that package's, too; see `bench/oncall_peer.py`.
+- **Slack** is told what five people do at once, signed and over HTTP. With the database hanging (each of its processes
+  is stopped) it is answered all the same, and afterwards everything is there; see `bench/slack_answers.py`.
 - Where there were several rounds, each figure is its own best.
 """
 
@@ -119,6 +129,7 @@ async def main() -> None:
     parser.add_argument("--reviews", type=int, default=1_000_000)
     parser.add_argument("--webhooks", type=int, default=100_000)
     parser.add_argument("--talks", type=int, default=10_000_000)
+    parser.add_argument("--rota", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--report", action="store_true")
@@ -133,6 +144,7 @@ async def main() -> None:
     figures += await history.measured(asked.reviews)
     figures += await door.measured(asked.webhooks) if asked.webhooks else []
     figures += await talks.measured(asked.talks) if asked.talks else []
+    figures += await triage.measured(asked.rota) if asked.rota else []
     if asked.json:
         print(json.dumps({"machine": facts, "figures": [figure._asdict() for figure in figures]}, ensure_ascii=False))
     else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import signal
 import socket
 import sys
@@ -32,6 +33,7 @@ class Forgets:
 
 async def main(folder: Path, kind: str, port: int) -> None:
     given = {"TALLYBOOK_WHATSAPP_APP_SECRET": webhook_load.SECRET, "TALLYBOOK_WHATSAPP_VERIFY_TOKEN": "bench"}
+    given |= {name: value for name, value in os.environ.items() if name.startswith("TALLYBOOK_SLACK_")}
     settings = dataclasses.replace(
         Settings.load(given, folder), data_dir=folder, config=folder / "tallybook.toml", port=port, log_level="warning"
     )

@@ -25,15 +25,19 @@ INBOX = [
     "webhooks kept in a second", "answered", "updates kept in a second", "messages filed in a second",
     "a burst of a minute", "all threads", "unread threads",
 ]  # fmt: skip
+ROTA = [
+    "who is on duty", "each answer", "putting their facts in order", "a year's schedule of 5 teams", "the same",
+    "the calendar of a year", "Slack answered",
+]  # fmt: skip
 
 
-def said_by(folder: Path, webhooks: int, talks: int) -> Any:
+def said_by(folder: Path, webhooks: int, talks: int, rota: int) -> Any:
     """What the command says, which leaves the committed report alone."""
     before = REPORT.read_bytes() if REPORT.exists() else None
     done = subprocess.run(
         [
             sys.executable, "-m", "tallybook", "bench", "--messages", "5000", "--reviews", "1000",
-            "--webhooks", str(webhooks), "--talks", str(talks), "--json",
+            "--webhooks", str(webhooks), "--talks", str(talks), "--rota", str(rota), "--json",
         ],
         cwd=folder, check=True, capture_output=True, text=True,
     )  # fmt: skip
@@ -49,7 +53,7 @@ def named(said: Any) -> dict[str, Any]:
 
 @pytest.mark.soak
 def test_every_figure_stands_beside_its_baseline(tmp_path: Path) -> None:
-    said = said_by(tmp_path, 0, 0)
+    said = said_by(tmp_path, 0, 0, 0)
     assert any("PostgreSQL 18" in fact and "fsync on" in fact for fact in said["machine"])
     figures = named(said)
     assert list(figures) == MONITOR
@@ -59,10 +63,11 @@ def test_every_figure_stands_beside_its_baseline(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-def test_so_do_those_of_the_inbox(tmp_path: Path) -> None:
-    figures = named(said_by(tmp_path, 1_000, 50_000))
-    assert list(figures) == [*MONITOR, *INBOX]
-    assert all(figures[name]["ratio"] > 0 for name in ("webhooks kept in a second", "messages filed in a second"))
+def test_so_do_those_of_the_inbox_and_of_the_rota(tmp_path: Path) -> None:
+    figures = named(said_by(tmp_path, 1_000, 50_000, 10))
+    assert list(figures) == list(dict.fromkeys([*MONITOR, *INBOX, *ROTA]))
+    compared = ["webhooks kept in a second", "messages filed in a second", "who is on duty", "Slack answered"]
+    assert all(figures[name]["ratio"] > 0 for name in compared)
 
 
 def test_without_the_source_tree_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

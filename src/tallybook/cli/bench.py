@@ -19,6 +19,7 @@ def bench(
     reviews: Annotated[int, typer.Option(help="How many reviews lie behind the pages.", min=1_000)] = 1_000_000,
     webhooks: Annotated[int, typer.Option(help="How many webhooks are sent; 0 leaves them out.", min=0)] = 100_000,
     talks: Annotated[int, typer.Option(help="Messages in the inbox; 0 leaves it out.", min=0)] = 10_000_000,
+    rota: Annotated[int, typer.Option(help="Rotations of the rota; 0 leaves it out.", min=0)] = 1_000,
     rounds: Annotated[int, typer.Option(help="How often; the best counts.", min=1)] = 1,
     report: Annotated[bool, typer.Option("--report", help="Write bench/REPORT.md.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
@@ -31,6 +32,7 @@ def bench(
     if not script.is_file():
         raise WrongSetup(f"The benchmarks are in the source tree, and there is no {script}: run this from a checkout.")
     command = [sys.executable, str(script), "--messages", str(messages), "--reviews", str(reviews)]
-    command += ["--webhooks", str(webhooks), "--talks", str(talks), "--rounds", str(rounds)]
+    command += ["--webhooks", str(webhooks), "--talks", str(talks), "--rota", str(rota)]
+    command += ["--rounds", str(rounds)]
     command += ["--report"] * report + ["--json"] * as_json
     raise typer.Exit(subprocess.run(command, check=False).returncode)
