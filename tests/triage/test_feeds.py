@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tallybook.core import retention, secret_tokens
-from tallybook.core.errors import NotAllowed, NotFound
+from tallybook.core.errors import Conflict, NotAllowed, NotFound
 from tallybook.triage.ics import Event
 from tallybook.triage.rules_overrides import Part
 from tallybook.triage.service import feeds, overrides, people
@@ -144,6 +144,36 @@ async def test_a_link_is_one_s_own_or_of_who_leads_and_ends_at_once(web: Web) ->
     with pytest.raises(NotFound):
         await web.run(lambda conn: feeds.revoke(conn, ana, listed.id, NOW))
     assert await web.rows("select count(*) from triage_feed_events") == [(0,)]
+
+
+async def test_the_same_asked_for_again_is_the_same_link_also_at_once_and_never_after_it_ended(web: Web) -> None:
+    team, ana = Scope("team", web.team), web.somebody(ANA)
+
+    async def asked(actor: Actor, scope: Scope = team, given: str = "form 1") -> str:
+        secret = feeds.secret_by(b"k" * 32, actor, scope, given, NOW)
+        return (await web.run(lambda conn: feeds.make(conn, actor, scope, NOW, secret=secret))).token
+
+    (token,) = set(await asyncio.gather(*(asked(ana) for _ in range(4))))
+    assert (await read(web, token)).events
+    others = {await asked(ana, given="form 2"), await asked(ana, Scope("discipline", web.team, "uiEng"))}
+    assert len(others | {token, await asked(web.somebody(BEN))}) == 4
+    assert await web.rows("select count(*) from audit_log where action = 'calendar.shared'") == [(4,)]
+    number = min(one.id for one in await web.run(lambda conn: feeds.listed(conn, web.lead)))
+    await web.run(lambda conn: feeds.revoke(conn, web.lead, number, NOW))
+    with pytest.raises(Conflict):
+        await asked(ana)
+    days = {feeds.secret_by(b"k" * 32, ana, team, "form 1", now) for now in (NOW, TOMORROW)}
+    assert len(days) == 2
+
+
+async def test_nobody_fills_the_business_s_room_with_links_of_their_own(web: Web) -> None:
+    ana = web.somebody(ANA)
+    for _ in range(feeds.MOST_OF_ONE):
+        await link(web, Scope("team", web.team), ana)
+    with pytest.raises(Conflict, match="You have 20 calendars already"):
+        await link(web, Scope("team", web.team), ana)
+    await link(web, Scope("team", web.team), web.somebody(BEN))
+    await link(web, Scope("team", web.team))
 
 
 @pytest.mark.parametrize("token", ["", "1", "0.x", "1." + "x" * 43, "99999999999." + "x" * 43, "1." + "'" * 43])

@@ -67,6 +67,9 @@ async def test_a_link_is_made_read_without_a_session_and_taken_back(
     assert "There are none yet." in (await browser.get(PATH)).text
     link = await made(browser, "team")
     assert link not in (await browser.get(PATH)).text
+    again = [LINK.findall((await browser.post(PATH, {"what": "team", "key": "k1"})).text)[0] for _ in range(2)]
+    assert len({link, *again}) == 2
+    assert (await browser.post(f"{PATH}/revoke", {"link": "2"})).status_code == 303
     stranger = open_browser()
     answer = await stranger.get(link)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/calendar; charset=utf-8")

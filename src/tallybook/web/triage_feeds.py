@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from litestar import Response, get, post
 from litestar.params import FromPath
@@ -42,6 +43,7 @@ NOBODY = N_("Nobody")
 # What the rota refuses here, marked so that it is translated.
 REFUSALS = (
     N_("This calendar is not there, or no longer."), N_("There are 200 calendars already. Take one back first."),
+    N_("You have 20 calendars already. Take one back first."), N_("Please try again."),
     N_("This is somebody else's calendar. Only they, or who leads the team, may share it."),
     N_("Only who made this link, or who leads the team, may take it back."),
     N_("A calendar is of a person, a discipline or a team."),
@@ -140,19 +142,22 @@ async def _shown(
     request: Asked, app: App, place: Place, more: Mapping[str, Any], error: TallybookError | None = None
 ) -> Response[str]:
     found = await app.db.run("list calendars", lambda conn: feeds.listed(conn, place.actor))
-    context = {"links": found, "address": "", "picture": ""}
+    context = {"links": found, "address": "", "picture": "", "key": uuid4().hex}
     return show(request, place, "feeds", context | dict(more), error)
 
 
 @post(FEEDS, include_in_schema=False)
 async def make_link(request: Asked, app: TheApp) -> Response[str]:
-    """Makes a link, and shows its address for the only time."""
+    """Makes a link, and shows its address for the only time; the same form again shows the same."""
     place = await stand(request, app)
     given = await given_in(request)
     scope = _scope(place, given.get("what", ""))
 
+    now = datetime.now(UTC)
+    secret = feeds.secret_by(app.settings.secret_keys()[0], place.actor, scope, given.get("key", ""), now)
+
     async def work(conn: Conn) -> Made:
-        return await feeds.make(conn, place.actor, scope, datetime.now(UTC))
+        return await feeds.make(conn, place.actor, scope, now, secret=secret)
 
     try:
         made = await app.db.run("make calendar", work)

@@ -31,6 +31,7 @@ from .schedules import Schedules
 
 BACK, AHEAD = timedelta(days=92), timedelta(days=366)
 MOST = 200  # links of a business that hold
+MOST_OF_ONE = 20  # of those, made by somebody who does not lead
 TOKEN = re.compile(r"([1-9][0-9]{0,8})\.[\w-]{43}")
 PRODUCT = "tallybook"
 NO_LINK = "This calendar is not there, or no longer."
@@ -65,23 +66,55 @@ class View(msgspec.Struct, frozen=True):
     schedules: list[Schedule]
 
 
-async def make(conn: Conn, actor: Actor, scope: Scope, now: datetime) -> Made:
+async def make(conn: Conn, actor: Actor, scope: Scope, now: datetime, *, secret: str | None = None) -> Made:
     """A new link: one's own shifts, or those of a discipline or a team; who leads makes them for anybody.
 
-    Raises NotAllowed, NotFound, Invalid and Conflict.
+    By a ``secret`` of ``secret_by`` that was used it is the link that was made by it. Raises NotAllowed, NotFound,
+    Invalid and Conflict.
     """
     if scope.kind == "person" and actor.slack_id != scope.slack_id and not actor.leads:
         raise NotAllowed("This is somebody else's calendar. Only they, or who leads the team, may share it.")
     await _check(conn, actor, scope)
-    if len(await store.listed(conn, actor.business_id)) >= MOST:
-        raise Conflict(f"There are {MOST} calendars already. Take one back first.")
-    token = f"{actor.business_id}.{secret_tokens.new()}"
-    made = (actor.name, actor.account_id, now)
-    number = await store.make(conn, actor.business_id, secret_tokens.digest(token), scope, made)
+    token = f"{actor.business_id}.{secret or secret_tokens.new()}"
+    hashed = secret_tokens.digest(token)
+    again = await store.open_(conn, actor.business_id, hashed)
+    if again is not None:
+        return Made(again.id, token)
+    await _check_room(conn, actor)
+    number = await store.make(conn, actor.business_id, hashed, scope, (actor.name, actor.account_id, now))
     if number is None:
-        raise Conflict("Please try again.")
+        # Made by another just now, or taken back since.
+        again = await store.open_(conn, actor.business_id, hashed)
+        if again is None:
+            raise Conflict("Please try again.")
+        return Made(again.id, token)
     await tell(conn, actor, "calendar.shared", "calendar", number, None, msgspec.to_builtins(scope))
     return Made(number, token)
+
+
+def secret_by(key: bytes, actor: Actor, scope: Scope, given: str, now: datetime) -> str | None:
+    """The secret of what somebody asks for by a key that was ``given``; None without one.
+
+    Whoever sends a page in again that day thus gets the address that they have, although it is kept nowhere. Of another
+    day it is another one: what was taken back is forgotten in the end, and may not be valid again.
+    """
+    if not given:
+        return None
+    return _mixed(key, msgspec.json.encode(("triage link", actor.business_id, actor.key, given, scope, _day(now))))
+
+
+def _mixed(key: bytes, text: bytes) -> str:
+    return base64.urlsafe_b64encode(hmac.digest(key, text, hashlib.sha256)).decode().rstrip("=")
+
+
+async def _check_room(conn: Conn, actor: Actor) -> None:
+    """Raises Conflict."""
+    there = await store.listed(conn, actor.business_id)
+    if len(there) >= MOST:
+        raise Conflict(f"There are {MOST} calendars already. Take one back first.")
+    own = [one for one in there if one.account_id == actor.account_id and (one.account_id or one.made_by == actor.name)]
+    if len(own) >= MOST_OF_ONE and not actor.leads:
+        raise Conflict(f"You have {MOST_OF_ONE} calendars already. Take one back first.")
 
 
 async def _check(conn: Conn, actor: Actor, scope: Scope) -> None:
@@ -125,8 +158,7 @@ async def own_link(conn: Conn, business_id: int, team_id: int, key: bytes, now: 
     It is made of ``key`` and never kept; once somebody takes it back there is another one.
     """
     times = await store.taken_back(conn, business_id, team_id, PRODUCT)
-    mixed = hmac.digest(key, f"triage calendar {business_id} {team_id} {times}".encode(), hashlib.sha256)
-    token = f"{business_id}.{base64.urlsafe_b64encode(mixed).decode().rstrip('=')}"
+    token = f"{business_id}.{_mixed(key, f'triage calendar {business_id} {team_id} {times}'.encode())}"
     hashed = secret_tokens.digest(token)
     if await store.open_(conn, business_id, hashed) is None:
         await store.make(conn, business_id, hashed, Scope("team", team_id), (PRODUCT, None, now))
