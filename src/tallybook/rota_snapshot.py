@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import structlog
 
-from .core.db import Database
+from .core.db import PROD, Database
 from .core.health import Check
 from .core.standing import Rhythm, again_and_again
 from .settings import Settings
@@ -36,7 +36,8 @@ async def nothing_else() -> None:
 
 
 def path_of(settings: Settings) -> Path:
-    return settings.data_dir / "rota-snapshot.json"
+    """Of each environment its own: those of one machine may share the folder."""
+    return settings.data_dir / ("rota-snapshot.json" if settings.env == PROD else f"rota-snapshot.{settings.env}.json")
 
 
 @lru_cache(maxsize=8)

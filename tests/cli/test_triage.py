@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import logging
 from collections.abc import Iterator
@@ -11,16 +12,24 @@ from pathlib import Path
 from typing import Any
 
 import icalendar
+import msgspec
 import psycopg
 import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
+from tallybook import rota_snapshot
 from tallybook.cli import app as command_line
+from tallybook.cli.triage import of_copy
 from tallybook.core import log
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
+from tallybook.core.errors import NotFound
+from tallybook.settings import Settings
+from tallybook.triage import snapshot
+from tallybook.triage.snapshot import Known, Snapshot
 from tests.core.worked import rows
+from tests.triage.facts import facts
 from tests.triage.test_legacy_rules import SPRINTS, USERS, asked
 
 DUTY = ["--at", "2026-01-20T12:00", "--json"]  # the second sprint
@@ -43,22 +52,28 @@ class Terminal:
         }  # fmt: skip
 
     async def run(self, *arguments: str, typed: str = "") -> Result:
-        return await asyncio.to_thread(
-            CliRunner().invoke, command_line, ["triage", *arguments], input=typed, env=self.settings
-        )
+        return await asyncio.to_thread(self.invoke, *arguments, typed=typed)
+
+    def invoke(self, *arguments: str, typed: str = "") -> Result:
+        return CliRunner().invoke(command_line, ["triage", *arguments], input=typed, env=self.settings)
 
 
 @pytest.fixture
-def terminal(db: Database, business: Business, database_url: str, tmp_path: Path) -> Iterator[Terminal]:
+def own_log() -> Iterator[None]:
+    """A command sets up the log of its process, which is that of the tests."""
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
-    yield Terminal(database_url, tmp_path)
-    # A command sets up the log of its process, which is that of the tests.
+    yield
     root.handlers[:] = before
     root.setLevel(level)
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
     log._state.handlers = ()
+
+
+@pytest.fixture
+def terminal(db: Database, business: Business, own_log: None, database_url: str, tmp_path: Path) -> Terminal:
+    return Terminal(database_url, tmp_path)
 
 
 @pytest.fixture
@@ -111,6 +126,26 @@ async def test_the_old_tables_are_brought_in_from_their_own_database(
     (duty,) = json.loads((await terminal.run("who", *DUTY)).stdout)
     assert duty["person"] == "UANA"
     assert await rows(db, "select source from triage_imports") == [("tables",)]
+
+
+@pytest.mark.usefixtures("own_log")
+def test_while_the_database_is_away_the_copy_says_who_is_on_duty_and_of_when_it_is(tmp_path: Path) -> None:
+    terminal = Terminal("postgresql://nobody@127.0.0.1:1/none", tmp_path)
+    prod = Settings.load(terminal.settings)
+    assert of_copy(prod, None, None) is None
+    known = Known(1, "en", "", "", facts())
+    kept = Snapshot(datetime(2026, 1, 20, 5, tzinfo=UTC), {}, [known])
+    snapshot.write(rota_snapshot.path_of(prod), kept)
+    told = terminal.invoke("who", "--at", "2026-01-20T12:00").output
+    assert "This is the rota as it was at 2026-01-20 05:00 UTC." in told
+    assert "uiEng: Ben (slot, until" in told
+    with pytest.raises(NotFound):
+        of_copy(prod, None, "Nobody's")
+    assert of_copy(prod, "Velo", None) is None
+    assert of_copy(dataclasses.replace(prod, env="dev"), None, None) is None
+    other = msgspec.structs.replace(known, business_id=2)
+    snapshot.write(rota_snapshot.path_of(prod), msgspec.structs.replace(kept, teams=[known, other]))
+    assert of_copy(prod, None, None) is None
 
 
 async def test_shifts_are_written_as_a_calendar_and_what_is_asked_wrongly_is_said(

@@ -11,15 +11,17 @@ from zoneinfo import ZoneInfo
 import msgspec
 import typer
 
+from tallybook import rota_snapshot
 from tallybook.core import businesses
 from tallybook.core.db import Conn
-from tallybook.core.errors import NotFound
+from tallybook.core.errors import NotFound, Unavailable
+from tallybook.settings import Settings
 from tallybook.triage import ics
 from tallybook.triage.rules import FOR_EVER, Schedule, prepare, who
 from tallybook.triage.store import facts as store
-from tallybook.triage.types import Answer
+from tallybook.triage.types import Answer, Team
 
-from .opening import Env, Json, opened, run, say
+from .opening import Env, Json, opened, run, say, settings_of
 from .triage_import import import_json, import_old, undo_import
 from .triage_record import record
 
@@ -31,7 +33,7 @@ app.command("import-old")(import_old)
 app.command("undo-import")(undo_import)
 app.command("record")(record)
 
-Team = Annotated[str | None, typer.Option("--team", help="A team by its name; else all.")]
+TeamName = Annotated[str | None, typer.Option("--team", help="A team by its name; else all.")]
 Business = Annotated[str | None, typer.Option(help="Needed where there are several.")]
 
 
@@ -40,9 +42,7 @@ async def schedules(env: str | None, business: str | None, team: str | None) -> 
 
     async def read(conn: Conn) -> list[Schedule]:
         home = await businesses.find(conn, business)
-        found = [one for one in await store.teams(conn, home.id) if team in {None, one.name, str(one.id)}]
-        if not found:
-            raise NotFound("There is no team yet." if team is None else f"There is no team called {team}.")
+        found = _chosen(await store.teams(conn, home.id), team)
         facts = [await store.read(conn, home.id, one.id) for one in found]
         return [prepare(one) for one in facts if one is not None]
 
@@ -50,26 +50,61 @@ async def schedules(env: str | None, business: str | None, team: str | None) -> 
         return await application.db.run("read rota", read)
 
 
+def _chosen(there: list[Team], team: str | None) -> list[Team]:
+    """Raises NotFound."""
+    found = [one for one in there if team in {None, one.name, str(one.id)}]
+    if not found:
+        raise NotFound("There is no team yet." if team is None else f"There is no team called {team}.")
+    return found
+
+
 @app.command(name="who")
 def who_(
     at: Annotated[
         str | None, typer.Option(help="A moment, such as 2026-03-02T08:00; the team's clocks; else now.")
     ] = None,
-    team: Team = None,
+    team: TeamName = None,
     business: Business = None,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Say who is on duty, and why."""
+    """Say who is on duty, and why; while the database is away, by the copy of this machine."""
     moment = _moment(at)
-    found = [(one, _answers(one, moment)) for one in run(schedules(env, business, team))]
+    there, as_of = _there_or_kept(env, business, team)
+    found = [(one, _answers(one, moment)) for one in there]
     value = [
         {"team": one.facts.team.name, "discipline": code, "at": answer.at, "person": answer.person,
-         "name": _name(one, answer.person), "why": answer.why.value, "until": answer.shift.ends_at}
+         "name": _name(one, answer.person), "why": answer.why.value, "until": answer.shift.ends_at, "as_of": as_of}
         for one, answers in found for code, answer in answers
     ]  # fmt: skip
     text = "\n".join(_told(one, answers) for one, answers in found)
+    if as_of is not None:
+        when = as_of.astimezone(UTC)
+        text = f"The database is away. This is the rota as it was at {when:%Y-%m-%d %H:%M} UTC.\n{text}"
     say(msgspec.to_builtins(value), text, as_json=as_json)
+
+
+def _there_or_kept(env: str | None, business: str | None, team: str | None) -> tuple[list[Schedule], datetime | None]:
+    """The schedules; while the database is away those that were kept, with when that was. Raises as ``schedules``."""
+    try:
+        return run(schedules(env, business, team)), None
+    except Unavailable:
+        kept = of_copy(settings_of(env), business, team)
+        if kept is None:
+            raise
+        return kept
+
+
+def of_copy(settings: Settings, business: str | None, team: str | None) -> tuple[list[Schedule], datetime] | None:
+    """What this machine keeps for an outage, and when it was so; None without it. Raises NotFound.
+
+    It has no businesses' names: where one is named, or where it is of several, it says nothing.
+    """
+    kept = rota_snapshot.shelf(rota_snapshot.path_of(settings)).current()
+    if kept is None or business is not None or len({one.business_id for one in kept.teams}) != 1:
+        return None
+    chosen = _chosen([one.facts.team for one in kept.teams], team)
+    return [prepare(one.facts) for one in kept.teams if one.facts.team in chosen], kept.as_of
 
 
 def _moment(text: str | None) -> datetime:
@@ -104,7 +139,7 @@ def _told(schedule: Schedule, answers: list[tuple[str, Answer]]) -> str:
 @app.command("export-ics")
 def export_ics(
     to: Annotated[Path | None, typer.Option(help="The file; else standard output.")] = None,
-    team: Team = None,
+    team: TeamName = None,
     discipline: Annotated[str | None, typer.Option(help="A discipline by its code; else all.")] = None,
     person: Annotated[str | None, typer.Option(help="Somebody's shifts alone, by their Slack id.")] = None,
     business: Business = None,
