@@ -124,7 +124,16 @@ async def test_a_program_keeps_people_absences_and_holidays(program: httpx.Async
     assert (await data(program.put(f"{ROOT}/people/U0NEW", json={"name": "Dina"})))["changed"]
     assert (await data(program.put(member)))["changed"]
     assert not (await data(program.put(member)))["changed"]
-    assert (await data(program.post(f"{member}/leave", json={})))["changed"]
+    await data(program.post(f"{member}/leave", json={}), 400)
+    why = {"reason": "Came by mistake"}
+    assert (await data(program.post(f"{member}/leave", json=why)))["changed"]
+    assert not (await data(program.post(f"{member}/leave", json=why)))["changed"]
+    path = f"{ROOT}/1/disciplines/uiEng/members/{rota.THANDI.slack_id}/leave"
+    seen = await data(program.post(f"{path}/preview", json={}))
+    assert {one["was"]["person"] for one in seen["changes"]} >= {rota.THANDI.slack_id}
+    await data(program.post(f"{path}/preview", json={"at": "2020-01-01T08:00:00Z"}), 400)
+    await data(program.post(path, json=why | {"version": seen["version"] - 1}), 409)
+    assert (await data(program.post(path, json=why | {"version": seen["version"]})))["changed"]
     assert "U0NEW" in {one["slack_id"] for one in await data(program.get(f"{ROOT}/people"))}
     now = datetime.now(UTC)
     away = {

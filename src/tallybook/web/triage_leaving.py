@@ -9,15 +9,13 @@ import msgspec
 
 from tallybook.app import App
 from tallybook.core.db import Conn
-from tallybook.core.errors import Conflict
 from tallybook.triage.blocks import previews
 from tallybook.triage.rules_roster import Change
 from tallybook.triage.rules_turns import hand_over
-from tallybook.triage.service import people, rosters
+from tallybook.triage.service import people
 from tallybook.triage.service.doing import reasoned
 from tallybook.triage.types import Facts
 
-from . import triage_words as said
 from .triage_frame import Place
 from .triage_rota_form import seen
 from .triage_teams import day_of
@@ -53,10 +51,7 @@ async def leave(app: App, place: Place, slack_id: str, found: Found, why: str) -
 
     async def work(conn: Conn) -> None:
         now = datetime.now(UTC)
-        at = max(found.at, now)
-        left = await people.leave(conn, actor, team, found.discipline, slack_id, at, now=now, reason=reason)
-        # The team is held by now, so that nobody comes in between.
-        if left and await rosters.version_of(conn, actor, team) != found.version + 1:
-            raise Conflict(said.CHANGED)
+        asked = (conn, actor, team, found.discipline, slack_id, max(found.at, now))
+        await people.leave(*asked, now=now, reason=reason, version=found.version)
 
     await app.db.run("leave discipline", work)

@@ -10,15 +10,16 @@ from litestar.params import FromPath, JSONBody
 
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid, NotFound
+from tallybook.triage.blocks import previews
 from tallybook.triage.service import absences, actors, people
-from tallybook.triage.service.doing import require_lead
+from tallybook.triage.service.doing import reasoned, require_lead
 from tallybook.triage.store.people import Listed
 from tallybook.triage.types import Absence, Holiday, Person
 
 from .answers import Ok, ok
 from .needs import Asked, TheApp
-from .triage_api import ROOT, TAGS, TEAM, day, moment, number, read
-from .triage_rota_api import Changed
+from .triage_api import ROOT, TAGS, TEAM, day, moment, number, read, row, stood
+from .triage_rota_api import Changed, Difference
 
 PEOPLE = ROOT + "/people"
 MEMBER = TEAM + "/disciplines/{code:str}/members/{slack_id:str}"
@@ -33,10 +34,23 @@ class Name(msgspec.Struct, frozen=True):
     name: str
 
 
-class Until(msgspec.Struct, frozen=True):
-    """From when on somebody belongs to a discipline no longer; now, where nothing is given."""
+class Leaving(msgspec.Struct, frozen=True):
+    """From when on somebody belongs to a discipline no longer (now, where nothing is given), and why.
 
+    ``version`` is that of the preview on which somebody decided: 409 where the rota was changed since. A preview looks
+    at neither it nor the reason.
+    """
+
+    reason: str = ""
     at: datetime | None = None
+    version: int | None = None
+
+
+class LeavingChange(msgspec.Struct, frozen=True):
+    """What somebody's leaving would change in the half year ahead, by facts of ``version``."""
+
+    changes: list[Difference]
+    version: int
 
 
 class NewAbsence(msgspec.Struct, frozen=True):
@@ -105,17 +119,33 @@ async def join(
     return ok(Changed(await app.db.run("join", work)))
 
 
+@post(MEMBER + "/leave/preview", tags=TAGS, status_code=200)
+async def preview_leaving(
+    request: Asked, app: TheApp, team: FromPath[int], code: FromPath[str], slack_id: FromPath[str],
+    data: JSONBody[Leaving],
+) -> Ok[LeavingChange]:  # fmt: skip
+    """Whose duty it would change that somebody leaves a discipline. Nothing is kept. For who may lead."""
+    found, now = await stood(request, app, team), datetime.now(UTC)
+    require_lead(found.actor)
+    at = moment(data.at) if data.at is not None else now
+    people.check_leaving(at, now)
+    found.schedule.rota(code)
+    shown = previews.left_at(found.schedule.facts, slack_id, code, at, now)
+    return ok(LeavingChange([Difference(row(one.was), row(one.becomes)) for one in shown.changes], shown.version))
+
+
 @post(MEMBER + "/leave", tags=TAGS, status_code=200)
 async def leave(
     request: Asked, app: TheApp, team: FromPath[int], code: FromPath[str], slack_id: FromPath[str],
-    data: JSONBody[Until],
+    data: JSONBody[Leaving],
 ) -> Ok[Changed]:  # fmt: skip
     """Has somebody belong to a discipline no longer; from then on the next of the roster has their turns."""
-    at = moment(data.at) if data.at is not None else None
+    at, reason = moment(data.at) if data.at is not None else None, reasoned(data.reason)
 
     async def work(conn: Conn) -> bool:
         actor, now = (await read(conn, request, team)).actor, datetime.now(UTC)
-        return bool(await people.leave(conn, actor, team, code, slack_id, at or now, now=now))
+        asked = (conn, actor, team, code, slack_id, at or now)
+        return bool(await people.leave(*asked, now=now, reason=reason, version=data.version))
 
     return ok(Changed(await app.db.run("leave", work)))
 
@@ -175,5 +205,5 @@ async def drop_holiday(request: Asked, app: TheApp, team: FromPath[int], on: Fro
 
 
 HANDLERS = [
-    list_people, put_person, join, leave, record_absence, end_absence, put_holidays, drop_holiday,
+    list_people, put_person, join, preview_leaving, leave, record_absence, end_absence, put_holidays, drop_holiday,
 ]  # fmt: skip

@@ -129,17 +129,20 @@ async def join(conn: Conn, actor: Actor, team_id: int, discipline: str, person: 
 
 async def leave(
     conn: Conn, actor: Actor, team_id: int, discipline: str | None, slack_id: str, at: datetime, *, now: datetime,
-    reason: str = "",
+    reason: str = "", version: int | None = None,
 ) -> list[str]:  # fmt: skip
     """Has somebody belong to a discipline, or to all (None), no longer from a moment on; those that it was.
 
-    From then on the next of the roster has their turns. ``reason`` stands in the record. Raises NotAllowed, Invalid and
-    NotFound.
+    From then on the next of the roster has their turns. ``reason`` stands in the record; ``version`` is that of the
+    preview on which somebody decided. Raises NotAllowed, Invalid and NotFound, and Conflict where the rota is another
+    by now.
     """
     require_lead(actor)
     check_leaving(at, now)
-    await held_as_is(conn, actor, team_id)
+    facts = await held_as_is(conn, actor, team_id)
     left = await store.leave(conn, actor.business_id, team_id, discipline, slack_id, at)
+    if left and version not in {None, facts.version}:
+        raise Conflict("The rota was changed meanwhile. Look at what this would change now.", version=facts.version)
     if left:
         await turned(conn, actor, team_id)
     for code in left:
