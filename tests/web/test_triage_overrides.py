@@ -19,6 +19,7 @@ from tallybook.core.db import Database
 from tallybook.demo import rota
 from tallybook.triage.rules import prepare, who
 from tallybook.triage.rules_overrides import Asked, State
+from tallybook.triage.service import sprints
 from tallybook.triage.service.actors import link
 from tallybook.triage.service.doing import Actor, seen
 from tallybook.triage.store import asked as store
@@ -206,6 +207,20 @@ async def test_who_does_not_lead_offers_themselves_for_another_s_turn_and_keeps_
     assert "Only whose turn it is, or who offers to take it" in unescape(refused.text)
     assert 'value="Kept"' in refused.text
     assert (await viewer.post(f"{PATH}/new?team=1", forms(form) | {"substitute": own})).status_code == 303
+
+
+async def test_what_the_product_says_itself_is_said_in_the_reader_s_language(
+    db: Database, business: Business, browser: Browser, bia: world.Someone
+) -> None:
+    form, he = await last_turn(browser), {"accept-language": "he"}
+    substitute = re.findall(r'name="substitute" value="(\w+)"', form)[0]
+    await browser.post(f"{PATH}/new?team=1", forms(form) | {"substitute": substitute})
+    asked, lead = max(await listed(db, business), key=lambda one: one.id), Actor(business.id, "Lena", leads=True)
+    sprint = next(one for one in (await facts_of(db, business)).sprints if one.number == asked.sprint_number)
+    now = datetime.now(UTC)
+    await db.run("remove", lambda conn: sprints.remove(conn, lead, 1, sprint.id, now, reason="Not needed"))
+    assert "The sprint was taken away." in (await browser.get(PATH)).text
+    assert "הספרינט הוסר." in (await browser.client.get(PATH, headers=browser.headers | he)).text
 
 
 async def test_there_is_nothing_of_another_team_or_of_no_number(browser: Browser, bia: world.Someone) -> None:

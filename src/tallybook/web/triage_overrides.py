@@ -75,11 +75,16 @@ def rows(place: Place, listed: Sequence[Listed]) -> list[Row]:
     return [_row(place, group) for group in groups.values()]
 
 
+# What the product itself says of a decision.
+OUR_NOTES = (N_("The sprint was taken away."),)
+
+
 def _row(place: Place, group: Sequence[Listed]) -> Row:
     first, asked = group[0], group[0].asked
+    note = place.clock.words.gettext(first.note) if first.note in OUR_NOTES else first.note
     running = asked.state is State.PENDING or (asked.state is State.APPROVED and asked.ends_at > place.clock.now)
     return Row(
-        asked.id, [one.asked for one in group], asked.state, STATES[asked.state], first.asker, asked.reason, first.note,
+        asked.id, [one.asked for one in group], asked.state, STATES[asked.state], first.asker, asked.reason, note,
         asked.decided_by, asked.decided_at,
         may_withdraw=running and (place.actor.leads or asked.requested_by == place.actor.key),
     )  # fmt: skip

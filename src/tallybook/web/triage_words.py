@@ -51,6 +51,7 @@ REFUSALS = (
     N_("A holiday is planned for a day ahead: who was on duty is not changed any more."),
     N_("The public holidays of this country are not known."),
     N_("This account is somebody else's, or the person is not known here."),
+    N_("This turn is none of ours."), N_("There is no such discipline in this team."),
 )  # fmt: skip
 # Those that name something.
 NAMING = (
