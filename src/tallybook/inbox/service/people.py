@@ -36,13 +36,13 @@ async def resolve(conn: Conn, business: Business, customers: Sequence[Customer])
         if known not in found
     }
     claimed = await store.claim(conn, business.id, wanted) if wanted else {}
-    settled = [_settled(group, number, found | claimed) for group, number in zip(groups, ids, strict=True)]
-    lost = [number for number in made if number not in settled]
-    if lost:
+    whose = found | claimed
+    settled = [_settled(group, number, whose) for group, number in zip(groups, ids, strict=True)]
+    if lost := sorted({*made} - {*settled}):
         await store.forget(conn, business.id, lost)
     # Nobody re-keys or joins them from here on; who was joined with somebody meanwhile is who they are by now.
-    whose = await contacts.settled(conn, business.id, settled)
-    settled = [whose[number] for number in settled]
+    stays = await contacts.settled(conn, business.id, settled)
+    settled = [stays[number] for number in settled]
     await _tell(conn, business.id, groups, settled)
     about = await store.about(conn, business.id, sorted(set(settled)))
     return {customer: about[number] for group, number in zip(groups, settled, strict=True) for customer in group}
