@@ -50,8 +50,16 @@ VALUES: dict[str, Any] = {
     "ARRAY": "{}", "time without time zone": "10:00",
 }  # fmt: skip
 # What a rule of the table asks for beyond its types.
+LATER = {"ends_at": "2026-02-10T11:00:00Z"}
 OWN: dict[str, dict[str, Any]] = {
-    "appointments": {"ends_at": "2026-02-10T11:00:00Z"},
+    "appointments": LATER,
+    "overrides": LATER,
+    "sprints": LATER | {"end_date": "2026-02-11"},
+    "triage_absences": LATER,
+    "triage_feed_events": LATER,
+    "triage_feeds": {"kind": "team", "team_id": 1},
+    "triage_rosters": {"days": [1]},
+    "triage_teams": {"zone": "Africa/Johannesburg"},
 }
 EXISTS = "select 1 from {} where business_id = %s"
 INSERT = "insert into {} ({}) values ({})"
