@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 
 from playwright.async_api import Route, expect
@@ -39,6 +40,7 @@ async def test_what_was_said_far_back_is_found_opened_at_its_place_and_can_be_fo
     await tab.go("/inbox")
     await tab.page.keyboard.press("/")
     await tab.page.keyboard.type("invoice")
+    await expect(tab.page).to_have_url(re.compile("q=invoice"))
     await tab.page.get_by_role("link", name="Search what was said").click()
     await expect(tab.page.locator(".found mark")).to_have_count(3)
     assert await tab.violations() == []
@@ -91,3 +93,30 @@ async def test_a_list_asked_for_before_a_search_does_not_take_the_place_of_what_
         found.set()
     await expect(tab.page.get_by_role("link", name="Search what was said")).to_be_visible()
     await expect(tab.page.locator(".talk")).to_have_count(1)
+
+
+async def test_what_is_typed_while_an_earlier_answer_is_drawn_is_searched_for_too(
+    open_tab: OpenTab, db: Database, business: Business
+) -> None:
+    duma = await db.run("add", lambda conn: world.someone(conn, business, login="duma", role=Role.LEAD))
+    await say(db, business, words("hello"), words("hello", NOA, name="Noa"), words("hi", "+27820000005", name="Nandi"))
+    tab = await open_tab(duma)
+    asked, typed = asyncio.Event(), asyncio.Event()
+
+    async def drawn_late(route: Route) -> None:
+        if not re.search(r"[?&]q=n(&|$)", route.request.url):
+            return await route.continue_()
+        answer = await route.fetch()
+        asked.set()
+        await typed.wait()
+        return await route.fulfill(response=answer)
+
+    await tab.page.route("**/inbox?*", drawn_late)
+    await tab.go("/inbox")
+    await tab.page.keyboard.press("/")
+    await tab.page.keyboard.type("n")
+    await asked.wait()
+    await tab.page.keyboard.type("oa")
+    typed.set()
+    await expect(tab.page.locator(".talk")).to_have_count(1)
+    await expect(tab.page).to_have_url(re.compile("q=noa"))

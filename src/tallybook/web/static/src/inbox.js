@@ -3,6 +3,7 @@ import htmx from "htmx.org";
 import { Idiomorph } from "idiomorph/dist/idiomorph.esm.js";
 import { $, $$, fragment } from "./dom.js";
 import { meant, walk } from "./keys.js";
+import { searchOn } from "./search.js";
 import { STATE_KEYS, keepChosen } from "./chosen.js";
 import { DESK_KEYS } from "./unfold.js";
 
@@ -185,6 +186,7 @@ function startHistory() {
     if (event.detail.target?.id === "earlier") height = $("#scroll").scrollHeight - $("#scroll").scrollTop;
   });
   document.body.addEventListener("htmx:afterSettle", (event) => {
+    searchOn();
     if (event.detail.target?.id === "thread") opened();
     if (!height) return;
     // What was looked at stays where it was; a day that now begins further up has one separator.

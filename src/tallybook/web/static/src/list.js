@@ -1,6 +1,7 @@
 import htmx from "htmx.org";
 import { Idiomorph } from "idiomorph/dist/idiomorph.esm.js";
 import { $, $$, fragment, toast } from "./dom.js";
+import { searchOn } from "./search.js";
 
 let waiting = null;
 let asking = false;
@@ -168,6 +169,7 @@ export function startList() {
     showSelected();
   });
   document.body.addEventListener("htmx:afterSettle", () => {
+    searchOn();
     const current = location.pathname.split("/")[2];
     for (const row of rows()) {
       const link = row.querySelector("a");
