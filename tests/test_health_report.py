@@ -93,9 +93,11 @@ async def test_what_cannot_be_looked_at_is_told_and_ends_no_alarm(
     subjects = set(told.mail.subjects())
     assert f"Alarm: Group ({business.name})" in subjects
     assert not any("Over" in subject for subject in subjects)
-    for _ in range(3):
+    for _ in range(20):  # of which a busy machine needs more than three
         await looked(alerting)
-    subjects = set(told.mail.subjects())
+        subjects = set(told.mail.subjects())
+        if f"Over: Group ({business.name})" in subjects:
+            break
     assert f"Over: Group ({business.name})" in subjects
     assert f"Over: Registers ({business.name})" not in subjects
 

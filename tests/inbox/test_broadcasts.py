@@ -263,7 +263,7 @@ async def test_it_is_over_although_nobody_can_say_whether_one_of_them_got_it(
         await send(db, line, business)
         assert await state(db, boss) == expected
         await rows(db, "update outbox set not_before = now() where state = 'unknown' returning id")
-    assert await rows(db, "select status from whatsapp_message where direction = 'out' order by id") == [
+    assert await rows(db, "select status from whatsapp_message where direction = 'out' order by status") == [
         ("failed",), ("sent",),
     ]  # fmt: skip
     ((reason,),) = await rows(db, "select failed_reason from whatsapp_message where status = 'failed'")

@@ -79,6 +79,12 @@ async def test_a_page_hears_of_its_own_business_and_of_no_other(
     hub: Live, db: Database, ana: world.Someone, caio: world.Someone
 ) -> None:
     async with Listening(hub, ana) as hers, Listening(hub, caio) as his:
+        # Every few seconds it is asked what changed unheard, and who is new has a look: here, and not in between.
+        await until(lambda: "event: live" in hers.heard and "event: live" in his.heard)
+        await hub._ask()
+        await until(lambda: "event: changed" in hers.heard and "event: changed" in his.heard)
+        hers.heard.clear()
+        his.heard.clear()
         await tell(db, ana.business)
         await tell(db, ana.business, "jobs")
         await until(lambda: "event: changed" in hers.heard)
