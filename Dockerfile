@@ -5,7 +5,7 @@ WORKDIR /build
 COPY . .
 RUN make install \
  && .venv/bin/uv build --wheel --out-dir /built \
- && .venv/bin/uv export --locked --quiet --no-default-groups --no-emit-project --output-file /built/requirements.txt
+ && .venv/bin/uv export --locked --quiet --extra product --no-default-groups --no-emit-project --output-file /built/requirements.txt
 
 FROM python:3.11-slim
 RUN --mount=from=build,source=/built,target=/built \

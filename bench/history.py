@@ -9,16 +9,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
-import os
 import statistics as numbers
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import httpx
 import psycopg
-from figures import Figure, as_table
+from figures import Figure, as_shipped, as_table, say
 
 from tallybook.app import App, first_business, open_app
 from tallybook.cli.opening import on_server
@@ -175,10 +173,6 @@ async def measure(app: App, superuser: str, count: int) -> list[Figure]:
     return figures
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 async def measured(count: int) -> list[Figure]:
     """The figures of a history of so many reviews, on a server of its own."""
     with tempfile.TemporaryDirectory(prefix="tallybook-bench-") as place:
@@ -199,8 +193,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reviews", type=int, default=1_000_000)
     count = parser.parse_args().reviews
-    for name in [name for name in os.environ if name.startswith("TALLYBOOK_")]:
-        del os.environ[name]  # what is measured is the product as shipped
+    as_shipped()
     print(as_table(await measured(count)))
 
 

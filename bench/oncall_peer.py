@@ -70,7 +70,7 @@ def _in_memory() -> Any:
     """Its default scheduler, with what it calls its interactions with the database done in memory."""
     theirs = importlib.import_module("oncall.scheduler.default").Scheduler
 
-    class InMemory(theirs):  # type: ignore[misc,valid-type]  # it has no types
+    class InMemory(theirs):
         def __init__(self) -> None:
             self.made: list[Span] = []
             self.ended: dict[int, int] = {}
@@ -102,7 +102,7 @@ def _in_memory() -> Any:
 
 def calendar(shifts: Sequence[tuple[str, datetime, datetime]]) -> bytes:
     """Its calendar of these people's shifts."""
-    importlib.import_module("oncall.db").connect = Connection  # type: ignore[attr-defined]
+    importlib.import_module("oncall.db").connect = Connection
     write = importlib.import_module("oncall.api.v0.ical").events_to_ical
     events = [
         {

@@ -11,7 +11,6 @@ import contextlib
 import copy
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from typing import Any
 
 from aiohttp import ClientSession
 from door import Door
-from figures import Figure
+from figures import Figure, say
 from inbox_place import opened
 
 from tallybook.app import App
@@ -159,18 +158,18 @@ async def _both(office: Office, door: Door, count: int) -> tuple[list[float], li
         await asyncio.sleep(0.1)  # it is made when the process begins, and nobody says so
     await office.begin()
     await office.busy(max(count // 10, 10))
-    _say("Slack, the database well")
+    say("Slack, the database well")
     well = await office.busy(count)
     decided, asked = door.ask(KEPT) - office.events, office.orders
     assert decided == 0, f"{decided} orders were not decided at once"
-    _say("Slack, the database hanging")
+    say("Slack, the database hanging")
     with hung(door.folder):
         away = await office.busy(count)
     owed = office.events + office.orders - asked
     deadline = time.monotonic() + WAIT
     while (kept := door.ask(KEPT)) != owed:
         assert time.monotonic() < deadline, f"{kept} of {owed} were kept"
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # what was spooled is replayed by another process, which tells nobody here
     return well, away
 
 
@@ -188,7 +187,3 @@ def _figure(well: list[float], away: list[float]) -> Figure:
         f"median {usual:,.0f} ms, p99 {usual_99:,.0f} ms with it well", usual_99 / p99, f"p99 < {WITHIN_MS:,} ms",
         p99 < WITHIN_MS,
     )  # fmt: skip
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

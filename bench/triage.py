@@ -1,7 +1,7 @@
 """The rota: how fast it is known who is on duty, a year of it, its calendar, and how soon Slack is answered.
 
 ``python bench/triage.py``. Beside a look-up stands one in a list of the same shifts written out ahead; beside the year
-and the calendar the ``oncall`` package, which ``uv sync --inexact --group bench`` installs (`bench/oncall_peer.py`);
+and the calendar the ``oncall`` package, which ``make bench`` installs (`bench/oncall_peer.py`);
 beside the answers with a database that hangs, those with one that is well (`bench/slack_answers.py`).
 """
 
@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import random
 import statistics as numbers
-import sys
 import tempfile
 import time
 from bisect import bisect_right
@@ -24,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 import oncall_peer
 import slack_answers
-from figures import Figure, as_table
+from figures import Figure, as_shipped, as_table, say
 from rota_facts import DAY, DISCIPLINES, EIGHT, YEAR, YEARS, ZONES, team, weekly
 
 from tallybook.triage import ics
@@ -36,6 +34,16 @@ BAR_MS, LOOKS, ROUNDS = 1.0, 100, 3  # look-ups for each rotation; rounds of whi
 LISTED = 20  # rotations that are written out ahead, to look in and to compare with
 NO_PEER = "the `oncall` package is " + oncall_peer.ABSENT
 Found = TypeVar("Found")
+SAID = """\
+- **who is on duty** is asked for moments of ten years behind and one ahead, in no order, of rotations by sprints, weeks
+  and days whose people came, went, were away and stood in for each other; beside it a look-up in lists of the same
+  shifts, written out ahead, which nobody could change any more.
+- **a year's schedule** is made of new teams of five people who take weeks in turn. Beside it stands the scheduler of
+  the `oncall` package, whose turns must be the same to the second; its reads and writes of tables are done in memory,
+  where they cost it nothing. The calendars beside ours are that package's, too; see `bench/oncall_peer.py`.
+- **Slack** is told what five people do at once, signed and over HTTP. With the database hanging (each of its processes
+  is stopped) it is answered all the same, and afterwards everything is there; see `bench/slack_answers.py`.
+"""
 
 
 def looked_up(count: int, now: datetime) -> list[Figure]:
@@ -157,10 +165,6 @@ def best(work: Callable[[], Found]) -> tuple[float, Found]:
     return min(took), found
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 async def measured(count: int) -> list[Figure]:
     """Every figure, with so many rotations; half as many teams have a year, a fifth as many acts are done in Slack."""
     now = datetime.now(UTC)
@@ -175,8 +179,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rotations", type=int, default=1_000)
     count = parser.parse_args().rotations
-    for name in [name for name in os.environ if name.startswith("TALLYBOOK_")]:
-        del os.environ[name]  # what is measured is the product as shipped
+    as_shipped()
     print(as_table(await measured(count)))
 
 

@@ -42,7 +42,7 @@ async def main(folder: Path, kind: str, port: int) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with with_database(settings) as settings, open_app(settings) as app:
         if kind == "forgets":
-            webhooks.Receiver.receive = Forgets.receive  # type: ignore[method-assign]  # all else is as shipped
+            webhooks.Receiver.receive = Forgets.receive  # all else is as shipped
         await _serve(app, stop, port)
 
 

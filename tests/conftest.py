@@ -37,6 +37,9 @@ RESTART_NUMBERS = """
 select setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
 from pg_sequences where schemaname in ('public', 'dev') and last_value is not null
 """
+# Processes of the product's own wait more than they work. One such test at a time runs beside others that keep a
+# processor busy: together they would first fight for it and then leave it idle.
+WAITING = ("tests/proof/", "tests/cli/", "tests/test_alerting.py")
 SMALL = 2**18  # bytes; above it, truncating is quicker than deleting and leaves nothing to vacuum
 
 
@@ -44,6 +47,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "needs(program): it is skipped without that program, or fails where all must run"
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(WAITING):
+            item.add_marker(pytest.mark.xdist_group("processes"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -63,10 +72,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         server.remove()
 
 
-def _prepared_server(config: pytest.Config | None = None) -> Server:
-    server = Server.create()
-    if config is not None:
-        config.stash[SERVER] = server
+def _prepared_server(config: pytest.Config) -> Server:
+    server = config.stash[SERVER] = Server.create()
     server.start()
     server.run(f"create role {OWNER} login createdb createrole")
     server.run(f"create database {TEMPLATE} owner {OWNER}")
@@ -78,6 +85,7 @@ def _prepared_server(config: pytest.Config | None = None) -> Server:
     # In a thread of its own, since the tests' event loop may be set in this one.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, make_environments()).result()
+    server.keep_cold()
     return server
 
 
@@ -184,6 +192,7 @@ def clean_database(broom: Broom) -> Iterator[None]:
 def db(_worker_pool: Database, clean_database: None) -> Database:
     """The worker's database, for what must really be committed; emptied after the test."""
     _worker_pool.outage.ended = float("-inf")  # what an earlier test did to it is none of this one's
+    _worker_pool.refusals.waiting.clear()
     return _worker_pool
 
 
@@ -214,9 +223,10 @@ async def fresh_db(fresh_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(postgres: Server) -> Iterator[Server]:
     """A private server with a migrated database ``tallybook``, to be stopped and killed at will."""
-    private = _prepared_server()
+    private = postgres.copy()  # to prepare another would take ten times as long
+    private.start()
     private.clone("tallybook")
     private.database = "tallybook"
     yield private

@@ -117,20 +117,22 @@ async def test_that_the_worker_is_gone_is_told_by_whoever_is_left(db: Database, 
     assert told.mail.subjects() == [f"Alarm: Worker ({business.name})"] * 2
 
 
-async def test_a_new_rule_of_the_database_that_is_hit_is_told_at_once(
+async def test_a_rule_of_the_database_that_nobody_declared_is_told_at_once_and_a_declared_one_when_it_lasts(
     db: Database, business: Business, told: Told
 ) -> None:
     await db.run("beat", lambda conn: beat(conn, "worker"))
     await change(
         db,
         """insert into constraint_violations (sqlstate, table_name, constraint_name, declared, place)
-        values ('23505', 'drops', 'drops_pkey', true, 'a test')""",
+        values ('23505', 'drops', 'drops_pkey', true, 'a test'),
+            ('23505', 'drops', 'drops_one_key', false, 'a test')""",
     )
     alerting = told.alerting(db)
     text = (told.settings.config).read_text().replace("patience_seconds = 0", "patience_seconds = 600")
     told.settings.config.write_text(text)
     await looked(alerting)
-    assert told.mail.subjects() == [f"Alarm: Database rules drops drops_pkey ({business.name})"] * 2
+    assert told.mail.subjects() == [f"Alarm: Database rules drops drops_one_key ({business.name})"] * 2
+    assert "drops_one_key on drops is no rule of ours and refuses" in told.mail.mails[0].get_content()
 
 
 async def test_a_mail_server_that_is_away_is_tried_again_and_a_broken_line_asks_a_person(

@@ -55,6 +55,9 @@ def test_every_setting_may_come_from_a_file_and_an_unreadable_one_is_a_mistake(n
         "SPOOL_LIMIT_MB": "3",
         "INBOX_FILE_MB": "4",
         "INBOX_UPLOAD_MB": "5",
+        "SLACK_TRIES": "6",
+        "TRANSACTION_TRIES": "8",
+        "SLACK_LONGEST_PAUSE": "7",
         "LOG_FORMAT": "json",
         "LOG_LEVEL": "debug",
     }

@@ -26,7 +26,7 @@ from .app import App
 from .channels.mail.client import Mail
 from .channels.mail.relay import Relay, relay_of
 from .channels.webhook_out.client import Hook, Webhooks
-from .core import alarm_store, alarms, audit, businesses, outage_alarm, outbox
+from .core import alarm_store, alarms, audit, businesses, outage_alarm, outbox, violations_kept
 from .core.alarm_letters import CHANNELS, MAIL, WEBHOOK, Desk, Target, Told, test_prefix
 from .core.alarm_store import Episode
 from .core.businesses import Business
@@ -92,6 +92,8 @@ class Alerting:
         """Looks once at everything that health looks at, and tells what has to be told."""
         self.current()
         await self._find_business()
+        if not self.app.db.is_away:
+            await violations_kept.flush(self.app.db, all_of_them=False)
         now = datetime.now(UTC)
         report = await health_report(self.app, now, self.business)
         away = is_away(report)

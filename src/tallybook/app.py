@@ -10,8 +10,10 @@ from functools import partial
 
 from .channels.bridge.reader import BridgeSource
 from .channels.bridge.sender import Addresses, BridgeSender
+from .channels.gateway.files import GatewayFiles
 from .channels.gateway.sender import GatewaySender
 from .channels.llm.client import Endpoint
+from .channels.slack.sender import LIMITS as SLACK_LIMITS
 from .channels.slack.sender import SlackSender
 from .channels.slack.tokens import Tokens
 from .channels.whatsapp.media import WhatsAppFiles
@@ -72,10 +74,10 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
     if settings.database_url is None:
         raise WrongSetup("No database is named, and the embedded one has not been started.")
     keys = settings.secret_keys()
-    async with open_database(settings.database_url, settings.env) as db:
+    async with open_database(settings.database_url, settings.env, tries=settings.transaction_tries) as db:
         groups, customers = bridge_sender(settings), whatsapp_sender(settings, db, Seal(keys))
         tokens = slack_tokens(settings, db, Seal(keys))
-        gateway, slack = gateway_sender(settings), slack_sender(settings, db, tokens)
+        gateway, slack = gateway_sender(settings, db, Seal(keys)), slack_sender(settings, db, tokens)
         senders: dict[str, Sender] = {one.name: one for one in (groups, customers, gateway, slack)}
         model = Endpoint(settings.llm_api_url, settings.llm_api_key) if settings.llm_api_url else None
         told = told_channels(settings)
@@ -98,9 +100,10 @@ def bridge_sender(settings: Settings) -> BridgeSender:
     return BridgeSender(Addresses(settings.bridge_api_url, settings.bridge_sender_url, settings.bridge_token))
 
 
-def gateway_sender(settings: Settings) -> GatewaySender:
+def gateway_sender(settings: Settings, db: Database, seal: Seal) -> GatewaySender:
     """What answers customers of an unofficial number, by the address that is set."""
-    return GatewaySender(settings.gateway_api_url, split_secrets(settings.gateway_secret or ""))
+    given = inbox_files(settings, db, seal).given
+    return GatewaySender(settings.gateway_api_url, split_secrets(settings.gateway_secret or ""), given)
 
 
 def slack_tokens(settings: Settings, db: Database, seal: Seal) -> Tokens:
@@ -127,20 +130,22 @@ def slack_sender(settings: Settings, db: Database, tokens: Tokens) -> SlackSende
     async def sent_as(account: str, key: str) -> tuple[str | None, bool]:
         return await db.run("look up a message on Slack", partial(look_up, account, key))
 
-    return SlackSender(settings.slack_api_url, tokens.of, sent_as=sent_as)
+    tries, pause = settings.slack_tries, float(settings.slack_longest_pause)
+    limits = dataclasses.replace(SLACK_LIMITS, most_faults=tries, longest_pause=pause)
+    return SlackSender(settings.slack_api_url, tokens.of, sent_as=sent_as, limits=limits)
 
 
 def whatsapp_sender(settings: Settings, db: Database, seal: Seal) -> WhatsAppSender:
     """What answers customers, each by the number to which they wrote, with the token that its business gave."""
-    files = whatsapp_files(settings, db, seal)
-    return WhatsAppSender(settings.whatsapp_api_url, files.whatsapp.token_of, files.given)
+    token_of = _token_of(db, seal, WhatsAppSender.name)
+    return WhatsAppSender(settings.whatsapp_api_url, token_of, inbox_files(settings, db, seal).given)
 
 
-def whatsapp_files(settings: Settings, db: Database, seal: Seal) -> CustomerFiles:
-    """The files of customers and those that they are sent, by the same tokens."""
-    return CustomerFiles(
-        settings, db, WhatsAppFiles(settings.whatsapp_api_url, _token_of(db, seal, WhatsAppSender.name))
-    )
+def inbox_files(settings: Settings, db: Database, seal: Seal) -> CustomerFiles:
+    """The files of customers and those that they are sent, by the same tokens and secrets."""
+    whatsapp = WhatsAppFiles(settings.whatsapp_api_url, _token_of(db, seal, WhatsAppSender.name))
+    gateway = GatewayFiles(settings.gateway_api_url, split_secrets(settings.gateway_secret or ""))
+    return CustomerFiles(settings, db, {WhatsAppSender.name: whatsapp, GatewaySender.name: gateway})
 
 
 def _token_of(db: Database, seal: Seal, channel: str) -> TokenOf:

@@ -15,12 +15,12 @@ from msgspec.structs import replace
 
 from . import rota_snapshot
 from .app import App
-from .core import arrivals, businesses, health, spool
+from .core import arrivals, businesses, doctor_runs, health, spool
 from .core.businesses import Business
 from .core.db import Conn, is_transient
 from .core.health import DATABASE_WAIT, UNSEEN, Check, HealthReport
 from .core.spool import SpoolStatus
-from .inbox.service import answering, hooks, scheduled
+from .inbox.service import answering, hooks, news, responders, scheduled
 from .monitor.service import counts, registers, reply_board, rhythm, sharepoint_nights, validity_board
 from .triage.service import consistency
 
@@ -35,8 +35,10 @@ LOOKS: Mapping[tuple[str, ...], Look] = {
     ("validity",): validity_board.checks,
     ("whatsapp", "gateway"): arrivals.checks,
     ("decisions",): answering.checks,
+    ("responder",): responders.checks,
     ("hooks",): hooks.checks,
     ("scheduled",): scheduled.checks,
+    ("account", "unreadable"): news.checks,
     ("rota", "rota-group", "rota-topic"): consistency.checks,
 }
 SPOOL = ("spool", "spool-damaged")
@@ -60,7 +62,7 @@ async def health_report(app: App, now: datetime, business: Business | None = Non
     if is_away(found):
         return health.summed_up([*found.checks, *rota_snapshot.checks(app.settings, now, away=True)])
     try:
-        checks = await _modules(app, now, business)
+        checks = [*await _doctor(app, now), *await _modules(app, now, business)]
     except psycopg.OperationalError:
         away = Check("database", "wrong", health.AWAY)
         others = [check for check in found.checks if check.name != away.name]
@@ -102,6 +104,19 @@ async def _looked(app: App, business: Business, now: datetime, kinds: tuple[str,
                 await conn.execute(ANSWERS)
         found = [Check(kinds[0], "wrong", UNSEEN, unseen=kinds)]
     return [replace(check, open=True) for check in found]
+
+
+async def _doctor(app: App, now: datetime) -> list[Check]:
+    """What the doctor last found in the environment's schema, which is the whole installation's."""
+    try:
+        async with app.db.transaction(LOOK_WAIT) as conn:
+            await conn.execute(SLOW)
+            return await doctor_runs.checks(conn, now)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        log.warning("A part of health cannot be looked at", part="doctor", error=type(error).__name__)
+        return [Check("doctor", "wrong", UNSEEN, unseen=doctor_runs.NAMES)]
 
 
 async def _spool(app: App) -> Sequence[Check]:

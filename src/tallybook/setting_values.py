@@ -25,6 +25,10 @@ def path(value: str, cwd: Path) -> Path:
     return cwd / Path(value).expanduser()
 
 
+def paths(value: str, cwd: Path) -> tuple[Path, ...]:
+    return tuple(path(one.strip(), cwd) for one in value.split(",") if one.strip())
+
+
 def environment(value: str, _: Path) -> str:
     if not is_plain(value):
         raise ValueError("must be a short name in small letters, such as prod or dev")

@@ -73,6 +73,11 @@ class Settings:
     owner_database_url: str | None = _setting(
         "The same as its owner, for migrations.", None, read.database_url, secret=True, shown="the one above"
     )
+    transaction_tries: int = _setting(
+        "How often a transaction is run in all where a fault that may pass ended it, as a lost connection does.",
+        5,
+        read.number(1, 100),
+    )
     secret_key: str | None = _setting(
         "What encrypts stored tokens and makes keyed hashes; several between commas, the newest first.",
         parse=read.secret_key,
@@ -89,6 +94,13 @@ class Settings:
     log_level: str = _setting(
         "The least level that is logged.", "info", read.one_of("debug", "info", "warning", "error", "critical")
     )
+    server_log: tuple[Path, ...] = _setting(
+        "The files or folders, between commas, in which the database server writes its csvlog or jsonlog, where the "
+        "worker sees them.",
+        (),
+        read.paths,
+        shown="that of the embedded database",
+    )
     whatsapp_app_secret: str | None = _setting(
         "The secret that signs WhatsApp's webhooks; several between commas while one is being changed.", secret=True
     )
@@ -96,14 +108,26 @@ class Settings:
     gateway_secret: str | None = _setting(
         "The secret with which a WhatsApp gateway signs its webhooks; several between commas.", secret=True
     )
-    gateway_api_url: str | None = _setting("Where a WhatsApp gateway takes answers.", None, read.address)
+    gateway_api_url: str | None = _setting("Where a WhatsApp gateway takes answers and has files.", None, read.address)
     slack_signing_secret: str | None = _setting("The secret that signs Slack's requests.", secret=True)
     slack_bot_token: str | None = _setting("The token with which we speak on Slack.", secret=True)
     slack_app_token: str | None = _setting("The token of Slack's Socket Mode.", secret=True)
+    slack_tries: int = _setting(
+        "How often a message to Slack is tried before a person is asked.", 12, read.number(1, 100)
+    )
+    slack_longest_pause: int = _setting(
+        "The longest pause between two tries of a message to Slack, in seconds.", 900, read.number(1, 3600)
+    )
     slack_pictures: Literal["yes", "no"] = _setting(
-        "Whether Slack can reach the public address: its home tab then has a picture of the coming weeks.",
+        "Whether Slack can reach the public address: it then shows a picture of the coming weeks.",
         "no",
         read.one_of("yes", "no"),
+    )
+    slack_feedback_url: str = _setting(
+        "A page or form where people say what they think of the rota; Slack's home tab then links it.",
+        "",
+        read.address,
+        shown="none",
     )
     whatsapp_api_url: str = _setting(
         "Where WhatsApp's API is, with its version.", "https://graph.facebook.com/v24.0", read.address

@@ -20,6 +20,7 @@ from .inbox.types import Filed
 from .settings import Settings
 from .slack_desk.filing import Desk
 from .slack_desk.pictures import Pictures
+from .slack_desk.places import NOWHERE, Places
 from .triage.service.doing import TOPIC
 
 
@@ -33,7 +34,7 @@ def told_channels(settings: Settings) -> dict[str, ChannelEntry]:
         hooks.append(GatewayWebhook(split_secrets(settings.gateway_secret)))
     told = {hook.name: entry_of(hook) for hook in hooks}
     if settings.slack_signing_secret is not None or settings.slack_app_token is not None:
-        told[CHANNEL] = slack_entry(split_secrets(settings.slack_signing_secret or ""), pictures_of(settings))
+        told[CHANNEL] = slack_entry(split_secrets(settings.slack_signing_secret or ""), places_of(settings))
     return told
 
 
@@ -42,13 +43,18 @@ def pictures_of(settings: Settings) -> Pictures | None:
     return Pictures(settings.public_url, settings.secret_keys()[0]) if settings.slack_pictures == "yes" else None
 
 
-def slack_entry(secrets: list[bytes], pictures: Pictures | None = None) -> ChannelEntry:
+def places_of(settings: Settings) -> Places:
+    """What Slack links: the pages, and where people say what they think of the rota."""
+    return Places(settings.public_url, settings.slack_feedback_url, pictures_of(settings))
+
+
+def slack_entry(secrets: list[bytes], places: Places = NOWHERE) -> ChannelEntry:
     """Slack, whose workspaces are in the directory; what is done there goes to the rota.
 
     Without a secret nobody is let in by its address, and everything comes through Socket Mode.
     """
     owners = partial(channel_accounts.owners, channel=CHANNEL)
-    return ChannelEntry(SlackWebhook(secrets), Filing(Desk(pictures=pictures), TOPIC), owners, in_order=True)
+    return ChannelEntry(SlackWebhook(secrets), Filing(Desk(places=places), TOPIC), owners, in_order=True)
 
 
 def entry_of(hook: Webhook) -> ChannelEntry:
@@ -60,3 +66,4 @@ def entry_of(hook: Webhook) -> ChannelEntry:
 def _tell(absorbed: Absorbed[Filed]) -> None:
     for filed in absorbed.facts:
         filing.tell(filed)
+    filing.tell_repeats(absorbed.repeats)

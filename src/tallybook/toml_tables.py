@@ -65,9 +65,9 @@ class Tables:
 
 def yes_or_no(value: Any) -> bool:
     """A check: true or false. Raises ValueError."""
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")  # noqa: TRY004 - all mistakes of a value are ValueErrors
-    return value
+    if isinstance(value, bool):
+        return value
+    raise ValueError("must be true or false")
 
 
 def _refuse_nul(value: Any) -> None:

@@ -18,18 +18,21 @@ from prometheus_client import start_http_server
 
 from . import (
     customer_files,
+    doctor_link,
     photo_link,
     report_link,
     rota_snapshot,
+    server_log_link,
     sharepoint_link,
     summary_link,
     template_link,
     typing_link,
 )
 from .alerting import Alerting
-from .app import App, Watching, whatsapp_files
+from .app import App, Watching, inbox_files
 from .channels.webhook_out.calls import Caller
-from .core import businesses, deliveries, jobs, outbox, receive, retention, schedules, wakeups
+from .channels.webhook_out.reading import Reader
+from .core import businesses, deliveries, doctor_runs, jobs, outbox, receive, retention, schedules, wakeups
 from .core.businesses import Business
 from .core.db import Conn
 from .core.errors import WrongSetup
@@ -62,8 +65,12 @@ from .monitor.reply_types import Manner
 from .monitor.service import feedback
 from .monitor.service.importing import DECIDE
 from .projects_file import MonitorEntry, read_projects_file
+from .slack_desk.homes import Homes
 from .slack_link import sockets as slack_sockets
+from .told_channels import places_of
+from .triage import calendar_jobs
 from .triage import jobs as triage_jobs
+from .triage.service import doing as triage_doing
 from .triage.service import outcomes as triage_outcomes
 from .triage.service.consistency import Rooms
 from .triage.service.schedules import Schedules
@@ -72,7 +79,7 @@ from .triage.service.telling import CHANNEL
 RETENTION = "core.retention"
 TOPICS = (
     jobs.TOPIC, receive.TOPIC, outbox.TOPIC, inbox_filing.TOPIC, hooks.TOPIC,
-    broadcasts.TOPIC, media.WAKE, automation_causes.TOPIC, triage_jobs.TOPIC,
+    broadcasts.TOPIC, media.WAKE, automation_causes.TOPIC, triage_doing.TOPIC,
 )  # fmt: skip
 BEAT_SECONDS = 5.0
 AGAIN_SECONDS = 2.0
@@ -83,8 +90,7 @@ log = structlog.get_logger()
 
 async def work(app: App, stop: asyncio.Event) -> None:
     """Works until ``stop`` is set. Starts and goes on while the database is away; no fault of one task ends another."""
-    wake = {topic: asyncio.Event() for topic in TOPICS}
-    rotas = Schedules()
+    wake, rotas = {topic: asyncio.Event() for topic in TOPICS}, Schedules()
     handlers: dict[str, jobs.Handler] = {
         RETENTION: partial(_sweep, stop),
         monitor_jobs.RECONCILE: partial(_reconcile, app, stop),
@@ -93,15 +99,16 @@ async def work(app: App, stop: asyncio.Event) -> None:
         DECIDE: partial(validity_jobs.decide, partial(_manner, app)),
         photo_link.FETCH: partial(photo_link.run_job, app),
         sharepoint_link.SYNC: partial(sharepoint_link.run_job, app),
+        doctor_runs.EXAMINE: partial(doctor_link.run_job, app),
         report_link.SEND: partial(report_link.run_job, app),
         session_jobs.SUMMARISE: session_jobs.handler(partial(summary_link.summarise, app)),
         template_link.SYNC: partial(template_link.run_job, app),
         media.SWEEP: partial(_sweep_files, app, stop),
         erasing.KIND: partial(erasing.run_job, customer_files.erased(app.settings)),
-        triage_jobs.CHECK: partial(triage_jobs.check, rotas, _rooms(app)),
+        **_of_rotas(app, rotas),
     }
-    files = whatsapp_files(app.settings, app.db, app.seal)
-    calendar = Calendar(app)
+    files = inbox_files(app.settings, app.db, app.seal)
+    calendar, show = Calendar(app), Homes(places_of(app.settings)).show
     post = Post(app.senders, tell=partial(_hear, rotas), stands=_stands)
     tasks: dict[str, Callable[[], Awaitable[None]]] = {
         "bridge": lambda: monitor_jobs.Keeper(app.db, Watching(app).current).run(stop),
@@ -120,15 +127,32 @@ async def work(app: App, stop: asyncio.Event) -> None:
         "conversations": lambda: session_jobs.keep_ending(app.db, partial(summary_link.manner, app), stop),
         "schedules": lambda: calendar.run(stop),
         "wake-ups": lambda: wakeups.listen(app.db, app.settings.direct_database_url, wakeups.waking(wake), stop),
+        "doctor": lambda: doctor_link.watch(app, stop),
+        "server log": lambda: server_log_link.keep_reading(app, stop),
         "heartbeat": lambda: _beat(app, stop),
         "alarms": lambda: Alerting(app).run(stop),
-        "counts": lambda: register_jobs.keep_counting(app.db, stop),
-        "statistics": lambda: statistics_jobs.keep_counting(app.db, stop),
+        **_counts(app, stop),
         "rota copy": lambda: rota_snapshot.keep(app.db, app.settings, stop, app.remember),
-        "rota": lambda: triage_jobs.Announcer(app.db, rotas).run(stop, wake[triage_jobs.TOPIC]),
+        "rota": lambda: triage_jobs.Announcer(app.db, rotas, show).run(stop, wake[triage_doing.TOPIC]),
     }
     with _metrics(app.settings.worker_metrics_port):
         await _together(app, tasks, stop)
+
+
+def _counts(app: App, stop: asyncio.Event) -> dict[str, Callable[[], Awaitable[None]]]:
+    """What keeps the figures of the day."""
+    return {
+        "counts": lambda: register_jobs.keep_counting(app.db, stop),
+        "statistics": lambda: statistics_jobs.keep_counting(app.db, stop),
+        "response rate": lambda: inbox_jobs.keep_rating(app.db, partial(_bot, app), stop),
+    }
+
+
+def _of_rotas(app: App, rotas: Schedules) -> dict[str, jobs.Handler]:
+    return {
+        triage_jobs.CHECK: partial(triage_jobs.check, rotas, _rooms(app)),
+        calendar_jobs.FOLLOW: calendar_jobs.Follower(app.seal, Reader(), rotas).run_job,
+    }
 
 
 async def _together(app: App, tasks: Mapping[str, Callable[[], Awaitable[None]]], stop: asyncio.Event) -> None:
@@ -216,7 +240,9 @@ def known_schedules(monitor_zone: str, first_zone: str) -> list[Schedule]:
         *validity_jobs.schedules(),
         *template_link.schedules(),
         *triage_jobs.schedules(),
+        *calendar_jobs.schedules(),
         Schedule("core.retention nightly", RETENTION, first_zone, daily_at=time(3, 10)),
+        *doctor_link.schedules(first_zone),
         Schedule("inbox.files nightly", media.SWEEP, first_zone, daily_at=time(3, 40)),
     ]
 

@@ -3,74 +3,46 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import re
-from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
 
-import pytest
+import psycopg
 
+from tallybook import own_contract
 from tallybook.core.db import Conn
-from tests.architecture.sources import modules, trees
-
-STATEMENT = re.compile(r"\s*(select|insert|update|delete|with)\b", re.IGNORECASE)
-PLACEHOLDER = re.compile(r"%\((\w+)\)s")
-# Composed by psycopg from names that are only known at run time: environments, schemas, roles, tables.
-COMPOSED = re.compile(r"\{\w+\}")
-# These speak to the bridge's SQLite file.
-SQLITE = ("tallybook.channels.bridge", "tallybook.demo")
-
-
-def statements() -> Iterator[tuple[str, str]]:
-    """Every SQL constant as (where, text): module constants, and the fields of constants that hold statements."""
-    for module in modules():
-        if module.__name__.startswith(SQLITE):
-            continue
-        for name, value in vars(module).items():
-            if name.isupper() and isinstance(value, str) and STATEMENT.match(value):
-                yield f"{module.__name__}.{name}", value
-            elif name.isupper() and dataclasses.is_dataclass(value) and not isinstance(value, type):
-                yield from _fields(f"{module.__name__}.{name}", value)
-
-
-def _fields(where: str, value: Any) -> Iterator[tuple[str, str]]:
-    for field in dataclasses.fields(value):
-        text = getattr(value, field.name)
-        if isinstance(text, str) and STATEMENT.match(text):
-            yield f"{where}.{field.name}", text
+from tallybook.doctor.placeholders import numbered
+from tests.architecture.sources import trees
 
 
 @lru_cache
 def prepared() -> dict[str, str]:
-    known = {text: where for where, text in statements() if not COMPOSED.search(text)}
+    known = own_contract.statements()
     assert len(known) > 60
-    return {where: text for text, where in known.items()}
+    return known
 
 
-def numbered(text: str) -> str:
-    """The statement as the server sees it: ``$1`` for each named parameter."""
-    names: list[str] = []
-
-    def number(match: re.Match[str]) -> str:
-        if match[1] not in names:
-            names.append(match[1])
-        return f"${names.index(match[1]) + 1}"
-
-    return PLACEHOLDER.sub(number, text).replace("%%", "%")
-
-
-@pytest.mark.parametrize("where", sorted(prepared()))
-async def test_postgresql_understands_every_statement(conn: Conn, where: str) -> None:
-    await conn.execute(f"prepare one as {numbered(prepared()[where])}".encode())
+async def test_postgresql_understands_every_statement(conn: Conn) -> None:
+    """All of them in one test: to begin and end one takes longer than to prepare a statement."""
+    wrong: dict[str, str] = {}
+    for where, text in sorted(prepared().items()):
+        try:
+            async with conn.transaction():
+                await conn.execute(f"prepare one as {numbered(text)}".encode())
+                await conn.execute("deallocate one")
+        except psycopg.Error as error:
+            wrong[where] = str(error)
+    assert wrong == {}
 
 
-@pytest.mark.parametrize("where", sorted(prepared()))
-def test_every_conflict_has_a_target(where: str) -> None:
+def test_every_conflict_has_a_target() -> None:
     """Without one, ON CONFLICT DO NOTHING would swallow a constraint that nobody expected."""
-    text = prepared()[where].lower()
-    for match in re.finditer(r"on conflict\s+(\S+)", text):
-        assert match[1].startswith("("), where
+    without = [
+        where
+        for where, text in prepared().items()
+        for match in re.finditer(r"on conflict\s+(\S+)", text.lower())
+        if not match[1].startswith("(")
+    ]
+    assert without == []
 
 
 def test_only_constants_are_executed() -> None:

@@ -10,6 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from tallybook import cli
+from tallybook.cli import by_name
 
 # Each costs a start a fifth of a second or more, and most processes never use it.
 HEAVY = (
@@ -77,3 +78,14 @@ def test_a_command_that_does_not_exist_is_a_mistake_of_usage() -> None:
     result = CliRunner().invoke(cli.app, ["helth"])
     assert result.exit_code == 2
     assert "health" in result.output
+
+
+def test_a_mistake_of_our_own_is_not_taken_for_a_product_that_was_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of the product is installed here, so whatever is missing is missing by mistake."""
+    assert not by_name.left_out()
+    with pytest.raises(ModuleNotFoundError):
+        by_name.imported("no_such_command", "tallybook nothing")
+    monkeypatch.setattr(by_name.metadata, "requires", lambda _: ["gone_from_here>=1; extra == 'product'"])
+    assert by_name.left_out()
+    with pytest.raises(ModuleNotFoundError, match="tallybook"):
+        by_name.imported("no_such_command", "tallybook nothing")

@@ -89,6 +89,16 @@ async def test_a_token_is_sealed_anew_with_the_newest_key(
     assert opened == TOKEN
 
 
+async def test_a_number_that_is_slower_or_faster_than_others_is_given_its_own_pace(
+    fresh_db: Database, business: Business, terminal: Terminal, token_file: str
+) -> None:
+    assert terminal(*adding(token_file, "--per-second", "20"))[0] == 0
+    assert terminal(*adding(token_file))[0] == 0
+    listed = json.loads(terminal("channel", "list", "--json")[1])
+    assert {one["account"]: one["per_second"] for one in listed}[NUMBER] == 20
+    assert terminal(*adding(token_file, "--per-second", "0"))[0] == 2
+
+
 async def test_a_number_of_another_business_is_refused_and_adding_it_again_changes_its_token(
     fresh_db: Database, business: Business, terminal: Terminal, token_file: str
 ) -> None:

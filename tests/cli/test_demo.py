@@ -118,6 +118,24 @@ def customers_write(visitor: httpx.Client) -> None:
     assert "Naledi Khumalo" in visitor.get("/inbox").text
 
 
+def somebody_tries_slack(demo: Demo) -> None:
+    """At the address that the demo says, as one of its people: a command, the home tab, a question to the app."""
+    said = re.search(r"as people do in Slack: (\S+)", demo.said())
+    assert said, demo.said()
+    with httpx.Client(base_url=said[1], follow_redirects=True) as client:
+        me = next(iter(re.findall(r'href="(/as/\w+)">Thandi Nkosi<', client.get("/").text)))
+        opened = client.post(f"{me}/command", data={"command": "/triage-schedule"}).text
+        assert "<dialog open>" in opened
+        assert "UI engineering" in opened, "the demo's own rota"
+        client.post(f"{me}/close")
+        client.post(f"{me}/home")
+        eventually(lambda: "My shifts" in client.get(me).text, 30)
+        before = client.get(me).text.count("UI engineering")
+        client.post(f"{me}/say", data={"text": "Who is on?", "channel": "C0TRIAGE"})
+        eventually(lambda: client.get(me).text.count("UI engineering") > before, 30)
+        assert "On duty: " in client.get(me).text, "the channel's topic"
+
+
 def test_the_demo_shows_something_everywhere_gets_posts_goes_on_and_leaves_nothing(demo: Demo) -> None:
     demo.start()
     with demo.visitor() as visitor:
@@ -131,18 +149,24 @@ def test_the_demo_shows_something_everywhere_gets_posts_goes_on_and_leaves_nothi
         seen = total(visitor)
         customers_write(visitor)
         assert "Thandi Nkosi" in visitor.get("/triage").text
-    assert demo.end(signal.SIGINT) == 0
-    eventually(lambda: not processes_of(demo.folder), 20)
-
-    demo.start()  # goes on where it was, with the same password
-    with demo.visitor() as visitor:
-        assert total(visitor) >= seen
+    somebody_tries_slack(demo)
     demo.end(signal.SIGKILL)
     # The database of a killed product is ended by its next start; the product's own processes end at once.
     eventually(lambda: not [line for line in processes_of(demo.folder) if "postgres" not in line], 20)
-    demo.start()
-    assert demo.end(signal.SIGTERM) == 0
+    demo.start()  # goes on where it was, with the same password
+    with demo.visitor() as visitor:
+        assert total(visitor) >= seen
+    assert demo.end(signal.SIGINT) == 0
     eventually(lambda: not processes_of(demo.folder), 20)
+
+
+@pytest.mark.soak
+def test_the_demo_is_ended_and_started_as_often_as_one_likes(demo: Demo) -> None:
+    for how in (signal.SIGINT, signal.SIGTERM):
+        demo.start()
+        assert demo.end(how) == 0
+        eventually(lambda: not processes_of(demo.folder), 20)
+    demo.start()
 
 
 def test_what_is_answered_in_the_demo_is_taken_delivered_and_read() -> None:

@@ -21,17 +21,18 @@ from tests.postgres import OWNER, Server
 
 # These make an environment or bring it up to date; bench has a server of its own, and demo a folder.
 MAKERS = {("run",), ("demo",), ("migrate",), ("env", "create"), ("bench",)}
-# A restore pours into what is empty, and the spool is a folder.
-WITHOUT = {("restore",), ("spool", "status")}
+# A restore pours into what is empty, the spool is a folder, and these of the doctor look elsewhere and at files.
+WITHOUT = {("restore",), ("spool", "status"), ("doctor", "draft"), ("doctor", "compare"), ("doctor", "log")}
 # What the owner needs of an older or a newer database, too.
-AT_ANY_REVISION = {("database-url",), ("backup",)}
+AT_ANY_REVISION = {("database-url",), ("backup",), ("doctor", "undo")}
 # Every other command, with something for each argument that must be given.
 ARGUMENTS = {
     ("serve",): (), ("work",): (), ("health",): (), ("database-url",): (), ("backup",): ("copy.tar",),
     ("monitor", "replies"): (), ("monitor", "import-valid"): ("FILE",), ("monitor", "reconcile"): ("FILE",),
     ("monitor", "import-legacy"): (), ("monitor", "explain"): ("DR1752104",), ("monitor", "check-registers"): (),
     ("monitor", "import-locations"): ("FILE",), ("monitor", "report"): (), ("monitor", "sync-sharepoint"): (),
-    ("monitor", "scan"): ("--once",),
+    ("monitor", "scan"): ("--once",), ("doctor", "plan"): (), ("doctor", "repair"): ("--yes",),
+    ("doctor", "undo"): ("r1", "--yes"),
     ("env", "copy"): ("prdo", "--days", "1"), ("env", "reset"): ("prdo", "--yes"), ("env", "compare"): ("prdo",),
     ("parked", "list"): (), ("parked", "show"): ("message:1",), ("parked", "replay"): ("--all",),
     ("alerts", "test"): (), ("channel", "list"): (), ("channel", "reseal"): (),
@@ -39,7 +40,7 @@ ARGUMENTS = {
     ("channel", "add", "gateway"): ("--account", "27820000001"),
     ("inbox", "answers", "list"): (), ("inbox", "answers", "import"): ("FILE", "--yes"),
     ("inbox", "answers", "remove"): ("1", "--yes"), ("inbox", "answers", "try"): ("Are you open?",),
-    ("inbox", "replay"): ("FILE",), ("inbox", "import-legacy"): ("--schema", "old"),
+    ("inbox", "replay"): ("FILE",), ("inbox", "import-legacy"): ("--schema", "old"), ("inbox", "news"): (),
     ("inbox", "export-contact"): ("27820000001", "--to", "their.zip"), ("inbox", "erase-contact"): ("27820000001",),
     ("spool", "replay"): (), ("user", "add"): ("ana",), ("user", "let-in"): ("ana",), ("token", "create"): ("reports",),
     ("channel", "add", "slack"): ("--team-id", "T0001", "--token-file", "token"),

@@ -67,8 +67,10 @@ async def test_an_address_of_another_machine_is_told() -> None:
             pass
 
 
-def test_a_second_product_on_the_port_ends_with_a_sentence_and_the_first_goes_on(tmp_path: Path) -> None:
-    first = Product(tmp_path / "first")
+def test_a_second_product_on_the_port_ends_with_a_sentence_and_the_first_goes_on(
+    fresh_url: str, fresh_owner_url: str, tmp_path: Path
+) -> None:
+    first = Product(tmp_path / "first", database_url=fresh_url, owner_database_url=fresh_owner_url)
     second = Product(tmp_path / "second", port=first.settings["port"])
     try:
         running = first.start("run")

@@ -10,19 +10,25 @@ import pytest
 from psycopg import errors as pg
 from psycopg_pool import PoolTimeout
 
+from tallybook.core import connection
 from tallybook.core import db as databases
-from tallybook.core.db import Conn, Database, is_transient, open_database, retried, schema_of
+from tallybook.core.db import Conn, Database, ended, is_transient, open_database, retried, schema_of
 from tallybook.core.errors import WrongSetup
 from tests.postgres import Server
 
 ADD = "insert into businesses (name) values (%(name)s)"
 COUNT = "select count(*) from businesses"
+END = "select pg_terminate_backend(%(pid)s::int, 5000)"
 
 
 async def count(conn: Conn) -> int:
     row = await (await conn.execute(COUNT)).fetchone()
     assert row is not None
     return int(row[0])
+
+
+async def number_of(conn: Conn) -> int:
+    return conn.info.backend_pid
 
 
 def tries(what: str) -> float:
@@ -45,6 +51,19 @@ async def test_the_schema_is_set_inside_the_transaction(db: Database) -> None:
     assert row == ("public", "5s")
 
 
+@pytest.mark.parametrize("just_now", [0.0, 60.0], ids=["asked before", "not asked"])
+async def test_a_pooled_connection_that_died_costs_nobody_their_work(
+    database_url: str, superuser_url: str, monkeypatch: pytest.MonkeyPatch, just_now: float
+) -> None:
+    monkeypatch.setattr(connection, "JUST_NOW", just_now)
+    async with (
+        open_database(database_url, "prod", size=1) as db,
+        await psycopg.AsyncConnection.connect(superuser_url, autocommit=True) as somebody,
+    ):
+        await somebody.execute(END, {"pid": await db.run("whose", number_of)})
+        assert await db.run("count", count) == 0
+
+
 @pytest.mark.parametrize("error", [pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable])
 async def test_a_passing_fault_is_tried_again_and_counted(db: Database, error: type[Exception]) -> None:
     failures = iter([error("once"), error("twice")])
@@ -56,8 +75,27 @@ async def test_a_passing_fault_is_tried_again_and_counted(db: Database, error: t
             raise failure
         return await count(conn)
 
+    done = ended.labels("passing", "done")._value.get()
     assert await db.run("passing", work) == 1
     assert tries("passing") == before + 2
+    assert ended.labels("passing", "done")._value.get() == done + 1
+
+
+@pytest.mark.parametrize("most", [1, 3])
+async def test_it_is_tried_as_often_as_is_set_and_its_failure_is_counted(database_url: str, most: int) -> None:
+    begun = 0
+
+    async def work(conn: Conn) -> None:
+        nonlocal begun
+        begun += 1
+        raise pg.SerializationFailure("again and again")
+
+    failed = ended.labels("never", "failed")._value.get()
+    async with open_database(database_url, "prod", tries=most) as db:
+        with pytest.raises(pg.SerializationFailure):
+            await db.run("never", work)
+    assert begun == most
+    assert ended.labels("never", "failed")._value.get() == failed + (most > 1)
 
 
 async def test_tries_are_bounded(db: Database) -> None:

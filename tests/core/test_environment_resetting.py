@@ -29,6 +29,14 @@ def counts(url: str, schema: str) -> tuple[int, ...]:
         return conn.execute(COUNTS.format(schema).encode()).fetchone() or ()
 
 
+READERS_RIGHTS = """
+select has_table_privilege('tallybook_reader', 'dev.messages', 'select'),
+    has_table_privilege('tallybook_reader', 'dev.messages', 'insert, update, delete, truncate'),
+    has_sequence_privilege('tallybook_reader', 'dev.messages_id_seq', 'select'),
+    has_sequence_privilege('tallybook_reader', 'dev.messages_id_seq', 'usage, update')
+"""
+
+
 @pytest.fixture
 async def filled(fresh_db: Database, fresh_owner_url: str, business: Business) -> str:
     """The owner's address of a database with the same few rows in both environments."""
@@ -105,6 +113,8 @@ async def test_a_dropped_schema_is_told_and_made_anew_by_create_with_its_rights(
     with psycopg.connect(filled.replace(OWNER, DEV)) as conn:
         assert conn.execute("select count(*) from messages").fetchone() == (0,)
     assert counts(filled, "dev")[-1] == 1
+    with psycopg.connect(filled) as owner:
+        assert owner.execute(READERS_RIGHTS).fetchone() == (True, False, True, False), "who may only look looks again"
 
 
 async def test_a_reset_while_somebody_copies_is_told_to_wait(filled: str) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import psycopg
 import pytest
 
@@ -10,7 +14,14 @@ from tallybook.core.db import Conn, Database, open_database
 from tests import world
 from tests.postgres import Server
 
+ROOT = Path(__file__).parents[2]
 COUNT = "select count(*), min(id) from businesses"
+
+
+async def counted(conn: Conn) -> tuple[int, int | None]:
+    row = await (await conn.execute(COUNT)).fetchone()
+    assert row is not None
+    return row[0], row[1]
 
 
 @pytest.mark.parametrize("again", [1, 2])
@@ -47,6 +58,25 @@ async def test_a_killed_server_comes_back_with_what_was_committed(server: Server
         server.kill()
         assert not server.running
         server.start()
-        async with database.transaction() as conn:
-            assert await (await conn.execute(COUNT)).fetchone() == (1, kept.id)
+        assert await database.run("count", counted) == (1, kept.id)
         server.stop()
+
+
+DIES = """
+import sys
+from pathlib import Path
+from tests.postgres import Server
+server = Server(Path(sys.argv[1])).copy()
+server.start()
+print(server.folder, flush=True)
+server._process.kill()
+server._process.wait()
+"""
+
+
+def test_a_server_that_ends_before_the_tests_do_leaves_no_folder(postgres: Server) -> None:
+    command = [sys.executable, "-c", DIES, str(postgres.folder)]
+    # Whoever watches the server has the same output, so that this waits for its end too.
+    made = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    assert made.stdout
+    assert not Path(made.stdout.strip()).exists()

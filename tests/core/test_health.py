@@ -51,7 +51,7 @@ def test_without_a_worker_nothing_is_read_and_health_says_so() -> None:
 
 
 def test_work_that_waits_too_long_and_what_is_set_aside_want_a_person() -> None:
-    backlog = Backlog(3, NOW - timedelta(minutes=3), 0, 1, 1, 0, 1, 1)
+    backlog = Backlog(3, NOW - timedelta(minutes=3), 0, 1, 1, 0, 1, 1, blocking=1)
     checks = [*health.judge_backlog(backlog, NOW), health.judge_violations(backlog)]
     assert states(checks) == {"waiting": "late", "parked": "wrong", "unknown": "late", "constraints": "wrong"}
     assert "2 items are parked." in health.summed_up(checks).sentence

@@ -51,7 +51,7 @@ async def test_a_message_that_comes_again_has_no_second_effect(db: Database, bus
 
 async def test_a_message_that_stands_twice_in_one_batch_is_one(db: Database, business: Business) -> None:
     absorbed = await absorb(db, business, Clerk(), said("1", "one"), said("1", "one"))
-    assert (absorbed.new, absorbed.known) == (1, 0)
+    assert (absorbed.new, absorbed.known) == (1, 1)
     assert await read(db) == ["one"]
 
 

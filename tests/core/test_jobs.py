@@ -149,7 +149,7 @@ async def test_a_killed_server_stops_nothing_but_the_time_that_it_is_away(server
             await held.db.run("tally", lambda conn: effect(conn, [held.job]))
 
         await db.run("ask", lambda conn: ask(conn, "a"))
-        async with Running(db, {"tally": handler}, Pace(idle=0.05, lease=1, grace=5)):
+        async with Running(db, {"tally": handler}, Pace(idle=0.05, lease=30, grace=5)):
             await begun.wait()
             await asyncio.to_thread(server.kill)
             go_on.set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import logging.config
@@ -21,6 +20,7 @@ from hypothesis import strategies as st
 from tallybook.core.errors import WrongSetup
 from tallybook.core.log import GRANIAN, configure, lines, tag
 from tallybook.core.redaction import Redactor
+from tests import logs
 
 PHONE = "+27 82 000 0001"
 MARKERS = (
@@ -31,17 +31,8 @@ FORMATS = ("plain", "json")
 
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level, hook = list(root.handlers), root.level, sys.excepthook
-    yield
-    for handler in [one for one in root.handlers if one not in handlers]:
-        root.removeHandler(handler)
-        with contextlib.suppress(OSError):
-            handler.close()
-    root.setLevel(level)
-    sys.excepthook = hook
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+    with logs.as_they_were():
+        yield
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from tallybook.core import spool as spool_module
 from tallybook.core.errors import Unavailable, WrongSetup
-from tallybook.core.spool import Replayed, Spool, SpoolFull, SpoolUnwritable, status
+from tallybook.core.spool import Replayed, Spool, SpoolFull, SpoolUnwritable, limit, status, used
 from tallybook.core.spool_records import HEADER_BYTES, MAGIC, Damaged, Record, encode, scan
 
 LIMIT = 50_000_000
@@ -118,6 +118,8 @@ async def test_what_was_appended_is_replayed_once_and_then_gone(tmp_path: Path) 
     async with Spool.open(tmp_path / "spool", LIMIT) as spool:
         for record in records:
             await spool.append(record)
+        assert used.collect()[0].samples[0].value > sum(map(len, records)), "what lies there is a metric"
+        assert limit.collect()[0].samples[0].value == LIMIT
         assert await spool.replay(taken) == Replayed(records=5)
         assert await spool.replay(taken) == Replayed()
         await spool.append(b"later")

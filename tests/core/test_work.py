@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import errors as pg
 
-from tallybook.core import jobs, work
+from tallybook.core import jobs, violations_kept, work
 from tallybook.core.db import Conn, Database
 from tallybook.core.jobs import JOBS, NewJob
 from tallybook.core.queue import DELIVERIES, LeaseLost, Plan, Queue, Retry
@@ -124,6 +124,20 @@ async def test_an_item_that_violates_a_constraint_costs_a_savepoint_and_is_recor
     await work.work_through(db, JOBS, effect, PLAN, asyncio.Event())
     assert await states(db) == {"a": "done", "b": "parked", "z": "done"}
     assert await rows(db, "select constraint_name, declared from constraint_violations") == [("heartbeats_pkey", True)]
+
+
+async def test_one_whose_handler_has_savepoints_of_its_own_is_counted_once_too(db: Database) -> None:
+    await db.run("ask", lambda conn: ask(conn, "a", "z"))
+    await rows(db, "insert into heartbeats (name) values ('a') returning name")
+
+    async def handler(conn: Conn, jobs_: Sequence[jobs.Job]) -> None:
+        for job in jobs_:
+            async with conn.transaction():
+                await effect(conn, [job])
+
+    assert await work.work_through(db, JOBS, handler, PLAN, asyncio.Event()) == 2
+    await violations_kept.flush(db)
+    assert await rows(db, "select sum(times)::int from constraint_violations") == [(1,)]
 
 
 async def test_a_passing_fault_is_tried_again_and_not_held_against_the_item(db: Database) -> None:

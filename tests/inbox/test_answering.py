@@ -203,6 +203,36 @@ async def test_a_photo_and_what_is_a_day_old_are_left_to_people(db: Database, sh
     assert reasons == ["it is not only text", "it was said more than 24 hours ago"]
 
 
+def pressed(title: str, sort: str, number: int = 1, chosen: str = "row-1") -> dict[str, Any]:
+    """A button of a template, a reply button or a row of a list that a customer pressed."""
+    part: dict[str, Any] = {"type": sort, sort: {"id": chosen, "title": title}}
+    told = {"button": {"text": title, "payload": chosen}} if sort == "button" else {"interactive": part}
+    kind = "button" if sort == "button" else "interactive"
+    return bodies.message(kind, number, **told) | {"timestamp": str(int(datetime.now(UTC).timestamp()))}
+
+
+@pytest.mark.parametrize("sort", ["button", "button_reply", "list_reply"])
+async def test_what_a_customer_presses_is_answered_by_its_words_or_is_a_person_s(
+    db: Database, shop: Business, sort: str
+) -> None:
+    for number, title in enumerate(("Opening hours", "Something else", "Talk to an agent"), 1):
+        await come(db, said(pressed(title, sort, number)))
+        await answering.decide_due(db, turn(shop))
+    ends = [row[1:4:2] for row in await rows(db, DECISIONS)]
+    assert ends == [("answered", OPENING), ("handed_over", ""), ("handed_over", "")]
+    assert (await rows(db, THREAD))[0][0] is False, "they asked for a person"
+
+
+async def test_what_is_pressed_under_a_reminder_is_for_the_appointment_and_words_beside_it_are_answered(
+    db: Database, shop: Business
+) -> None:
+    await come(db, said(pressed("Confirm", "button_reply", 1, "appointment:7:0:confirm")))
+    await answering.decide_due(db, turn(shop))
+    await come(db, said(pressed("Confirm", "button", 2, "appointment:7:0:confirm"), written("Opening hours?", 3)))
+    await answering.decide_due(db, turn(shop))
+    assert [row[1:4:2] for row in await rows(db, DECISIONS)] == [("suppressed", ""), ("answered", OPENING)]
+
+
 async def test_what_comes_late_is_not_answered_after_what_was_said_since(db: Database, shop: Business) -> None:
     await come(db, said(written("Hello")))
     await answering.decide_due(db, turn(shop))
@@ -299,6 +329,31 @@ async def test_the_worker_decides_for_the_business_that_the_file_names(db: Datab
     stop.set()
     await working
     assert [row[1] for row in await rows(db, DECISIONS)] == ["drafted"]
+
+
+async def test_the_worker_shows_a_day_s_response_rate_where_the_bot_may_speak(db: Database, shop: Business) -> None:
+    labels = {"business": shop.name}
+
+    async def shown(mode: Mode, rate: float | None) -> None:
+        async def bot() -> Bot:
+            return Bot(mode, shop.name)
+
+        async def is_shown() -> bool:
+            return REGISTRY.get_sample_value("tallybook_reply_rate", labels) == rate
+
+        stop = asyncio.Event()
+        counting = asyncio.create_task(jobs.keep_rating(db, bot, stop))
+        await until(is_shown)
+        stop.set()
+        await counting
+
+    await come(db, said(written("What are your opening hours?")))
+    await answering.decide_due(db, turn(shop))
+    await shown(Mode.AUTO, 1.0)
+    await come(db, said(written("Where can I park a helicopter?", 2)))
+    await answering.decide_due(db, turn(shop))
+    await shown(Mode.AUTO, 0.5)
+    await shown(Mode.OFF, None)
 
 
 def _any(db: Database) -> Callable[[], Awaitable[bool]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,8 +23,13 @@ from tests.channels.whatsapp.test_received import come
 from tests.core.worked import rows
 from tests.inbox.automated import OURS as SAID_BY_US
 from tests.inbox.automated import OUTBOX, draft, fire, only_thread, ran, rule, written
+from tests.inbox.test_hooks import Receiver, deliver, hook
 from tests.world import Someone
 
+COME_BACK = """
+insert into inbox_templates (waba, name, language, status, components, told_at)
+values ('1', 'come_back', 'en', 'approved', '[{"type": "BODY", "text": "{{1}}, are you still there?"}]', now())
+"""
 ANY = {"on": "any"}
 DONE = ("done", "")
 
@@ -131,6 +137,19 @@ async def test_what_automation_does_is_no_cause_of_anything(db: Database, shop: 
     assert "automation" in [row[1] for row in await rows(db, SAID_BY_US)]
 
 
+async def test_a_rule_tells_the_programs_that_listen_and_tells_them_once(
+    db: Database, shop: Business, bia: Someone
+) -> None:
+    await hook(db, shop, ["automation.fired"])
+    await rule(db, bia, {"on": "first"}, actions={"webhook": True})
+    await come(db, said(written("Hi")))
+    assert await fire(db, shop) == {Outcome.DONE: 1}
+    receiver = Receiver()
+    for _ in range(2):
+        await deliver(db, receiver)
+    assert [json.loads(call.body)["type"] for call in receiver.calls] == ["automation.fired"]
+
+
 async def test_outside_hours_is_answered_once_until_it_opens_again(db: Database, shop: Business, bia: Someone) -> None:
     closed = Hours(week=[[] for _ in range(7)])
     await db.run("hours", lambda conn: automation.set_opening(conn, bia.caller, closed))
@@ -145,9 +164,13 @@ async def test_outside_hours_is_answered_once_until_it_opens_again(db: Database,
     assert await ran(db) == [DONE, DONE]
 
 
+@pytest.mark.parametrize(("known", "ended"), [(True, "done"), (False, "failed")])
 async def test_outside_the_window_the_template_leaves_or_the_run_says_why_nothing_does(
-    db: Database, shop: Business, bia: Someone, duma: Someone
+    db: Database, shop: Business, bia: Someone, duma: Someone, known: bool, ended: str
 ) -> None:
+    if known:
+        async with db.transaction() as conn:
+            await conn.execute(COME_BACK)
     await rule(db, bia, {"on": "silence", "of": "customer", "hours": 30})
     template = {"name": "come_back", "language": "en", "values": ["{name}"]}
     await rule(
@@ -163,7 +186,9 @@ async def test_outside_the_window_the_template_leaves_or_the_run_says_why_nothin
         await conn.execute("update whatsapp_message set said_at = now() - interval '30 hours 1 minute' where seq = 2")
     await fire(db, shop)
     assert (await ran(db))[0] == ("skipped", "only a template may be sent, and the rule has none")
-    assert [row[0] for row in await ran(db)] in (["skipped", "done"], ["skipped", "failed"])
+    assert [row[0] for row in await ran(db)] == ["skipped", ended]
+    left = "select body->'template'->>'name' from outbox where body ? 'template'"
+    assert await rows(db, left) == ([("come_back",)] if known else [])
 
 
 async def test_silence_is_noticed_once_and_not_once_somebody_spoke(

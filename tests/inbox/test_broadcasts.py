@@ -287,6 +287,20 @@ async def test_what_whatsapp_refuses_since_they_want_none_is_an_opt_out(
         await begin(db, boss, key="k2")
 
 
+async def test_a_refusal_that_is_told_late_does_not_outweigh_what_they_asked_for_since(
+    db: Database, business: Business, boss: Caller
+) -> None:
+    await write(db, business, said(NALEDI, 0))
+    await begin(db, boss)
+    line = Line()
+    await send(db, line, business)
+    await write(db, business, preference(NALEDI, "resume", 30))
+    key, before = line.sent[0].dedup_key, NOON + timedelta(minutes=20)
+    late = Report("whatsapp", NUMBER, "wamid.ours.1", Delivery.FAILED, before, key, "Stopped (131050)")
+    await db.run("report", lambda conn: reports.apply(conn, business.id, [late]))
+    assert await wants_none(db, boss) == (False, ["preference", "refused"])
+
+
 def word(person: Person, text: str, **more: Any) -> Stored:
     stored = said(person, 10)
     return msgspec.structs.replace(stored, incoming=msgspec.structs.replace(stored.incoming, text=text, **more))

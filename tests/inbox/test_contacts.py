@@ -183,6 +183,45 @@ async def test_another_opaque_id_is_one_more_name_of_the_same_person(db: Databas
     assert await rows(db, THREADS) == [(f"phone:{business.id}:{NALEDI.phone}", NALEDI.phone, 2, None)]
 
 
+UPPER = "ZA.ENT.11111"
+OWN, NEXT, OTHERS = (Person(user_id=own, parent_user_id=UPPER) for own in ("ZA.1", "ZA.2", "ZA.3"))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_one_upper_id_under_several_own_ones_is_one_person_in_whatever_order_they_come(
+    db: Database, business: Business, order: tuple[int, ...]
+) -> None:
+    some = [said(OWN, 0), said(Person(user_id=NEXT.user_id), 1), said(msgspec.structs.replace(NEXT, name="N"), 2)]
+    for place in order:
+        await write(db, business, some[place])
+    ((_, _, messages, _),) = await rows(db, THREADS)
+    assert messages == 3
+    assert len(await rows(db, WHOSE)) == 1
+    assert await rows(db, "select value, is_spare from contact_identities order by value") == [
+        ("ZA.1", False), ("ZA.2", False), (UPPER, True),
+    ]  # fmt: skip
+
+
+async def test_an_upper_id_that_joins_a_phone_and_an_own_id_at_once_from_eight_sides_makes_one(
+    db: Database, business: Business
+) -> None:
+    by_phone = msgspec.structs.replace(NALEDI, parent_user_id=UPPER)
+    some = [said(person, minute) for minute, person in enumerate([by_phone, OWN, NEXT, OTHERS] * 2)]
+    await asyncio.gather(*(write(db, business, one) for one in some))
+    assert await rows(db, THREADS) == [(f"phone:{business.id}:{NALEDI.phone}", NALEDI.phone, 8, None)]
+    assert len(await rows(db, WHOSE)) == 1
+
+
+async def test_news_of_another_upper_id_keeps_the_person(db: Database, business: Business) -> None:
+    await write(db, business, said(OWN, 1))
+    later = Person(user_id=NEXT.user_id, parent_user_id="ZA.ENT.2")
+    await news(db, business, OWN, later, 2)
+    await write(db, business, said(Person(parent_user_id="ZA.ENT.2"), 3), said(Person(user_id=NEXT.user_id), 4))
+    ((_, _, messages, _),) = await rows(db, THREADS)
+    assert messages == 3
+    assert await rows(db, "select value from contact_identities where not is_spare") == [(NEXT.user_id,)]
+
+
 def of_kind(kind: str, stored: Stored) -> Stored:
     return msgspec.structs.replace(stored, incoming=msgspec.structs.replace(stored.incoming, kind=kind))
 

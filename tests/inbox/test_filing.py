@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
+from prometheus_client import REGISTRY
 
-from tallybook.core import receive
+from tallybook.core import log, receive
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tallybook.core.receive import Received
+from tests import logs
 from tests.channels.whatsapp import bodies
 from tests.channels.whatsapp.bodies import BSUID, CUSTOMER, ECHO, NOON, OTHER, OURS, body, change, contact, said, text
 from tests.channels.whatsapp.test_received import add, come, process
@@ -58,25 +61,73 @@ async def test_a_first_message_makes_a_thread_and_the_next_ones_are_added(db: Da
     assert await rows(db, WINDOWS) == [("whatsapp", number, NOON + 2)]
 
 
-async def test_a_message_that_comes_again_is_known_and_said_so(db: Database, number: str) -> None:
+@pytest.fixture
+def logged(tmp_path: Path) -> Iterator[Callable[[], list[str]]]:
+    """The inbox's lines in the log file, as somebody's grep finds them."""
+    file = tmp_path / "tallybook.log"
+    with logs.as_they_were():
+        log.configure("plain", file, "INFO", "prod")
+        yield lambda: [line.partition(" - INFO - ")[2] for line in file.read_text().splitlines() if "[WA-" in line]
+
+
+async def test_a_message_that_comes_again_is_known_and_said_so(
+    db: Database, number: str, logged: Callable[[], list[str]]
+) -> None:
+    """By itself, beside what is new, twice in one webhook; a report that comes again is counted, and is no message."""
     await come(db, said(text()))
-    before = await told(db)
-    with capture_logs() as logs:
-        await come(db, said(text()) + b" ")
+    ((stored,),) = await rows(db, "select id from messages")
+    again = f"[WA-DEDUPE] ⏭️ Skipping duplicate message_id={stored}"
+    before, lines, counts = await told(db), len(logged()), counted()
+    await come(db, said(text()) + b" ")
     assert await told(db) == before
-    assert [log["event"] for log in logs if "WA-SAVE" in str(log["event"])] == []
+    assert logged()[lines:] == [again]
+    assert counted() == (counts[0] + 1, counts[1] + 1)
+    lines = len(logged())
+    await come(db, said(text("Hello?", 2), text()))
+    assert [line for line in logged()[lines:] if "WA-DEDUPE" in line] == [again]
+    assert counted() == (counts[0] + 2, counts[1] + 2)
+    await come(db, said(text("Hi", 3), text("Hi", 3)))
+    assert counted() == (counts[0] + 3, counts[1] + 2)
+    for space in (b"", b" "):
+        await come(db, body(change("statuses", bodies.status("read", 30))) + space)
+    assert counted() == (counts[0] + 4, counts[1] + 2), "a report is no message of a thread"
 
 
-async def test_what_a_batch_did_is_said_in_the_words_that_people_search_for(db: Database, number: str) -> None:
-    with capture_logs() as logs:
-        await come(db, said(text()))
+def counted() -> tuple[float, float]:
+    """What core knew already, and messages that a thread had."""
+    known = {"channel": "whatsapp", "became": "known"}
+    return (
+        REGISTRY.get_sample_value("tallybook_messages_total", known) or 0.0,
+        REGISTRY.get_sample_value("tallybook_inbox_duplicates_total", {"channel": "whatsapp"}) or 0.0,
+    )
+
+
+async def test_what_a_batch_did_is_said_in_the_words_that_people_search_for(
+    db: Database, number: str, logged: Callable[[], list[str]]
+) -> None:
+    await come(db, said(text()))
     ((conversation, message),) = await rows(db, "select conversation_id, id from whatsapp_message")
-    assert [log["event"] for log in logs if str(log["event"]).startswith("[WA-")] == [
+    assert logged() == [
         f"[WA-SESSION] ✅ UPSERT completed: session_id={conversation}",
         f"[WA-SESSION] ✅ Conversation tracked: conv_id={conversation}",
         f"[WA-SAVE] ✅ Message saved: id={message}, conv_id={conversation} (NOT NULL)",
     ]
-    assert CUSTOMER not in str(logs)
+    assert CUSTOMER not in str(logged())
+
+
+async def test_of_a_large_batch_each_line_is_there_too(
+    db: Database, number: str, logged: Callable[[], list[str]]
+) -> None:
+    some = [text(f"Message {place}", place) | {"from": f"2782000{place % 20:04}"} for place in range(1, 151)]
+    await come(db, body(change("messages", *some)))
+    filed = await rows(db, "select id, conversation_id from whatsapp_message")
+    assert len(filed) == 150
+    threads = {conversation for _, conversation in filed}
+    assert sorted(logged()) == sorted(
+        [f"[WA-SAVE] ✅ Message saved: id={one}, conv_id={of} (NOT NULL)" for one, of in filed]
+        + [f"[WA-SESSION] ✅ UPSERT completed: session_id={one}" for one in threads]
+        + [f"[WA-SESSION] ✅ Conversation tracked: conv_id={one}" for one in threads]
+    )
 
 
 async def test_what_our_people_type_on_the_phone_is_theirs_and_moves_no_customer_s_clock(

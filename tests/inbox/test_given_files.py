@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from tallybook import customer_files
-from tallybook.app import whatsapp_files, whatsapp_sender
+from tallybook.app import inbox_files, whatsapp_sender
 from tallybook.core import channel_accounts, kept_files, outbox, people
 from tallybook.core.businesses import Business
 from tallybook.core.channel import SendError
@@ -85,9 +85,9 @@ async def test_a_slow_upload_puts_its_own_message_off_and_closes_nothing(
     db: Database, business: Business, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(customer_files, "PATIENCE", 0.05)
-    files = whatsapp_files(settings, db, SEAL)
+    files = inbox_files(settings, db, SEAL)
     slow = asyncio.create_task(asyncio.Event().wait())
-    files.under_way[Copy(NUMBER, HASH, "image/jpeg")] = slow
+    files.under_way[Copy(NUMBER, HASH, "image/jpeg", "whatsapp")] = slow
     with pytest.raises(SendError, match="on its way") as raised:
         await files.given(a_photo())
     slow.cancel()

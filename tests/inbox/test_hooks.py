@@ -354,7 +354,7 @@ async def test_what_is_posted_looks_as_the_documents_show_it(db: Database, busin
     bodies = {json.loads(call.body)["type"]: json.loads(call.body) for call in receiver.calls}
     assert shape(bodies["message.received"]) == shape(shown)
     assert bodies["test"].keys() == shown.keys()
-    assert {f"`{kind}`" for kind in Kind} <= set(re.findall(r"`[a-z.]+`", page))
+    assert {f"`{kind}`" for kind in Kind} <= set(re.findall(r"`[a-z._]+`", page))
 
 
 async def test_it_is_posted_signed_by_both_secrets_and_the_first_bytes_of_the_answer_are_kept() -> None:

@@ -16,12 +16,14 @@ import pytest
 from tallybook.core import deliveries, older_rows
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Caller, Role
+from tallybook.core.channel import MAX_BODY
 from tallybook.core.db import Database
 from tallybook.core.errors import Invalid, WrongSetup
 from tallybook.core.import_book import Outcome
 from tallybook.inbox import legacy_rules
 from tallybook.inbox.legacy_rules import Terms
 from tallybook.inbox.service import erasing, importing_bodies
+from tallybook.inbox.service.erasing import Places
 from tallybook.inbox.service.importing import EMPTY, FORGOTTEN, JOINED, Import
 from tallybook.inbox.service.importing_people import TWICE
 from tallybook.inbox.store import importing as store
@@ -223,11 +225,19 @@ async def test_recorded_webhooks_come_once_more_as_if_sent_now_and_only_once(
     assert [part.place for part in importing_bodies.bodies(one)] == ["one.json"]
 
 
-async def test_who_was_forgotten_does_not_come_back_with_the_next_import(db: Database, business: Business) -> None:
+@pytest.mark.parametrize(("size", "taken"), [(3 * 1024 * 1024, True), (MAX_BODY, True), (MAX_BODY + 1, False)])
+def test_a_recorded_webhook_may_be_as_large_as_one_that_is_sent(size: int, taken: bool) -> None:
+    assert importing_bodies.is_body(importing_bodies.Recorded(b"{}".ljust(size), "a line")) is taken
+
+
+async def test_who_was_forgotten_does_not_come_back_with_the_next_import(
+    db: Database, business: Business, tmp_path: Path
+) -> None:
     await brought(db, business)
+    places = Places(tmp_path / "files", tmp_path / "spool")
     lead = Caller(None, "Zanele", business, Role.LEAD)
     ((thread,),) = await rows(db, f"select id from whatsapp_conversation where customer_number = '{NALEDI}'")
-    await db.run("erase", lambda conn: erasing.erase(conn, lead, thread, NALEDI))
+    await db.run("erase", lambda conn: erasing.erase(conn, lead, thread, NALEDI, places))
     for dry_run in (True, False):
         outcome = await brought(db, business, dry_run=dry_run)
         assert counts(outcome)["leads"] == (2, 0, 0, 2)

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from tallybook import customer_files
-from tallybook.app import whatsapp_files
+from tallybook.app import inbox_files
 from tallybook.channels.whatsapp.media import is_ours_to_ask
 from tallybook.core import channel_accounts, jobs, kept_files, people
 from tallybook.core.businesses import Business
@@ -26,6 +26,7 @@ from tallybook.core.db import Database
 from tallybook.core.file_types import checked_type, is_inline
 from tallybook.core.jobs import Pace
 from tallybook.inbox.service import customers, erasing, media
+from tallybook.inbox.store.media import Wanted
 from tallybook.settings import Settings
 from tests import world
 from tests.channels.whatsapp.bodies import CUSTOMER, NUMBER, OTHER, body, change, contact, message, said
@@ -34,19 +35,21 @@ from tests.cloud_api.server import FakeCloudApi
 from tests.core.worked import rows, until
 
 TOKEN = "a-token-of-the-tests"
+ELSEWHERE = "106540352242999"
 JPEG = b"\xff\xd8\xff\xe0" + b"a roof " * 40_000
 FILES = "select state, reason, type, size, tries from inbox_files order by id"
 STATES = "select state from inbox_files order by id"
 SHOWN = "select media_url from whatsapp_message order by seq"
 QUICK = Pace(idle=0.05, lease=2)
 HURRY = "update jobs set not_before = now() where kind = 'inbox.file' and state = 'waiting'"
+HURRIED = f"with hurried as ({HURRY} returning 1) select from hurried"
 CUT = """
 select pg_terminate_backend(pid) from pg_stat_activity
 where pid <> pg_backend_pid() and datname = current_database() and usename = 'tallybook_prod'
 """
 WORK = """
 import asyncio
-from tallybook.app import open_app, whatsapp_files
+from tallybook.app import open_app, inbox_files
 from tallybook.core import jobs
 from tallybook.core.jobs import Pace
 from tallybook.core.sealing import Seal
@@ -55,7 +58,7 @@ from tallybook.settings import Settings
 
 async def main():
     async with open_app(Settings.load()) as app:
-        files = whatsapp_files(app.settings, app.db, Seal([b"k" * 32]))
+        files = inbox_files(app.settings, app.db, Seal([b"k" * 32]))
         print("works", flush=True)
         pace = Pace(idle=0.05, lease=2)
         await jobs.run_jobs(app.db, {media.FETCH: files.run_job}, asyncio.Event(), asyncio.Event(), pace)
@@ -90,7 +93,7 @@ def picture(number: int, told: dict[str, Any], kind: str = "image", **more: Any)
 
 async def work(db: Database, settings: Settings, least: int = 1) -> None:
     """Fetches until nothing is due that can be had at once; ``least`` jobs are done by then."""
-    files = whatsapp_files(settings, db, SEAL)
+    files = inbox_files(settings, db, SEAL)
     stop, wake = asyncio.Event(), asyncio.Event()
     task = asyncio.create_task(jobs.run_jobs(db, {media.FETCH: files.run_job}, stop, wake, QUICK))
 
@@ -123,13 +126,86 @@ async def test_a_photo_is_fetched_once_and_two_of_one_content_are_kept_once(
     assert await rows(db, STATES) == [("waiting",), ("waiting",)]
     await work(db, settings, 2)
     await come(db, webhook + b" ", said(picture(1, first)))
-    await work(db, settings, 2)
+    await rows(db, HURRIED)
+    await work(db, settings, 3)
     assert await rows(db, FILES) == [("kept", None, "image/jpeg", len(JPEG), 0)] * 2
     assert on_disk(settings) == [JPEG]
-    assert api.files.downloads == 2
+    assert api.files.downloads == 1
     ((one,), (two,)) = await rows(db, SHOWN)
     assert one.startswith("/inbox/files/")
     assert two != one
+
+
+async def test_what_the_business_has_is_not_asked_for_again_whoever_sends_it(
+    db: Database, number: str, api: FakeCloudApi, settings: Settings
+) -> None:
+    clip = b"\0\0\0\x20ftypisom" + bytes(1000)
+    first, second = api.files.add("111", clip, "video/mp4"), api.files.add("222", clip, "audio/mp4")
+    await come(db, said(picture(1, first, "video")))
+    await work(db, settings)
+    theirs = picture(2, second, "audio", **{"from": OTHER})
+    await come(db, body(change("messages", theirs, contacts=[contact(OTHER, None)])))
+    await work(db, settings, 2)
+    assert [row[:3] for row in await rows(db, FILES)] == [("kept", None, "video/mp4"), ("kept", None, "audio/mp4")]
+    assert (api.files.downloads, on_disk(settings)) == (1, [clip])
+    assert [path for path in api.files.asked if "222" in path] == []
+
+
+@pytest.mark.parametrize("lost", ["the file", "the message"])
+async def test_what_is_not_there_any_more_or_was_taken_back_is_fetched(
+    db: Database, number: str, api: FakeCloudApi, settings: Settings, lost: str
+) -> None:
+    first, second = api.files.add("111", JPEG), api.files.add("222", JPEG)
+    await come(db, said(picture(1, first)))
+    await work(db, settings)
+    if lost == "the file":
+        for path in customer_files.folder(settings).glob("??/??/*"):
+            path.unlink()
+    else:
+        await come(db, said(message("revoke", 9, revoke={"original_message_id": "wamid.0001"})))
+    await come(db, said(picture(2, second)))
+    await work(db, settings, 2)
+    assert (await rows(db, STATES))[-1] == ("kept",)
+    assert (api.files.downloads, on_disk(settings)) == (2, [JPEG])
+
+
+async def test_whoever_tells_the_hash_of_another_business_s_file_does_not_get_it(
+    db: Database, number: str, api: FakeCloudApi, settings: Settings
+) -> None:
+    """Only what came to the same business, and was hashed here when it came, is taken for a content."""
+    other = await db.run("add", world.kinneret_tours)
+    new = NewAccount("whatsapp", ELSEWHERE, token=TOKEN)
+    await db.run("add", lambda conn: channel_accounts.add(conn, SEAL, people.command_line(other.id), new))
+    api.tokens[ELSEWHERE] = TOKEN
+    told = api.files.add("111", JPEG)
+    await come(db, said(picture(1, told)))
+    await work(db, settings)
+    api.files.add("222", b"\xff\xd8\xff another")
+    claims = picture(2, told | {"id": "222"})
+    await come(db, body(change("messages", claims, number=ELSEWHERE, contacts=[contact()])))
+    await work(db, settings, 2)
+    theirs = f"select state, sha256 from inbox_files where business_id = {other.id}"
+    assert await rows(db, theirs) == [("waiting", None)]
+    api.files.add("333", JPEG)
+    await come(db, body(change("messages", picture(3, told | {"id": "333"}), number=ELSEWHERE, contacts=[contact()])))
+    await work(db, settings, 3)
+    assert [row[0] for row in await rows(db, f"{theirs} order by id")] == ["waiting", "kept"]
+    assert api.files.downloads == 3
+
+
+async def test_a_file_that_is_long_in_coming_for_one_message_holds_up_no_other(
+    db: Database, number: str, api: FakeCloudApi, settings: Settings
+) -> None:
+    told = api.files.add("111", JPEG)
+    await come(db, said(picture(1, told)))
+    await rows(db, "update jobs set state = 'parked', reason = 'a test' where kind = 'inbox.file' returning id")
+    await come(db, said(picture(2, told)))
+    await work(db, settings)
+    assert await rows(db, STATES) == [("waiting",), ("waiting",)]
+    await rows(db, "update inbox_files set asked_at = now() - interval '6 minutes' returning id")
+    await rows(db, HURRIED)
+    await work(db, settings, 2)
+    assert await rows(db, STATES) == [("waiting",), ("kept",)]
 
 
 async def test_what_is_not_what_was_announced_or_is_too_large_is_not_kept(
@@ -157,10 +233,10 @@ async def test_what_fails_for_now_is_tried_later_and_what_expired_says_so_until_
     api.files.orders += ["busy", "cut"]
     await come(db, said(picture(1, told), picture(2, {"id": "999", "mime_type": "image/jpeg"})))
     await work(db, settings, 2)
-    await rows(db, f"with hurried as ({HURRY} returning 1) select from hurried")
+    await rows(db, HURRIED)
     await work(db, settings, 3)
     assert await rows(db, "select state, tries from inbox_files order by id") == [("waiting", 2), ("failed", 1)]
-    await rows(db, f"with hurried as ({HURRY} returning 1) select from hurried")
+    await rows(db, HURRIED)
     await work(db, settings, 4)
     assert await rows(db, STATES) == [("kept",), ("failed",)]
     ((_, reason),) = await rows(db, "select id, reason from inbox_files where state = 'failed'")
@@ -259,11 +335,11 @@ async def test_a_file_that_comes_while_the_database_goes_is_there_once_it_is_bac
     db: Database, number: str, api: FakeCloudApi, settings: Settings, superuser_url: str
 ) -> None:
     await come(db, said(picture(1, api.files.add("111", JPEG))))
-    files = whatsapp_files(settings, db, SEAL)
+    files = inbox_files(settings, db, SEAL)
 
     class Going:
-        async def fetch(self, account: str, media_id: str, take: media.Take) -> None:
-            await files.fetch(account, media_id, take)
+        async def fetch(self, wanted: Wanted, take: media.Take) -> None:
+            await files.fetch(wanted, take)
             async with await psycopg.AsyncConnection.connect(superuser_url, autocommit=True) as server:
                 await server.execute(CUT)
 
@@ -296,12 +372,14 @@ async def test_a_file_of_somebody_who_is_forgotten_while_it_comes_is_not_kept(
     await come(db, said(picture(1, api.files.add("111", JPEG))))
     lead = Caller(None, "Zanele", business, Role.LEAD)
     ((thread, phone),) = await rows(db, "select id, customer_number from whatsapp_conversation")
-    files = whatsapp_files(settings, db, SEAL)
+    files = inbox_files(settings, db, SEAL)
 
     class Slow:
-        async def fetch(self, account: str, media_id: str, take: media.Take) -> None:
-            await files.fetch(account, media_id, take)
-            number = await db.run("forget", lambda conn: erasing.erase(conn, lead, thread, phone))
+        async def fetch(self, wanted: Wanted, take: media.Take) -> None:
+            await files.fetch(wanted, take)
+            number = await db.run(
+                "forget", lambda conn: erasing.erase(conn, lead, thread, phone, customer_files.erased(settings))
+            )
             await erasing.finish(db, customer_files.erased(settings), business.id, number)
 
     stop, wake = asyncio.Event(), asyncio.Event()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tallybook.core import receive
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
+from tallybook.core.receive import Received
 from tests.channels.whatsapp import bodies
 from tests.channels.whatsapp.bodies import BSUID, CUSTOMER, NOON, OTHER, OURS, body, change, contact, message, text
-from tests.channels.whatsapp.test_received import add, come
+from tests.channels.whatsapp.test_received import add, come, process
 from tests.core.worked import rows
 from tests.inbox.test_filing import MESSAGES, REACTIONS, THREADS, WAITING, by_us
 
@@ -21,6 +25,13 @@ MOVED, NEXT_ID = "27820000003", "ZA.2"
 LEFT = 90  # seconds after noon: she is at another phone from then on
 STATEMENTS = {
     "threads": THREADS,
+    # Of two threads that were joined the runs are kept: their number, and the seeds' own column by which what came in a
+    # run before is unread, tell whether she was two for a while.
+    "sessions": """select canonical_key, session_open, read_seq, read_inbound,
+        blocked_at is null, bot_active, lead_id is null, assigned_to
+        from whatsapp_conversation order by 1""",
+    "leads": """select c.phone, l.name, l.status, l.source from leads l
+        join contacts c on c.id = l.contact_id order by 1""",
     "messages": MESSAGES,
     "reactions": REACTIONS,
     "windows": """select c.canonical_key, w.channel, w.account, extract(epoch from w.last_inbound_at)::int,
@@ -133,16 +144,36 @@ def different(one: dict[str, list[Any]], other: dict[str, list[Any]]) -> dict[st
     return {name: rows for name, rows in found.items() if any(rows) or len(one[name]) != len(other[name])}
 
 
+def alone(event: dict[str, Any]) -> list[dict[str, Any]]:
+    """The messages of a change, each in a change of its own, as another post may tell them."""
+    value = event["value"]
+    kinds = [kind for kind in ("messages", "message_echoes", "statuses") if len(value.get(kind, ())) > 1]
+    return [event | {"value": value | {kind: [one]}} for kind in kinds for one in value[kind]] or [event]
+
+
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_order_repetition_and_batching_of_a_day_ends_in_one_state(
     db: Database, number: str, chance: random.Random
 ) -> None:
+    await played(db, chance)
+
+
+@pytest.mark.soak
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_so_do_two_hundred_days(db: Database, number: str, chance: random.Random) -> None:
+    await played(db, chance)
+
+
+async def played(db: Database, chance: random.Random) -> None:
+    """The day once more, by two workers at once: its messages shuffled, split, told again and cut into posts anew."""
     if not (expected := SEEN.get("day")):
         await come(db, *(body(one) for one in EVENTS))
         expected = SEEN["day"] = await told(db)
         await empty(db)
-    some = [*EVENTS, *chance.choices(EVENTS, k=8)]
+    told_once = [one for event in EVENTS for one in (alone(event) if chance.random() < 0.5 else [event])]
+    some = [*told_once, *chance.choices(EVENTS, k=8)]
     chance.shuffle(some)
     cuts = sorted(chance.sample(range(len(some)), k=5))
     posts = [some[first:last] for first, last in zip([0, *cuts], [*cuts, None], strict=True)]
@@ -150,11 +181,18 @@ async def test_any_order_repetition_and_batching_of_a_day_ends_in_one_state(
     for place, post in enumerate(posts):
         waiting += [body(*post, time=NOON + place)] if post else []
         if chance.random() < 0.5:  # what lies there is filed together, what comes then after it
-            await come(db, *waiting)
+            await both_work(db, waiting)
             waiting = []
-    await come(db, *waiting)
+    await both_work(db, waiting)
     assert different(await told(db), expected) == {}
     await empty(db)
+
+
+async def both_work(db: Database, posts: list[bytes]) -> None:
+    received = [Received("whatsapp", one, datetime.now(UTC)) for one in posts]
+    if received:
+        await db.run("store", lambda conn: receive.store(conn, received))
+    await asyncio.gather(process(db), process(db))
 
 
 async def test_the_day_leaves_nothing_waiting_and_each_kind_where_it_belongs(db: Database, number: str) -> None:

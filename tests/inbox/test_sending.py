@@ -24,6 +24,7 @@ from tallybook.core.sending import Post, deliver
 from tallybook.inbox.service import outcomes, sending
 from tallybook.inbox.service.filing import Inbox
 from tallybook.inbox.service.sending import WindowClosed
+from tallybook.inbox.store import receipts
 from tallybook.settings import Settings
 from tests import world
 from tests.channels.whatsapp.bodies import BSUID, CUSTOMER, NUMBER, OURS, body, change, contact, said, status, text
@@ -245,6 +246,62 @@ async def test_who_is_known_by_a_user_id_alone_is_answered(
     await answer(db, agent, thread)
     await deliver(db, business.id, post, STOP)
     assert [one.to for one in api.taken] == [BSUID]
+
+
+PARENT = "ZA.0ENT.11111"  # before the own id, in the order of letters
+
+
+@pytest.mark.parametrize("first", [
+    {"from_user_id": BSUID, "from_parent_user_id": PARENT}, {"from_user_id": BSUID},
+], ids=["both at once", "the upper one later"])  # fmt: skip
+async def test_who_has_an_id_above_their_own_is_written_to_by_their_own(
+    db: Database, business: Business, agent: Caller, number: str, post: Post, api: FakeCloudApi, first: dict[str, str]
+) -> None:
+    both = {"from": "", "from_user_id": BSUID, "from_parent_user_id": PARENT}
+    upper = {"from": "", "from_parent_user_id": PARENT}
+    for place, known in enumerate(({"from": "", **first}, both, upper)):
+        await come(db, body(change("messages", written(f"No. {place}", place) | known)))
+    ((thread,),) = await rows(db, "select id from whatsapp_conversation")
+    await answer(db, agent, thread)
+    await deliver(db, business.id, post, STOP)
+    assert [one.to for one in api.taken] == [BSUID]
+    newest = await db.run("look", lambda conn: receipts.newest(conn, business.id, thread))
+    assert newest is not None
+    assert newest.to == BSUID
+
+
+async def test_the_upper_id_is_written_to_where_nothing_else_is_known_and_the_own_one_as_soon_as_it_is(
+    db: Database, business: Business, agent: Caller, number: str, post: Post, api: FakeCloudApi
+) -> None:
+    api.hear(NUMBER, PARENT)
+    upper = written("No number here", 1) | {"from": "", "from_parent_user_id": PARENT}
+    await come(db, body(change("messages", upper)))
+    ((thread,),) = await rows(db, "select id from whatsapp_conversation")
+    await answer(db, agent, thread, key="upper")
+    own = written("Me again", 2) | {"from": "", "from_user_id": BSUID, "from_parent_user_id": PARENT}
+    await come(db, body(change("messages", own)))
+    await answer(db, agent, thread, key="own")
+    await deliver(db, business.id, post, STOP)
+    assert [one.to for one in api.taken] == [PARENT, BSUID]
+
+
+async def test_of_an_id_that_was_and_the_one_that_is_the_later_is_written_to(
+    db: Database, business: Business, agent: Caller, number: str, post: Post, api: FakeCloudApi
+) -> None:
+    """The news of it comes first, so that both are learnt at one moment; and what was said before it comes late."""
+    newer = "ZA.9"  # behind the earlier, in the order of letters
+    api.hear(NUMBER, newer)
+    moved = {
+        "user_id": {"previous": BSUID, "current": newer},
+        "parent_user_id": {"previous": PARENT, "current": PARENT},
+    }
+    await come(db, body(change("user_id_update", moved | {"timestamp": str(now())}, field="user_id_update")))
+    for place, known in enumerate((newer, BSUID)):
+        await come(db, body(change("messages", written("Hello", place) | {"from": "", "from_user_id": known})))
+    ((thread,),) = await rows(db, "select id from whatsapp_conversation")
+    await answer(db, agent, thread)
+    await deliver(db, business.id, post, STOP)
+    assert [one.to for one in api.taken] == [newer]
 
 
 async def test_a_group_is_not_answered_as_if_it_were_a_person(db: Database, agent: Caller, number: str) -> None:

@@ -7,11 +7,13 @@ import contextvars
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Caller, Role
+from tallybook.core.content import Person
 from tallybook.core.db import Conn, Database
 from tallybook.core.errors import NotFound
 from tallybook.core.regions import region_of
@@ -20,7 +22,9 @@ from tallybook.inbox.service import threads
 from tallybook.inbox.service.threads import Filter, Place
 from tallybook.inbox.store import threads as thread_store
 from tests import world as office
+from tests.core.worked import rows
 from tests.inbox import world
+from tests.inbox.people import NALEDI, said, write
 from tests.inbox.world import AVI, LIOR, NOA, NOON
 
 BIA, CAIO = 71, 72
@@ -155,6 +159,29 @@ async def test_a_search_is_by_any_name_or_a_phone_in_any_format(
     (found,) = await threads.threads(conn, bia, Filter.ALL, search, None, 50)
     assert found.id == noa.id
     assert await threads.count(conn, bia, Filter.UNREAD, search) == 0
+
+
+async def test_a_user_name_finds_whoever_bears_it_and_makes_nobody_somebody_else(
+    db: Database, business: Business, bia: Caller
+) -> None:
+    """It is for display and changes hands: two who bore it are two, and one who changes it is one."""
+
+    async def found(search: str) -> list[str]:
+        return sorted(one.phone or "" for one in await db.run("list", lambda conn: threads.threads(
+            conn, bia, Filter.ALL, search, None, 50)))  # fmt: skip
+
+    first, other = (Person(user_id=known, username="noa.tours") for known in ("IL.1", "IL.2"))
+    by_phone = Person(phone=NALEDI.phone, username="noa.tours")
+    await write(db, business, said(first, 1), said(other, 2), said(by_phone, 3), said(Person(username="noa.tours"), 4))
+    assert await rows(db, "select count(*) from contacts") == [(4,)], "one of whom no id is told stands alone"
+    assert await found("noa.to") == ["", "", "", NALEDI.phone]
+    await write(db, business, said(msgspec.structs.replace(by_phone, username="naledi.k"), 5))
+    assert await rows(db, "select count(*) from contacts") == [(4,)]
+    assert await found("naledi.k") == [NALEDI.phone]
+    assert await found("NOA.tours") == [""] * 3, "what was given away finds them no more"
+    assert await rows(db, "select distinct kind from contact_identities order by 1") == [
+        ("chat",), ("phone",), ("user_id",),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

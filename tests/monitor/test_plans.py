@@ -37,7 +37,7 @@ select business_id, space, drop_number, row_number() over (), 'Lawley', last_pos
 """,
 )
 STATEMENTS = ("PAGE_OF_DAYS", "COUNT_OF_DAYS", "DAY_COUNTS")
-SMALL = {"monitor_projects", "marketing_activations"}
+SMALL = {"monitor_projects", "marketing_activations", "marketing_posts"}
 
 
 @pytest.mark.parametrize("analysed", [False, True])

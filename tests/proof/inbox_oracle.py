@@ -68,7 +68,8 @@ join whatsapp_message m on m.business_id = f.business_id and m.id = f.message_id
 """
 TROUBLE = """
 select (select count(*) from deliveries where state = 'parked'), (select count(*) from jobs where state = 'parked'),
-    (select count(*) from messages where parked_reason is not null), (select count(*) from constraint_violations)
+    (select count(*) from messages where parked_reason is not null),
+    (select count(*) from constraint_violations where not answered)
 """
 
 

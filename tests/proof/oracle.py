@@ -116,7 +116,8 @@ READ = {
 SEEN = "select chat, external_id, seen_at from messages"
 TROUBLE = """
 select (select count(*) from messages where parked_reason is not null)
-    + (select count(*) from jobs where state = 'parked'), (select count(*) from constraint_violations)
+    + (select count(*) from jobs where state = 'parked'),
+    (select count(*) from constraint_violations where not answered)
 """
 
 

@@ -111,6 +111,10 @@ class Product:
         """``tallybook ARGUMENTS``, going on."""
         return self._started([sys.executable, "-m", "tallybook", *arguments], settings)
 
+    def start_warm(self, *arguments: str, **settings: str) -> Running:
+        """The same, begun in half the time. ``kill`` would not reach what works."""
+        return self._started([*warm.command(), *arguments], settings)
+
     def start_many(self, count: int, *arguments: str, **settings: str) -> Running:
         """The same in so many processes at once."""
         return self._started([*warm.command("tests.proof.at_once"), str(count), *arguments], settings)

@@ -43,8 +43,11 @@ LATER = [
 ]
 ANSWER = "insert into inbox_answers (language, question, answer) values (%s, %s, %s)"
 THERE = "select count(*) from whatsapp_message where provider_message_id = any(%s)"
-WORRIES = ("UniqueViolation", "conv_id=None", "cursor already closed", "no unique or exclusion constraint",
-           "[WA-SESSION] ⚠️", "55501")  # fmt: skip
+# What people search their logs for and must not find: errors, both lines of the fallback of old, phones.
+WORRIES = (
+    "UniqueViolation", "conv_id=None", "update_session_activity FAILED", "cursor already closed",
+    "no unique or exclusion constraint", "[WA-SESSION] ⚠️", "UPSERT failed", "Fallback update succeeded", "55501",
+)  # fmt: skip
 
 
 @dataclass

@@ -48,7 +48,7 @@ EFFECTS = """
 select (select count(*) from qa_photo_reviews), (select count(*) from qa_submissions),
     (select count(*) from marketing_activations), (select count(*) from marketing_posts),
     (select count(*) from messages),
-    (select count(*) from constraint_violations), (select bool_or(resubmitted) from qa_photo_reviews)
+    (select count(*) from constraint_violations where not answered), (select bool_or(resubmitted) from qa_photo_reviews)
 """
 BOTH = """
 select drop_number, project from qa_photo_reviews union all

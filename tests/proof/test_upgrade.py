@@ -13,7 +13,7 @@ import pytest
 from tallybook.core import environment, key_check, revisions, roll_back
 from tallybook.core.db import open_database
 from tallybook.core.errors import WrongSetup
-from tests.architecture.test_sql import numbered
+from tallybook.doctor.placeholders import numbered
 from tests.postgres import APP, OWNER, Server
 
 # As release 0.1.0 was: its migrations, and each statement of its code by where it stood.

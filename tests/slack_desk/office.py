@@ -17,6 +17,7 @@ from tallybook.core.callers import Role
 from tallybook.core.channel_accounts import NewAccount
 from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Unavailable
+from tallybook.core.sealing import Seal
 from tallybook.core.sending import Post, deliver
 from tallybook.demo.slack.server import BOT_TOKEN, FakeSlack
 from tallybook.demo.slack.workspace import Channel, Person
@@ -24,7 +25,7 @@ from tallybook.settings import Settings
 from tallybook.slack_link.door import SlackDoor
 from tallybook.told_channels import slack_entry
 from tallybook.triage import types
-from tallybook.triage.service import actors, people, rosters, sprints
+from tallybook.triage.service import actors, members, people, rosters, sprints
 from tallybook.triage.service.doing import Actor
 from tests import world
 from tests.channels.whatsapp.test_received import SEAL
@@ -93,27 +94,27 @@ def knocking(door: SlackDoor) -> Any:
     return post
 
 
-async def open_office(db: Database, business: Business, slack: FakeSlack) -> Office:
+async def open_office(db: Database, business: Business, slack: FakeSlack, seal: Seal = SEAL) -> Office:
     """The team as it is committed: the first sprint runs since a week, and is Maria's."""
     settings = Settings.load({"TALLYBOOK_SLACK_API_URL": slack.api})
-    sender = slack_sender(settings, db, slack_tokens(settings, db, SEAL))
+    sender = slack_sender(settings, db, slack_tokens(settings, db, seal))
     ours = slack.workspace
     somebody = {name: ours.person(name.capitalize()) for name in ("maria", "ben", "chen", "lena", "sam")}
     office = Office(db, business, slack, sender, ours.channel("triage"), **somebody)
-    office.team = await db.run("make", lambda conn: _made(conn, office))
+    office.team = await db.run("make", lambda conn: _made(conn, office, seal))
     return office
 
 
-async def _made(conn: Conn, office: Office) -> int:
+async def _made(conn: Conn, office: Office, seal: Seal) -> int:
     business = office.business
     began = (datetime.now(UTC) - timedelta(days=8)).replace(hour=0, minute=0)
     caller = accounts.command_line(business.id)
-    await channel_accounts.add(conn, SEAL, caller, NewAccount("slack", office.slack.workspace.team, token=BOT_TOKEN))
+    await channel_accounts.add(conn, seal, caller, NewAccount("slack", office.slack.workspace.team, token=BOT_TOKEN))
     lead = Actor(business.id, "Lena", leads=True)
     team = await people.add_team(conn, lead, types.Team(0, "Web", "UTC"))
     await people.put_discipline(conn, lead, team, types.Discipline("uiEng", "UI", 0))
     for one in (office.maria, office.ben, office.chen, office.lena):
-        await people.join(conn, lead, team, "uiEng", types.Person(one.id, one.name), began)
+        await members.join(conn, lead, team, "uiEng", types.Person(one.id, one.name), began)
     for number in range(5):
         first = began.date() + FORTNIGHT * number
         await sprints.plan(conn, lead, team, f"Sp{number + 1}", (first, first + FORTNIGHT), began)

@@ -7,7 +7,11 @@ import json
 from functools import partial
 
 from tallybook import worker
+from tallybook.core import jobs, schedules
+from tallybook.core.db import Conn
+from tallybook.core.jobs import Held
 from tallybook.core.sending import Post, deliver
+from tallybook.triage import jobs as triage_jobs
 from tallybook.triage.jobs import Announcer
 from tallybook.triage.service import consistency, manners
 from tallybook.triage.service.consistency import Rooms
@@ -57,3 +61,33 @@ async def test_an_override_that_is_approved_changes_group_topic_and_the_message_
     await announced(office)
     assert (group.people, office.channel.topic) == ([office.ben.id], "Party")
     assert await rows(office.db, "select state, reason from outbox where state = 'parked'") == []
+
+
+async def test_a_group_that_somebody_changed_is_put_right_by_the_worker_s_own_schedule(office: Office) -> None:
+    group = office.slack.workspace.group("triage", office.sam.id)
+    lead = Actor(office.business.id, "Lena", leads=True)
+    manner = Manner(office.channel.id, office.channel.id, group.id, "")
+    await office.db.run("manner", partial(manners.change, actor=lead, team_id=office.team, manner=manner))
+    await announced(office)
+    group.people = [office.sam.id]
+    known = [one for one in worker.known_schedules("UTC", "UTC") if one.kind == triage_jobs.CHECK]
+
+    async def comes(conn: Conn) -> int:
+        await schedules.declare(conn, known)
+        await conn.execute("update schedules set next_at = now() - interval '1 second'")
+        return await schedules.tick(conn)
+
+    assert await office.db.run("let it be due", comes) == 1
+    assert isinstance(office.sender, Rooms)
+    stop, ended = asyncio.Event(), asyncio.Event()
+
+    async def check(held: Held) -> None:
+        await triage_jobs.check(Schedules(), office.sender, held)
+        ended.set()
+
+    running = asyncio.create_task(jobs.run_jobs(office.db, {triage_jobs.CHECK: check}, stop, asyncio.Event()))
+    await asyncio.wait_for(ended.wait(), 60)
+    stop.set()
+    await running
+    await announced(office)
+    assert group.people == [office.maria.id]

@@ -41,10 +41,13 @@ async def test_cover_is_asked_for_by_the_copy_and_decided_when_the_database_is_b
     office: Office, receiver: Receiver, tmp_path: Path
 ) -> None:
     path = tmp_path / "copy.json"
+    async with office.db.transaction() as conn:
+        await conn.execute("update businesses set locale = 'he'")
     assert await Keeper(office.db, path).keep()
     office.slack.teller.door = knocking(SlackDoor(office.db, office.sender, receiver, within=0.0, shelf=Shelf(path)))
     await office.ask_for_cover(office.maria, office.ben)
     assert (office.maria.view["callback_id"], office.maria.faults) == (View.NOTICE, [])
+    assert "מסד הנתונים" in json.dumps(office.maria.view, ensure_ascii=False), "in the business's language"
     await office.slack.acts.command(office.lena, "/admin-users")
     assert len(office.lena.views) == 0, "who leads is not known by a copy"
 

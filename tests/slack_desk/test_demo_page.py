@@ -15,6 +15,7 @@ from tallybook.demo.slack import drawing, playing
 from tallybook.demo.slack.page import SlackPage
 from tallybook.demo.slack.server import FakeSlack
 from tallybook.slack_link.door import SlackDoor
+from tests.core.worked import rows
 from tests.slack_desk.office import knocking, open_office
 
 
@@ -61,3 +62,17 @@ async def test_cover_is_asked_for_and_approved_by_clicks_on_pages_alone(
 )
 def test_what_is_marked_up_is_shown_so_and_nothing_else_is_html(text: str, shown: str) -> None:
     assert drawing.said(playing.workspace(), text) == shown
+
+
+async def test_a_status_is_set_on_a_page_and_makes_somebody_absent(
+    db: Database, business: Business, receiver: Receiver
+) -> None:
+    slack = FakeSlack()
+    slack.pages.append(SlackPage(slack).add_to)
+    async with slack, httpx.AsyncClient(base_url=slack.acts.address, follow_redirects=True) as client:
+        office = await open_office(db, business, slack)
+        slack.teller.door = knocking(SlackDoor(db, office.sender, receiver, within=1.5))
+        page = await client.post(f"/as/{office.maria.id}/status", data={"status": "On vacation, for a week"})
+        assert "<option selected>On vacation" in page.text
+        await office.process()
+        assert await rows(db, "select slack_id, source from triage_absences") == [(office.maria.id, "slack")]

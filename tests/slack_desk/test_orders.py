@@ -38,6 +38,24 @@ async def test_cover_is_asked_for_and_approved_and_those_concerned_hear_of_it(of
     assert len(office.told(office.maria)) == len(office.told(office.ben)) == 1
 
 
+async def test_who_leads_sets_a_turn_to_nobody_with_a_reason_and_everybody_reads_why(office: Office) -> None:
+    acts, lena, maria = office.slack.acts, office.lena, office.maria
+    await acts.command(lena, "/triage-override")
+    await acts.press(lena, lena.view, "person", maria.id)
+    await acts.submit(lena, {"person": maria.id})
+    await acts.submit(lena, {"nobody": ["yes"]})
+    assert list(lena.view["errors"]) == ["reason"]
+    await acts.submit(lena, {"nobody": ["yes"], "reason": "Nothing is live"})
+    assert await rows(office.db, "select state, nobody, reason from overrides") == [
+        ("approved", True, "Nothing is live")
+    ]
+    await office.process()
+    (told,) = office.told(maria)
+    assert "Nobody is on duty in your place" in told
+    await acts.command(maria, "/triage-schedule", "")
+    assert "Nothing is live" in json.dumps(maria.shown or maria.views)
+
+
 async def test_one_click_told_four_times_is_one_decision_and_of_two_who_click_the_second_is_told_of_the_first(
     office: Office,
 ) -> None:
@@ -51,9 +69,9 @@ async def test_one_click_told_four_times_is_one_decision_and_of_two_who_click_th
         told.append((kind, payload))
         return (await asyncio.gather(*(asked(kind, payload) for _ in range(4))))[0]
 
-    office.slack.teller.asked = four_times  # type: ignore[method-assign]
+    office.slack.teller.asked = four_times
     await office.slack.acts.press(office.lena, request, "triage_approve")
-    office.slack.teller.asked = asked  # type: ignore[method-assign]
+    office.slack.teller.asked = asked
     assert office.lena.shown == [], "who decided is told nothing of repeats"
     assert await rows(office.db, "select count(*) from audit_log where action = 'override.approved'") == [(1,)]
     await office.slack.acts.press(office.lena, request, "triage_approve")
@@ -72,6 +90,19 @@ async def test_a_stranger_approves_nothing(office: Office) -> None:
     await office.slack.acts.press(office.sam, forged, "triage_approve")
     assert (await office.overrides())[0][0] == "pending"
     assert ["may not" in one["text"] for one in office.sam.shown] == [True]
+
+
+async def test_a_refusal_is_told_in_the_language_of_the_business(office: Office) -> None:
+    async with office.db.transaction() as conn:
+        await conn.execute("update businesses set locale = 'he'")
+    await office.ask_for_cover(office.maria, office.ben)
+    await office.process()
+    (request,) = office.slack.workspace.conversation(office.lena.id).messages
+    office.channel.messages.append(request)
+    await office.slack.acts.press(office.sam, request, "triage_approve")
+    await office.slack.acts.command(office.sam, "/admin-users")
+    may_not = "אין לך הרשאה לזה. רק מי שמוביל את הצוות רשאי."
+    assert [may_not in one["text"] for one in office.sam.shown] == [True] * 2
 
 
 async def test_what_is_wrong_with_a_form_stands_at_its_input_and_it_can_be_sent_in_again(office: Office) -> None:
@@ -127,6 +158,9 @@ async def test_a_sprint_is_shown_before_it_is_saved_and_somebody_joins_by_the_na
     options = next(one for one in lena.view["blocks"] if one.get("block_id") == "disciplines")["element"]["options"]
     await acts.submit(lena, {"person": office.sam.id, "disciplines": [options[0]["value"]]})
     joined = f"select name from triage_people where slack_id = '{office.sam.id}'"
+    assert (lena.view["callback_id"], await rows(office.db, joined)) == (View.JOIN, [])
+    await acts.submit(lena)
+    assert (lena.view["callback_id"], lena.faults) == (View.PEOPLE, [])
     assert await rows(office.db, joined) == [("Sam",)]
 
 

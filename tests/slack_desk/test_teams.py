@@ -11,7 +11,7 @@ from tallybook.core.receive import Receiver
 from tallybook.slack_desk.clicks import click_of, seen_by
 from tallybook.slack_link.door import SlackDoor
 from tallybook.triage import types
-from tallybook.triage.service import people
+from tallybook.triage.service import members, people
 from tallybook.triage.service.doing import Actor
 from tallybook.triage.service.schedules import Schedules
 from tests.core.worked import rows, until
@@ -26,7 +26,7 @@ async def more_teams(office: Office, joins: str, *names: str) -> None:
             team = await people.add_team(conn, lead, types.Team(0, name, "UTC"))
             await people.put_discipline(conn, lead, team, types.Discipline("uiEng", "UI", 0))
             if name == joins:
-                await people.join(conn, lead, team, "uiEng", types.Person(office.lena.id, "Lena"), now)
+                await members.join(conn, lead, team, "uiEng", types.Person(office.lena.id, "Lena"), now)
 
 
 async def test_who_belongs_to_the_last_of_many_teams_is_answered_by_it_and_no_other_is_prepared(office: Office) -> None:

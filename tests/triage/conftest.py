@@ -6,7 +6,7 @@ import pytest
 
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
-from tallybook.triage.service import people, rosters, sprints
+from tallybook.triage.service import members, people, rosters, sprints
 from tallybook.triage.service.doing import Actor
 from tallybook.triage.types import Discipline, Person, Team
 from tests.triage.facts import ANA, BEN, CHEN, DINA, NAMES, ZONE
@@ -23,7 +23,7 @@ async def web(db: Database, business: Business) -> Web:
         for place, code in enumerate(("uiEng", "beEng")):
             await people.put_discipline(conn, lead, team, Discipline(code, code, place))
         for one in (ANA, BEN, CHEN, DINA):
-            await people.join(conn, lead, team, "uiEng", Person(one, NAMES[one]), NOW)
+            await members.join(conn, lead, team, "uiEng", Person(one, NAMES[one]), NOW)
         for number in range(6):
             first = date(2026, 1, 5).toordinal() + 14 * number
             days = (date.fromordinal(first), date.fromordinal(first + 14))

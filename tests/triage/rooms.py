@@ -17,7 +17,8 @@ from tallybook.core.db import Conn
 from tallybook.core.messages import Outgoing
 from tallybook.core.sending import Post, deliver
 from tallybook.triage.jobs import Announcer
-from tallybook.triage.service import manners, people, rosters
+from tallybook.triage.service import manners, members, people, rosters
+from tallybook.triage.service.doing import Actor
 from tallybook.triage.service.schedules import Schedules
 from tallybook.triage.types import Discipline, Kind, Manner, Person, Rotation, Team
 from tests.triage.facts import DINA, NAMES, ZONE
@@ -25,6 +26,8 @@ from tests.triage.rota import NOW, Web
 
 CHANNEL, LEADS, GROUP = "C0TEAM", "C0LEADS", "S0GROUP"
 TOLD = Manner(CHANNEL, LEADS, GROUP, "Bugs only. Triage: {people}")
+UNTOLD = Manner()
+DAILY, WEEKLY = Rotation(Kind.DAILY, ZONE), Rotation(Kind.WEEKLY, ZONE, days=frozenset({0}))
 PUT = (
     "select split_part(dedup_key, ':', 3), recipient from outbox where dedup_key !~ '^triage:(group|topic)' order by id"
 )
@@ -73,18 +76,21 @@ async def be_told(web: Web, manner: Manner = TOLD) -> None:
 
 async def second_team(web: Web) -> int:
     """Another team of the same user group: Dina, all the time."""
+    dina, manner = Person(DINA, NAMES[DINA]), Manner(user_group=GROUP)
+    return await web.run(lambda conn: in_another_team(conn, web.lead, dina, NOW, manner, DAILY))
 
-    async def make(conn: Conn) -> int:
-        team = await people.add_team(conn, web.lead, Team(0, "Data", ZONE))
-        await people.put_discipline(conn, web.lead, team, Discipline("dba", "Databases"))
-        await people.join(conn, web.lead, team, "dba", Person(DINA, NAMES[DINA]), NOW)
-        plan = rosters.Plan("dba", (DINA,), NOW, Rotation(Kind.DAILY, ZONE))
-        await rosters.apply(conn, web.lead, team, plan, NOW, reason="the first one")
-        manner = Manner(user_group=GROUP)
-        await manners.change(conn, web.lead, team, manner)
-        return team
 
-    return await web.run(make)
+async def in_another_team(
+    conn: Conn, lead: Actor, person: Person, now: datetime, manner: Manner = UNTOLD, rotation: Rotation = WEEKLY
+) -> int:
+    """The team Data, in which somebody has every turn: every week from the next Monday on."""
+    team = await people.add_team(conn, lead, Team(0, "Data", ZONE))
+    await people.put_discipline(conn, lead, team, Discipline("dba", "Databases"))
+    await members.join(conn, lead, team, "dba", person, now)
+    plan = rosters.Plan("dba", (person.slack_id,), now, rotation)
+    await rosters.apply(conn, lead, team, plan, now, reason="the first one")
+    await manners.change(conn, lead, team, manner)
+    return team
 
 
 async def look(web: Web, now: datetime, workers: int = 1) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date, timedelta
+from functools import partial
 
 import pytest
 
@@ -11,7 +12,7 @@ from tallybook.core import key_check, keys, triage_keys
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotAllowed
 from tallybook.triage.rules import shifts, timeline
-from tallybook.triage.service import absences, people, rosters, sprints
+from tallybook.triage.service import absences, members, rosters, sprints
 from tallybook.triage.service.doing import Actor, seen
 from tallybook.triage.service.schedules import Schedules
 from tallybook.triage.store import states
@@ -189,7 +190,7 @@ async def test_a_former_version_is_brought_back_as_one_more(web: Web) -> None:
 
 async def test_a_roster_of_the_past_of_strangers_or_by_somebody_without_the_right_is_refused(web: Web) -> None:
     def asked(people: tuple[str, ...], since: object = NOW) -> rosters.Plan:
-        return rosters.Plan("uiEng", people, since)  # type: ignore[arg-type]
+        return rosters.Plan("uiEng", people, since)
 
     for wanted, by, error in (
         (asked((ANA,), NOW - DAY), web.lead, Invalid),
@@ -198,17 +199,17 @@ async def test_a_roster_of_the_past_of_strangers_or_by_somebody_without_the_righ
         (asked((ANA,)), web.somebody(ANA), NotAllowed),
     ):
         with pytest.raises(error):
-            await web.run(lambda conn, wanted=wanted, by=by: rosters.apply(conn, by, web.team, wanted, NOW, reason="r"))  # type: ignore[misc]
+            await web.run(lambda conn, wanted=wanted, by=by: rosters.apply(conn, by, web.team, wanted, NOW, reason="r"))
 
 
 async def test_who_leaves_is_never_on_duty_again_and_who_comes_back_gets_a_new_time(web: Web) -> None:
-    left = await web.run(lambda conn: people.leave(conn, web.lead, web.team, None, CHEN, SINCE, now=NOW))
+    left = await web.run(lambda conn: members.leave(conn, web.lead, web.team, None, CHEN, SINCE, now=NOW))
     assert left == ["uiEng"]
     assert await turns(web) == [ANA, BEN, ANA, ANA, BEN, ANA]
     back = SPRINTS[4].starts_at
     joined = await asyncio.gather(
         *(
-            web.run(lambda conn: people.join(conn, web.lead, web.team, "uiEng", Person(CHEN, "Chen"), back))
+            web.run(lambda conn: members.join(conn, web.lead, web.team, "uiEng", Person(CHEN, "Chen"), back))
             for _ in range(4)
         )
     )
@@ -217,7 +218,7 @@ async def test_who_leaves_is_never_on_duty_again_and_who_comes_back_gets_a_new_t
 
 
 async def test_somebody_belongs_to_several_disciplines_and_is_seen_in_each_by_those_who_query(web: Web) -> None:
-    await web.run(lambda conn: people.join(conn, web.lead, web.team, "beEng", Person(ANA, "Ana"), NOW))
+    await web.run(lambda conn: members.join(conn, web.lead, web.team, "beEng", Person(ANA, "Ana"), NOW))
     found = await web.rows("select slack_id, name, discipline, active from users where slack_id = 'UANA' order by 3")
     assert [(row[0], row[1], row[2]) for row in found] == [(ANA, "Ana", "beEng"), (ANA, "Ana", "uiEng")]
 
@@ -286,3 +287,14 @@ async def test_a_state_that_another_moved_on_is_not_written_over(web: Web) -> No
         *(web.run(lambda conn: states.advance(conn, business, web.team, stood, first)) for _ in range(8))
     )
     assert sorted(moved) == [False] * 7 + [True]
+
+
+async def test_a_sprint_that_is_changed_into_what_it_is_changes_nothing(web: Web) -> None:
+    (before,) = await web.rows("select version, (select count(*) from audit_log) from triage_teams")
+    days = SPRINTS[2].first_day, SPRINTS[2].last_day
+    change = partial(sprints.change, actor=web.lead, team_id=web.team, number=3, days=days, now=NOW, reason="Again")
+    same = await web.run(lambda conn: change(conn, name="Sp3"))
+    assert (same.sprint.name, same.changes) == ("Sp3", [])
+    assert await web.rows("select version, (select count(*) from audit_log) from triage_teams") == [before]
+    await web.run(lambda conn: change(conn, name="Third"))
+    assert await web.rows(f"select version - {before[0]} from triage_teams") == [(1,)]

@@ -14,7 +14,7 @@ SINCE, UNTIL = at("2026-01-05 16:00"), at("2026-02-16 16:00")  # three sprints: 
 
 
 def loads(team: object) -> dict[str, Load]:
-    return {one.person: one for one in ledger(prepare(team), SINCE, UNTIL)}  # type: ignore[arg-type]
+    return {one.person: one for one in ledger(prepare(team), SINCE, UNTIL)}
 
 
 def test_days_weekends_holidays_and_hours_are_counted_for_each() -> None:

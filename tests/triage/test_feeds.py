@@ -86,7 +86,7 @@ async def test_who_has_it_gets_nothing_until_the_facts_or_the_day_are_others(web
     assert len({first.etag, tomorrow.etag, after.etag}) == 3
 
 
-async def test_a_picture_is_another_one_from_the_team_s_own_midnight_on(web: Web) -> None:
+async def test_a_picture_is_another_one_each_hour_and_begins_at_the_team_s_own_midnight(web: Web) -> None:
     token = await link(web, Scope("team", web.team))
     evening = at("2026-01-06T07:59")  # a minute before midnight by the team's clocks
 
@@ -94,9 +94,9 @@ async def test_a_picture_is_another_one_from_the_team_s_own_midnight_on(web: Web
         view = await web.run(lambda conn: feeds.view(conn, Schedules(), token, now))
         return view.etag, view.first
 
-    before, still = await seen(evening - timedelta(hours=8)), await seen(evening)
-    after = await seen(evening + timedelta(minutes=1))
-    assert before == still
+    before, still = await seen(evening - timedelta(minutes=50)), await seen(evening)
+    after, earlier = await seen(evening + timedelta(minutes=1)), await seen(evening - timedelta(hours=1))
+    assert before == still != earlier
     assert (still[1], after[1]) == (date(2026, 1, 5), date(2026, 1, 6))
     assert after[0] != still[0]
 
@@ -174,6 +174,22 @@ async def test_nobody_fills_the_business_s_room_with_links_of_their_own(web: Web
         await link(web, Scope("team", web.team), ana)
     await link(web, Scope("team", web.team), web.somebody(BEN))
     await link(web, Scope("team", web.team))
+
+
+async def test_of_eight_who_take_the_last_place_at_once_one_gets_it_and_a_repeat_of_it_is_the_same(web: Web) -> None:
+    ana, team = web.somebody(ANA), Scope("team", web.team)
+    for _ in range(feeds.MOST_OF_ONE - 1):
+        await link(web, team, ana)
+
+    async def asked(given: str) -> str:
+        secret = feeds.secret_by(b"k" * 32, ana, team, given, NOW)
+        return (await web.run(lambda conn: feeds.make(conn, ana, team, NOW, secret=secret))).token
+
+    ends = await asyncio.gather(*(asked(f"key {number // 2}") for number in range(8)), return_exceptions=True)
+    made = [one for one in ends if isinstance(one, str)]
+    assert (len(made), len(set(made))) == (2, 1)
+    assert {type(one) for one in ends} == {str, Conflict}
+    assert await web.rows("select count(*)::int from triage_feeds") == [(feeds.MOST_OF_ONE,)]
 
 
 @pytest.mark.parametrize("token", ["", "1", "0.x", "1." + "x" * 43, "99999999999." + "x" * 43, "1." + "'" * 43])

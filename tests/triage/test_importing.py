@@ -17,7 +17,7 @@ from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound, WrongSetup
 from tallybook.core.key_check import check
 from tallybook.triage.rules import prepare, who
-from tallybook.triage.service import absences, importing, manners, people
+from tallybook.triage.service import absences, importing, manners, members, people
 from tallybook.triage.service.doing import Actor, seen
 from tallybook.triage.service.importing import Found, OldRota
 from tallybook.triage.store.importing import READ, SIGN
@@ -128,7 +128,7 @@ async def test_what_was_brought_in_goes_whole_and_may_come_again(office: Office)
 
 async def test_nothing_is_taken_back_once_somebody_built_on_it(office: Office) -> None:
     await office.bring_in()
-    await office.run(lambda conn: people.join(conn, office.lead, 1, "uiEng", Person("UEVA", "Eva"), NOW))
+    await office.run(lambda conn: members.join(conn, office.lead, 1, "uiEng", Person("UEVA", "Eva"), NOW))
     with pytest.raises(Conflict, match="changed since"):
         await office.run(lambda conn: importing.undo(conn, office.lead, "Web", NOW))
     assert await office.duties() == ["UBEN", "UANA", "UBEN", "UBEN", "UCHEN"]
@@ -143,8 +143,8 @@ async def test_an_import_goes_also_behind_saves_that_changed_nothing_and_how_a_t
         await people.change_team(conn, office.lead, before.team)
         for one in before.disciplines:
             assert not await people.put_discipline(conn, office.lead, 1, one)
-        assert not await people.join(conn, office.lead, 1, "uiEng", ana, NOW)
-        assert await people.leave(conn, office.lead, 1, "uiEng", "U0NOBODY", NOW, now=NOW) == []
+        assert not await members.join(conn, office.lead, 1, "uiEng", ana, NOW)
+        assert await members.leave(conn, office.lead, 1, "uiEng", "U0NOBODY", NOW, now=NOW) == []
         assert await absences.put_holidays(conn, office.lead, 1, [], NOW.date()) == 0
         assert await absences.drop_holidays(conn, office.lead, 1, [date(2099, 1, 1)], NOW.date()) == 0
         await manners.change(conn, office.lead, 1, Manner("C012AB3CD"))

@@ -1,16 +1,19 @@
-"""Requests and exchanges: one approved for each time, one waiting of each asker, and nobody's history is lost."""
+"""Requests and exchanges: one approved for each time, one that waits for it, and nobody's history is lost."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
+import psycopg
 import pytest
 
+from tallybook.core import migrate
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from tallybook.triage.rules_overrides import Asked, Part, State
-from tallybook.triage.service import overrides, people, rosters, sprints
+from tallybook.triage.service import members, overrides, rosters, sprints
 from tallybook.triage.service.doing import Actor
 from tallybook.triage.store import overrides as store
 from tests.triage.facts import ANA, BEN, CHEN, DINA
@@ -24,7 +27,7 @@ AUDIT = "select action, who from audit_log where subject = 'override' order by i
 
 
 async def approve(web: Web, number: int, by: Actor | None = None, now: object = NOW) -> object:
-    return await web.run(lambda conn: overrides.approve(conn, by or web.lead, number, now))  # type: ignore[arg-type]
+    return await web.run(lambda conn: overrides.approve(conn, by or web.lead, number, now))
 
 
 async def exchange(web: Web) -> tuple[Asked, Asked]:
@@ -49,13 +52,9 @@ async def test_a_request_changes_nothing_until_somebody_who_may_approves_it(web:
 
 
 async def test_of_32_approvals_at_once_one_wins_and_tells_the_others_who_it_was(web: Web) -> None:
-    """Half are of one request, half of another one for the same time."""
     one = await web.ask(web.somebody(BEN), DINA, "k1")
-    other = await web.ask(web.somebody(CHEN), CHEN, "k2", (MIDDLE, SECOND.ends_at))
     leads = [Actor(web.lead.business_id, f"Lead {number}", leads=True) for number in range(32)]
-    results = await asyncio.gather(
-        *(approve(web, (one, other)[number % 2].id, lead) for number, lead in enumerate(leads)), return_exceptions=True
-    )
+    results = await asyncio.gather(*(approve(web, one.id, lead) for lead in leads), return_exceptions=True)
     won = [lead.name for lead, result in zip(leads, results, strict=True) if not isinstance(result, Exception)]
     lost = [result for result in results if isinstance(result, Exception)]
     assert len(won) == 1
@@ -67,15 +66,94 @@ async def test_of_32_approvals_at_once_one_wins_and_tells_the_others_who_it_was(
     assert [row[1] for row in await web.rows(APPROVED)] == won
 
 
+async def test_what_is_asked_for_over_an_approved_one_is_approved_once_that_is_taken_away(web: Web) -> None:
+    one = await web.ask(web.somebody(BEN), DINA, "k1")
+    await approve(web, one.id)
+    other = await web.ask(web.somebody(CHEN), CHEN, "k2", (MIDDLE, SECOND.ends_at))
+    with pytest.raises(Conflict, match="Lena has approved another one") as refused:
+        await approve(web, other.id)
+    assert refused.value.details["override"] == one.id
+    await web.run(lambda conn: overrides.withdraw(conn, web.lead, one.id, NOW))
+    again = await web.run(lambda conn: overrides.decline(conn, web.lead, other.id, NOW))
+    assert again[0].state is State.DECLINED
+
+
 async def test_the_database_itself_refuses_a_second_approved_one(web: Web) -> None:
     """Whatever the service gets wrong, and whoever writes by hand."""
     one = await web.ask(web.somebody(BEN), DINA, "k1")
-    other = await web.ask(web.somebody(CHEN), CHEN, "k2")
     await approve(web, one.id)
+    other = await web.ask(web.somebody(CHEN), CHEN, "k2")
     by_hand = f"update overrides set state = 'approved', approved = true where id = {other.id} returning id"
     with pytest.raises(Conflict):
         await web.rows(by_hand)
     assert len(await web.rows(APPROVED)) == 1
+
+
+async def test_of_five_who_ask_for_one_time_one_waits_and_the_others_are_told_who_asked(web: Web) -> None:
+    """Whose turn it is, three who offer, and who leads."""
+    asking = {BEN: DINA, DINA: DINA, CHEN: CHEN, ANA: ANA}
+    askers = [(web.somebody(who), person) for who, person in asking.items()] + [(web.lead, CHEN)]
+    results = await asyncio.gather(
+        *(web.ask(asker, person, f"k {asker.key}") for asker, person in askers), return_exceptions=True
+    )
+    (first,) = [one for one in results if not isinstance(one, BaseException)]
+    (name,) = [asker.name for asker, _ in askers if asker.key == first.requested_by]
+    said_no = [one for one in results if isinstance(one, BaseException)]
+    assert len(said_no) == 4
+    for error in said_no:
+        assert isinstance(error, Conflict)
+        assert error.message.endswith(f"{name} has asked for this time already, and it waits for a decision.")
+        assert error.details["override"] == first.id
+    assert await web.rows("select state from overrides") == [("pending",)]
+    part = (SECOND.ends_at - DAY, SECOND.ends_at)
+    with pytest.raises(Conflict, match="asked for this time already"):
+        await web.ask(web.lead, ANA, "a part of it", part)
+    await web.run(lambda conn: overrides.decline(conn, web.lead, first.id, NOW))
+    assert (await web.ask(web.lead, ANA, "a part of it", part)).state is State.PENDING
+
+
+BY_HAND = """
+insert into overrides (business_id, team_id, role, original_slack_id, replacement_slack_id, requested_by, starts_at,
+    ends_at, key)
+select business_id, team_id, role, original_slack_id, original_slack_id, 'by hand', ends_at - interval '1 hour',
+    ends_at + interval '1 hour', 'by hand ' || id
+from overrides where key = 'k1' returning id
+"""
+
+
+# An exchange of which one half lies over Ben's request, and a request that lies over the other half alone.
+OLDER = """
+insert into overrides (business_id, team_id, role, replacement_slack_id, requested_by, starts_at, ends_at, key)
+select business_id, team_id, role, original_slack_id, 'UANA', starts_at + days, ends_at + days, key_of
+from overrides, (values ('one', interval '13 days'), ('other', interval '56 days'), ('alone', interval '60 days'))
+    as v (key_of, days) where key = 'k1' order by days;
+update overrides set swap_id = (select id from overrides where key = 'one') where key in ('one', 'other')
+"""
+
+
+async def test_the_database_itself_refuses_a_second_that_waits_for_a_part_of_the_time_whoever_asks(web: Web) -> None:
+    asked = await web.ask(web.somebody(BEN), DINA, "k1")
+    with pytest.raises(Conflict):
+        await web.rows(BY_HAND)
+    await web.run(lambda conn: overrides.decline(conn, web.lead, asked.id, NOW))
+    assert len(await web.rows(BY_HAND)) == 1
+
+
+async def test_of_several_that_waited_for_one_time_before_the_rule_the_first_stays_and_the_rest_says_why(
+    web: Web, superuser_url: str
+) -> None:
+    await web.ask(web.somebody(BEN), DINA, "k1")
+    mend = (migrate.FOLDER / "0042_pre_triage_slots.sql").read_text().partition("alter table")[0]
+    async with await psycopg.AsyncConnection.connect(superuser_url) as owner:
+        await owner.execute("alter table overrides drop constraint overrides_pending_apart")
+        await owner.execute(OLDER)
+        await owner.execute(mend.encode())
+        became = await (await owner.execute("select key, state, note from overrides order by id")).fetchall()
+        record = await (await owner.execute(AUDIT)).fetchall()
+        await owner.rollback()
+    gone = ("withdrawn", "Somebody had asked for this time before.")
+    assert became == [("k1", "pending", ""), ("one", *gone), ("other", *gone), ("alone", "pending", "")]
+    assert record == [("override.requested", "Ben"), *[("override.withdrawn", "tallybook")] * 2]
 
 
 async def test_an_asker_has_one_request_waiting_for_a_time_and_may_ask_again_once_it_is_declined(web: Web) -> None:
@@ -103,8 +181,8 @@ async def test_only_whose_turn_it_is_or_who_offers_may_ask_and_who_leads_on_thei
         await web.ask(web.somebody(ANA), DINA, "k1")
     offered = await web.ask(web.somebody(DINA), DINA, "k2")
     assert offered.requested_by == DINA
-    on_behalf = await web.ask(web.lead, CHEN, "k3")
-    assert (on_behalf.instead_of, on_behalf.requested_by) == (BEN, "by Lena")
+    on_behalf = await web.ask(web.lead, BEN, "k3", (SPRINTS[2].starts_at, SPRINTS[2].ends_at))
+    assert (on_behalf.instead_of, on_behalf.requested_by) == (CHEN, "by Lena")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +196,7 @@ async def test_only_whose_turn_it_is_or_who_offers_may_ask_and_who_leads_on_thei
 )
 async def test_what_makes_no_sense_is_refused(web: Web, person: str, since: object, until: object) -> None:
     with pytest.raises(Invalid):
-        await web.ask(web.lead, person, "k", (since, until))  # type: ignore[arg-type]
+        await web.ask(web.lead, person, "k", (since, until))
     assert await web.rows("select count(*) from overrides") == [(0,)]
 
 
@@ -194,8 +272,9 @@ async def test_one_asked_for_when_the_rota_was_otherwise_is_not_approved_blindly
     await web.run(lambda conn: rosters.apply(conn, web.lead, web.team, plan, NOW, reason="Ben moves on"))
     with pytest.raises(Conflict, match="somebody else"):
         await approve(web, asked.id)
+    await web.run(lambda conn: overrides.decline(conn, web.lead, asked.id, NOW))
     other = await web.ask(web.somebody(ANA), DINA, "k2")
-    await web.run(lambda conn: people.leave(conn, web.lead, web.team, None, DINA, NOW, now=NOW))
+    await web.run(lambda conn: members.leave(conn, web.lead, web.team, None, DINA, NOW, now=NOW))
     with pytest.raises(Conflict, match="belong"):
         await approve(web, other.id)
 
@@ -206,10 +285,19 @@ async def test_an_override_of_all_of_a_sprint_moves_with_it_and_goes_with_it(web
     third = SPRINTS[2]
     await web.run(lambda conn: sprints.remove(conn, web.lead, web.team, third.id, NOW, reason="merged"))
     days = (SECOND.first_day, third.last_day)
+    looked = await web.run(lambda conn: sprints.preview(conn, web.lead, web.team, SECOND.id, "Sp2", days, NOW))
     done = await web.run(
         lambda conn: sprints.change(conn, web.lead, web.team, SECOND.id, "Sp2", days, NOW, reason="longer")
     )
+    assert looked == done
+    assert {change.becomes.person for change in done.changes if change.starts_at < third.ends_at} == {DINA}
     assert done.moved == 1
+    ((before, after),) = await web.rows("select before, after from audit_log where action = 'override.moved'")
+    assert {name for name in after if after[name] != before.get(name)} == {"ends_at", "reason"}
+    assert (after["ends_at"], after["person"]) == (third.ends_at.strftime("%Y-%m-%dT%H:%M:%SZ"), DINA)
+    named = partial(sprints.change, reason="a name", name="Both", days=days, now=NOW)
+    assert (await web.run(lambda conn: named(conn, web.lead, web.team, SECOND.id))).moved == 0
+    assert len(await web.rows("select from audit_log where action = 'override.moved'")) == 1, "a name moves nothing"
     assert await web.on_duty(third.ends_at - DAY) == DINA
     gone = await web.run(lambda conn: sprints.remove(conn, web.lead, web.team, SECOND.id, NOW, reason="not this one"))
     assert gone.dropped == [asked.id]

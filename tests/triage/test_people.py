@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, time
+from functools import partial
 
 import msgspec
 import pytest
@@ -11,10 +12,10 @@ from tallybook.core.businesses import Business
 from tallybook.core.callers import Caller, Role
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotAllowed
-from tallybook.triage.service import actors, people, sprints
-from tallybook.triage.service.doing import Actor, seen
+from tallybook.triage.service import actors, members, people, sprints
+from tallybook.triage.service.doing import because, seen
 from tallybook.triage.service.schedules import Schedules
-from tallybook.triage.types import Discipline, Person, Team
+from tallybook.triage.types import Person, Team
 from tests import world
 from tests.triage.facts import ANA, BEN, at
 from tests.triage.rota import NOW, SPRINTS, Web
@@ -63,7 +64,7 @@ async def test_a_new_name_is_seen_by_who_kept_the_schedule(web: Web) -> None:
 async def test_only_an_id_of_slack_is_somebody(web: Web) -> None:
     for wrong in ("by Lena", "", "<@U012>", "account 1"):
         with pytest.raises(Invalid):
-            await web.run(lambda conn, wrong=wrong: people.put_people(conn, web.lead, [Person(wrong, "x")]))  # type: ignore[misc]
+            await web.run(lambda conn, wrong=wrong: people.put_people(conn, web.lead, [Person(wrong, "x")]))
 
 
 async def test_a_team_that_moves_leaves_what_is_planned_and_the_next_sprint_begins_where_the_last_one_ends(
@@ -90,12 +91,19 @@ async def test_a_team_has_a_name_of_its_own_and_only_who_leads_makes_one(web: We
     assert [one.name for one in await web.run(lambda conn: people.teams(conn, web.lead))] == ["Web"]
 
 
-async def test_nobody_joins_a_discipline_that_is_not_used_any_more(web: Web) -> None:
-    await web.run(
-        lambda conn: people.put_discipline(conn, web.lead, web.team, Discipline("beEng", "Back end", 1, active=False))
+async def test_who_leaves_or_is_linked_stands_in_the_record_with_what_was_before(web: Web, root: world.Someone) -> None:
+    mover = because(web.lead, " They move ")
+    leaving = partial(members.leave, actor=mover, team_id=web.team, discipline="uiEng", slack_id=BEN, now=NOW)
+    await web.run(lambda conn: leaving(conn, at=at("2026-02-01")))
+    for account in (root.account_id, None):
+        await web.run(partial(actors.link, caller=root.caller, slack_id=ANA, account_id=account, why="A new account"))
+    (left, linked, unlinked) = await web.rows(
+        "select before, after from audit_log where action in ('person.left', 'person.linked') order by id"
     )
-    with pytest.raises(Invalid):
-        await web.run(lambda conn: people.join(conn, web.lead, web.team, "beEng", Person(ANA, "Ana"), NOW))
-    other = Actor(web.lead.business_id, "Lena", leads=True)
-    same = Discipline("beEng", "Back end", 1, active=False)
-    assert not await web.run(lambda conn: people.put_discipline(conn, other, web.team, same))
+    since = NOW.isoformat()
+    assert left == (
+        {"discipline": "uiEng", "since": since, "until": None},
+        {"discipline": "uiEng", "until": at("2026-02-01").isoformat(), "reason": "They move"},
+    )
+    assert linked == ({"account_id": None}, {"account_id": root.account_id, "reason": "A new account"})
+    assert unlinked[0] == {"account_id": root.account_id}

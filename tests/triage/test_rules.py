@@ -14,11 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tallybook.core.errors import NotFound
-from tallybook.triage.rules import FOR_EVER, gaps, prepare, shifts, timeline, who
+from tallybook.triage.rules import gaps, prepare, shifts, timeline, who
 from tallybook.triage.rules_roster import difference, going_on, idle_overrides, with_roster
 from tallybook.triage.rules_turns import counted_on
 from tallybook.triage.types import (
+    FOR_EVER,
     Absence,
+    Discipline,
     Facts,
     Holiday,
     Kind,
@@ -27,6 +29,7 @@ from tallybook.triage.types import (
     Roster,
     Shift,
     Team,
+    Unused,
     WhenAbsent,
     Why,
 )
@@ -256,11 +259,19 @@ def rosters(draw: Any, code: str = "uiEng") -> tuple[Roster, ...]:
 
 
 @st.composite
+def at_times_unused(draw: Any) -> Discipline:
+    """Out of use once and brought back, and maybe taken out of use again for good."""
+    since, until, again = sorted(draw(st.lists(moments, min_size=3, max_size=3, unique=True)))
+    ends = (Unused(again),) if draw(st.booleans()) else ()
+    return msgspec.structs.replace(UI, unused=(Unused(since, until), *ends))
+
+
+@st.composite
 def teams(draw: Any) -> Facts:
     holidays = draw(st.sets(st.integers(0, 90), max_size=8))
     people = st.sampled_from(PEOPLE)
     return facts(
-        disciplines=(UI, BE),
+        disciplines=(draw(st.just(UI) | at_times_unused()), BE),
         rosters=(*draw(rosters()), *draw(rosters(code="beEng"))),
         sprints=tuple(one for one in sprints(8) if draw(st.booleans())),
         memberships=tuple(
@@ -269,7 +280,8 @@ def teams(draw: Any) -> Facts:
         holidays=tuple(Holiday(date(2026, 1, 1) + timedelta(day), "off") for day in holidays),
         absences=tuple(Absence(number, draw(people), *draw(spans)) for number in range(draw(st.integers(0, 4)))),
         overrides=tuple(
-            Override(number, "uiEng", draw(people), *draw(spans)) for number in range(draw(st.integers(0, 3)))
+            Override(number, "uiEng", draw(people | st.none()), *draw(spans))
+            for number in range(draw(st.integers(0, 3)))
         ),
     )  # fmt: skip
 

@@ -204,7 +204,7 @@ async def test_a_state_that_is_not_as_the_facts_say_is_put_right_and_told(web: W
     assert (await health(web, business, now))["rota"].state == "ok"
 
     async def spoil(conn: object) -> None:
-        await conn.execute("update triage_states set on_duty = jsonb_build_object('uiEng', 'UDINA', 'beEng', null)")  # type: ignore[attr-defined]
+        await conn.execute("update triage_states set on_duty = jsonb_build_object('uiEng', 'UDINA', 'beEng', null)")
 
     await web.run(spoil)
     await checked(web, Workspace(), now + HOUR)

@@ -15,11 +15,11 @@ from psycopg import errors
 from tallybook.core.db import Conn
 from tallybook.triage.jobs import Announcer
 from tallybook.triage.rules import Schedule
-from tallybook.triage.service import absences, overrides, rosters
+from tallybook.triage.service import absences, members, overrides, rosters, sprints
 from tallybook.triage.service.looking import look as look_once
 from tallybook.triage.service.schedules import Schedules
 from tallybook.triage.store import looks
-from tallybook.triage.types import Absence
+from tallybook.triage.types import Absence, Person
 from tests.conftest import Broom
 from tests.triage.facts import ANA, BEN, CHEN, DINA
 from tests.triage.rooms import CHANNEL, GROUP, LEADS, Workspace, be_told, look, said, second_team, send, shown, texts
@@ -216,3 +216,61 @@ async def test_where_the_database_is_away_no_team_is_tried(web: Web) -> None:
     await begun(web)
     with stamina.set_testing(True), pytest.raises(errors.AdminShutdown):
         await Announcer(web.db, Broken(web.team, errors.AdminShutdown())).look(SECOND.starts_at)
+
+
+async def has_cover(web: Web) -> None:
+    """Dina stands in for Ben in the second sprint, of which all were told."""
+    asked = await web.ask(web.somebody(BEN), DINA, "k1")
+    await web.run(lambda conn: overrides.approve(conn, web.lead, asked.id, NOW))
+    await look(web, FIRST.starts_at + 2 * HOUR)
+    await look(web, FIRST.starts_at + 2 * HOUR + 2 * MINUTE)
+
+
+async def test_when_the_substitute_leaves_who_has_the_turn_again_is_told_once(web: Web) -> None:
+    await begun(web)
+    await has_cover(web)
+    before, now = len(await said(web)), FIRST.starts_at + 3 * HOUR
+    await web.run(lambda conn: members.leave(conn, web.lead, web.team, None, DINA, now, now=now))
+    for passed in (MINUTE, 3 * MINUTE, 5 * MINUTE, 2 * DAY):
+        await look(web, now + passed, workers=2)
+    assert (await said(web))[before:] == [("moves", BEN), ("moves", DINA)]
+    assert "you are on duty" in (await texts(web, BEN))[-1]
+
+
+async def test_when_a_sprint_is_lengthened_with_its_override_who_has_more_or_less_is_told_once(web: Web) -> None:
+    await begun(web)
+    await has_cover(web)
+    now = FIRST.starts_at + 3 * HOUR
+    await web.run(lambda conn: sprints.remove(conn, web.lead, web.team, THIRD.id, now, reason="one for both"))
+    for passed in (MINUTE, 3 * MINUTE):
+        await look(web, now + passed)
+    before, days = len(await said(web)), (SECOND.first_day, THIRD.last_day)
+    longer = partial(sprints.change, reason="one for both")
+    await web.run(lambda conn: longer(conn, web.lead, web.team, SECOND.id, "Sp2", days, now + 4 * MINUTE))
+    for passed in (5 * MINUTE, 7 * MINUTE, 9 * MINUTE, 2 * DAY):
+        await look(web, now + passed, workers=2)
+    assert await web.on_duty(THIRD.ends_at - DAY) == DINA
+    assert (await said(web))[before:] == [("moves", DINA)]
+
+
+async def test_what_was_told_with_a_decision_is_not_told_again(web: Web) -> None:
+    await begun(web)
+    await has_cover(web)
+    assert [kind for kind, _ in await said(web) if kind == "moves"] == []
+    (number,) = (await web.rows("select id from overrides"))[0]
+    await web.run(lambda conn: overrides.withdraw(conn, web.lead, number, FIRST.starts_at + 3 * HOUR, note="Back"))
+    for passed in (MINUTE, 3 * MINUTE, 2 * DAY):
+        await look(web, FIRST.starts_at + 3 * HOUR + passed)
+    assert [kind for kind, _ in await said(web) if kind == "moves"] == []
+
+
+async def test_somebody_on_duty_twice_at_once_within_a_team_is_told_once_with_who_leads(web: Web) -> None:
+    await begun(web)
+    begins = FIRST.starts_at + 2 * HOUR
+    await web.run(lambda conn: members.join(conn, web.lead, web.team, "beEng", Person(BEN, "Ben"), begins))
+    plan = rosters.Plan("beEng", (BEN,), begins, in_order=True)
+    await web.run(lambda conn: rosters.apply(conn, web.lead, web.team, plan, begins, reason="the first one"))
+    for passed in (MINUTE, 3 * MINUTE, 2 * DAY, 3 * DAY):
+        await look(web, begins + passed, workers=2)
+    assert sorted(one for one in await said(web) if one[0] == "double") == [("double", LEADS), ("double", BEN)]
+    assert "You are on duty for beEng and for uiEng at once" in (await texts(web, BEN))[-1]

@@ -17,7 +17,7 @@ from tallybook.core.db import Database
 from tallybook.words import words
 from tests import world
 from tests.receivers import LOCAL, SECRET, MailServer, mail_server
-from tests.web.browser import LOOKS, OpenTab, Site, seen_as
+from tests.web.browser import LOOKS, OpenTab, Site, looks, seen_as
 
 FILE = """
 [alerts]
@@ -105,7 +105,7 @@ async def test_somebody_who_is_no_admin_reads_and_cannot_test(
     await expect(tab.page.get_by_role("button", name="Send everybody a test")).to_have_count(0)
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", looks("dark phone", LOOKS))
 async def test_the_page_keeps_to_wcag_and_to_its_width(
     open_tab: OpenTab, db: Database, business: Business, root: world.Someone, look: str
 ) -> None:

@@ -12,13 +12,13 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tests import world
 from tests.web import talks
-from tests.web.browser import PHONE, OpenTab
+from tests.web.browser import PHONE, OpenTab, looks
 from tests.web.talks import LONG, first, say, words
 
 expect.set_options(timeout=10_000)
 
 
-@pytest.mark.parametrize("look", ["desk", "hebrew phone dark"])
+@pytest.mark.parametrize("look", looks("hebrew phone dark", ["desk", "hebrew phone dark"]))
 async def test_an_example_is_tried_switched_on_and_read_as_a_sentence(
     open_tab: OpenTab, db: Database, business: Business, look: str
 ) -> None:

@@ -18,7 +18,7 @@ from tallybook.inbox.service.answering import Turn
 from tests import world
 from tests.inbox.test_answering import ADD, KNOWN, OPENING
 from tests.web import talks
-from tests.web.browser import LOOKS, PHONE, SOON, OpenTab, Site, seen_as
+from tests.web.browser import LOOKS, PHONE, SOON, OpenTab, Site, looks, seen_as
 from tests.web.talks import first, say, words
 
 
@@ -79,7 +79,7 @@ What are your opening hours?,We are open from ten to five.,en
 {more}"""
 
 
-@pytest.mark.parametrize("look", LOOKS[1:])
+@pytest.mark.parametrize("look", looks("hebrew", LOOKS[1:]))
 async def test_a_file_of_answers_is_looked_at_before_it_is_written(
     open_tab: OpenTab, db: Database, business: Business, look: str
 ) -> None:

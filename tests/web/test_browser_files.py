@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 import zlib
 
@@ -42,6 +43,13 @@ def png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
 
 
+BOUGHT = [
+    {"product_retailer_id": "Drop cable 50 m", "quantity": 2, "item_price": 149.5, "currency": "ZAR"},
+    {"product_retailer_id": "קופסה", "quantity": 1, "item_price": 20, "currency": "ZAR"},
+]
+FILLED_IN = '{"preferred_day": "Tuesday", "rooms": ["Kitchen", "Study"], "flow_token": "not-shown"}'
+
+
 def brings(number: int, kind: str, text: str = "", filename: str = "", **sent: object) -> Incoming:
     """A message with a file, or with what ``sent`` holds."""
     file = None if sent else File(f"media-{number}", "application/octet-stream")
@@ -66,6 +74,8 @@ async def thread_with_files(db: Database, business: Business, site: Site) -> int
         brings(3, "video"), brings(4, "image"),
         brings(5, "location", location={"latitude": -26.2, "longitude": 28.04, "name": "Velo Fibre"}),
         brings(6, "contacts", contacts=[card]),
+        brings(7, "order", "For Friday", order={"product_items": BOUGHT}),
+        brings(8, "interactive", "Sent", interactive={"nfm_reply": {"response_json": FILLED_IN}}),
     )  # fmt: skip
     picture = png(640, 480)
     digest = hashlib.sha256(picture).digest()
@@ -89,6 +99,13 @@ async def test_files_are_seen_made_large_pasted_and_sent(
     page = tab.page
     picture = page.locator(".picture.shot img")
     await expect(picture).to_have_js_property("naturalWidth", 640)
+    ordered, filled_in = page.locator(".told").first, page.locator(".told").last
+    await expect(ordered).to_contain_text("Drop cable 50 m")
+    await expect(ordered.locator(".total")).to_have_text(re.compile(r"Total\s+\D*319\.00"))
+    await expect(filled_in).to_contain_text("preferred day")
+    await expect(filled_in).to_contain_text("Kitchen, Study")
+    await expect(filled_in).not_to_contain_text("not-shown")
+    await filled_in.scroll_into_view_if_needed()
     await tab.keep("files-desk")
     assert await tab.violations() == []
     await picture.click()
@@ -110,6 +127,8 @@ async def test_files_are_seen_made_large_pasted_and_sent(
     await page.set_viewport_size(PHONE)
     await tab.go(f"/inbox/{number}")
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await page.locator(".told").last.scroll_into_view_if_needed()
+    await tab.keep("files-told-phone-hebrew-dark")
     await page.set_input_files("#file", files=[with_file])
     await expect(page.locator("#attached")).to_be_visible()
     await tab.keep("files-phone-hebrew-dark")

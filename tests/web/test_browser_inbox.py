@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import colorsys
 import re
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,10 +16,35 @@ from tallybook.core.callers import Role
 from tallybook.core.db import Database
 from tests import world
 from tests.web import talks
-from tests.web.browser import DESK, PHONE, SOON, OpenTab, Tab
-from tests.web.talks import LONG, first, say, words
+from tests.web.browser import DESK, PHONE, SOON, OpenTab, Tab, looks
+from tests.web.talks import LONG, first, ours, say, words
 
 expect.set_options(timeout=10_000)
+# The box of a part of an element's text, character by character.
+BOXES = """
+const boxes = (element, part) => {
+    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        const start = node.data.indexOf(part);
+        if (start < 0) continue;
+        return [...part].map((_, place) => {
+            const range = document.createRange();
+            range.setStart(node, start + place);
+            range.setEnd(node, start + place + 1);
+            return range.getBoundingClientRect();
+        });
+    }
+    throw new Error(`${part} is not there`);
+};
+"""
+MIDDLE = f"""(element, part) => {{ {BOXES}
+    const all = boxes(element, part);
+    return (Math.min(...all.map((one) => one.left)) + Math.max(...all.map((one) => one.right))) / 2;
+}}"""
+LEFT_TO_RIGHT = f"""(element, part) => {{ {BOXES}
+    const all = boxes(element, part);
+    return all.every((one, place) => place === 0 || (one.left >= all[place - 1].left && one.top === all[0].top));
+}}"""
 SIPHO, LERATO, NOA, LONGEST = "+27820000002", "+27820000003", "+27820000004", "+27820000005"
 
 
@@ -107,7 +134,26 @@ async def test_an_answer_is_written_kept_while_nothing_answers_and_sent_once(
     await expect(tab.page.locator("#note")).to_contain_text("Can be answered freely until")
 
 
-@pytest.mark.parametrize("look", ["hebrew desk", "hebrew phone", "dark tablet"])
+async def colour(tab: Tab, source: str) -> tuple[float, float, float]:
+    """Hue in degrees, lightness and saturation of somebody's bubbles."""
+    bubble = tab.page.locator(f".said.{source} .bubble").first
+    said = await bubble.evaluate("one => getComputedStyle(one).backgroundColor")
+    hue, lightness, saturation = colorsys.rgb_to_hls(*(int(part) / 255 for part in re.findall(r"\d+", said)[:3]))
+    return hue * 360, lightness, saturation
+
+
+def told_apart(colours: dict[str, tuple[float, float, float]]) -> None:
+    """Customers are white, the bot is green, automation amber, people a lighter green."""
+    customer, bot, automation, human = (colours[one] for one in ("customer", "bot", "automation", "human"))
+    assert customer[1] == 1
+    assert 100 < bot[0] < 170
+    assert 30 < automation[0] < 55
+    assert 100 < human[0] < 170
+    assert bot[1] < human[1] < 1
+    assert min(one[2] for one in (bot, automation, human)) > 0.3
+
+
+@pytest.mark.parametrize("look", looks("hebrew phone", ["hebrew desk", "hebrew phone", "dark tablet"]))
 async def test_each_kind_of_message_is_told_apart_at_every_width_and_in_hebrew(
     open_tab: OpenTab, db: Database, business: Business, duma: world.Someone, look: str
 ) -> None:
@@ -128,11 +174,10 @@ async def test_each_kind_of_message_is_told_apart_at_every_width_and_in_hebrew(
     }
     for source, said in names.items():
         await expect(tab.page.locator(f".said.{source} .who").first).to_have_text(said[hebrew])
-    colours = {
-        await tab.page.locator(f".said.{source} .bubble").first.evaluate("one => getComputedStyle(one).backgroundColor")
-        for source in ("customer", *names)
-    }
-    assert len(colours) == 4
+    colours = {source: await colour(tab, source) for source in ("customer", *names)}
+    assert len(set(colours.values())) == 4
+    if not dark:
+        told_apart(colours)
     assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await tab.keep(f"inbox-{look}")
     assert await tab.violations() == []
@@ -140,6 +185,48 @@ async def test_each_kind_of_message_is_told_apart_at_every_width_and_in_hebrew(
         await expect(tab.page.locator("#threads")).to_be_hidden()
         await tab.page.locator(".back").click()
         await expect(talk(tab, "Naledi")).to_be_visible()
+
+
+async def places(tab: Tab, selector: str, *parts: str) -> list[float]:
+    """Where parts of a text stand, from the left: the middle of each, in pixels."""
+    element = tab.page.locator(selector).filter(has_text=parts[0]).last
+    return [float(await element.evaluate(MIDDLE, part)) for part in parts]
+
+
+def in_order(where: list[float]) -> bool:
+    return all(one < other for one, other in pairwise(where))
+
+
+async def test_hebrew_is_read_from_the_right_and_numbers_and_names_in_it_from_the_left(
+    open_tab: OpenTab, db: Database, business: Business, duma: world.Someone
+) -> None:
+    await say(db, business, words("Please call me at 9:30, thank you", NOA, name="נועה כהן"))
+    await say(
+        db,
+        business,
+        words("שלום, אפשר לשלם 350 ₪ היום? הטלפון +972500000001 או 082 000 0009", SIPHO, name="Sipho Mthembu"),
+    )
+    await ours(db, business, "כן, ב־10:30 עם Bia", "human", "sent", phone=SIPHO)
+    tab = await open_tab(duma, viewport=PHONE, locale="he-IL")
+    await tab.go("/inbox")
+    row = talk(tab, "נועה")
+    name, preview = await row.locator(".name").bounding_box(), await row.locator("a").bounding_box()
+    assert name["x"] + name["width"] / 2 > preview["x"] + preview["width"] / 2  # a name begins on the right
+    assert in_order(await places(tab, ".talk", "Please", "call", "9", "30", "thank"))
+    await talk(tab, "Sipho").locator("a").click()
+    theirs = await tab.page.locator(".said.customer .bubble").bounding_box()
+    answer = await tab.page.locator(".said.human .bubble").bounding_box()
+    assert theirs["x"] + theirs["width"] > PHONE["width"] - 40
+    assert answer["x"] < 40
+    hebrew = ".said.customer .words"
+    first_line = await places(tab, hebrew, "שלום", "אפשר", "לשלם")
+    assert in_order(first_line[::-1])
+    assert in_order(await places(tab, hebrew, "350", "לשלם", "אפשר"))
+    for number in ("350", "+972500000001", "082 000 0009"):
+        assert await tab.page.locator(hebrew).evaluate(LEFT_TO_RIGHT, number), number
+    assert in_order((await places(tab, ".said.human .words", "כן", "10:30", "Bia"))[::-1])
+    assert await tab.page.locator(".said.human .words").evaluate(LEFT_TO_RIGHT, "10:30")
+    await tab.keep("inbox-hebrew-order")
 
 
 async def test_an_empty_inbox_on_a_phone(open_tab: OpenTab, business: Business, duma: world.Someone) -> None:

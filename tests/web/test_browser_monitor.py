@@ -13,7 +13,7 @@ from playwright.async_api import expect
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tests import world
-from tests.web.browser import LOOKS, MOHADIN, PHONE, SOON, OpenTab, Tab, post, seen_as, set_up
+from tests.web.browser import LOOKS, MOHADIN, PHONE, SOON, OpenTab, Tab, looks, post, seen_as, set_up
 
 expect.set_options(timeout=10_000)
 KEYS = "1234567890-="
@@ -315,7 +315,7 @@ async def test_a_phone_shows_the_list_or_the_review_with_a_way_back(
     assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", looks("hebrew phone dark", LOOKS))
 async def test_every_page_keeps_to_wcag_and_to_its_width(
     open_tab: OpenTab, db: Database, home: Business, look: str
 ) -> None:

@@ -11,7 +11,7 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.monitor.service import registers
 from tests import world
-from tests.web.browser import DESK, LAWLEY, LOOKS, MARKETING, PHONE, OpenTab, Tab, post, project, seen_as, set_up
+from tests.web.browser import DESK, LAWLEY, LOOKS, MARKETING, PHONE, OpenTab, Tab, looks, post, project, seen_as, set_up
 
 LIST = "Date;DR nr;Time\n{day};DR1752104;09:00\n{day};DR1752155;10:15\n{day};DR1752155;10:16\n{day};house 12;\n"
 
@@ -100,7 +100,7 @@ async def test_why_a_drop_is_missing_is_asked_and_mended_with_the_keyboard(
     await expect(tab.page.locator("#story h2")).to_contain_text("every one is where it belongs")
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", looks("dark phone", LOOKS))
 async def test_the_pages_keep_to_wcag_and_to_their_width(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone, look: str
 ) -> None:

@@ -13,7 +13,7 @@ from tallybook.core.db import Database
 from tallybook.core.messages import Outgoing
 from tallybook.monitor import reply_texts
 from tests import world
-from tests.web.browser import LAWLEY, LOOKS, OpenTab, seen_as, set_up
+from tests.web.browser import LAWLEY, LOOKS, OpenTab, looks, seen_as, set_up
 
 PAGE = "/wa-monitor/replies"
 STATES = ("delivered", "captured", "dropped", "unknown", "parked", "sent", "waiting", "waiting")
@@ -61,7 +61,7 @@ async def test_sending_is_stopped_and_released_with_the_keyboard(
     await expect(tab.page.get_by_role("link", name="Waiting 3")).to_be_visible()
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", looks("light", LOOKS))
 async def test_the_page_keeps_to_wcag_and_to_its_width(
     open_tab: OpenTab, db: Database, business: Business, bia: world.Someone, look: str
 ) -> None:

@@ -27,7 +27,7 @@ from tallybook.monitor.store import photos as photo_store
 from tallybook.monitor.store.photos import Kept
 from tests import world
 from tests.core.posted import Provider
-from tests.web.browser import DESK, LAWLEY, PHONE, OpenTab, Site, Tab, post, set_up
+from tests.web.browser import DESK, LAWLEY, PHONE, OpenTab, Site, Tab, looks, post, set_up
 
 expect.set_options(timeout=10_000)
 KEPT = "select id from messages where media_type is not null order by id"
@@ -274,7 +274,8 @@ async def test_photos_are_shown_large_confirmed_or_refused_and_what_is_no_pictur
 
 
 @pytest.mark.parametrize(
-    ("lang", "size", "scheme"), [("he", PHONE, "light"), ("en", PHONE, "dark"), ("he", DESK, "dark")]
+    ("lang", "size", "scheme"),
+    looks(("he", PHONE, "light"), [("he", PHONE, "light"), ("en", PHONE, "dark"), ("he", DESK, "dark")]),
 )
 async def test_a_review_is_whole_in_both_languages_on_a_phone_and_in_the_dark(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone, site: Site, lang: str, size: Any, scheme: str

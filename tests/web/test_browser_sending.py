@@ -14,7 +14,7 @@ from tests import world
 from tests.cloud_api.templates import a_template
 from tests.core.worked import rows
 from tests.web import talks
-from tests.web.browser import LOOKS, PHONE, OpenTab, seen_as
+from tests.web.browser import LOOKS, PHONE, OpenTab, looks, seen_as
 from tests.web.talks import first, say, words
 from tests.web.test_inbox_sending import read_templates
 
@@ -75,7 +75,7 @@ async def test_a_message_is_quoted_reacted_to_and_a_template_filled_by_keyboard_
     await tab.keep("sending-phone-templates")
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", looks("hebrew phone dark", LOOKS))
 async def test_a_question_is_written_with_its_answers_seen_as_it_will_read_and_sent(
     open_tab: OpenTab, db: Database, business: Business, look: str
 ) -> None:

@@ -16,7 +16,7 @@ from tallybook.monitor.store import sharepoint_files as files
 from tallybook.monitor.store import sharepoint_runs as runs
 from tallybook.monitor.store.sharepoint_runs import Tally
 from tests import world
-from tests.web.browser import LOOKS, OpenTab, Site, seen_as
+from tests.web.browser import LOOKS, OpenTab, Site, looks, seen_as
 
 DAY = date(2025, 12, 2)
 LONG = "Mamelodi-extension-with-a-name-without-end-" * 2
@@ -101,7 +101,7 @@ async def test_a_decision_about_what_has_changed_meanwhile_is_refused(
         assert await (await conn.execute(b"select from jobs")).fetchall() == []
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", looks("hebrew", LOOKS))
 async def test_the_page_keeps_to_wcag_and_to_its_width(
     open_tab: OpenTab, db: Database, business: Business, root: world.Someone, look: str
 ) -> None:

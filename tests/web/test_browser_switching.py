@@ -12,7 +12,7 @@ from tallybook.core.callers import Role
 from tallybook.core.db import Database
 from tallybook.core.heartbeats import beat
 from tests import world
-from tests.web.browser import DESK, PHONE, OpenTab, Tab, set_up
+from tests.web.browser import DESK, PHONE, OpenTab, Tab, looks, set_up
 
 GIVE_ROLE = "insert into account_roles (business_id, account_id, role) values (%(business)s, %(account)s, %(role)s)"
 PARKED = "insert into jobs (business_id, kind, state, reason) values (%(id)s, 'k', 'parked', 'no')"
@@ -62,7 +62,7 @@ async def test_the_menu_shows_the_other_businesses_and_the_keyboard_takes_one_th
     await tab.keep("switching-menu-other")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", looks("light", ["light", "dark"]))
 async def test_on_a_phone_in_hebrew_nothing_is_cut_off(open_tab: OpenTab, both: world.Someone, scheme: str) -> None:
     tab = await open_tab(both, viewport=PHONE, locale="he", color_scheme=scheme)
     await tab.go("/health")

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 from playwright.async_api import expect
 
 from tallybook.core.businesses import Business
-from tallybook.core.db import Database
+from tallybook.core.db import Conn, Database
+from tallybook.core.sealing import Seal
 from tallybook.demo import rota
-from tallybook.triage.service import people, rosters
+from tallybook.triage.service import calendars, members, people, rosters
+from tallybook.triage.service.calendars import New
 from tallybook.triage.service.doing import Actor
 from tallybook.triage.service.rosters import Plan
 from tallybook.triage.types import Person
@@ -63,6 +65,15 @@ async def test_a_first_team_gets_people_sprints_and_a_roster_and_the_calendar_sh
     await expect(page.locator(".duty b").first).to_have_text("Ben")
 
 
+async def followed(conn: Conn, lead: Actor) -> None:
+    """Somebody who will leave a discipline, and whose calendar cannot be read."""
+    now = datetime.now(UTC)
+    await members.leave(conn, lead, 1, "uiEng", "U0DEMO0002", now + timedelta(70), now=now)
+    new = New("U0DEMO0002", "https://calendars.example/secret.ics", away=True)
+    await calendars.add(conn, lead, Seal([b"k" * 32]), new, now)
+    await conn.execute("update triage_calendars set failed = 'answers 404', failing_since = now(), read_at = now()")
+
+
 async def test_what_happens_in_a_rota_is_drawn_and_shown_at_once_also_on_a_phone_from_the_right(
     open_tab: OpenTab, db: Database, business: Business
 ) -> None:
@@ -75,6 +86,7 @@ async def test_what_happens_in_a_rota_is_drawn_and_shown_at_once_also_on_a_phone
     }  # fmt: skip
     lead, long = Actor(business.id, "Demo", leads=True), Person("U0DEMO0002", "Adiaëtopoulosmthembu" * 5)
     await db.run("rename", lambda conn: people.put_people(conn, lead, [long]))
+    await db.run("follow", lambda conn: followed(conn, lead))
     look = {"viewport": PHONE, "locale": "he-IL", "color_scheme": "dark"}
     for size, options in (("", {}), ("phone-", look)) if PICTURES else ():
         tab = await open_tab(root, **options)

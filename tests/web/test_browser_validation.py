@@ -17,7 +17,7 @@ from tallybook.monitor.service.refiling import Person
 from tallybook.monitor.service.validity import Entry
 from tests import world
 from tests.monitor.desk import LAWLEY, MAMELODI, MARKETING, MOHADIN, file, open_for, said
-from tests.web.browser import LOOKS, OpenTab, Tab, seen_as
+from tests.web.browser import LOOKS, OpenTab, Tab, looks, seen_as
 
 PAGE = "/wa-monitor/validation"
 LISTED, ALSO = replace(LAWLEY, validated=True), replace(MOHADIN, validated=True)
@@ -92,7 +92,7 @@ async def test_a_list_is_imported_with_the_keyboard_and_posts_are_accepted(
     await expect(tab.page.get_by_text("Put aside by")).to_be_visible()
 
 
-@pytest.mark.parametrize("view", LOOKS)
+@pytest.mark.parametrize("view", looks("light", LOOKS))
 async def test_the_page_is_whole_on_every_screen(
     open_tab: OpenTab, db: Database, business: Business, bia: world.Someone, view: str, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from tallybook.core.sealing import Seal
 from tallybook.told_channels import entry_of
 from tests import world
 from tests.channels.whatsapp import bodies
-from tests.web.browser import DESK, PHONE, OpenTab
+from tests.web.browser import DESK, PHONE, OpenTab, looks
 
 
 async def numbers(db: Database, business: Business) -> None:
@@ -33,7 +33,7 @@ async def numbers(db: Database, business: Business) -> None:
     await deliveries.process(db, {"whatsapp": entry_of(WhatsAppWebhook([bodies.SECRET]))}, asyncio.Event())
 
 
-@pytest.mark.parametrize("look", ["light", "hebrew phone"])
+@pytest.mark.parametrize("look", looks("hebrew phone", ["light", "hebrew phone"]))
 async def test_each_number_is_a_row_of_the_health_page(
     open_tab: OpenTab, db: Database, business: Business, root: world.Someone, look: str
 ) -> None:

@@ -31,7 +31,8 @@ PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w+\}")
 def texts() -> dict[str, str]:
     """Every text of the pages, and where it stands."""
     found = {}
-    for folder, methods in ((PACKAGE, METHODS[:1]), (PACKAGE / "web", METHODS[1:]), (PACKAGE / "core", METHODS[1:])):
+    below = [*METHODS[:1], ("rota_refusals.py", "python")]
+    for folder, methods in ((PACKAGE, below), (PACKAGE / "web", METHODS[1:]), (PACKAGE / "core", METHODS[1:])):
         for file, line, text, _, _ in extract_from_dir(folder, methods, OPTIONS, KEYWORDS):
             for one in text[:1] if isinstance(text, tuple) else (text,):
                 if file in OF_CORE if folder.name == "core" else file not in FOR_PROGRAMS:

@@ -108,6 +108,7 @@ async def test_a_program_does_all_that_the_pages_do(
     assert (await asked(api.post(f"{API}/1/turn", json={"what": "stop"})))["counts"] == {"cancelled": 1, "skipped": 1}
     found = await asked(api.get(f"{API}/1/recipients", params={"show": "skipped"}))
     assert [one["name"] for one in found["recipients"]] == ["Thabo"]
+    assert "Thabo" in (await api.get(f"{API}/1/results.csv")).text
     assert len(await asked(api.get(API))) == 1
     listed = new | {"key": "k2", "kind": "list", "listed": base64.b64encode(LIST).decode()}
     assert (await asked(api.post(f"{API}/look", json=listed)))["invalid"] == [4]
@@ -116,7 +117,7 @@ async def test_a_program_does_all_that_the_pages_do(
     assert (await api.get(f"{API}/{10**30}")).status_code == 404
     caio = await db.run("add", world.caio)
     other = await open_api(caio, Scope.ADMIN)
-    for path in (f"{API}/1", f"{API}/1/recipients", "/api/whatsapp/conversations/1/consent"):
+    for path in (f"{API}/1", f"{API}/1/recipients", f"{API}/1/results.csv", "/api/whatsapp/conversations/1/consent"):
         assert (await other.get(path)).status_code == 404
 
 
@@ -141,3 +142,16 @@ async def test_the_pages_keep_to_wcag_and_to_their_width(
         assert await look.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
         await look.keep(f"broadcast-{name}", whole=True)
     assert await look.violations() == []
+
+
+async def test_a_program_reads_and_keeps_the_words_by_which_customers_say_no_more(
+    open_api: OpenApi, root: world.Someone
+) -> None:
+    api, reader = await open_api(root, Scope.ADMIN), await open_api(root, Scope.READ)
+    kept = await api.put(f"{API}/words", json={"stop": ["  Enough! ", "ENOUGH", "די"], "resume": ["more"]})
+    assert kept.json()["data"] == {"stop": ["enough", "די"], "resume": ["more"]}
+    assert (await reader.get(f"{API}/words")).json()["data"] == kept.json()["data"]
+    assert (await reader.put(f"{API}/words", json={"stop": ["a"], "resume": ["b"]})).status_code == 403
+    for stop in ([], ["!"], ["x" * 41], ["a\0"], [f"w{number}" for number in range(31)]):
+        assert (await api.put(f"{API}/words", json={"stop": stop, "resume": ["more"]})).status_code == 400, stop
+    assert (await api.get(f"{API}/words")).json()["data"] == kept.json()["data"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from tallybook.settings import Settings
 from tallybook.web import i18n, server
 from tallybook.web.file_answers import range_of
 from tallybook.web.inbox_file_view import file_view, told_view
+from tallybook.web.inbox_order_view import ListView
 from tallybook.web.times import Clock
 from tests import world as office
 from tests.cloud_api.server import FakeCloudApi
@@ -185,7 +187,41 @@ def test_a_file_is_drawn_by_what_it_holds_and_never_larger_than_its_bubble(kind:
     assert (drawn.look, drawn.size) == (look, "1.5 KB")
     assert drawn.height is not None
     assert drawn.height <= 320
-    assert told_view('{"type": "location", "as_sent": {"location": "nowhere"}}') is None
+    assert told_view('{"type": "location", "as_sent": {"location": "nowhere"}}', clock) is None
+
+
+def item(name: str, count: object, price: object, currency: str = "ZAR") -> str:
+    return json.dumps({"product_retailer_id": name, "quantity": count, "item_price": price, "currency": currency})
+
+
+@pytest.mark.parametrize(
+    ("items", "lines", "total"),
+    [
+        ([item("a", 2, 10), item("b", "1", "0.5")], [("a", "2 ×", "ZAR10.00"), ("b", "1 ×", "ZAR0.50")],
+         "ZAR20.50"),
+        ([item("a", 1, 10), item("b", 1, 5, "EUR")], [("a", "1 ×", "ZAR10.00"), ("b", "1 ×", "€5.00")], ""),
+        ([item("a", 1, None)], [("a", "1 ×", "")], ""),
+        ([item("a", 1, "free", "?")], [("a", "1 ×", "")], ""),
+        ([item("a", 1, 3, "coins")], [("a", "1 ×", "3 coins")], "3 coins"),
+    ],
+    ids=["a sum", "two currencies", "no price", "no number", "no currency of any country"],
+)  # fmt: skip
+def test_an_order_is_drawn_with_its_products_prices_and_sum(
+    items: list[str], lines: list[tuple[str, str, str]], total: str
+) -> None:
+    clock = Clock(datetime.now(UTC), Business(1, "Velo Fibre", "UTC", "en"), "en", i18n.words("en"))
+    drawn = told_view(f'{{"type": "order", "as_sent": {{"order": {{"product_items": [{", ".join(items)}]}}}}}}', clock)
+    assert isinstance(drawn, ListView)
+    assert [(one.name, one.value, one.aside) for one in drawn.lines] == lines
+    assert drawn.total == total
+
+
+def test_of_a_large_order_the_rest_is_counted() -> None:
+    clock = Clock(datetime.now(UTC), Business(1, "Velo Fibre", "UTC", "en"), "en", i18n.words("en"))
+    items = ", ".join(item(str(number), 1, 1) for number in range(40))
+    drawn = told_view(f'{{"as_sent": {{"order": {{"product_items": [{items}]}}}}}}', clock)
+    assert isinstance(drawn, ListView)
+    assert (len(drawn.lines), drawn.more, drawn.total) == (30, 10, "ZAR40.00")
 
 
 async def test_nothing_is_handed_out_of_another_business_or_of_what_was_taken_back_or_lost(

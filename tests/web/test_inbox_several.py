@@ -21,7 +21,7 @@ from tallybook.web.times import Clock
 from tests import world
 from tests.core.worked import rows
 from tests.inbox.test_hooks import hook
-from tests.web.browser import LOOKS, OpenTab, seen_as
+from tests.web.browser import LOOKS, OpenTab, looks, seen_as
 from tests.web.conftest import Browser
 from tests.web.talks import say, words
 
@@ -164,7 +164,7 @@ def test_what_an_address_says_of_an_act_is_said_only_if_it_is_ours() -> None:
         assert inbox_several_view.said(text, clock) == ""
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", looks("hebrew phone dark", LOOKS))
 async def test_threads_are_chosen_by_keys_with_shift_and_all_at_once_and_the_list_says_what_was_done(
     open_tab: OpenTab, db: Database, business: Business, bia: world.Someone, look: str
 ) -> None:

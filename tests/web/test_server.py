@@ -21,7 +21,7 @@ IDLE = 300  # more than Granian takes by itself
 async def begun(site: Site) -> None:
     """The product's web process, once it answers."""
     command = (sys.executable, "-m", "tallybook", "serve")
-    site.process = await asyncio.create_subprocess_exec(*command, env=site._environment, stderr=subprocess.DEVNULL)
+    site.process = await asyncio.create_subprocess_exec(*command, env=site.environment, stderr=subprocess.DEVNULL)
     async with asyncio.timeout(60), httpx.AsyncClient() as client:
         while True:
             with suppress(httpx.TransportError):

@@ -14,7 +14,9 @@ from tallybook.core.businesses import Business
 from tallybook.core.callers import Role, Scope
 from tallybook.core.db import Database
 from tallybook.demo import rota
+from tallybook.triage.service.doing import Actor
 from tests import world
+from tests.triage.rooms import in_another_team
 
 OpenApi = Callable[..., Awaitable[httpx.AsyncClient]]
 ROOT = "/api/triage"
@@ -52,6 +54,38 @@ async def test_a_program_reads_who_is_on_duty_and_all_that_decides_it(program: h
     record = await data(program.get(f"{ROOT}/record", params={"limit": 2}))
     older = await data(program.get(f"{ROOT}/record", params={"below": record[-1]["id"]}))
     assert record[-1]["id"] > older[0]["id"]
+
+
+async def test_a_program_sets_a_turn_to_nobody_once_and_reads_why(program: httpx.AsyncClient) -> None:
+    facts = await data(program.get(f"{ROOT}/1"))
+    sprint = max(facts["sprints"], key=lambda one: one["starts_at"])
+    part = {"discipline": "uiEng", "person": None, "starts_at": sprint["starts_at"], "ends_at": sprint["ends_at"]}
+    await data(program.post(f"{ROOT}/1/overrides", json={"part": part, "key": "k"}), 400)
+    asked = {"part": part, "key": "k", "reason": "Nothing is live"}
+    (one,) = await data(program.post(f"{ROOT}/1/overrides", json=asked), 201)
+    assert (await data(program.post(f"{ROOT}/1/overrides", json=asked), 201))[0]["id"] == one["id"]
+    then = {"at": sprint["starts_at"], "discipline": "uiEng"}
+    (found,) = await data(program.get(f"{ROOT}/1/who", params=then))
+    assert (found["person"], found["why"], found["reason"]) == (None, "unassigned", "Nothing is live")
+    await data(program.post(f"{ROOT}/1/overrides/{one['id']}/withdraw", json={}))
+    (found,) = await data(program.get(f"{ROOT}/1/who", params=then))
+    assert found["person"] == one["instead_of"]
+
+
+async def test_a_program_finds_who_is_on_duty_in_two_teams_at_once_from_either(
+    program: httpx.AsyncClient, db: Database, business: Business
+) -> None:
+    lead = Actor(business.id, "Lena", leads=True)
+    await db.run("data", lambda conn: in_another_team(conn, lead, rota.THANDI, datetime.now(UTC)))
+    spans = []
+    for team, there in ((1, {"team": 2, "name": "Data", "discipline": "dba"}), (2, {"team": 1, "name": rota.TEAM})):
+        troubles = await data(program.get(f"{ROOT}/{team}/troubles"))
+        found = [one for one in troubles if one["there"]]
+        assert found
+        assert all(one["kind"] == "double" and one["person"] == rota.THANDI.slack_id for one in found)
+        assert there.items() <= found[0]["there"].items()
+        spans.append({one["ends_at"] for one in found[:-1]})
+    assert spans[0] == spans[1]
 
 
 async def test_a_program_asks_for_cover_once_and_decides_once(program: httpx.AsyncClient) -> None:
@@ -134,7 +168,28 @@ async def test_a_program_keeps_people_absences_and_holidays(program: httpx.Async
     await data(program.post(f"{path}/preview", json={"at": "2020-01-01T08:00:00Z"}), 400)
     await data(program.post(path, json=why | {"version": seen["version"] - 1}), 409)
     assert (await data(program.post(path, json=why | {"version": seen["version"]})))["changed"]
+    back = path.removesuffix("/leave")
+    assert {one["becomes"]["person"] for one in (await data(program.post(f"{back}/preview", json={})))["changes"]} == {
+        rota.THANDI.slack_id
+    }
+    await data(program.post(f"{back}/preview", json={"at": "2020-01-01T08:00:00Z"}), 400)
+    next_month = {"at": (datetime.now(UTC) + timedelta(days=30)).isoformat()}
+    seen = await data(program.post(f"{back}/preview", json=next_month))
+    await data(program.put(back, json=next_month | {"version": seen["version"] - 1}), 409)
+    assert (await data(program.put(back, json=next_month | {"version": seen["version"]})))["changed"]
+    assert not (await data(program.put(back, json=next_month)))["changed"]
     assert "U0NEW" in {one["slack_id"] for one in await data(program.get(f"{ROOT}/people"))}
+    of_new = f"{ROOT}/people/U0NEW/calendars"
+    await data(program.post(of_new, json={"address": "http://calendars.example/secret-4c"}), 400)
+    given = {"address": "https://calendars.example/secret-4c", "away": True}
+    made = [await data(program.post(of_new, json=given), 201) for _ in range(2)]
+    (listed,) = await data(program.get(of_new))
+    assert (made[0], listed["host"], listed["away"]) == (made[1], "calendars.example", True)
+    assert "secret-4c" not in str(listed)
+    other = f"{ROOT}/people/{rota.THANDI.slack_id}/calendars/{listed['id']}"
+    await data(program.delete(other), 404)
+    await data(program.delete(f"{of_new}/{listed['id']}"))
+    assert await data(program.get(of_new)) == []
     now = datetime.now(UTC)
     away = {
         "person": "U0NEW",
@@ -163,6 +218,10 @@ async def test_a_program_says_how_a_team_is_told_and_keeps_links_and_accounts(pr
     assert link["id"] in {one["id"] for one in await data(program.get(f"{ROOT}/feeds"))}
     await data(program.delete(f"{ROOT}/feeds/{link['id']}"))
     await data(program.delete(f"{ROOT}/feeds/{link['id']}"), 404)
+    scope, keyed = {"kind": "team", "team_id": 1}, {"idempotency-key": "k"}
+    first, again = [await data(program.post(f"{ROOT}/feeds", json=scope, headers=keyed), 201) for _ in range(2)]
+    assert first == again == await data(program.post(f"{ROOT}/feeds", json=scope | {"key": "k"}), 201)
+    assert first["id"] != (await data(program.post(f"{ROOT}/feeds", json=scope | {"key": "other"}), 201))["id"]
     person = f"{ROOT}/people/{rota.THANDI.slack_id}/account"
     await data(program.put(person, json={"account_id": 10**12}), 400)
     assert (await data(program.put(person, json={"account_id": None})))["changed"]
@@ -216,3 +275,18 @@ async def test_what_means_nothing_is_told_and_is_no_fault_of_ours(program: httpx
     ):
         answer = await program.request(method, path, json=body)
         assert answer.status_code < 500, (path, answer.text)
+
+
+async def test_a_program_takes_a_discipline_out_of_use_by_what_it_has_seen(program: httpx.AsyncClient) -> None:
+    path = f"{ROOT}/1/disciplines/uiEng"
+    seen = await data(program.post(f"{path}/use/preview", json={"in_use": False}))
+    assert {one["becomes"]["why"] for one in seen["changes"]} == {"out_of_use"}
+    await data(program.post(f"{path}/use", json={"in_use": False}), 400)
+    sure = {"in_use": False, "reason": "It is done", "version": seen["version"]}
+    await data(program.post(f"{path}/use", json=sure | {"version": seen["version"] + 1}), 409)
+    assert await data(program.post(f"{path}/use", json=sure)) == {"changed": True}
+    assert await data(program.post(f"{path}/use", json=sure)) == {"changed": False}
+    assert [one["discipline"] for one in await data(program.get(f"{ROOT}/1/who"))] == ["beEng"]
+    (asked,) = await data(program.get(f"{ROOT}/1/who", params={"discipline": "uiEng"}))
+    assert (asked["person"], asked["why"]) == (None, "out_of_use")
+    await data(program.put(path, json={"name": "UI", "active": True}), 400)

@@ -19,16 +19,19 @@ from tallybook.triage.service import rosters
 from tallybook.triage.service.doing import Actor
 from tallybook.triage.service.rosters import Plan
 from tallybook.triage.store import record
-from tallybook.web import asgi, triage_audit, triage_fairness
+from tallybook.web import asgi, triage_audit, triage_fairness, triage_person, triage_teams, triage_telling
 from tallybook.web import triage_fairness_drawing as drawing
 from tests import world
 from tests.triage.facts import ANA, BEN, CHEN, at, facts, override
 from tests.web.conftest import Browser
+from tests.web.test_triage_pages import hidden
+
+PAGES = (triage_audit, triage_fairness, triage_person, triage_teams, triage_telling)
 
 
 @pytest.fixture
 def asgi_app(app: App) -> Any:
-    return asgi.build(app, [*triage_fairness.HANDLERS, *triage_audit.HANDLERS])
+    return asgi.build(app, [handler for page in PAGES for handler in page.HANDLERS])
 
 
 @pytest.fixture
@@ -94,8 +97,40 @@ async def test_a_long_record_goes_on_older_pages(
     assert [one.id for one in [*first, *rest]] == [one.id for one in whole]
     assert {one.subject for one in whole} <= set(record.SUBJECTS)
     assert {one.action for one in whole} <= set(triage_audit.ACTIONS)
+    fields = {field.name for one in whole for field in triage_audit.differing(one, {})}
+    assert {one for one in fields if not one[0].isdigit()} <= set(triage_audit.FIELDS), "days stand for themselves"
     older = unescape((await browser.get(f"/triage/audit?below={first[-1].id}")).text)
     assert "The newest" in older
+
+
+async def test_a_change_stands_in_the_record_with_its_reason_and_what_was_before_in_the_reader_s_words(
+    db: Database, business: Business, browser: Browser, bia: world.Someone
+) -> None:
+    await db.run("rota", lambda conn: rota.make(conn, business, datetime.now(UTC)))
+    person = f"/triage/people/{rota.THANDI.slack_id}"
+    day = (datetime.now(UTC) + timedelta(days=40)).date()
+    joins = {"discipline": "beEng", "does": "join", "reason": "She may"}
+    looked = (await browser.post(f"{person}/disciplines?team=1", joins | {"do": "look"})).text
+    for path, form in (
+        (f"{person}/disciplines", joins | {"do": "sure", "seen": hidden(looked, "seen")}),
+        (f"{person}/name", {"name": "Thandi M", "reason": "Married"}),
+        ("/triage/teams/holidays", {"day": f"{day}", "name": "One", "reason": "The law"}),
+        ("/triage/teams/holidays", {"day": f"{day}", "name": "Two", "reason": "The law again"}),
+        ("/triage/teams/clock", {"zone": "UTC", "hand_over": "09:00", "reason": "We moved"}),
+        ("/triage/teams/telling", {"heads_up": "16:00", "late_after": "5", "reason": "Too late"}),
+        (f"{person}/absences", {"key": "k", "first_day": f"{day}", "kind": "leave", "reason": "A wedding"}),
+    ):  # fmt: skip
+        assert (await browser.post(f"{path}?team=1", form)).status_code == 303, path
+    found = await db.run("read", lambda conn: record.recent(conn, business.id, limit=7))
+    told = {(one.after or {})["reason"]: one for one in found}
+    assert (told["Married"].before, told["The law"].before) == ({"name": rota.THANDI.name}, None)
+    assert (told["The law again"].before or {}) == {f"{day}": "One"}
+    assert (told["We moved"].before or {})["zone"] == "Africa/Johannesburg"
+    assert (told["Too late"].before or {})["heads_up"] == "17:00:00"
+    assert {"She may", "A wedding"} <= told.keys()
+    shown = unescape((await browser.get("/triage/audit")).text)
+    assert "Time of the heads-up" in shown
+    assert ">heads_up<" not in shown
 
 
 def test_only_what_differs_is_shown_and_a_long_value_is_cut() -> None:

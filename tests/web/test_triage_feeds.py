@@ -17,7 +17,7 @@ from tallybook.app import App
 from tallybook.core import people as accounts
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
-from tallybook.triage.service import actors, people, rosters
+from tallybook.triage.service import actors, members, people, rosters
 from tallybook.triage.service.doing import Actor
 from tallybook.triage.types import EVERY_DAY, Discipline, Kind, Person, Rotation, Team
 from tallybook.web import server
@@ -43,7 +43,7 @@ async def rota(db: Database, business: Business) -> int:
         team = await people.add_team(conn, lead, Team(0, "Web", "Africa/Johannesburg"))
         await people.put_discipline(conn, lead, team, Discipline("uiEng", "UI engineering"))
         for slack_id, name in NAMES.items():
-            await people.join(conn, lead, team, "uiEng", Person(slack_id, name), begun)
+            await members.join(conn, lead, team, "uiEng", Person(slack_id, name), begun)
         daily = Rotation(Kind.DAILY, "Africa/Johannesburg", days=EVERY_DAY)
         plan = rosters.Plan("uiEng", tuple(NAMES), begun, daily, in_order=True)
         await rosters.apply(conn, lead, team, plan, begun, reason="the first one")

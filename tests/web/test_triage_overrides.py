@@ -24,7 +24,7 @@ from tallybook.triage.service.actors import link
 from tallybook.triage.service.doing import Actor, seen
 from tallybook.triage.store import asked as store
 from tallybook.triage.types import Facts
-from tallybook.web import asgi, triage_asking, triage_overrides
+from tallybook.web import asgi, triage, triage_asking, triage_overrides
 from tests import world
 from tests.web.conftest import Browser
 
@@ -33,7 +33,7 @@ PATH = "/triage/overrides"
 
 @pytest.fixture
 def asgi_app(app: App) -> Any:
-    return asgi.build(app, [*triage_overrides.HANDLERS, *triage_asking.HANDLERS])
+    return asgi.build(app, [*triage.HANDLERS, *triage_overrides.HANDLERS, *triage_asking.HANDLERS])
 
 
 @pytest.fixture
@@ -111,6 +111,26 @@ async def test_a_part_of_a_turn_is_asked_for_by_the_team_s_clock_and_holds_at_on
     assert f"{new.starts_at.astimezone(zone):%H:%M}" == "12:00"
 
 
+async def test_who_leads_sets_a_turn_to_nobody_and_the_calendar_says_so_with_the_reason(
+    db: Database, business: Business, browser: Browser, bia: world.Someone
+) -> None:
+    form = await last_turn(browser)
+    sent = forms(form) | {"substitute": "nobody"}
+    assert "Say why" in (await browser.post(f"{PATH}/new?team=1", sent)).text
+    for _ in range(2):
+        await browser.post(f"{PATH}/new?team=1", sent | {"reason": "Nothing is live"})
+    new = max(await listed(db, business), key=lambda one: one.id)
+    assert (new.state, new.person, new.reason) == (State.APPROVED, None, "Nothing is live")
+    shown = (await browser.get(PATH)).text
+    assert "Nothing is live" in shown
+    zone = (await facts_of(db, business)).team.tz
+    calendar = (await browser.get(f"/triage?team=1&month={new.starts_at.astimezone(zone):%Y-%m}")).text
+    assert f"/triage/overrides/{new.id}" in calendar
+    assert "It was set so: Nothing is live" in calendar
+    await browser.post(f"{PATH}/{new.id}", {"do": "withdraw"})
+    assert who(prepare(await facts_of(db, business)), "uiEng", new.starts_at).person == new.instead_of
+
+
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
@@ -140,7 +160,11 @@ async def test_two_exchange_their_turns_and_both_are_decided_together(
     form = await last_turn(browser)
     fit = re.findall(r'name="substitute" value="(\w+)"', form)
     offered = re.findall(r'<option value="(uiEng[^"]*)"', form)
-    theirs, person = next((one, one.rsplit("|", 1)[1]) for one in offered if one.rsplit("|", 1)[1] in fit)
+    turns = [(one, one.rsplit("|", 1)[1]) for one in offered if one.rsplit("|", 1)[1] in fit]
+    (first, holder), (theirs, person) = turns[0], turns[-1]
+    refused = await browser.post(f"{PATH}/new?team=1", forms(form) | {"exchange": first, "substitute": holder})
+    assert refused.status_code == 409
+    assert "has asked for this time already, and it waits for a decision." in unescape(refused.text)
     sent = forms(form) | {"exchange": theirs}
     wrong = await browser.post(f"{PATH}/new?team=1", sent | {"substitute": "U0DEMO0005"})
     assert "must be one of whoever stands in" in wrong.text

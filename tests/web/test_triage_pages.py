@@ -37,6 +37,7 @@ from tallybook.web.triage_teams import code_of
 from tallybook.web.triage_view import Canvas
 from tests import world
 from tests.triage import facts as made
+from tests.triage.rooms import in_another_team
 from tests.web.conftest import Browser
 
 NEW = {"name": "Web", "zone": "Africa/Johannesburg", "hand_over": "08:00", "disciplines": "UI engineering, Back end"}
@@ -277,12 +278,44 @@ async def test_an_absence_is_recorded_once_for_its_form_and_ends_by_a_button(
     assert "Training" not in (await browser.get(path)).text.split("<form")[0]
 
 
+async def test_somebody_s_absences_follow_a_calendar_whose_address_nobody_is_shown_again(
+    db: Database, business: Business, browser: Browser, ana: world.Someone, bia: world.Someone
+) -> None:
+    await demo(db, business)
+    page = f"/triage/people/{rota.THANDI.slack_id}?team=1"
+    path = page.replace("?", "/calendars?")
+    refused = await browser.post(path, {"address": "ftp://calendars.example/secret-4c"})
+    assert (refused.status_code, "begins with https://" in refused.text) == (400, True)
+    for _ in range(2):
+        given = {"address": "webcal://calendars.example/secret-4c.ics", "away": "yes"}
+        assert (await browser.post(path, given)).status_code == 303
+    shown = (await browser.get(page)).text
+    assert [shown.count(text) for text in ("calendars.example", "secret-4c", "only what says")] == [2, 0, 1]
+    broken = "update triage_calendars set failed = 'answers 404', failing_since = now(), read_at = now()"
+    absence = """
+    insert into triage_absences (slack_id, starts_at, ends_at, kind, key, made_by, source, calendar_id)
+    values ('U0DEMO0001', now(), now() + interval '3 days', 'leave', 'k', 'calendar', 'calendar', 1)
+    """
+    for statement in (broken, absence, "update triage_teams set version = version + 1"):
+        await db.run("as read", lambda conn, statement=statement: conn.execute(statement))
+    shown = (await browser.get(page)).text
+    assert "it is answered with 404" in shown
+    assert "by a calendar" in shown
+    number = hidden(shown, "stop")
+    await browser.log_in(ana)
+    assert "calendars.example" not in (await browser.get(page)).text
+    assert (await browser.post(path, {"stop": number})).status_code == 403
+    await browser.log_in(bia)
+    assert (await browser.post(path, {"stop": number})).status_code == 303
+    assert "calendars.example" not in (await browser.get(page)).text
+
+
 async def test_somebody_leaves_a_discipline_by_the_look_at_what_that_changes_with_a_reason_and_once(
     db: Database, business: Business, browser: Browser, bia: world.Someone
 ) -> None:
     await demo(db, business)
     one, path = "U0DEMO0002", "/triage/people/U0DEMO0002/disciplines?team=1"
-    form = {"discipline": "uiEng", "reason": "Goes to another team", "do": "leave"}
+    form = {"discipline": "uiEng", "reason": "Goes to another team", "does": "leave", "do": "sure"}
     unseen = await browser.post(path, form)
     assert unseen.status_code == 409
     assert "somebody else’s then" in unseen.text
@@ -306,6 +339,45 @@ async def test_somebody_leaves_a_discipline_by_the_look_at_what_that_changes_wit
     record = "select after from audit_log where action = 'person.left'"
     rows = await db.run("record", lambda conn: all_of(conn, record))
     assert [row[0]["reason"] for row in rows] == ["Goes to another team"]
+
+
+async def test_a_leaving_that_is_planned_is_put_off_or_taken_back_and_who_joins_again_is_looked_at_first(
+    db: Database, business: Business, browser: Browser, bia: world.Someone
+) -> None:
+    await demo(db, business)
+    page, path = "/triage/people/U0DEMO0002?team=1", "/triage/people/U0DEMO0002/disciplines?team=1"
+    today = datetime.now(UTC).date()
+
+    async def does(what: str, day: str) -> str:
+        form = {"discipline": "uiEng", "reason": "Goes to another team", "does": what, "day": day, "do": "look"}
+        looked = (await browser.post(path, form)).text
+        await thrice(browser, path, form | {"do": "sure", "seen": hidden(looked, "seen")})
+        return looked
+
+    async def until() -> list[Any]:
+        listed = (await facts_of(db, business)).memberships
+        return [one.until and one.until.date() for one in listed if (one.person, one.discipline) == (
+            "U0DEMO0002", "uiEng")]  # fmt: skip
+
+    soon, later = today + timedelta(20), today + timedelta(60)
+    await does("leave", str(soon))
+    await does("leave", str(later))
+    assert await until() == [later]
+    shown = (await browser.get(page)).text
+    assert ("Put it off" in shown, "Have them stay" in shown) == (True, True)
+    looked = await does("join", "")
+    assert "<b><bdi>Sipho Mthembu</bdi></b>" in looked, "they have again the turns that others would have had"
+    assert await until() == [None]
+    await does("leave", "")
+    assert "begins on" in (await browser.get(page)).text
+    past = await browser.post(path, {"discipline": "uiEng", "does": "join", "day": "2020-01-01", "do": "sure"})
+    assert (past.status_code, "Nobody joins in the past" in past.text) == (400, True)
+    again = {"name": "Sipho Mthembu", "slack_id": "U0DEMO0002", "discipline": "uiEng"}
+    looked = (await browser.post("/triage/people?team=1", again)).text
+    assert "<b><bdi>Sipho Mthembu</bdi></b>" in looked
+    assert len(await until()) == 1, "who stands on the roster is not on duty before somebody has looked"
+    await browser.post("/triage/people?team=1", again | {"seen": hidden(looked, "seen")})
+    assert (await until())[-1] is None
 
 
 async def all_of(conn: Conn, statement: str) -> list[tuple[Any, ...]]:
@@ -351,6 +423,17 @@ async def test_a_team_of_another_business_is_not_there(
     assert (await theirs.get("/triage?team=1")).status_code == 404
     assert (await theirs.post("/triage/teams/disciplines?team=1", {"name": "Eve"})).status_code == 404
     assert "Fibre apps" not in (await theirs.get("/triage")).text
+
+
+async def test_the_calendar_says_who_will_be_on_duty_in_two_teams_at_once(
+    db: Database, business: Business, bia: world.Someone, browser: Browser
+) -> None:
+    await demo(db, business)
+    assert "in the team" not in (await browser.get("/triage")).text
+    lead = Actor(business.id, bia.name, leads=True)
+    await db.run("data", lambda conn: in_another_team(conn, lead, rota.THANDI, datetime.now(UTC)))
+    for team, other in ((1, "Data"), (2, rota.TEAM)):
+        assert f"in the team {other} for" in (await browser.get(f"/triage?team={team}")).text
 
 
 async def test_the_demos_rota_has_something_of_everything_and_is_made_once(db: Database, business: Business) -> None:

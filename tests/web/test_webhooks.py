@@ -6,18 +6,21 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 from prometheus_client import REGISTRY
 
 from tallybook.app import App
+from tallybook.core.channel import MAX_BODY
 from tallybook.core.db import Database, open_database
 from tallybook.core.receive import Bounds, receiving
 from tallybook.web import webhooks
-from tallybook.web.webhooks import MAX_BODY, Webhooks
+from tallybook.web.webhooks import Webhooks
 from tests.channel_suite import Case, WebhookSuite
 from tests.core.worked import rows, until
 from tests.fakes import LATE, FakeChannel, body_of, said
@@ -63,6 +66,26 @@ async def test_what_is_answered_200_is_stored_byte_for_byte(db: Database, client
     assert await stored(db) == [b'{ "updates" : [] }\r\n', b"", b"\x00\xff\\x00"]
 
 
+async def test_the_same_webhook_again_is_answered_counted_and_kept_once(
+    db: Database, client: httpx.AsyncClient
+) -> None:
+    def again() -> float:
+        return REGISTRY.get_sample_value("tallybook_webhooks_again_total", {"channel": "fake"}) or 0.0
+
+    before, body = again(), body_of(said("1"))
+    with structlog.testing.capture_logs() as told:
+        assert (await post(client, body)).status_code == 200
+        assert again() == before
+        for _ in range(2):
+            assert (await post(client, body)).status_code == 200
+        answers = await asyncio.gather(*(post(client, one) for one in (body, body_of(said("2")), body)))
+    assert {one.status_code for one in answers} == {200}
+    assert again() == before + 4
+    lines = [one["event"] for one in told if "WA-DEDUPE" in one["event"]]
+    assert lines == [f"[WA-DEDUPE] ⏭️ Skipping duplicate delivery={sha256(body).hexdigest()[:12]}"] * 4
+    assert len(await stored(db)) == 2
+
+
 async def test_two_hundred_posts_at_once_share_few_transactions(db: Database, client: httpx.AsyncClient) -> None:
     answers = await asyncio.gather(*(post(client, body_of(said(str(n)))) for n in range(200)))
     assert {answer.status_code for answer in answers} == {200}
@@ -91,12 +114,19 @@ async def test_a_body_over_the_limit_is_refused_whether_announced_or_not(
 ) -> None:
     async def unannounced() -> AsyncIterator[bytes]:
         for _ in range(4):
-            yield b"x" * 1_000_000
+            yield b"x" * (MAX_BODY // 4 + 1)
 
     assert (await post(client, b"x" * (MAX_BODY + 1))).status_code == 413
     assert (await client.post("/webhooks/fake", content=unannounced())).status_code == 413
-    assert (await post(client, b"x" * MAX_BODY)).status_code == 200
-    assert [len(body) for body in await stored(db)] == [MAX_BODY]
+    assert await stored(db) == []
+
+
+@pytest.mark.parametrize("size", [3 * 1024 * 1024, 3 * 1024 * 1024 + 1, MAX_BODY])
+async def test_three_megabytes_are_taken_however_they_are_reckoned(
+    db: Database, client: httpx.AsyncClient, size: int
+) -> None:
+    assert (await post(client, b"x" * size)).status_code == 200
+    assert [len(body) for body in await stored(db)] == [size]
 
 
 @pytest.mark.parametrize("path", ["/webhooks/other", "/webhooks/", "/webhooks/fake/", "/webhooks/fake/more"])

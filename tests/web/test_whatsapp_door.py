@@ -11,6 +11,7 @@ from tallybook.channels.whatsapp import verify
 from tallybook.channels.whatsapp.webhook import WhatsAppWebhook
 from tallybook.core import signatures
 from tallybook.core.businesses import Business
+from tallybook.core.channel import MAX_BODY
 from tallybook.core.db import Database
 from tallybook.web import webhooks
 from tests.channels.whatsapp import bodies
@@ -50,7 +51,7 @@ async def test_a_webhook_of_a_thousand_updates_and_three_megabytes_is_kept_and_e
         for entry in range(10)
     ]
     content = json.dumps({"object": "whatsapp_business_account", "entry": entries}).encode()
-    content += b" " * (webhooks.MAX_BODY - len(content))
+    content += b" " * (3 * 1024 * 1024 - len(content))
     async with (
         webhooks.in_front_of(asgi_app, {"whatsapp": HOOK}, app) as whole,
         httpx.AsyncClient(transport=httpx.ASGITransport(whole), base_url="http://tallybook.test") as client,
@@ -58,7 +59,7 @@ async def test_a_webhook_of_a_thousand_updates_and_three_megabytes_is_kept_and_e
         signed = {verify.SIGNATURE: signatures.signature(bodies.SECRET, content)}
         for _ in range(2):
             assert (await client.post(PATH, content=content, headers=signed)).status_code == 200
-        assert (await client.post(PATH, content=content + b" ", headers=signed)).status_code == 413
+        assert (await client.post(PATH, content=content.ljust(MAX_BODY + 1), headers=signed)).status_code == 413
     await process(db)
     # Again, in the batches of one entry each, as a retry may be.
     await come(db, *(bodies.body(*entry["changes"]) for entry in entries))

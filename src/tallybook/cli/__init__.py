@@ -26,6 +26,7 @@ class Tallybook(ByName):
         "migrate": Named("environments:do_migrate", "Bring the database up to this release."),
         "backup": Named("environments:backup", "Write all environments into one file."),
         "restore": Named("environments:restore", "Read a backup into an empty database."),
+        "doctor": Named("doctor:app", "Say whether the database holds the business's own keys, and mend it."),
         "bench": Named("bench:bench", "Measure speed, each figure beside a baseline of the same run."),
         "monitor": Named("monitor:app", "WhatsApp groups' posts become QA reviews."),
         "env": Named("environments:app", "Environments: a schema and a role of its own each."),

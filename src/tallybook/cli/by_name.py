@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, MutableMapping
-from importlib import import_module
+from importlib import import_module, metadata
+from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from tallybook.core.errors import WrongSetup
 
 
 class Named(NamedTuple):
@@ -70,10 +74,44 @@ class ByName(TyperGroup):
         return Stub(cmd_name, named) if named else super().get_command(ctx, cmd_name)
 
 
+def imported(module: str, what: str) -> ModuleType:
+    """A module of this folder. Raises WrongSetup where the product, which ``what`` needs, was left out."""
+    try:
+        return import_module(f"{__package__}.{module}")
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing == "tallybook" or not left_out():
+            raise  # a mistake of ours, or a broken installation; it must be seen as it is
+        raise WrongSetup(f"{what} needs the whole product: pip install 'tallybook[product]'.") from None
+
+
+def left_out() -> bool:
+    """Whether only the doctor was installed: something that the product stands on is not there."""
+    try:
+        return any(not _is_installed(name) for name in _of_product(metadata.requires("tallybook") or []))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def _of_product(requirements: list[str]) -> Iterator[str]:
+    for requirement in requirements:
+        said, _, condition = requirement.partition(";")
+        if re.search(r"""extra\s*==\s*['"]product['"]""", condition):
+            yield re.split(r"[^\w.-]", said.strip(), maxsplit=1)[0]
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
 def loaded(name: str, where: str) -> Any:
     """The command itself, imported."""
     module, _, attribute = where.partition(":")
-    found = getattr(import_module(f"{__package__}.{module}"), attribute)
+    found = getattr(imported(module, f"tallybook {name}"), attribute)
     if isinstance(found, typer.Typer):
         command: Any = typer.main.get_group(found)  # a group even where it has one command yet
     else:

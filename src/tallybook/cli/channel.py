@@ -43,13 +43,23 @@ def whatsapp(
         Path | None, typer.Option("--token-file", help="A file that holds the access token; else it is asked for.")
     ] = None,
     label: Label = "",
+    per_second: Annotated[
+        int | None,
+        typer.Option(
+            "--per-second",
+            min=1,
+            max=channel_accounts.FASTEST,
+            help="Messages that WhatsApp takes of the number in a second: 20 where the app on a phone shares it.",
+            show_default="80",
+        ),
+    ] = None,
     business: Named = None,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
     """Add a number of WhatsApp's Cloud API. What came for it before is filed now."""
     token = _token(token_file)
-    new = [NewAccount("whatsapp", phone_number_id, label, token)]
+    new = [NewAccount("whatsapp", phone_number_id, label, token, per_second=per_second)]
     if waba_id:
         new.append(NewAccount("whatsapp", f"waba:{waba_id}", label, may_be_silent=True))
     _add(new, business, env, as_json=as_json)
@@ -94,14 +104,14 @@ def list_(env: Env = None, as_json: Json = False) -> None:
     if as_json or not accounts:
         say(msgspec.to_builtins(accounts), "No number is added yet.", as_json=as_json)
         return
-    heads = ("channel", "account", "label", "business", "token", "messages", "updates", "last came")
+    heads = ("channel", "account", "label", "business", "token", "a second", "messages", "updates", "last came")
     table = Table(*heads, box=None, pad_edge=False)
     for one in accounts:
         last = f"{one.last_seen_at:%Y-%m-%d %H:%M %Z}" if one.last_seen_at else "never"
         sealed = "yes" if one.has_token else "no"
-        table.add_row(
-            one.channel, one.account, one.label, one.business, sealed, str(one.messages), str(one.updates), last
-        )
+        pace = str(one.per_second or "")
+        counts = (str(one.messages), str(one.updates))
+        table.add_row(one.channel, one.account, one.label, one.business, sealed, pace, *counts, last)
     Console().print(table)
 
 

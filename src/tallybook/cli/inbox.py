@@ -7,6 +7,7 @@ import typer
 from .inbox_answers import app as answers
 from .inbox_contacts import erase_contact, export_contact
 from .inbox_import import import_legacy
+from .inbox_news import news
 from .inbox_replay import replay
 
 app = typer.Typer(
@@ -16,4 +17,5 @@ app.add_typer(answers, name="answers")
 app.command("export-contact")(export_contact)
 app.command("erase-contact")(erase_contact)
 app.command("replay")(replay)
+app.command("news")(news)
 app.command("import-legacy")(import_legacy)

@@ -42,8 +42,8 @@ def export_contact(
 
     async def work() -> int:
         async with opened(env) as app:
-            caller, folder = await _caller(app.db, business), customer_files.folder(app.settings)
-            async with exporting.exported(app.db, caller, who, folder) as path:
+            caller, places = await _caller(app.db, business), customer_files.erased(app.settings)
+            async with exporting.exported(app.db, caller, who, places) as path:
                 return await asyncio.to_thread(_copy, path, to)
 
     size = run(work())
@@ -76,14 +76,20 @@ def erase_contact(
     async def work(preview: Preview) -> tuple[int, bool]:
         async with opened(env) as app:
             caller = await _caller(app.db, business)
-            thread = preview.thread.id
-            number = await app.db.run("forget contact", lambda conn: erasing.erase(conn, caller, thread, preview.typed))
-            ended = await erasing.finish(app.db, customer_files.erased(app.settings), caller.business_id, number)
+            thread, places = preview.thread.id, customer_files.erased(app.settings)
+            number = await app.db.run(
+                "forget contact", lambda conn: erasing.erase(conn, caller, thread, preview.typed, places)
+            )
+            ended = await erasing.finish(app.db, places, caller.business_id, number)
             return number, ended
 
     preview = run(look())
     counts = ", ".join(f"{count:,} {name}" for name, count in preview.counts.items()) or "nothing but their name"
-    stays = f" {preview.aside:,} deliveries that name them were put aside and stay." if preview.aside else ""
+    stays = (
+        f" {preview.aside:,} deliveries that name them were put aside; of those only what others said stays."
+        if preview.aside
+        else ""
+    )
     confirmed(f"{preview.typed} is forgotten for good: {counts}.{stays} Go on?", yes=yes)
     number, ended = run(work(preview))
     told: dict[str, Any] = {"erasure": number, **preview.counts}

@@ -143,9 +143,10 @@ def on_server(settings: Settings, server: Server) -> Settings:
     role = environment.role_of(settings.env)
     return dataclasses.replace(
         settings,
-        database_url=server.url_for(role),
-        direct_database_url=server.url_for(role),
+        database_url=server.quiet_url_for(role),
+        direct_database_url=server.quiet_url_for(role),
         owner_database_url=server.owner_url,
+        server_log=settings.server_log or (server.log_folder,),
     )
 
 

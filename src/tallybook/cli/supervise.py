@@ -32,7 +32,7 @@ AGAIN_SECONDS = 1.0
 GRACE_SECONDS = 20.0
 # How a part ends that was set up wrongly: a later start would end the same way. By sysexits.h, EX_CONFIG.
 WRONG_SETUP = 78
-HANDED_DOWN = ("data_dir", "config", "database_url", "direct_database_url")
+HANDED_DOWN = ("data_dir", "config", "database_url", "direct_database_url", "server_log")
 # The parts of the product never need the owner's rights, so they are not given them.
 KEPT_BACK = ("TALLYBOOK_OWNER_DATABASE_URL", "TALLYBOOK_OWNER_DATABASE_URL_FILE")
 
@@ -219,7 +219,8 @@ def _environment(settings: Settings) -> dict[str, str]:
         value = getattr(settings, name)
         given.pop(f"TALLYBOOK_{name.upper()}_FILE", None)
         if value:
-            given[f"TALLYBOOK_{name.upper()}"] = str(value)
+            parts = value if isinstance(value, tuple) else (value,)
+            given[f"TALLYBOOK_{name.upper()}"] = ",".join(map(str, parts))
     return given
 
 

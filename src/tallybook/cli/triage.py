@@ -17,9 +17,9 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import NotFound, Unavailable
 from tallybook.settings import Settings
 from tallybook.triage import ics
-from tallybook.triage.rules import FOR_EVER, Schedule, prepare, who
+from tallybook.triage.rules import Schedule, prepare, reason_of, who
 from tallybook.triage.store import facts as store
-from tallybook.triage.types import Answer, Team
+from tallybook.triage.types import FOR_EVER, Answer, Team
 
 from .opening import Env, Json, opened, run, say, settings_of
 from .triage_import import import_json, import_old, undo_import
@@ -119,7 +119,7 @@ def _moment(text: str | None) -> datetime:
 
 def _answers(schedule: Schedule, moment: datetime) -> list[tuple[str, Answer]]:
     at = moment if moment.tzinfo else moment.replace(tzinfo=schedule.facts.team.tz)
-    return [(one.code, who(schedule, one.code, at)) for one in schedule.facts.disciplines if one.active]
+    return [(one.code, who(schedule, one.code, at)) for one in schedule.facts.disciplines if one.in_use(at)]
 
 
 def _name(schedule: Schedule, person: str | None) -> str | None:
@@ -132,7 +132,9 @@ def _told(schedule: Schedule, answers: list[tuple[str, Answer]]) -> str:
     for code, answer in answers:
         until = answer.shift.ends_at
         ends = f", until {until.astimezone(zone):%Y-%m-%d %H:%M}" if until < FOR_EVER else ""
-        lines.append(f"  {code}: {_name(schedule, answer.person) or 'nobody'} ({answer.why.value}{ends})")
+        reason = reason_of(schedule, answer.shift)
+        why = f"{answer.why.value}: {reason}" if reason else answer.why.value
+        lines.append(f"  {code}: {_name(schedule, answer.person) or 'nobody'} ({why}{ends})")
     return "\n".join(lines)
 
 

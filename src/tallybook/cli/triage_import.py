@@ -32,6 +32,7 @@ COMMAND_LINE = "command line"
 SHOWN = 10  # duties that are told otherwise
 
 Name = Annotated[str, typer.Option("--team", help="The team that it becomes; made where there is none of the name.")]
+Imported = Annotated[str, typer.Option("--team", help="The team into which it was imported.")]
 Zone = Annotated[str, typer.Option(help="The zone of its clocks, for a team that is made.")]
 HandOver = Annotated[str, typer.Option(help="When its sprints change, by those clocks.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and why; change nothing.")]
@@ -89,7 +90,7 @@ def import_old(
     _bring_in(OldRota(tables, "tables", wanted), beside, (business, env), dry_run=dry_run, yes=yes, as_json=as_json)
 
 
-def undo_import(team: Name = "Triage", yes: Yes = False, business: Business = None, env: Env = None) -> None:
+def undo_import(team: Imported = "Triage", yes: Yes = False, business: Business = None, env: Env = None) -> None:
     """Take back what was imported into a team, as long as nothing was built on it. The rows stay kept."""
     confirmed(f"Take back all that was imported into {team}?", yes=yes)
 

@@ -12,6 +12,7 @@ from . import keys, outbox
 from .alarms import Alarm, Refusal, Step
 from .db import Conn
 from .messages import Outgoing
+from .violations import Kind, kind_of, meaning
 
 # Gives the messages by which people are told of a step.
 Letters = Callable[[Step], Sequence[Outgoing]]
@@ -22,8 +23,8 @@ where business_id = %(business_id)s::int order by name
 """
 NOW = "select now()"
 REFUSALS = """
-select coalesce(table_name, '?'), coalesce(constraint_name, sqlstate), count(*), max(at) from constraint_violations
-where at > now() - interval '7 days' group by 1, 2 order by 1, 2
+select table_name, constraint_name, sqlstate, declared, sum(times)::bigint, max(at) from constraint_violations
+where at > now() - interval '7 days' and not answered group by 1, 2, 3, 4 order by 1, 2, 3, 4
 """
 
 
@@ -43,7 +44,20 @@ async def now(conn: Conn) -> datetime:
 
 async def refusals(conn: Conn) -> list[Refusal]:
     """The rules of the database that were hit unexpectedly in the last week, which is what health counts too."""
-    return [Refusal(*row) for row in await (await conn.execute(REFUSALS)).fetchall()]
+    found: dict[tuple[str, str], Refusal] = {}
+    for table, constraint, sqlstate, declared, times, last_at in await (await conn.execute(REFUSALS)).fetchall():
+        blocks = kind_of(sqlstate, declared=declared) is Kind.BLOCKS
+        one = Refusal(table or "?", constraint or sqlstate, times, last_at, blocks,
+                      meaning(sqlstate, table, constraint, declared=declared))  # fmt: skip
+        known = found.get((one.table, one.constraint))
+        found[one.table, one.constraint] = one if known is None else _both(known, one)
+    return list(found.values())
+
+
+def _both(one: Refusal, other: Refusal) -> Refusal:
+    """Two sorts of refusals by one constraint as one: what blocks is told."""
+    worse = one if one.blocks else other
+    return msgspec.structs.replace(worse, count=one.count + other.count, last_at=max(one.last_at, other.last_at))
 
 
 # Two processes that read the same version both come here; the second waits for the first, then finds another version.

@@ -45,12 +45,18 @@ class Trouble(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A rule of the database that was hit unexpectedly, how often and when last."""
+    """A rule of the database that was hit unexpectedly, how often and when last.
+
+    ``blocks``: it is in the way of what the business allows, and not a declared rule that did its work. ``says`` what
+    that means.
+    """
 
     table: str
     constraint: str
     count: int
     last_at: datetime
+    blocks: bool = True
+    says: str = ""
 
 
 class Alarm(msgspec.Struct, frozen=True):
@@ -85,7 +91,8 @@ def troubles(checks: Iterable[Check], refusals: Sequence[Refusal]) -> list[Troub
     for refusal in refusals:
         many = "unexpected refusal" if refusal.count == 1 else "unexpected refusals"
         name = f"{REFUSALS} {refusal.table} {refusal.constraint}"[:LONGEST_NAME]
-        found[name] = Trouble(name, f"{refusal.count} {many} by the database this week.", at_once=True)
+        says = "\n".join(filter(None, (f"{refusal.count} {many} by the database this week.", refusal.says)))
+        found[name] = Trouble(name, says, at_once=refusal.blocks, is_grave=refusal.blocks)
     return list(found.values())
 
 

@@ -6,10 +6,15 @@ half of all time. These spend about 0.1 µs. The literal is a value bound to a p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from struct import Struct
 from typing import cast
+
+from psycopg import adapters
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
 
 
 def texts(values: Sequence[str | None]) -> str:
@@ -39,14 +44,41 @@ def truths(values: Iterable[bool]) -> str:
 
 def times(values: Iterable[datetime]) -> str:
     """A ``timestamptz[]`` literal. Times without a zone are refused, since the server would guess one."""
-    listed = list(values)
-    if None in [value.tzinfo for value in listed]:
+    return _in_zones(list(values), _printed)
+
+
+def _in_zones(values: Sequence[datetime], printed: Callable[[datetime], str]) -> str:
+    if None in [value.tzinfo for value in values]:
         raise ValueError("a time without a zone")
-    return '{"' + '","'.join([_printed(value) for value in listed]) + '"}' if listed else "{}"
+    return '{"' + '","'.join([printed(value) for value in values]) + '"}' if values else "{}"
 
 
 # A message's time is printed for each table that holds it.
 _printed = lru_cache(maxsize=16_384)(datetime.isoformat)
+
+
+def moments(values: Iterable[datetime]) -> str:
+    """A ``timestamptz[]`` literal of times of which none comes twice, which are not remembered as ``times`` does."""
+    return _in_zones(list(values), datetime.isoformat)
+
+
+class Octets(list[bytes]):
+    """A ``bytea[]``, sent as it is and not as text."""
+
+
+class _OctetsDumper(Dumper):
+    format = Format.BINARY
+    oid = 1001
+
+    def dump(self, obj: Octets) -> bytes:
+        parts = [_HEAD.pack(1, 0, 17, len(obj), 1)]
+        for one in obj:
+            parts += (len(one).to_bytes(4, "big"), one)
+        return b"".join(parts)
+
+
+_HEAD = Struct("!iiIii")
+adapters.register_dumper(Octets, _OctetsDumper)
 
 
 def hexes(values: Iterable[bytes | None]) -> str:

@@ -20,13 +20,15 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from . import owner_refusals
+from .db import PROD
 from .embedded_programs import installed_programs
 from .errors import Conflict, Unavailable, WrongSetup
 
 DEBIAN = Path("/usr/lib/postgresql")
 UNKNOWN_BEFORE_17 = b"SET transaction_timeout ="
 PREAMBLE = 30  # lines; the settings stand in them, and no row does
-ERROR = r"(?:: error: |: ERROR: +)"
+ERROR = r"(?:: error: |(?:^|: )ERROR: +(?:[0-9A-Z]{5}: )?)"
 SECRETS = {"password": "PGPASSWORD", "sslpassword": "PGSSLPASSWORD"}
 TABLES = """
 select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -80,7 +82,8 @@ async def _pour(program: Program, owner_url: str, file: Path, replace: bool) -> 
     )
     arguments, secrets = _address(owner_url)
     writer = await asyncio.create_subprocess_exec(
-        program.path.with_name("psql"), "-X", "-q", "--single-transaction", "--set=ON_ERROR_STOP=1", *arguments,
+        program.path.with_name("psql"), "-X", "-q", "--single-transaction", "--set=ON_ERROR_STOP=1",
+        "--set=VERBOSITY=verbose", *arguments,
         stdin=PIPE, stdout=DEVNULL, stderr=PIPE, env=_surroundings(secrets),
     )  # fmt: skip
     said = asyncio.gather(_all_of(reader.stderr), _all_of(writer.stderr))
@@ -98,6 +101,8 @@ async def _pour(program: Program, owner_url: str, file: Path, replace: bool) -> 
         await asyncio.gather(writer.wait(), reader.wait(), _all_of(reader.stdout))
         faults = await said
     if reader.returncode != 0 or writer.returncode != 0:
+        if found := owner_refusals.told_by_psql(faults[1]):
+            await owner_refusals.keep(owner_url, PROD, found, "restore a backup")
         raise Unavailable(f"The backup could not be restored: {_first_error(faults[1] or faults[0])}")
 
 

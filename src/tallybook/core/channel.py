@@ -15,6 +15,9 @@ import msgspec
 
 from .messages import Incoming, Outgoing
 
+# Bytes. WhatsApp sends "up to 3 MB" and does not say whether of 1,000 or of 1,024; what is refused for it is lost.
+MAX_BODY = 3 * 1024 * 1024 + 65_536
+
 
 class Webhook(Protocol):
     """A channel that is told. Both methods are pure; ``verify`` compares in constant time on the raw bytes."""

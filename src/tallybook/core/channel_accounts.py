@@ -23,12 +23,14 @@ from .sealing import Seal
 from .wakeups import wake_up
 
 LONGEST = 200
+FASTEST = 1000  # messages a second of one number, at Meta
 
 
 class NewAccount(msgspec.Struct, frozen=True):
     """An account to be added; ``token`` is what its API asks for, "" where none is known yet.
 
-    One that ``may_be_silent`` is no number but what a provider tells news by, which may never come.
+    One that ``may_be_silent`` is no number but what a provider tells news by, which may never come. ``per_second`` is
+    how many messages its provider takes of it; None leaves that as it is, at first what the channel's numbers have.
     """
 
     channel: str
@@ -36,6 +38,7 @@ class NewAccount(msgspec.Struct, frozen=True):
     label: str = ""
     token: str = ""
     may_be_silent: bool = False
+    per_second: int | None = None
 
     def __repr__(self) -> str:
         return f"NewAccount({self.channel}, {self.account})"
@@ -49,7 +52,10 @@ class Added(msgspec.Struct, frozen=True):
 
 
 class ChannelAccount(msgspec.Struct, frozen=True):
-    """An account as it is listed. ``messages`` and ``updates`` count what was filed for it."""
+    """An account as it is listed. ``messages`` and ``updates`` count what was filed for it.
+
+    ``connection`` is what its gateway last said of it (``open``, ``closed``, ``logged_out``), '' where it said nothing.
+    """
 
     channel: str
     account: str
@@ -63,6 +69,9 @@ class ChannelAccount(msgspec.Struct, frozen=True):
     last_said_at: datetime | None
     last_seen_at: datetime | None
     may_be_silent: bool
+    per_second: int | None
+    connection: str
+    connection_at: datetime | None
 
 
 SHARE = "select pg_advisory_xact_lock_shared(hashtext('channel accounts'), hashtext(current_schema()))"
@@ -82,13 +91,14 @@ async def owners(conn: Conn, accounts: Collection[str], channel: str) -> dict[st
 
 
 ADD = f"""
-insert into channel_accounts (channel, account, business_id, label, token_sealed, may_be_silent)
+insert into channel_accounts (channel, account, business_id, label, token_sealed, may_be_silent, per_second)
 values (%(channel)s::text, %(account)s::text, %(business_id)s::int, %(label)s::text, %(token)s::bytea,
-    %(may_be_silent)s::bool)
+    %(may_be_silent)s::bool, %(per_second)s::int)
 on conflict {keys.CHANNEL_ACCOUNT.target} do nothing
 """
 AGAIN = """
 update channel_accounts set token_sealed = coalesce(%(token)s::bytea, token_sealed),
+    per_second = coalesce(%(per_second)s::int, per_second),
     label = case when %(label)s::text = '' then label else %(label)s::text end
 where channel = %(channel)s::text and account = %(account)s::text and business_id = %(business_id)s::int
 """
@@ -106,15 +116,19 @@ async def add(conn: Conn, seal: Seal, caller: Caller, new: NewAccount) -> Added:
     require(caller, Right.ADMINISTER)
     if not new.account or len(new.account) > LONGEST or not new.account.isprintable():
         raise Invalid("An account needs its id, as the provider shows it.")
+    if new.per_second is not None and not 1 <= new.per_second <= FASTEST:
+        raise Invalid(f"A number sends 1 to {FASTEST} messages a second.")
     await conn.execute(ALONE)
     values = {
         "channel": new.channel, "account": new.account, "business_id": caller.business_id, "label": new.label.strip(),
         "token": seal.seal(new.token) if new.token else None, "may_be_silent": new.may_be_silent,
+        "per_second": new.per_second,
     }  # fmt: skip
     fresh = (await conn.execute(ADD, values)).rowcount == 1
     if not fresh and (await conn.execute(AGAIN, values)).rowcount == 0:
         raise Conflict("This account belongs to another business of this installation already.")
     after = {"label": new.label.strip(), "with_token": bool(new.token)}
+    after |= {"per_second": new.per_second} if new.per_second is not None else {}
     action = "channel.added" if fresh else "channel.changed"
     await audit.record_by(conn, caller, action, "channel", f"{new.channel} {new.account}", None, after)
     cursor = await conn.execute(WAITING, {"channel": new.channel, "nobodys": NOBODYS})
@@ -126,7 +140,8 @@ async def add(conn: Conn, seal: Seal, caller: Caller, new: NewAccount) -> Added:
 
 LISTED = """
 select a.channel, a.account, a.business_id, b.name, a.label, a.token_sealed is not null, a.added_at,
-    coalesce(r.messages, 0), coalesce(r.updates, 0), r.last_said_at, r.last_seen_at, a.may_be_silent
+    coalesce(r.messages, 0), coalesce(r.updates, 0), r.last_said_at, r.last_seen_at, a.may_be_silent,
+    a.per_second, coalesce(r.connection, ''), r.connection_at
 from channel_accounts a join businesses b on b.id = a.business_id
 left join channel_arrivals r on r.business_id = a.business_id and r.channel = a.channel and r.account = a.account
 where %(business_id)s::int is null or a.business_id = %(business_id)s::int

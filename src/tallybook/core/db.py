@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias, TypeVar
@@ -20,7 +19,7 @@ from prometheus_client import Counter
 from psycopg import errors as pg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from . import connection, environment_names, violations
+from . import arbiter_named, connection, environment_names, violations, violations_kept
 from .errors import Invalid, WrongSetup
 from .outage import POOL_LOG, Outage
 
@@ -44,13 +43,16 @@ RECONNECT_SECONDS = 2.0
 # How much longer than the server's own limit of a statement its answer is waited for.
 GRACE_SECONDS = 5.0
 NUL_IN_TEXT = "A text holds a character that cannot be stored (NUL). Take it out and try again."
+OUT_OF_RANGE = "A number is larger than any that can be stored. Check it and try again."
 # Whoever asks while the database is known to be away is told so soon.
 AWAY_SECONDS = 1.0
 
 # Its own hook would log each retry with the error's text, which may quote a row.
 stamina.instrumentation.set_on_retry_hooks(())
 retried = Counter("tallybook_transaction_retries_total", "Transactions run again after a passing fault.", ["what"])
-_inside = ContextVar("inside_a_transaction", default=False)
+ended = Counter(
+    "tallybook_transactions_retried_total", "What became of transactions that were run again.", ["what", "outcome"]
+)
 
 
 def schema_of(environment: str) -> str:
@@ -91,6 +93,13 @@ def _holds_nul(error: BaseException) -> bool:
     return isinstance(error, pg.UntranslatableCharacter) or (is_psycopgs and "NUL" in str(error))
 
 
+def _refusal(error: BaseException) -> Invalid | None:
+    """What to say of a value, whoever gave it, that PostgreSQL cannot hold; None where it is another error."""
+    if isinstance(error, pg.NumericValueOutOfRange):
+        return Invalid(OUT_OF_RANGE)
+    return Invalid(NUL_IN_TEXT) if _holds_nul(error) else None
+
+
 async def _commit(conn: Conn) -> None:
     """Commits. The server answers a commit after a swallowed error with a rollback, and calls that a success."""
     done = await conn.execute("commit")
@@ -105,7 +114,9 @@ class Database:
     pool: AsyncConnectionPool[Conn]
     environment: str
     begin: str
+    tries: int = TRIES
     outage: Outage = field(default_factory=lambda: Outage("tallybook"))
+    refusals: violations_kept.Book = field(default_factory=violations_kept.Book)
 
     @property
     def is_away(self) -> bool:
@@ -113,30 +124,46 @@ class Database:
         return self.outage.lasts
 
     @asynccontextmanager
-    async def transaction(self, within: float | None = None) -> AsyncIterator[Conn]:
+    async def transaction(
+        self, within: float | None = None, what: str = "a transaction of no name"
+    ) -> AsyncIterator[Conn]:
         """One transaction: committed when the block ends, rolled back when it raises. Not retried.
 
         ``within``: seconds for a connection and for each answer, shorter than usual, for who only looks how it is.
-        Raises Invalid for a text, whoever gave it, that PostgreSQL cannot hold.
+        Where a constraint said no in it, also behind a savepoint, that is recorded when it is over, as met in ``what``.
+        Raises Invalid for a text or a number, whoever gave it, that PostgreSQL cannot hold.
         """
-        if _inside.get():
+        if connection.met.get() is not None:
             raise RuntimeError("a transaction inside another one: pass the connection on instead")
+        met: list[connection.Met] = []
+        try:
+            async with self._transaction(within, met) as conn:
+                yield conn
+        finally:
+            if met:
+                await violations_kept.keep(self, met, what)
+
+    @asynccontextmanager
+    async def _transaction(self, within: float | None, met: list[connection.Met]) -> AsyncIterator[Conn]:
         async with self._connection(within) as conn:
-            token = _inside.set(True)
+            token = connection.met.set(met)
             try:
-                await conn.execute(self.begin)
+                with connection.promptly(conn):
+                    await conn.execute(self.begin)
                 self.outage.over()
                 yield conn
                 await _commit(conn)
             except BaseException as error:
+                if isinstance(error, psycopg.Error):
+                    connection.notice(error)
                 if not conn.closed and not conn.broken:
                     with suppress(psycopg.Error):  # the pool replaces a connection that cannot even roll back
                         await conn.execute("rollback")
-                if _holds_nul(error):
-                    raise Invalid(NUL_IN_TEXT) from None
+                if (refusal := _refusal(error)) is not None:
+                    raise refusal from None
                 raise
             finally:
-                _inside.reset(token)
+                connection.met.reset(token)
 
     @asynccontextmanager
     async def _connection(self, within: float | None) -> AsyncIterator[Conn]:
@@ -151,7 +178,7 @@ class Database:
             yield conn
 
     async def run(self, what: str, work: Callable[[Conn], Awaitable[T]]) -> T:
-        """Runs ``work`` in a transaction of its own, again after a passing fault, at most five times in all.
+        """Runs ``work`` in a transaction of its own, again after a passing fault, at most ``tries`` times in all.
 
         ``work`` must therefore have no effect outside the connection it is given. ``what`` names it in the metrics.
         Raises UnexpectedViolation where a constraint said no and ``work`` did not handle it; the case is recorded.
@@ -160,26 +187,45 @@ class Database:
             return await self._tried(what, work)
         except violations.WATCHED as error:
             # Without its cause: a traceback would print the server's detail line, which holds the key's values.
-            raise await violations.unexpected(self, error, what) from None
+            raise violations.unexpected(error) from None
 
     async def _tried(self, what: str, work: Callable[[Conn], Awaitable[T]]) -> T:
-        async for attempt in stamina.retry_context(on=_may_pass, attempts=TRIES, timeout=20, wait_initial=0.05):
-            with attempt:
-                if attempt.num > 1:
-                    retried.labels(what).inc()
-                async with self.transaction() as conn:
-                    return await work(conn)
+        tried = 0
+        try:
+            async for attempt in stamina.retry_context(
+                on=_may_pass, attempts=self.tries, timeout=20, wait_initial=0.05
+            ):
+                with attempt:
+                    tried = attempt.num
+                    if tried > 1:
+                        retried.labels(what).inc()
+                    async with self.transaction(what=what) as conn:
+                        done = await work(conn)
+                    if tried > 1:
+                        ended.labels(what, "done").inc()
+                    return done
+        except Exception:
+            if tried > 1:
+                ended.labels(what, "failed").inc()
+            raise
         raise AssertionError("unreachable: the last attempt raises")
 
 
 @asynccontextmanager
 async def open_database(
-    url: str, environment: str, *, size: int = 10, lock_timeout: str = "5s", statement_timeout: str = "60s"
+    url: str,
+    environment: str,
+    *,
+    size: int = 10,
+    lock_timeout: str = "5s",
+    statement_timeout: str = "60s",
+    tries: int = TRIES,
 ) -> AsyncIterator[Database]:
     """A pool of ``size`` connections on one environment. Opens at once, even while the server is away.
 
     ``url`` may lead to a pooler. The timeouts hold inside each transaction, so that no pooler setting is needed.
-    Where the server does not keep them, since it hangs, its connections are cut: a passing fault.
+    Where the server does not keep them, since it hangs, its connections are cut: a passing fault, after which ``run``
+    tries again, ``tries`` times in all.
     """
     schema = schema_of(environment)
     begin = (
@@ -189,7 +235,13 @@ async def open_database(
     pool: AsyncConnectionPool[Conn] = AsyncConnectionPool(
         url,
         connection_class=connection.Impatient,
-        kwargs={"autocommit": True, "prepare_threshold": None, "application_name": "tallybook", **connection.LINE},
+        kwargs={
+            "autocommit": True,
+            "prepare_threshold": None,
+            "application_name": "tallybook",
+            "cursor_factory": arbiter_named.Naming,
+            **connection.LINE,
+        },
         min_size=1,
         max_size=size,
         timeout=5,
@@ -200,11 +252,14 @@ async def open_database(
         name=f"tallybook-{environment}",
     )
     outage = Outage(pool.name)
+    database = Database(pool, environment, begin, tries, outage)
     POOL_LOG.addFilter(outage)
     try:
         await pool.open()
-        yield Database(pool, environment, begin, outage)
+        yield database
     finally:
+        if not database.is_away:
+            await violations_kept.flush(database)
         await pool.close()
         POOL_LOG.removeFilter(outage)
 

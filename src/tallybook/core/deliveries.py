@@ -1,6 +1,6 @@
 """From a raw delivery to its effects: claimed in batches, parsed, filed, and marked done in the same transaction.
 
-One channel is worked at a time, its businesses in the order of their numbers and their messages in key order, so that
+Each batch is of one channel, its businesses in the order of their numbers and their messages in key order, so that
 several workers take their locks in one order; the channels take turns, batch by batch. A delivery that cannot be
 parsed, or that names an account of nobody's, is parked alone; whatever else the same body holds is filed all the same.
 """
@@ -11,6 +11,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import structlog
@@ -23,7 +24,7 @@ from .ingest import Absorbed, Handler
 from .messages import Incoming
 from .queue import DELIVERIES, IN_ORDER, Delivery, Plan
 from .standing import Rhythm, again_and_again
-from .wakeups import wake_up
+from .wakeups import either, wake_up
 from .work import reason_of, work_batch
 
 NOBODYS = "no business has the account that it came for"
@@ -32,6 +33,11 @@ PLAN = Plan(batch=32)
 # Whatever comes after it waits for its end, if its worker dies. A claim need only last until its transaction has begun,
 # which then holds the row.
 ONE = Plan(batch=1, lease=10)
+
+# While one waits for PostgreSQL, the other reads: they meet as two workers do.
+LANES = 2
+# While one waits for a lock, what is of other lines goes on in the others.
+LANES_IN_ORDER = 3
 
 TOGETHER = 0
 
@@ -60,7 +66,7 @@ class Filing:
 class ChannelEntry:
     """A channel that is told by webhooks. ``businesses`` gives the owners of those accounts that somebody owns.
 
-    ``in_order``: what it tells is filed as it came, one after another, by however many workers.
+    ``in_order``: what it tells is filed as it came, each line's one after another, by however many workers.
     """
 
     webhook: Webhook
@@ -74,6 +80,20 @@ async def process(db: Database, entries: Mapping[str, ChannelEntry], stop: async
 
     Raises a passing fault that lasts; the claims are given back.
     """
+    ends = await asyncio.gather(*(_lane(db, lane, stop) for lane in _lanes(entries)), return_exceptions=True)
+    for one in ends:  # all have come to their ends: no transaction is left running
+        if isinstance(one, BaseException):
+            raise one
+    return sum(one for one in ends if isinstance(one, int))
+
+
+def _lanes(entries: Mapping[str, ChannelEntry]) -> list[dict[str, ChannelEntry]]:
+    ordered = {channel: entry for channel, entry in entries.items() if entry.in_order}
+    unordered = {channel: entry for channel, entry in entries.items() if not entry.in_order}
+    return [lane for lane in (*[unordered] * LANES, *[ordered] * LANES_IN_ORDER) if lane]
+
+
+async def _lane(db: Database, entries: Mapping[str, ChannelEntry], stop: asyncio.Event) -> int:
     total, busy = 0, dict(entries)
     while busy and not stop.is_set():
         for channel, entry in [*busy.items()]:
@@ -95,8 +115,28 @@ async def _one_batch(db: Database, channel: str, entry: ChannelEntry) -> int:
 async def process_loop(
     db: Database, entries: Mapping[str, ChannelEntry], stop: asyncio.Event, wake: asyncio.Event, idle: float = 5.0
 ) -> None:
-    """Processes until ``stop`` is set, at each ``wake`` and every ``idle`` seconds. Bears a database that is away."""
-    await again_and_again(db, Rhythm(stop, idle, wake), lambda: process(db, entries, stop), "Deliveries wait")
+    """Processes until ``stop`` is set, at each ``wake`` and every ``idle`` seconds. Bears a database that is away.
+
+    Each lane hears of what came by itself, so that one that waits for a lock delays nothing that comes meanwhile.
+    """
+    lanes = [(lane, asyncio.Event()) for lane in _lanes(entries)]
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_pass_on(Rhythm(stop, idle, wake), [own for _, own in lanes]))
+            for lane, own in lanes:
+                work = partial(_lane, db, lane, stop)
+                group.create_task(again_and_again(db, Rhythm(stop, idle, own), work, "Deliveries wait"))
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None  # whoever starts us again looks at what it was
+
+
+async def _pass_on(rhythm: Rhythm, lanes: Sequence[asyncio.Event]) -> None:
+    while not rhythm.stop.is_set():
+        await either(rhythm.stop, rhythm.wake, rhythm.idle)
+        if rhythm.wake.is_set():
+            rhythm.wake.clear()
+            for lane in lanes:
+                lane.set()
 
 
 # Of a delivery that tells of somebody who was forgotten nothing is kept but its hash, by which a repeat is known. One

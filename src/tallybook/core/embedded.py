@@ -48,6 +48,7 @@ LONGEST_PAUSE = 30.0
 ROLE_EXISTS = "select 1 from pg_roles where rolname = %(name)s::text"
 DATABASE_EXISTS = "select 1 from pg_database where datname = %(name)s::text"
 
+LET_BE_QUIET = "grant set on parameter log_min_messages to public"
 CREATE_OWNER = "create role {owner} login createrole"
 ALTER_OWNER = "alter role {owner} password {password}"
 CREATE_DATABASE = "create database {database} owner {owner}"
@@ -64,6 +65,11 @@ class Server:
     port: int = one.PORT
 
     @property
+    def log_folder(self) -> Path:
+        """Where it writes what it refused, for programs to read."""
+        return self.data_dir / "postgres" / one.LOG_FOLDER
+
+    @property
     def superuser_url(self) -> str:
         """For making roles and databases, and for backups."""
         return self.url_for(SUPERUSER)
@@ -77,6 +83,10 @@ class Server:
         """A libpq address with the role's password in it: never to be logged."""
         host = quote(self.host, safe="")
         return f"postgresql://{role}:{self.password_for(role)}@/{DATABASE}?host={host}&port={self.port}"
+
+    def quiet_url_for(self, role: str) -> str:
+        """The same for the product's own processes, which keep what they are refused by themselves."""
+        return f"{self.url_for(role)}&options={quote('-c log_min_messages=fatal')}"
 
     def password_for(self, role: str) -> str:
         """The role's password; on the first ask it is made up and stored, which blocks for some milliseconds."""
@@ -181,6 +191,7 @@ def _is_well(data_dir: Path) -> bool:
     """Whether the server lives. Its log is kept within bounds on the way."""
     with contextlib.suppress(OSError):  # a full disk is told elsewhere, and must not end the watch
         one.trim_log(data_dir / "postgres.log")
+        one.trim_log_folder(data_dir / "postgres")
     try:
         return _live_server(data_dir) is not None
     except (OSError, WrongSetup):
@@ -251,8 +262,8 @@ async def _start(data_dir: Path, programs: Programs, account: Account, last_sock
 
 
 def _last_words(data_dir: Path) -> str:
-    lines = (data_dir / "postgres.log").read_text(errors="replace").splitlines()[-3:]
-    return f"The end of {data_dir / 'postgres.log'}: " + " / ".join(lines)
+    file, lines = one.last_words(data_dir / "postgres.log", data_dir / "postgres")
+    return f"The end of {file}: " + " / ".join(lines)
 
 
 async def _end(data_dir: Path) -> None:
@@ -278,6 +289,7 @@ async def _complete(server: Server) -> None:
             "Restore that file from where it was, or restore a backup into an empty directory."
         ) from error
     async with connection:
+        await connection.execute(LET_BE_QUIET)
         names = {"owner": sql.Identifier(OWNER), "database": sql.Identifier(DATABASE)}
         if await (await connection.execute(DATABASE_EXISTS, {"name": DATABASE})).fetchone():
             return

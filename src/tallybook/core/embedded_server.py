@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -28,6 +29,9 @@ SOCKET_NAME = f".s.PGSQL.{PORT}"
 # The kernel allows 107 bytes; the lock file beside the socket is never bound, so only the socket's own name counts.
 LONGEST_SOCKET_PATH = 107
 LOG_LIMIT = 10 * 1024 * 1024
+# In the server's own folder, since its account may enter no other; so many files of each kind are kept.
+LOG_FOLDER = "log"
+KEPT_LOGS = 3
 
 # Seconds: how often a condition is looked at, and how long a server may take to end before it is told more firmly.
 LOOK = 0.02
@@ -44,13 +48,20 @@ FIXED_SETTINGS = {
     "unix_socket_permissions": "0700",
     "fsync": "on",
     "cluster_name": "tallybook",
-    "logging_collector": "off",
-    "log_destination": "stderr",
+    # The worker reads it: what other programs are refused stands nowhere else.
+    "logging_collector": "on",
+    "log_destination": "jsonlog",
+    "log_directory": LOG_FOLDER,
+    "log_filename": "server-%Y%m%d-%H%M%S.log",
+    "log_file_mode": "0600",
+    "log_rotation_size": "5MB",
+    "log_rotation_age": "1d",
     "log_line_prefix": "%m [%p] ",
     "log_timezone": "UTC",
     "timezone": "UTC",
-    # An error's text and detail quote values, which may be a message or a phone number; the product reports its own.
-    "log_min_messages": "log",
+    "log_min_messages": "error",
+    # Statements quote values, which may be a message or a phone number. A record's detail quotes a key's all the same,
+    # so that our own processes write none, and only a few files are kept.
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
 }
@@ -206,6 +217,22 @@ def trim_log(log_file: Path, limit: int = LOG_LIMIT) -> None:
     if log_file.exists() and log_file.stat().st_size > limit:
         shutil.copy2(log_file, log_file.with_suffix(".log.1"))
         os.truncate(log_file, 0)
+
+
+def trim_log_folder(cluster: Path) -> None:
+    """Keep the newest few files of the server's log, each of which it ends at 5 MB or after a day."""
+    for form in ("json", "log"):
+        for old in sorted((cluster / LOG_FOLDER).glob(f"*.{form}"))[:-KEPT_LOGS]:
+            old.unlink(missing_ok=True)
+
+
+def last_words(log_file: Path, cluster: Path) -> tuple[Path, list[str]]:
+    """What the server said last, and where: a start that fails early says it before its log is begun."""
+    begun = max((cluster / LOG_FOLDER).glob("*.json"), default=None)
+    if begun is not None and begun.stat().st_mtime_ns > log_file.stat().st_mtime_ns:
+        lines = begun.read_text(errors="replace").splitlines()[-3:]
+        return begun, [str(json.loads(line).get("message", "")) for line in lines if line.endswith("}")]
+    return log_file, log_file.read_text(errors="replace").splitlines()[-3:]
 
 
 async def until_ready(pid: int, cluster: Path, account: Account) -> bool:

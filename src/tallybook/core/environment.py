@@ -13,6 +13,7 @@ from psycopg import sql
 from .db import PROD, schema_of
 from .environment_names import PRODUCTION_SCHEMA
 from .errors import WrongSetup
+from .owner_refusals import recorded
 from .revisions import known_revisions, migrate
 
 READER = "tallybook_reader"
@@ -28,9 +29,12 @@ GRANTS = (
     "grant select, insert, update, delete on all tables in schema {schema} to {role}",
     "grant select on all tables in schema {schema} to {reader}",
     "grant usage, select on all sequences in schema {schema} to {role}",
+    # The doctor asks them for their next number, and cannot take one.
+    "grant select on all sequences in schema {schema} to {reader}",
     "alter default privileges in schema {schema} grant select, insert, update, delete on tables to {role}",
     "alter default privileges in schema {schema} grant select on tables to {reader}",
     "alter default privileges in schema {schema} grant usage, select on sequences to {role}",
+    "alter default privileges in schema {schema} grant select on sequences to {reader}",
     "alter role {role} set search_path to {schema}, extensions",
 )
 # Others than production may be emptied, and are copied to, by their own role, which the owner may become. The owner can
@@ -122,7 +126,9 @@ async def create(owner_url: str, environment: str, passwords: dict[str, str]) ->
     that nobody knows. Other environments get the businesses of prod, since a key carries its business.
     """
     role, schema = role_of(environment), schema_of(environment)
-    async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as conn:
+    async with await psycopg.AsyncConnection.connect(
+        owner_url, autocommit=True, application_name="tallybook env"
+    ) as conn:
         await conn.execute(TAKE_TURNS)
         for name in (role, READER):
             await _ensure_role(conn, name, passwords.get(name))
@@ -138,8 +144,9 @@ async def create(owner_url: str, environment: str, passwords: dict[str, str]) ->
             if not await _exists(conn, "public.businesses"):
                 raise WrongSetup("Production has no tables yet. Run first: tallybook migrate")
             names["businesses"] = sql.Literal(f"{schema}.businesses")
-            await conn.execute(sql.SQL(COPY_BUSINESSES).format(**names))
-            await conn.execute(sql.SQL(NUMBER_ON).format(**names))
+            async with recorded(owner_url, environment, f"make the environment {environment}"):
+                await conn.execute(sql.SQL(COPY_BUSINESSES).format(**names))
+                await conn.execute(sql.SQL(NUMBER_ON).format(**names))
     return applied
 
 

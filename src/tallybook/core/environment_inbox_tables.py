@@ -128,7 +128,7 @@ NEVER_OF_THE_INBOX: Mapping[str, str] = {
     **dict.fromkeys(("automation_causes", "automation_runs"), "what rules did or are to do: it would be done twice"),
     **dict.fromkeys(("hooks", "hook_events"), "who is told by production, with what secret: it would be told twice"),
     **dict.fromkeys(("inbox_team_members", "conversation_reads", "note_mentions"), _PEOPLE),
-    "conversation_assignments": _PEOPLE,
+    **dict.fromkeys(("conversation_assignments", "inbox_news_seen"), _PEOPLE),
     **dict.fromkeys(("inbox_files", "uploaded_files"), _FILES),
     **dict.fromkeys(("contact_merges", "merged_messages"), _TWO),
     "left_phones": "whose a phone was once, for what comes late to production's own numbers",

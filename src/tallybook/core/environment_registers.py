@@ -84,5 +84,5 @@ async def drops(conn: Conn, business_id: int, register: str, project: str, since
     if register not in DROPS:
         return set()
     values = {"business_id": business_id, "project": project, "since": since}
-    LISTED = DROPS[register]  # noqa: N806 - one of a fixed few
-    return {row[0] for row in await (await conn.execute(LISTED, values)).fetchall()}
+    statement = DROPS[register]
+    return {row[0] for row in await (await conn.execute(statement, values)).fetchall()}

@@ -16,6 +16,7 @@ import psycopg
 
 from .db import Conn, Database
 from .health_words import HEALTH
+from .violations import IS_EXPECTED
 
 State = Literal["ok", "late", "wrong"]
 
@@ -71,6 +72,7 @@ class Backlog(msgspec.Struct, frozen=True):
     parked_outgoing: int
     unknown: int
     violations: int
+    blocking: int = 0
 
     @property
     def parked(self) -> int:
@@ -85,9 +87,13 @@ class Beat(msgspec.Struct, frozen=True):
     details: dict[str, Any]
 
 
+REFUSED = f"""
+    select coalesce(sum(times), 0)::bigint as times,
+        coalesce(sum(times) filter (where not {IS_EXPECTED}), 0)::bigint as blocking
+    from constraint_violations where at > %(now)s::timestamptz - interval '7 days' and not answered"""
 # Of one business, or with null of all rows, those included that are nobody's yet. An outgoing message of a topic may
 # have to wait for its number's turn, and is late by another measure: its module's own check says so.
-BACKLOG = """
+BACKLOG = f"""
 select
     (select count(*) from deliveries
         where state = 'waiting' and not_before <= %(now)s and %(business_id)s::int is null)
@@ -110,10 +116,10 @@ select
         and (%(business_id)s::int is null or business_id = %(business_id)s::int)),
     (select count(*) from outbox where state = 'unknown'
         and (%(business_id)s::int is null or business_id = %(business_id)s::int)),
-    (select count(*) from constraint_violations
-        where at > %(now)s - interval '7 days' and %(business_id)s::int is null)
+    r.times, r.blocking
+from ({REFUSED} and %(business_id)s::int is null) r
 """
-NOBODYS_BACKLOG = """
+NOBODYS_BACKLOG = f"""
 select
     (select count(*) from deliveries where state = 'waiting' and not_before <= %(now)s)
         + (select count(*) from jobs where state = 'waiting' and not_before <= %(now)s and business_id is null),
@@ -122,8 +128,8 @@ select
         (select min(not_before) from jobs where state = 'waiting' and business_id is null)),
     (select count(*) from deliveries where state = 'parked'),
     (select count(*) from jobs where state = 'parked' and business_id is null),
-    0, 0, 0,
-    (select count(*) from constraint_violations where at > %(now)s - interval '7 days')
+    0, 0, 0, r.times, r.blocking
+from ({REFUSED}) r
 """
 BEATS = """
 select name, at, details from heartbeats
@@ -234,9 +240,13 @@ def judge_installation(backlog: Backlog, now: datetime) -> list[Check]:
 
 
 def judge_violations(backlog: Backlog) -> Check:
-    """Any at all wants a person: a rule of the database was hit where the code did not expect it."""
-    refused: State = "wrong" if backlog.violations else "ok"
-    return Check("constraints", refused, counted(backlog.violations, *REFUSALS))
+    """Any at all wants a person: a rule of the database was hit where the code had no answer to it.
+
+    It is worse where nothing that is declared forbids what was refused.
+    """
+    refused: State = "wrong" if backlog.blocking else "late" if backlog.violations else "ok"
+    facts: dict[str, str | int | float] = {"blocking": backlog.blocking}
+    return Check("constraints", refused, counted(backlog.violations, *REFUSALS), None, facts)
 
 
 def summed_up(checks: list[Check]) -> HealthReport:

@@ -42,6 +42,18 @@ HEALTH = (
     N_("{n} posts wait for their projects' lists to be imported."),
     N_("Connected to nothing yet: no webhook has come for it. Is it subscribed at the provider?"),
     N_("Connected; what comes is kept."),
+    N_("All that came could be read."),
+    N_("{n} thing that came cannot be read."), N_("{n} things that came cannot be read."),
+    N_("No trouble is told of any account."),
+    N_("WhatsApp has disabled this account."), N_("WhatsApp will disable this account."),
+    N_("WhatsApp restricts what this account may send."), N_("WhatsApp says that this account broke its rules."),
+    N_("This account was deleted at WhatsApp."), N_("This account was taken away from our app at WhatsApp."),
+    N_("WhatsApp has refused this account."), N_("WhatsApp warns of this account."),
+    N_("WhatsApp finds the quality of a number low."),
+    N_("WhatsApp lets a number write to fewer people than before."), N_("WhatsApp has refused the name of a number."),
+    N_("Somebody changed the PIN of a number at WhatsApp, or asked to."),
+    N_("WhatsApp tells of an error that is about no message."),
+    N_("The gateway is logged out of this number."), N_("The gateway is not connected to WhatsApp."),
     N_("On everything that customers wrote it is decided what to answer."),
     N_("What other programs are told arrives."),
     N_("{n} webhook was switched off: it only failed."), N_("{n} webhooks were switched off: they only failed."),
@@ -70,6 +82,13 @@ HEALTH = (
     N_("The database is away. Questions about the rota are answered from the copy, which says how old it is."),
     N_("The rota was not kept for an outage lately: can the data directory be written?"),
     N_("{n} customer waits for a decision."), N_("{n} customers wait for a decision."),
+    N_("Answers are thought out when they are asked for."),
+    N_("{n} times in a row the language model was of no help. The bot's page says why."),
+    N_("{n} times in a row no answer could be made. The log of the worker says why."),
+    N_("Not examined yet: that is done at each start and every night."), N_("Not examined for two nights."),
+    N_("The schema says what the business says."), N_("{n} fault in the schema."), N_("{n} faults in the schema."),
+    N_("The database server's log is read: what other programs are refused is seen."),
+    N_("The database server's log cannot be read, so what other programs are refused is not seen."),
     N_("This cannot be looked at."),
     N_("In order."), N_("It is behind. An admin sees how far."),
     N_("Something is wrong here. An admin sees what it is."),
@@ -103,6 +122,16 @@ WITH_VALUES = (
        "Start the bridge again: it mends the file itself."),
     N_("{path} cannot be read: {error}."),
 )  # fmt: skip
+# What core/violations.py says; nothing but names of the schema stands in these, so that letters may tell them.
+OF_CONSTRAINTS = (
+    N_("{name} on {table} did its work, but the code had no answer to it: somebody saw an error."),
+    N_("An insert into {table} relies on a key that it does not have: {target}. It fails each time until it has."),
+    N_("A statement relies on a key that its table does not have. It fails each time until the key is there."),
+    N_("{name} on {table} does not allow a value that the code wrote."),
+    N_("{name} on {table}: a row names another one that is not there, or that is still needed is taken away."),
+    N_("{name} on {table} is no rule of ours and refuses what the business allows."),
+    N_("{name} on {table} looks at fewer columns than the declared rule, so it refuses what the business allows."),
+)  # fmt: skip
 CHECKS = {
     "database": N_("Database"),
     "worker": N_("Worker"),
@@ -112,6 +141,8 @@ CHECKS = {
     "parked": N_("Parked"),
     "unknown": N_("Sent or not?"),
     "constraints": N_("Database rules"),
+    "doctor": N_("Doctor"),
+    "server-log": N_("Log of the database"),
     "spool": N_("Kept on disk"),
     "spool-damaged": N_("Damaged on disk"),
     "sharepoint": N_("SharePoint"),
@@ -125,7 +156,10 @@ CHECKS = {
     "replies-unseen": N_("Replies never seen"),
     "whatsapp": N_("WhatsApp number"),
     "gateway": N_("Gateway number"),
+    "account": N_("News of an account"),
+    "unreadable": N_("What cannot be read"),
     "decisions": N_("Customers wait for a decision"),
+    "responder": N_("Who thinks out answers"),
     "hooks": N_("Webhooks to other programs"),
     "scheduled": N_("Messages for later"),
     "rota": N_("Triage rota"),
@@ -136,8 +170,15 @@ CHECKS = {
     "installation-parked": N_("Parked for all businesses"),
 }
 _PLACE = re.compile(r"\\{(\w+)\\}")
+# What a statement named after ON CONFLICT is no single name.
+_NAMES = re.compile(r"\\{(?!target)(\w+)\\}")
+_OF_CONSTRAINTS = [
+    (re.compile(_PLACE.sub(r"(?P<\1>on conflict [\\w$, ()]+)", _NAMES.sub(r"(?P<\1>[\\w?]+)", re.escape(one)))), one)
+    for one in OF_CONSTRAINTS
+]
 _PATTERNS = [
-    (re.compile(_PLACE.sub(r"(?P<\1>.+?)", re.escape(sentence)), re.DOTALL), sentence) for sentence in WITH_VALUES
+    *_OF_CONSTRAINTS,
+    *((re.compile(_PLACE.sub(r"(?P<\1>.+?)", re.escape(one)), re.DOTALL), one) for one in WITH_VALUES),
 ]
 _COUNTED = re.compile(r"(No|\d+) (.+)", re.DOTALL)
 
@@ -161,9 +202,14 @@ def _told(text: str, words: NullTranslations) -> str:
 
 
 def is_known(text: str) -> bool:
-    """Whether a sentence is in the list: no path and no name is in it, and no number but a count."""
-    counted = _COUNTED.fullmatch(text)
-    return text in HEALTH or (counted is not None and f"{{n}} {counted[2]}" in HEALTH)
+    """Whether each sentence is in a list: no path and no name is in it but the schema's, and no number but a count."""
+    return all(_is_known(line) for line in text.split("\n"))
+
+
+def _is_known(line: str) -> bool:
+    counted = _COUNTED.fullmatch(line)
+    listed = line in HEALTH or (counted is not None and f"{{n}} {counted[2]}" in HEALTH)
+    return listed or any(pattern.fullmatch(line) for pattern, _ in _OF_CONSTRAINTS)
 
 
 def name_of(check: str, words: NullTranslations) -> str:

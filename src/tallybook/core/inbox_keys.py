@@ -217,6 +217,9 @@ SEARCH_MARK = Key(
     ("business_id",),
     "marks of how far one business's messages are read for searches",
 )
+INBOX_NEWS_SEEN = Key(
+    "inbox_news_seen", "inbox_news_seen_pkey", ("business_id", "message_id"), "looks at one thing that was told"
+)
 ERASURE = Key("erasures", "erasures_pkey", ("business_id", "id"), "erasures of one number")
 FORGOTTEN_MESSAGE = Key(
     "forgotten_messages",

@@ -17,11 +17,13 @@ import msgspec
 import structlog
 from prometheus_client import Counter
 
-from . import arrays, forgotten, keys
+from . import arrays, connection, forgotten, keys, violations
 from .businesses import Business
 from .db import Conn
 from .messages import Incoming, Media, Stored
 from .refusals import Refusal, is_the_messages, keepable
+from .repeats import Repeat
+from .repeats import of as repeated
 from .work import reason_of
 
 Fact = TypeVar("Fact")
@@ -46,6 +48,7 @@ class Absorbed(msgspec.Struct, Generic[Fact]):
     """What a batch came to. ``facts`` (the handler's words for what it did) and ``refused`` are told once committed.
 
     ``forgotten`` are the keys of messages whose sender was forgotten while they were stored: they count as known.
+    ``repeats`` are those of the known that have a row; one that stands in a batch twice is known too, and is none.
     """
 
     new: int = 0
@@ -55,6 +58,7 @@ class Absorbed(msgspec.Struct, Generic[Fact]):
     facts: list[Fact] = []
     refused: list[Refusal] = []
     forgotten: list[tuple[str, str, str, str]] = []
+    repeats: list[Repeat] = []
 
 
 class Batch(list[Incoming]):
@@ -115,9 +119,10 @@ async def absorb(
     A passing fault (a deadlock, a lost connection) is raised, so that the whole transaction runs again.
     """
     whole = incomings if isinstance(incomings, Batch) else Batch(incomings)
-    result, left = Absorbed[Fact](), [whole]
+    result, left = Absorbed[Fact](known=len(incomings) - len(whole)), [whole]
     # One poisoned message takes log2 of the batch; where many are, halving costs more than it saves.
     halvings = len(whole) // 8 + len(whole).bit_length()
+    trouble: Exception | None = None
     while left:
         batch = left.pop()
         became = await _try(conn, business, batch, handler)
@@ -127,9 +132,14 @@ async def absorb(
             _add(result, await _put_aside(conn, business.id, batch[0], became))
         else:
             if batch is whole:
-                log.warning("A batch could not be filed as one; its parts are tried", error=type(became).__name__)
+                trouble = became
+                # The names of errors are searched for in logs, and are those of errors that were in somebody's way.
+                state = getattr(became, "sqlstate", None) or type(became).__name__
+                log.warning("A batch could not be filed as one; its parts are tried", state=state)
             left += reversed(batch.parts(2 if halvings > 0 else len(batch)))
             halvings -= 1
+    if isinstance(trouble, violations.WATCHED) and not result.refused:
+        connection.notice(trouble)  # it was no message's: what came at the same time is filed, or went away
     return result
 
 
@@ -147,6 +157,7 @@ async def _try(conn: Conn, business: Business, batch: Batch, handler: Handler[Fa
     except Exception as error:
         if not is_the_messages(error) or conn.closed:
             raise
+        connection.leave(error)  # whose it is, its parts will show
         return error
 
 
@@ -159,7 +170,9 @@ async def _absorb_batch(conn: Conn, business: Business, batch: Batch, handler: H
         edited = await _edit(conn, business.id, batch)
         read = handler.read(fresh + edited)
     facts = await handler.file(conn, business, read) if fresh or edited else []
-    return Absorbed(len(fresh), len(edited), len(batch) - len(fresh) - len(edited), 0, facts, forgotten=gone)
+    known = len(batch) - len(fresh) - len(edited)
+    repeats = await repeated(conn, business.id, batch.columns, fresh + edited) if known else []
+    return Absorbed(len(fresh), len(edited), known, 0, facts, [], gone, repeats)
 
 
 async def _not_forgotten(
@@ -205,6 +218,8 @@ async def _park(conn: Conn, business_id: int, incoming: Incoming, refused: Excep
             if not is_the_messages(error) or conn.closed:
                 raise
             failure = error
+            if isinstance(refused, violations.WATCHED):
+                connection.leave(error)  # the same again; it is told of once
     raise failure
 
 
@@ -216,6 +231,7 @@ def _add(total: Absorbed[Fact], one: Absorbed[Fact]) -> None:
     total.facts.extend(one.facts)
     total.refused.extend(one.refused)
     total.forgotten.extend(one.forgotten)
+    total.repeats.extend(one.repeats)
 
 
 def _natural_key(incoming: Incoming) -> tuple[str, str, str, str]:

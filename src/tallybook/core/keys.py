@@ -167,6 +167,10 @@ CHANNEL_ARRIVALS = Key(
     "counts of what came for one account",
 )
 
+SERVER_LOG_POSITION = Key(
+    "server_log_positions", "server_log_positions_pkey", ("file",), "places in one file of the server's log"
+)
+
 PERIODS_APART: tuple[Apart, ...] = tuple(value for value in vars(triage_keys).values() if isinstance(value, Apart))
 NATURAL_KEYS: tuple[Key, ...] = tuple(
     value
@@ -187,5 +191,7 @@ DIRECTORY_TABLES = frozenset({
     "schedules",
     "heartbeats",
     "constraint_violations",
+    "doctor_runs",
+    "server_log_positions",
     "alembic_version",
 })  # fmt: skip

@@ -44,9 +44,9 @@ async def rows_of(
         if not there.keys() & read.keys():
             raise WrongSetup(f"The schema {schema} holds none of the old tables ({', '.join(read)}).")
         rows: Rows = {}
-        for table, STATEMENT in read.items():  # noqa: N806 - one of a fixed few
+        for table, statement in read.items():
             if table in there:
-                rows[table] = [row[0] for row in await (await conn.execute(STATEMENT)).fetchall()]
+                rows[table] = [row[0] for row in await (await conn.execute(statement)).fetchall()]
         return rows, sorted(there.keys() - read.keys())
 
 

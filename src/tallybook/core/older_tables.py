@@ -60,7 +60,9 @@ async def move(owner_url: str, environment: str) -> list[str]:
     Raises WrongSetup where a table of the name stands there already, or the role does not own one of them.
     """
     schema, legacy = schema_of(environment), legacy_of(environment)
-    async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as conn:
+    async with await psycopg.AsyncConnection.connect(
+        owner_url, autocommit=True, application_name="tallybook env"
+    ) as conn:
         tables = await found(conn, environment)
         if not tables:
             return []

@@ -203,14 +203,21 @@ where state = 'parked' and id > %(after)s::bigint order by id limit %(limit)s::i
     )
 
 
-# The first that is not done, also where another worker has it in hand, or had it and is dead, and where a passing fault
-# put it off, which gives no reason. What a handler put off, or a person is asked about, holds nobody up.
-_FIRST = """
-        and id = (select id from deliveries
-            where state = 'waiting' and channel = any(%(sorts)s::text[])
-                and (reason is null or not_before <= coalesce(%(now)s::timestamptz, now()))
-            order by received_at, id limit 1)"""
+# Of each line the first that is not done, also where another worker has it in hand, or had it and is dead, and where a
+# passing fault put it off, which gives no reason. What a handler put off, or a person is asked about, holds nobody up.
+# What is of no line comes before whatever is of one and came later.
+_HOLDS = "(e.reason is null or e.not_before <= coalesce(%(now)s::timestamptz, now()))"
+_LOOSE = f"e.state = 'waiting' and e.channel = any(%(sorts)s::text[]) and e.line = '' and {_HOLDS}"
+_FIRST = f"""
+        and case when line = '' then id = (
+                select e.id from deliveries e where {_LOOSE} order by e.received_at, e.id limit 1)
+            else received_at <= coalesce((select min(e.received_at) from deliveries e where {_LOOSE}), 'infinity')
+                and not exists (
+                    select from deliveries e
+                    where e.state = 'waiting' and e.line <> '' and e.channel = deliveries.channel
+                        and e.line = deliveries.line and {_HOLDS}
+                        and (e.received_at, e.id) < (deliveries.received_at, deliveries.id)) end"""
 
 DELIVERIES = queue_of("deliveries", Delivery, "channel")
-# One after another in the order in which they were received, by however many workers. The plan names one channel.
+# Each line one after another in the order in which it was received, by however many workers. A plan has one channel.
 IN_ORDER = replace(DELIVERIES, CLAIM=_claim("deliveries", ", ".join(Delivery.__struct_fields__), "channel", _FIRST))

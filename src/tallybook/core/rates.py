@@ -2,8 +2,8 @@
 
 A line is a business's number on a channel. Each send takes a moment of it, under a lock on the line's row; a limit is
 counted over the moments of exactly its window, so that no stretch of that length ever holds more. What is over a limit
-waits. A line whose provider refuses to work is closed for a while, so that an outage costs a try now and then instead
-of one for each message.
+waits. Where the account has a pace of its own, it stands for the channel's limit of one second. A line whose provider
+refuses to work is closed for a while, so that an outage costs a try now and then instead of one for each message.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import msgspec
 
 from . import gates, keys
 from .db import Conn
+from .work import LONGEST_WAIT
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,15 @@ class Limits:
 
     ``cooldown``: seconds between two messages of one topic. ``grace``: seconds after its start in which a worker sends
     nothing, so that one that starts again and again floods nobody. ``most_faults``: tries of one message, failed by no
-    fault of the line, after which a person is asked.
+    fault of the line, after which a person is asked. ``longest_pause``: seconds between two of them at most, unless the
+    provider asks for more.
     """
 
     windows: tuple[Limit, ...] = ()
     cooldown: float = 0.0
     grace: float = 0.0
     most_faults: int = 12
+    longest_pause: float = LONGEST_WAIT
 
 
 @runtime_checkable
@@ -84,12 +87,17 @@ returning open_at > clock_timestamp(), open_at
 """
 # A statement of its own, so that it sees what the holder before us took, or that he stopped the channel.
 FREE_AT = """
-with line as (
+with windows as (
+    select w.seconds, case when w.seconds = 1 then coalesce(a.per_second, w.count) else w.count end as count
+    from unnest(%(counts)s::int[], %(seconds)s::float8[]) as w (count, seconds)
+    left join channel_accounts a on a.channel = %(channel)s and a.account = %(account)s
+        and a.business_id = %(business_id)s::int
+), line as (
     select max((
         select m.at from sending_moments m
         where m.business_id = %(business_id)s::int and m.channel = %(channel)s and m.account = %(account)s
         order by m.at desc offset w.count - 1 limit 1) + make_interval(secs => w.seconds)) as until
-    from unnest(%(counts)s::int[], %(seconds)s::float8[]) as w (count, seconds)
+    from windows w
 ), topic as (
     select max(at) + make_interval(secs => %(cooldown)s::float8) as until from sending_moments
     where business_id = %(business_id)s::int and channel = %(channel)s and topic = %(topic)s::text

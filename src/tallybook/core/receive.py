@@ -9,33 +9,33 @@ is refused, so that the sender comes again.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 import structlog
 from prometheus_client import Counter, Histogram
 
-from . import arrays, keys
-from .db import Conn, Database
+from .db import Database
 from .errors import Unavailable
+from .received import TOPIC, Received, fresh, new_of, store
 from .spool import Replayed, Spool
-from .wakeups import wake_up
 
-TOPIC = "deliveries"
+__all__ = ["TOPIC", "Received", "store"]  # where whoever keeps a body looks for them
+
 UNREADABLE = "unreadable"
 # How often somebody looks for what dead processes spooled.
 ORPHANS_SECONDS = 30.0
 
 Item = TypeVar("Item")
+Outcome: TypeAlias = Unavailable | bool
 
 kept = Counter("tallybook_received_total", "Webhook bodies by where they were kept.", ["where"])
 took = Histogram("tallybook_receive_commit_seconds", "Time to commit a group of webhook bodies.")
@@ -62,58 +62,12 @@ class Bounds:
     look_at_most: float = 5.0
 
 
-class Received(msgspec.Struct, frozen=True):
-    """A body as it came; also how it lies in the spool."""
-
-    channel: str
-    body: bytes
-    received_at: datetime
-
-    @property
-    def key(self) -> tuple[str, bytes]:
-        """The natural key of a delivery."""
-        return self.channel, hashlib.sha256(self.body).digest()
-
-
-@dataclass(frozen=True)
-class _Post:
-    """A body that is waiting, and whom to tell: None once it is durable, or why it is not."""
+class _Post(NamedTuple):
+    """A body that is waiting, and whom to tell, until when: whether it is new once it is durable, or why it is not."""
 
     received: Received
-    durable: asyncio.Future[Unavailable | None]
-
-
-def _refuse(durable: asyncio.Future[Unavailable | None]) -> None:
-    if not durable.done():
-        durable.set_result(Unavailable("It could not be kept in time. Please send it again."))
-
-
-STORE = f"""
-insert into deliveries (channel, body_sha256, body, received_at, not_before)
-select channel, sha256, body, at, least(at, now())
-from unnest(%(channels)s::text[], %(hashes)s::bytea[], %(bodies)s::bytea[], %(times)s::timestamptz[])
-    as u (channel, sha256, body, at)
-on conflict {keys.DELIVERY.target} do nothing
-"""
-
-
-async def store(conn: Conn, some: Iterable[Received]) -> int:
-    """Stores bodies in the caller's transaction and wakes the workers once; returns how many were not known yet.
-
-    In the order of their keys, so that two processes that store the same bodies do not deadlock. They are due since
-    they came, so that what came first is worked on first.
-    """
-    ordered = dict(sorted({received.key: received for received in some}.items()))
-    values = {
-        "channels": arrays.texts([channel for channel, _ in ordered]),
-        "hashes": arrays.hexes(sha256 for _, sha256 in ordered),
-        "bodies": arrays.hexes(received.body for received in ordered.values()),
-        "times": arrays.times(received.received_at for received in ordered.values()),
-    }
-    new = (await conn.execute(STORE, values)).rowcount
-    if new:
-        await wake_up(conn, TOPIC)
-    return new
+    durable: asyncio.Future[Outcome]
+    until: float
 
 
 def from_spool(record: bytes) -> Received:
@@ -157,38 +111,44 @@ class Receiver:
         self._spool = spool
         self._bounds = bounds
         self._waiting: deque[_Post] = deque()
+        # One clock for all of them: a timer for each would cost more than the rest of their waiting.
+        self._unanswered: deque[_Post] = deque()
+        self._late_at: asyncio.TimerHandle | None = None
         self._posts = 0
         self._bytes = 0
         self._arrived = asyncio.Event()
         self._mend = asyncio.Event()
-        self._late: set[asyncio.Task[int]] = set()
+        self._late: set[asyncio.Task[set[bytes]]] = set()
         self._closed = False
         self.away = False
 
-    async def receive(self, channel: str, body: bytes) -> None:
-        """Keeps a body; returns when it is durable. Raises Unavailable: the sender must come again."""
+    async def receive(self, channel: str, body: bytes, line: str = "") -> bool:
+        """Keeps a body; returns when it is durable, with whether it is new as far as that is known by then.
+
+        Raises Unavailable: the sender must come again.
+        """
         bounds = self._bounds
         if self._closed or self._posts >= bounds.waiting or self._bytes + len(body) > bounds.waiting_bytes:
             kept.labels("refused").inc()
             raise Unavailable("Too much is waiting to be kept. Please send it again.")
         loop = asyncio.get_running_loop()
-        durable: asyncio.Future[Unavailable | None] = loop.create_future()
-        self._waiting.append(_Post(Received(channel, body, datetime.now(UTC)), durable))
+        durable: asyncio.Future[Outcome] = loop.create_future()
+        post = _Post(Received(channel, body, datetime.now(UTC), line), durable, loop.time() + bounds.answer_within)
+        self._waiting.append(post)
+        self._unanswered.append(post)
         self._posts += 1
         self._bytes += len(body)
         self._arrived.set()
-        # asyncio.wait_for would make a second future and its callbacks of every post.
-        late = loop.call_later(bounds.answer_within, _refuse, durable)
-        try:
-            refusal = await durable
-        finally:
-            late.cancel()
-        if refusal is not None:
-            raise refusal
+        if self._late_at is None:
+            self._late_at = loop.call_at(post.until, self._refuse_late)
+        outcome = await durable
+        if isinstance(outcome, Unavailable):
+            raise outcome
+        return outcome
 
-    async def set_aside(self, channel: str, body: bytes) -> None:
+    async def set_aside(self, channel: str, body: bytes, line: str = "") -> None:
         """Keeps a body in the spool at once, for who has no time left to wait for the database. Raises Unavailable."""
-        refusal = await self._spool_one(Received(channel, body, datetime.now(UTC)))
+        refusal = await self._spool_one(Received(channel, body, datetime.now(UTC), line))
         if refusal is not None:
             raise refusal
 
@@ -199,13 +159,13 @@ class Receiver:
             group = _group(self._waiting, self._bounds, lambda post: post.received)
             if not self._waiting and not self._closed:
                 self._arrived.clear()
-            outcomes: Sequence[Unavailable | None] = [Unavailable("It could not be kept.") for _ in group]
+            outcomes: Sequence[Outcome] | None = None
             try:
                 outcomes = await self._keep([post.received for post in group])
             except Exception:
                 log.exception("Bodies could not be kept; their senders are asked to come again", count=len(group))
             finally:
-                self._settle(group, outcomes)
+                self._settle(group, outcomes or [Unavailable("It could not be kept.") for _ in group])
 
     async def mend(self) -> None:
         """Replays the spool whenever something lies in it, and finds out when the database is back."""
@@ -241,23 +201,25 @@ class Receiver:
             task.cancel()
         await asyncio.wait({writer, *others, *self._late}, timeout=self._bounds.answer_within)
 
-    async def _keep(self, some: list[Received]) -> Sequence[Unavailable | None]:
-        if not self.away and some and await self._commit(some):
-            return [None] * len(some)
-        return await asyncio.gather(*(self._spool_one(received) for received in some))
+    async def _keep(self, some: list[Received]) -> Sequence[Outcome]:
+        hashes = await self._commit(some) if not self.away and some else None
+        if hashes is not None:
+            return new_of(some, hashes)
+        refusals = await asyncio.gather(*(self._spool_one(received) for received in some))
+        return [True if refusal is None else refusal for refusal in refusals]
 
-    async def _commit(self, some: list[Received]) -> bool:
-        """Commits a group; False if that failed or is not known yet.
+    async def _commit(self, some: list[Received]) -> set[bytes] | None:
+        """Commits a group; the hashes of what was new in it, None if that failed or is not known yet.
 
         A commit that is late is left to come to its end: by their key its bodies and the spooled ones are the same.
         """
         began = time.perf_counter()
-        commit = asyncio.create_task(self._db.run("receive", partial(store, some=some)))
+        commit = asyncio.create_task(self._db.run("receive", partial(fresh, some=some)))
         done, _ = await asyncio.wait({commit}, timeout=self._bounds.patience)
         if done and commit.exception() is None:
             took.observe(time.perf_counter() - began)
             kept.labels("database").inc(len(some))
-            return True
+            return commit.result()
         why = type(commit.exception()).__name__ if done else "it takes too long"
         log.warning("Webhooks are spooled: the database does not take them", why=why, count=len(some))
         if not done:
@@ -265,9 +227,9 @@ class Receiver:
             commit.add_done_callback(self._late_ended)
         self.away = True
         self._mend.set()
-        return False
+        return None
 
-    def _late_ended(self, commit: asyncio.Task[int]) -> None:
+    def _late_ended(self, commit: asyncio.Task[set[bytes]]) -> None:
         self._late.discard(commit)
         if not commit.cancelled():
             commit.exception()  # seen: its bodies are in the spool
@@ -294,12 +256,22 @@ class Receiver:
             self.away = False
             log.info("The database takes webhooks again")
 
-    def _settle(self, group: Sequence[_Post], outcomes: Sequence[Unavailable | None]) -> None:
+    def _settle(self, group: Sequence[_Post], outcomes: Sequence[Outcome]) -> None:
         for post, outcome in zip(group, outcomes, strict=True):
             self._posts -= 1
             self._bytes -= len(post.received.body)
             if not post.durable.done():
                 post.durable.set_result(outcome)
+        while self._unanswered and self._unanswered[0].durable.done():
+            self._unanswered.popleft()
+
+    def _refuse_late(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._unanswered and self._unanswered[0].until <= loop.time():
+            post = self._unanswered.popleft()
+            if not post.durable.done():
+                post.durable.set_result(Unavailable("It could not be kept in time. Please send it again."))
+        self._late_at = loop.call_at(self._unanswered[0].until, self._refuse_late) if self._unanswered else None
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from psycopg import DataError, IntegrityError
 from psycopg import Error as DatabaseError
 from psycopg import errors as pg
 
-from . import json_text, violations
+from . import json_text, violations, violations_kept
 from .db import Database, is_transient
 from .messages import Identity, Incoming, Media
 from .work import reason_of
@@ -119,4 +119,4 @@ async def tell(db: Database, refused: Sequence[Refusal]) -> None:
         log.error("A message could not be filed and is parked", channel=one.channel, message=one.message_id,
                   reason=reason_of(one.error), exc_info=trace)  # fmt: skip
         if isinstance(one.error, violations.WATCHED):
-            await violations.record(db, one.error, f"messages {one.message_id}")
+            await violations_kept.record(db, one.error, f"messages {one.message_id}")

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from . import server_log_kept
 from .db import Conn, Database
 
 BATCH = 1000
@@ -58,6 +59,9 @@ RULES = (
     Rule("login_attempts", "at", timedelta(days=60)),
     Rule("heartbeats", "at", timedelta(days=7), key=("name",)),
     Rule("constraint_violations", "at", timedelta(days=365)),
+    Rule("doctor_runs", "at", timedelta(days=365)),
+    # What is older than this is not taken from a log that is not known (any more).
+    Rule("server_log_positions", "read_at", server_log_kept.KNOWN_FOR, key=("file",)),
     Rule("alarm_episodes", "ended_at", timedelta(days=365), key=("business_id", "name", "number")),
     Rule("reconciliations", "given_at", timedelta(days=90), "added_at is null", ("business_id", "id")),
     # What was done stays: a list's page says who imported it last.
@@ -82,6 +86,7 @@ RULES = (
     Rule("inbox_model_leases", "lease_until", timedelta(days=2), key=("business_id", "conversation_id", "seq")),
     Rule("triage_announcements", "told_at", timedelta(days=400), key=("business_id", "team_id", "kind", "boundary")),
     Rule("triage_kept_orders", "reported_at", timedelta(days=90), key=("business_id", "key")),
+    Rule("triage_homes", "opened_at", timedelta(days=7), key=("business_id", "account", "slack_id")),
     Rule("triage_told", "told_at", timedelta(days=400), key=("business_id", "team_id", "kind", "what", "recipient")),
     # Its events go with it. The product's own are made by how many there were: each that goes would be valid again.
     Rule("triage_feeds", "revoked_at", timedelta(days=90), "not (account_id is null and made_by::text = 'tallybook')",
@@ -109,6 +114,7 @@ KEPT: Mapping[str, str] = {
     **dict.fromkeys(("messages", "message_revisions"), "what was received, whoever made what of it"),
     **dict.fromkeys(("conversation_windows", "conversation_reads", "message_receipts", "conversation_labels"), _HANGS),
     **dict.fromkeys(("message_words", "note_mentions", "conversation_sessions", "left_phones"), _HANGS),
+    "inbox_news_seen": _HANGS,
     **dict.fromkeys(("conversation_assignments", "conversation_notes", "lead_changes", "reply_decisions"), _HISTORY),
     **dict.fromkeys(("scheduled_messages", "appointments", "broadcasts", "broadcast_recipients"), _HISTORY),
     **dict.fromkeys(("contact_merges", "merged_messages"), "a joining may be undone however late"),
@@ -136,6 +142,7 @@ KEPT: Mapping[str, str] = {
     **dict.fromkeys(("triage_looks", "triage_shown"), _FEW),
     **dict.fromkeys(("triage_memberships", "triage_rosters", "sprints", "triage_absences"), _ROTA),
     **dict.fromkeys(("triage_holidays", "overrides"), _ROTA),
+    "triage_calendars": _SET,
     "triage_feed_events": "what a calendar was told: it goes when its days are past, or with its link",
     **dict.fromkeys(("triage_imports", "triage_import_rows"), "what came of each row of an older rota, however late"),
     **dict.fromkeys(("statistics_days", "statistics_people"), _DAYS),
@@ -152,11 +159,11 @@ async def sweep(db: Database, now: datetime, stop: asyncio.Event, rules: Sequenc
 
 
 async def _sweep(db: Database, rule: Rule, before: datetime, stop: asyncio.Event) -> int:
-    DELETE = rule.statement  # noqa: N806 - one of a fixed few
+    statement = rule.statement
     total = 0
 
     async def work(conn: Conn) -> int:
-        return (await conn.execute(DELETE, {"before": before, "batch": BATCH})).rowcount
+        return (await conn.execute(statement, {"before": before, "batch": BATCH})).rowcount
 
     while not stop.is_set():
         count = await db.run(f"retention of {rule.table}", work)

@@ -16,6 +16,7 @@ from . import older_tables, roll_back
 from .db import schema_of
 from .errors import WrongSetup
 from .later import later
+from .owner_refusals import recorded
 
 if TYPE_CHECKING:
     from . import migrate as steps
@@ -63,8 +64,15 @@ async def migrate(owner_url: str, environment: str, stage: Stage = "all") -> lis
     Any number of processes may call it at once: one works, the others wait and find nothing to do.
     ``owner_url`` must be direct, not through a pooler.
     """
+    async with recorded(owner_url, environment, "migrate"):
+        return await _migrate(owner_url, environment, stage)
+
+
+async def _migrate(owner_url: str, environment: str, stage: Stage) -> list[str]:
     schema = schema_of(environment)
-    async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as conn:
+    async with await psycopg.AsyncConnection.connect(
+        owner_url, autocommit=True, application_name="tallybook migrate"
+    ) as conn:
         await conn.execute(sql.SQL("set search_path to {}").format(sql.Identifier(schema)))
         current = await roll_back.forth(conn, await _current(conn), known_revisions())
         if current == known_revisions()[-1]:

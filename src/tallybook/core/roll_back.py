@@ -15,6 +15,7 @@ from psycopg import sql
 
 from .db import schema_of
 from .errors import WrongSetup
+from .owner_refusals import recorded
 
 FOLDER = Path(__file__).parent / "migrations"
 # The newest revision of the release before this one.
@@ -39,7 +40,10 @@ async def back(owner_url: str, environment: str, known: Sequence[str]) -> str:
     """
     if not is_safe():
         raise WrongSetup("The release before this one cannot work on these tables. A backup is the way back.")
-    async with await psycopg.AsyncConnection.connect(owner_url) as conn:
+    async with (
+        recorded(owner_url, environment, "go back a release"),
+        await psycopg.AsyncConnection.connect(owner_url, application_name="tallybook env") as conn,
+    ):
         await conn.execute(sql.SQL(LOOK_INTO).format(schema=sql.Identifier(schema_of(environment))))
         row = await (await conn.execute(CURRENT)).fetchone()
         current = str(row[0]) if row else ""

@@ -13,11 +13,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from . import keys
+from . import keys, wall_clock
 from .db import Conn, Database
 from .jobs import NewJob, enqueue
 from .standing import Rhythm, again_and_again
-from .wall_clock import instant as instant  # noqa: PLC0414 - modules know it by this name
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LATE = timedelta(minutes=1)
@@ -49,7 +48,7 @@ def next_run(schedule: Schedule, after: datetime) -> datetime:
         raise ValueError(f"the schedule {schedule.name} has no rhythm")
     zone = ZoneInfo(schedule.time_zone)
     day = after.astimezone(zone).date() - timedelta(days=1)
-    while (due := instant(datetime.combine(day, schedule.daily_at), zone)) <= after:
+    while (due := wall_clock.instant(datetime.combine(day, schedule.daily_at), zone)) <= after:
         day += timedelta(days=1)
     return due
 

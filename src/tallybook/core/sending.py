@@ -27,7 +27,7 @@ from .messages import Outgoing, Status
 from .outcomes import Became, Tell, tell_nobody
 from .rates import Limited, Limits, Line
 from .withdrawing import Claimed, NotNow, Stands, hold, stands_always, withdraw
-from .work import back_off, luck, reason_of
+from .work import LONGEST_WAIT, back_off, luck, reason_of
 
 log = structlog.get_logger(__name__)
 held = Counter(
@@ -36,6 +36,11 @@ held = Counter(
     ["channel", "by"],
 )
 became = Counter("tallybook_outgoing_total", "Outgoing messages by what became of them.", ["channel", "became"])
+again = Counter(
+    "tallybook_outgoing_retries_total",
+    "Sends of messages that had failed before, by what became of them.",
+    ["channel", "became"],
+)
 
 
 @runtime_checkable
@@ -234,6 +239,8 @@ class _Courier:
             outcome = await self._outcome(claimed)
             await self.db.run("record outgoing", partial(self._record, worker, claimed, outcome))
             became.labels(claimed.outgoing.channel, outcome.state).inc()
+            if claimed.attempts > 1:
+                again.labels(claimed.outgoing.channel, outcome.state).inc()
             count += 1
         return count
 
@@ -307,7 +314,8 @@ class _Courier:
             limits = self.post.limits(claimed.outgoing.channel)
             if error.permanent or (limits is not None and faults >= limits.most_faults):
                 return Outcome(Status.PARKED, reason=str(error))
-            delay = max(error.retry_after or 0.0, back_off(claimed.attempts, luck()))
+            longest = limits.longest_pause if limits is not None else LONGEST_WAIT
+            delay = max(error.retry_after or 0.0, min(back_off(claimed.attempts, luck()), longest))
             return Outcome(Status.WAITING, None, str(error), delay, error.of_line, faults)
         except Exception as error:  # noqa: BLE001 - a sender's own fault may strike after the message has left
             log.warning("outcome unknown", outgoing=claimed.id, channel=claimed.outgoing.channel)

@@ -13,10 +13,12 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+from prometheus_client import Gauge
 
 from .errors import Unavailable, WrongSetup
 from .spool_folder import QUARANTINE, SpoolFolder, bytes_used, folders, read_segment, sync
@@ -29,6 +31,8 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 Handle = Callable[[list[bytes]], Awaitable[None]]
 Result = TypeVar("Result")
+used = Gauge("tallybook_spool_bytes", "What lies in the spool, of all processes, in bytes.")
+limit = Gauge("tallybook_spool_limit_bytes", "How much may lie in the spool, in bytes.")
 
 
 class SpoolFull(Unavailable):
@@ -150,6 +154,8 @@ class Spool:
         except OSError as error:
             raise WrongSetup(f"The spool folder {folder} cannot be used: {error.strerror}.") from error
         spool = Spool(folder, own, limit_bytes)
+        used.set_function(partial(_used, folder))
+        limit.set(limit_bytes)
         try:
             yield spool
         finally:
@@ -203,9 +209,31 @@ class Spool:
         await asyncio.to_thread(self._folder.leave)
 
 
+def _used(folder: Path) -> float:
+    try:
+        return float(bytes_used(folder))
+    except OSError:
+        return float("nan")  # nobody can tell now
+
+
 async def status(folder: Path) -> SpoolStatus:
     """Say what lies in the spool below ``folder``. Takes no lock, so any process may ask at any time."""
     return await asyncio.to_thread(_status, folder)
+
+
+async def naming(folder: Path, words: Sequence[bytes]) -> list[bytes]:
+    """The whole records below ``folder``, of every process, in which one of the words stands now. Takes no lock."""
+    return await asyncio.to_thread(_naming, folder, words)
+
+
+def _naming(root: Path, words: Sequence[bytes]) -> list[bytes]:
+    found: list[bytes] = []
+    for path in folders(root):
+        for segment in path.glob("*.log"):
+            with contextlib.suppress(OSError):  # replayed and deleted while we look
+                payloads = [record.payload for record in read_segment(segment)[0]]
+                found += [one for one in payloads if any(word in one for word in words)]
+    return found
 
 
 async def _replay_orphan(path: Path, handle: Handle, batch: int) -> Replayed:

@@ -52,12 +52,19 @@ KEPT_ORDER = Key("triage_kept_orders", "triage_kept_orders_pkey", ("business_id"
 TRIAGE_SHOWN = Key(
     "triage_shown", "triage_shown_pkey", ("business_id", "kind", "target"), "states of one user group or topic"
 )
+TRIAGE_HOME = Key("triage_homes", "triage_homes_pkey", ("business_id", "account", "slack_id"), "homes of one person")
 TRIAGE_FEED = Key("triage_feeds", "triage_feeds_token_key", ("business_id", "token_hash"), "calendars of one secret")
 TRIAGE_FEED_EVENT = Key(
     "triage_feed_events",
     "triage_feed_events_pkey",
     ("business_id", "feed_id", "uid"),
     "events of one name in one calendar",
+)
+TRIAGE_CALENDAR = Key(
+    "triage_calendars",
+    "triage_calendars_address_key",
+    ("business_id", "slack_id", "address_hash"),
+    "calendars of one address for one person",
 )
 TRIAGE_IMPORT = Key(
     "triage_imports", "triage_imports_pkey", ("business_id", "team_id", "number"), "imports of one number into one team"
@@ -92,7 +99,7 @@ APPROVED_APART = Apart(
 PENDING_APART = Apart(
     "overrides",
     "overrides_pending_apart",
-    "exclude using gist (business_id with =, team_id with =, role with =, requested_by with =, "
-    "tstzrange(starts_at, ends_at) with &&) where (state::text = 'pending')",
-    "waiting requests of one asker in one discipline",
+    "exclude using gist (business_id with =, team_id with =, role with =, tstzrange(starts_at, ends_at) with &&) "
+    "where (state::text = 'pending')",
+    "waiting requests of one discipline",
 )

@@ -37,7 +37,7 @@ def canonical(raw: msgspec.Raw | bytes) -> bytes:
     """One spelling for each JSON value, whatever the order of its keys and its escapes."""
     try:
         return msgspec.json.encode(msgspec.json.decode(raw), order="sorted")
-    except OverflowError:  # a whole number of more than 64 bits, which is nobody's
+    except (OverflowError, msgspec.ValidationError):  # a number that no machine counts with, which is nobody's
         return bytes(raw)
 
 

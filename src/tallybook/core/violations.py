@@ -1,4 +1,4 @@
-"""A constraint said no where the code did not expect it: recorded with table, key and existing row, never swallowed.
+"""A constraint said no: what may be known and shown of it, and whether it did its work or is in the way.
 
 What is kept shows a person which rule was hit and by which row. Values of columns that are not known to be harmless
 (phones, senders, log-ins, tokens, texts, and a provider's message ids, which contain the phone) are replaced by their
@@ -8,19 +8,18 @@ length.
 from __future__ import annotations
 
 import re
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from typing import Any
 
 import msgspec
 import psycopg
-import structlog
-from prometheus_client import Counter
 from psycopg import errors as pg
-from psycopg import sql
 
-from .connection import Conn
+from . import arbiter_named, connection, violation_detail
 from .errors import Conflict
-from .keys import NATURAL_KEYS
+from .key import Apart, Key
+from .keys import NATURAL_KEYS, PERIODS_APART
 
 WATCHED = (
     pg.UniqueViolation,
@@ -29,24 +28,24 @@ WATCHED = (
     pg.ExclusionViolation,
     pg.InvalidColumnReference,  # 42P10: ON CONFLICT names a key that the table does not have
 )
+STATES = frozenset(error.sqlstate for error in WATCHED)
 # Columns whose values may be shown; every other one is personal until it is listed here.
 HARMLESS = frozenset({
     "business_id", "id", "account_id", "message_id", "revision", "space", "drop_number", "project", "kind", "channel",
-    "state", "role", "review_date", "said_at", "created_at", "received_at", "submitted_at", "version",
+    "state", "role", "review_date", "said_at", "created_at", "received_at", "submitted_at", "version", "team_id",
+    "discipline", "sprint_index", "since", "until", "starts_at", "ends_at", "day", "boundary", "register", "run",
+    "tstzrange(starts_at, ends_at)", "tstzrange(since, until)",
 })  # fmt: skip
-DECLARED = frozenset(key.constraint for key in NATURAL_KEYS)
+DECLARED: Mapping[str, frozenset[str]] = {
+    **{key.constraint: frozenset(key.columns) for key in NATURAL_KEYS},
+    # What periods lie side by side in: the columns that are compared for equality.
+    **{rule.constraint: frozenset(re.findall(r"[(,] *(\w+) with =", rule.rule)) for rule in PERIODS_APART},
+}
+UNIQUE, EXCLUSION, NO_ARBITER, CHECK = "23505", "23P01", "42P10", "23514"
+# The same as ``kind_of``, of a row of the record.
+IS_EXPECTED = f"(declared and sqlstate in ('{UNIQUE}', '{EXCLUSION}'))"
+NOT_APART = "‹…›"
 SHARD = re.compile(r"_\d{6,}$")
-DETAIL = re.compile(r"Key \((?P<columns>[^=]*)\)=\((?P<values>.*)\) (?:already exists|is |conflicts )", re.DOTALL)
-
-INSERT = """
-insert into constraint_violations
-    (sqlstate, table_name, constraint_name, declared, key_masked, existing, place)
-values (%(sqlstate)s, %(table)s, %(constraint)s, %(declared)s, %(key)s, %(existing)s::jsonb, %(place)s)
-"""
-BE_QUICK = "set local statement_timeout = '2s'"
-
-seen = Counter("tallybook_constraint_violations_total", "Constraints hit unexpectedly.", ["table", "constraint"])
-log = structlog.get_logger(__name__)
 
 
 class UnexpectedViolation(Conflict):
@@ -55,97 +54,109 @@ class UnexpectedViolation(Conflict):
     code = "UNEXPECTED_VIOLATION"
 
 
-class Transactions(Protocol):
-    """What can open a transaction: core/db.py's Database."""
+class Kind(StrEnum):
+    """What a refusal means.
 
-    def transaction(self) -> AbstractAsyncContextManager[Conn]: ...
+    Keys and exclusions are declared, one by one. Foreign keys and checks are not: code that meets one has written what
+    cannot be, and a person is to look.
+    """
+
+    EXPECTED = "expected"  # a declared key or rule did its work: two came at once
+    BLOCKS = "blocks"  # nothing that we declare forbids it: a business rule is refused, or cannot be kept at all
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """What the server said of a violation; ``key`` maps column to value and is empty where it said nothing."""
+    """What the server said of a violation; ``key`` maps column to value and is empty where it said nothing.
+
+    Values that could not be told apart are None there, and stand ``together``. ``existing`` are the harmless columns of
+    the row in the way, where the server told of it.
+    """
 
     sqlstate: str
     table: str | None
     constraint: str | None
-    key: dict[str, str]
+    key: Mapping[str, str | None]
+    existing: dict[str, Any] | None = None
+    together: str = ""
 
     @property
     def declared(self) -> bool:
-        return self.constraint in DECLARED
+        """Whether it is a rule that we declare, over all the columns that we declare: a narrower one refuses more."""
+        return is_declared(self.constraint, self.key)
 
     @property
     def masked(self) -> str | None:
         """The key as it may be stored and shown: ``space=fibre, sender_phone=‹12 characters›``."""
-        return ", ".join(f"{column}={_shown(column, value)}" for column, value in self.key.items()) or None
+        values = {column: NOT_APART if value is None else shown(column, value) for column, value in self.key.items()}
+        return ", ".join(f"{column}={value}" for column, value in values.items()) or None
+
+
+def is_declared(constraint: str | None, columns: Collection[str]) -> bool:
+    """Whether it is a rule that we declare, by its name and, where known, the columns that it looks at. Pure."""
+    declared = DECLARED.get(constraint or "")
+    return declared is not None and (not columns or declared <= set(columns))
+
+
+def kind_of(sqlstate: str, *, declared: bool) -> Kind:
+    """What a refusal means, by what is kept of it. Pure."""
+    return Kind.EXPECTED if declared and sqlstate in {UNIQUE, EXCLUSION} else Kind.BLOCKS
 
 
 def read(error: psycopg.Error) -> Violation:
-    """What may be known from the error alone. Pure. A shard's suffix (``_102015``) is taken off the names."""
+    """What may be known from the error alone. Pure. Where a key is missing, what the statement named is its constraint.
+
+    A shard's suffix (``_102015``) is taken off the names.
+    """
     diag = error.diag
-    return Violation(error.sqlstate or "", _whole(diag.table_name), _whole(diag.constraint_name),
-                     _key(diag.message_detail or ""))  # fmt: skip
+    if isinstance(error, pg.InvalidColumnReference):
+        return of(NO_ARBITER, *arbiter_named.told(error), "")
+    return of(error.sqlstate or "", diag.table_name, diag.constraint_name, diag.message_detail or "")
 
 
-def _whole(name: str | None) -> str | None:
+def of(sqlstate: str, table: str | None, constraint: str | None, detail: str) -> Violation:
+    """What the server's own words say of a violation, here or in its log. Pure."""
+    refused, there = violation_detail.told(sqlstate, detail, HARMLESS)
+    existing = harmless({column: value for column, value in there.key.items() if value is not None})
+    return Violation(sqlstate, whole(table), whole(constraint), refused.key, existing or None, refused.together)
+
+
+def answers(error: psycopg.Error, *rules: Key | Apart) -> bool:
+    """Whether one of these said no, to which the caller has an answer; every other error is to be raised again.
+
+    One that bears a declared name over fewer columns is none of them: the answer would not be true.
+    """
+    violation = read(error)
+    if violation.constraint not in {rule.constraint for rule in rules} or not violation.declared:
+        return False
+    connection.notice(error).answered = True
+    return True
+
+
+def whole(name: str | None) -> str | None:
+    """The name without a shard's suffix."""
     return SHARD.sub("", name) if name else None
 
 
-def _key(detail: str) -> dict[str, str]:
-    """The key of the detail line. A value that holds a comma cannot be told apart, so then nothing is read."""
-    match = DETAIL.match(detail)
-    if match is None:
-        return {}
-    columns, values = match["columns"].split(", "), match["values"].split(", ")
-    return dict(zip(columns, values, strict=True)) if len(columns) == len(values) else {}
-
-
-def _shown(column: str, value: str) -> str:
+def shown(column: str, value: str) -> str:
+    """A value as it may be stored and shown."""
     return value if column in HARMLESS else f"‹{len(value)} characters›"
 
 
-async def record(db: Transactions, error: psycopg.Error, place: str) -> None:
-    """Keeps the violation, in transactions of its own: the failed one is gone. Never raises.
-
-    ``place`` says what was being done, in words that hold no personal data.
-    """
-    found = read(error)
-    seen.labels(found.table or "unknown", found.constraint or "unknown").inc()
-    log.error("constraint violated", sqlstate=found.sqlstate, table=found.table, constraint=found.constraint,
-              declared=found.declared, place=place)  # fmt: skip
-    existing = await _existing(db, found) if isinstance(error, pg.UniqueViolation) else None
-    try:
-        async with db.transaction() as conn:
-            await conn.execute(INSERT, {
-                "sqlstate": found.sqlstate, "table": found.table, "constraint": found.constraint,
-                "declared": found.declared, "key": found.masked, "place": place,
-                "existing": None if existing is None else msgspec.json.encode(existing).decode(),
-            })  # fmt: skip
-    except Exception as failure:  # noqa: BLE001 - the caller has an error to report already; this must not hide it
-        log.warning("violation not recorded", failure=type(failure).__name__)
+def harmless(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row without what is personal in it."""
+    return {column: value for column, value in row.items() if column in HARMLESS}
 
 
-async def _existing(db: Transactions, found: Violation) -> dict[str, Any] | None:
-    """The harmless columns of the row that was in the way, if it is still there and may be read."""
-    if found.table is None or not found.key:
-        return None
-    statement = sql.SQL("select to_jsonb(t) from (select * from {table} where {same} limit 1) t").format(
-        table=sql.Identifier(found.table),
-        same=sql.SQL(" and ").join(
-            sql.SQL("{} = {}").format(sql.Identifier(column), sql.Literal(value)) for column, value in found.key.items()
-        ),
-    )
-    try:
-        async with db.transaction() as conn:
-            await conn.execute(BE_QUICK)
-            row = await (await conn.execute(statement)).fetchone()
-    except Exception:  # noqa: BLE001 - best effort: a dropped table, no right to read, an expression in the key
-        return None
-    return {column: value for column, value in row[0].items() if column in HARMLESS} if row else None
+def masked(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with every value that is not known to be harmless replaced by its length."""
+    return {
+        column: value if value is None or isinstance(value, bool) or column in HARMLESS else shown(column, str(value))
+        for column, value in row.items()
+    }
 
 
-async def unexpected(db: Transactions, error: psycopg.Error, place: str) -> UnexpectedViolation:
-    """Records the violation and returns the error to raise instead: it names the constraint and no data."""
-    await record(db, error, place)
+def unexpected(error: psycopg.Error) -> UnexpectedViolation:
+    """The error to raise in place of the database's. That it happened is recorded when the transaction is over."""
     found = read(error)
     name = found.constraint or "a constraint"
     return UnexpectedViolation(
@@ -154,3 +165,26 @@ async def unexpected(db: Transactions, error: psycopg.Error, place: str) -> Unex
         constraint=found.constraint,
         table=found.table,
     )
+
+
+def meaning(sqlstate: str, table: str | None, constraint: str | None, *, declared: bool) -> str:
+    """What a refusal means, in one sentence for whoever is told of it. Pure."""
+    table, name = table or "?", constraint or "?"
+    if kind_of(sqlstate, declared=declared) is Kind.EXPECTED:
+        return TWO_AT_ONCE.format(name=name, table=table)
+    if sqlstate == NO_ARBITER:
+        return NO_SUCH_KEY.format(table=table, target=name) if name != "?" else NO_KEY
+    if sqlstate == CHECK:
+        return NOT_ALLOWED.format(name=name, table=table)
+    if sqlstate not in {UNIQUE, EXCLUSION}:
+        return NOTHING_THERE.format(name=name, table=table)
+    return (NARROWER if name in DECLARED else UNDECLARED).format(name=name, table=table)
+
+
+TWO_AT_ONCE = "{name} on {table} did its work, but the code had no answer to it: somebody saw an error."
+NO_SUCH_KEY = "An insert into {table} relies on a key that it does not have: {target}. It fails each time until it has."
+NO_KEY = "A statement relies on a key that its table does not have. It fails each time until the key is there."
+NOT_ALLOWED = "{name} on {table} does not allow a value that the code wrote."
+NOTHING_THERE = "{name} on {table}: a row names another one that is not there, or that is still needed is taken away."
+UNDECLARED = "{name} on {table} is no rule of ours and refuses what the business allows."
+NARROWER = "{name} on {table} looks at fewer columns than the declared rule, so it refuses what the business allows."

@@ -24,10 +24,8 @@ from .db import Conn, Database
 from .numbers import number_in
 
 # The environment's own channel, found without being told the environment.
-WAKE = """
-select pg_notify('tallybook_' || case current_schema() when 'public' then 'prod' else current_schema() end,
-    %(topic)s || ' ' || %(business_id)s::text)
-"""
+OUR_CHANNEL = "'tallybook_' || case current_schema() when 'public' then 'prod' else current_schema() end"
+WAKE = f"select pg_notify({OUR_CHANNEL}, %(topic)s || ' ' || %(business_id)s::text)"
 LISTEN = "listen {channel}"
 ECHO = "echo"
 # All in seconds.

@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 import psycopg
 import structlog
 
-from . import violations
+from . import connection, violations, violations_kept
 from .db import Conn, Database, is_transient
 from .errors import TallybookError
 from .queue import LeaseLost, Plan, Queue, Retry, Waiting
@@ -94,8 +94,11 @@ async def work_batch(db: Database, queue: Queue[RowT], handler: Handler[RowT], p
     try:
         rows = await db.run(f"claim {queue.table}", lambda conn: queue.claim(conn, worker, plan))
         batch = _Batch(db, queue, handler, plan, worker)
-        if rows and not (len(rows) > 1 and await batch.together(rows)):
-            await batch.one_by_one(rows)
+        trouble = await batch.together(rows) if len(rows) > 1 else None
+        if len(rows) == 1 or trouble is not None:
+            failed = await batch.one_by_one(rows)
+            if isinstance(trouble, violations.WATCHED) and not failed:
+                await violations_kept.record(db, trouble, f"{queue.table} together")
     except BaseException:
         await asyncio.shield(give_back(db, queue, worker))
         raise
@@ -123,8 +126,8 @@ class _Batch(Generic[RowT]):
     plan: Plan
     worker: UUID
 
-    async def together(self, rows: Sequence[RowT]) -> bool:
-        """One transaction for the effect of all and their done-marks; False if it was rolled back."""
+    async def together(self, rows: Sequence[RowT]) -> Exception | None:
+        """One transaction for the effect of all and their done-marks; why it was rolled back, None where it was not."""
 
         async def work(conn: Conn) -> None:
             try:
@@ -132,17 +135,18 @@ class _Batch(Generic[RowT]):
             except Exception as error:
                 if is_transient(error):
                     raise
+                connection.leave(error)  # told of when each was tried alone
                 raise _Spoiled from error
 
         try:
             await self.db.run(f"work {self.queue.table}", work)
         except Exception as error:  # noqa: BLE001 - whatever it was, each item alone will show whose it is
             log.info("batch failed, items are tried alone", queue=self.queue.table, error=type(error).__name__)
-            return False
-        return True
+            return error.__cause__ if isinstance(error, _Spoiled) and isinstance(error.__cause__, Exception) else error
+        return None
 
-    async def one_by_one(self, rows: Sequence[RowT]) -> None:
-        """One transaction again, in which a failing item costs its savepoint and nothing else."""
+    async def one_by_one(self, rows: Sequence[RowT]) -> int:
+        """One transaction again, in which a failing item costs its savepoint and nothing else; how many failed."""
         failures: list[tuple[RowT, Exception]] = []
 
         async def work(conn: Conn) -> None:
@@ -157,6 +161,7 @@ class _Batch(Generic[RowT]):
         await self.db.run(f"work {self.queue.table} one by one", work)
         for row, error in failures:
             await report_failure(self.db, self.queue.table, row, error)
+        return len(failures)
 
     async def _alone(self, conn: Conn, row: RowT) -> Exception | None:
         try:
@@ -167,6 +172,7 @@ class _Batch(Generic[RowT]):
         except Exception as error:
             if conn.closed:
                 raise
+            connection.leave(error)  # told with the item's number, when the transaction is over
             return error
         return None
 
@@ -201,4 +207,4 @@ async def report_failure(db: Database, table: str, row: Waiting, error: Exceptio
     """Logs a failed item by its number; an unexpected violation is recorded too, now that the transaction is over."""
     log.warning("item failed", queue=table, item=row.id, attempts=row.attempts, reason=reason_of(error))
     if isinstance(error, violations.WATCHED):
-        await violations.record(db, error, f"{table} {row.id}")
+        await violations_kept.record(db, error, f"{table} {row.id}")

@@ -11,7 +11,7 @@ from tallybook.core.db import Conn
 from tallybook.triage.rules import prepare, who
 from tallybook.triage.rules_overrides import Part
 from tallybook.triage.rules_turns import hand_over
-from tallybook.triage.service import absences, actors, overrides, people, rosters, sprints
+from tallybook.triage.service import absences, actors, members, overrides, people, rosters, sprints
 from tallybook.triage.service.doing import Actor, seen
 from tallybook.triage.service.rosters import Plan
 from tallybook.triage.types import Absence, Discipline, Holiday, Kind, Person, Rotation, Team
@@ -40,10 +40,10 @@ async def make(conn: Conn, business: Business, now: datetime) -> int | None:
     first = today - DAY * (today.weekday() + SPRINT_DAYS * BEFORE - 7)  # a Monday; one sprint is in its middle
     began = hand_over(first, Team(0, "", ZONE.key).hand_over, ZONE) - DAY
     team = await people.add_team(conn, lead, Team(0, TEAM, ZONE.key, country="ZA"))
-    for discipline, members in ((UI, OF_UI), (BACK_END, OF_BACK_END)):
+    for discipline, everybody in ((UI, OF_UI), (BACK_END, OF_BACK_END)):
         await people.put_discipline(conn, lead, team, discipline)
-        for one in members:
-            await people.join(conn, lead, team, discipline.code, one, began)
+        for one in everybody:
+            await members.join(conn, lead, team, discipline.code, one, began)
     for number in range(BEFORE + AHEAD):
         days = (first + DAY * SPRINT_DAYS * number, first + DAY * SPRINT_DAYS * (number + 1))
         await sprints.plan(conn, lead, team, f"Sp{number + 1}", days, began)

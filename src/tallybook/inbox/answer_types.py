@@ -50,6 +50,17 @@ class Bot(msgspec.Struct, frozen=True):
     shows_typing: bool = False
 
 
+class Sought(msgspec.Struct, frozen=True):
+    """By what answers are looked for: ``query`` as ``to_tsquery`` has it, and how words may be spelt.
+
+    ``spellings`` are pairs: a word of the question, and one of the forms in which it may stand in a known one.
+    """
+
+    language: str
+    query: str
+    spellings: list[tuple[str, str]]
+
+
 class Choice(enum.StrEnum):
     """How a burst of messages ended. WAITING is for who answers slowly and says so first.
 
@@ -65,7 +76,10 @@ class Choice(enum.StrEnum):
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """One message of a customer, with both clocks: when it was said, and when we saw it."""
+    """One message of a customer, with both clocks: when it was said, and when we saw it.
+
+    ``of_appointment``: a button under a reminder was pressed, which is heard by the appointment.
+    """
 
     seq: int
     body: str
@@ -73,6 +87,7 @@ class Heard(msgspec.Struct, frozen=True):
     said_at: datetime
     seen_at: datetime
     late: bool
+    of_appointment: bool = False
 
 
 class Burst(msgspec.Struct, frozen=True):
@@ -103,7 +118,7 @@ class Burst(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        return "\n".join(one.body for one in self.messages)
+        return "\n".join(one.body for one in self.messages if not one.of_appointment)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -118,7 +133,8 @@ class Decision(msgspec.Struct, frozen=True):
     """How the burst that ends with ``seq`` was decided, and why, in words that quote nobody.
 
     ``body`` is what is said, or drafted, thought out by ``responder``. ``silences_bot``: a person was asked for, and
-    the bot says no more in the thread until somebody calls it back.
+    the bot says no more in the thread until somebody calls it back. ``failed`` is the responder that should have
+    thought and could not, whatever was decided without it.
     """
 
     conversation_id: int
@@ -129,6 +145,7 @@ class Decision(msgspec.Struct, frozen=True):
     silences_bot: bool = False
     responder: str = FAQ
     asked_at: datetime | None = None  # when the first of the burst was seen, where that is known
+    failed: str | None = None
 
 
 class Draft(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ class Kind(enum.StrEnum):
     CONVERSATION_ASSIGNED = "conversation.assigned"
     CONVERSATION_CLOSED = "conversation.closed"
     CONVERSATION_REOPENED = "conversation.reopened"
+    HANDED_OVER = "conversation.handed_over"
     CONTACT_CHANGED = "contact.changed"
     LEAD_STATUS = "lead.status"
     AUTOMATION_FIRED = "automation.fired"

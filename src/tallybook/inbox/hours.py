@@ -12,7 +12,7 @@ import holidays
 import msgspec
 from msgspec import Meta
 
-from tallybook.core import schedules
+from tallybook.core import wall_clock
 from tallybook.core.errors import Invalid
 
 Clock = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
@@ -110,8 +110,8 @@ def spans_on(hours: Hours, on: date) -> list[Span]:
 def instant(on: date, clock: str, zone: ZoneInfo) -> datetime:
     """When the clocks of a zone show a time, in UTC; where they jump over it, when they jump."""
     if clock == MIDNIGHT:
-        return schedules.instant(datetime.combine(on + timedelta(days=1), time.min), zone)
-    return schedules.instant(datetime.combine(on, time.fromisoformat(clock)), zone)
+        return wall_clock.instant(datetime.combine(on + timedelta(days=1), time.min), zone)
+    return wall_clock.instant(datetime.combine(on, time.fromisoformat(clock)), zone)
 
 
 def period(hours: Hours, zone: ZoneInfo, now: datetime) -> Period:

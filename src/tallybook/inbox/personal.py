@@ -108,6 +108,7 @@ HOLDINGS = (
     Holding("messages", _CORE, "t.id", "received", goes=True),
     Holding("message_revisions", f"t.message_id in (select t.id from messages t where {_CORE})",
             "t.message_id, t.revision", "received-before-edits"),
+    Holding("inbox_news_seen", f"t.message_id in (select t.id from messages t where {_CORE})", "t.message_id"),
     Holding("inbox_files", _MESSAGES, "t.id", "files"),
     Holding("message_receipts", _MESSAGES, "t.message_id"),
     Holding("message_words", _MESSAGES, "t.message_id"),

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from .answer_types import Answer, Bot, Burst, Choice, Decision, Mode
+from .answer_types import Answer, Bot, Burst, Choice, Decision, Mode, Sought
 
 # A burst ends when nothing more has come for so long, or so long after it began.
 QUIET = timedelta(seconds=8)
@@ -23,10 +23,13 @@ PERSON_STAYS = timedelta(hours=1)  # after a person's last words the thread is t
 SURE = 0.7
 APART = 0.1  # by how much the best must be better than one that says something else
 ALIKE = 0.5  # of two words' trigrams, from which they are one word spelt in two ways
+# A button or row that is pressed says its own words.
+IN_WORDS = frozenset({"text", "button", "interactive"})
 SHORTEST_STEM = 4
 LONGEST_ENDING = 3
 MOST_PREFIXES = 2  # letters before a Hebrew word; what is left of it is longer
 MOST_WORDS = 32
+MOST_SPELLINGS = 64  # that are compared with each known question: a Hebrew word takes eight and more
 
 OFF = "the bot is off"
 NOT_ACTIVE = "the bot does not answer in this conversation"
@@ -34,6 +37,7 @@ GROUP = "the bot answers nobody whom it cannot tell from others"
 ANSWERED_ALREADY = "somebody answered first"
 PERSON_IS_THERE = "a person is answering here"
 NOT_TEXT = "it is not only text"
+OF_APPOINTMENT = "it is for the appointment that they were reminded of"
 OLD_NEWS = "it was said more than 24 hours ago"
 CAME_LATE = "it came late: what was said after it was there before"
 ASKED_FOR_PERSON = "the customer asked for a person"
@@ -81,7 +85,8 @@ def why_not(burst: Burst, mode: Mode, now: datetime) -> str | None:
         (burst.key.startswith("chat:"), GROUP),
         (burst.spoken_after, ANSWERED_ALREADY),
         (burst.human_at is not None and now - burst.human_at < PERSON_STAYS, PERSON_IS_THERE),
-        (any(one.type != "text" for one in messages), NOT_TEXT),
+        (any(one.type not in IN_WORDS for one in messages), NOT_TEXT),
+        (all(one.of_appointment for one in messages), OF_APPOINTMENT),
         (now - max(one.said_at for one in messages) > OLD, OLD_NEWS),
         (all(one.late and one.seen_at - one.said_at > DELAYED for one in messages), CAME_LATE),
     )
@@ -129,6 +134,12 @@ def words_of(text: str) -> list[str]:
     return [word for word in found if word not in _EMPTY][:MOST_WORDS]
 
 
+def sought(text: str) -> Sought | None:
+    """By what the answers to a text are looked for; None where it says nothing."""
+    query = query_of(text)
+    return Sought(language_of(text), query, spellings_of(text)) if query else None
+
+
 def query_of(text: str) -> str:
     """What a full text search looks for, as ``to_tsquery`` has it: any of the words, however each begins or ends."""
     wanted: dict[str, None] = {}
@@ -138,6 +149,19 @@ def query_of(text: str) -> str:
             if _HEBREW.match(form):
                 wanted |= {prefix + form: None for prefix in _PREFIXES}
     return " | ".join(f"{word}:*" for word in wanted)
+
+
+def spellings_of(text: str) -> list[tuple[str, str]]:
+    """Words long enough to be told by their trigrams, each as it may stand in a question; 64 at most.
+
+    The word as it was written stands before each, so that what is found by several of its forms counts once.
+    """
+    found: list[tuple[str, str]] = []
+    for word in words_of(text):
+        bare = sorted(form for form in _forms(word) if len(form) >= SHORTEST_STEM)
+        before = [prefix + form for form in bare if _HEBREW.match(form) for prefix in _PREFIXES]
+        found += [(word, form) for form in dict.fromkeys([*bare, *before])]
+    return found[:MOST_SPELLINGS]
 
 
 def surest(text: str, known: Sequence[Answer]) -> Answer | None:
@@ -168,8 +192,7 @@ def same(one: str, other: str) -> bool:
         return False
     if longer.startswith(shorter) and len(longer) - len(shorter) <= LONGEST_ENDING:
         return True
-    ours, theirs = _trigrams(one), _trigrams(other)
-    return len(ours & theirs) / len(ours | theirs) >= ALIKE
+    return any(_alike(ours, theirs) for ours in _forms(one) for theirs in _forms(other))
 
 
 def _forms(word: str) -> set[str]:
@@ -180,6 +203,13 @@ def _forms(word: str) -> set[str]:
         if _HEBREW.match(word) and len(rest) > MOST_PREFIXES and all(letter in _PREFIXES for letter in word[:count]):
             forms.add(rest)
     return forms
+
+
+def _alike(one: str, other: str) -> bool:
+    if min(len(one), len(other)) < SHORTEST_STEM:
+        return False
+    ours, theirs = _trigrams(one), _trigrams(other)
+    return len(ours & theirs) / len(ours | theirs) >= ALIKE
 
 
 def _trigrams(word: str) -> set[str]:

@@ -31,7 +31,7 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # before it, no provider told a tim
 # Characters; the columns hold no more.
 LONGEST_NAME, LONGEST_KEY, LONGEST_EMOJI, LONGEST_TYPE, LONGEST_PHONE = 200, 255, 64, 32, 32
 LONGEST_KIND, LONGEST_FILENAME = 16, 250
-GIVES_FILES = frozenset({"whatsapp"})
+GATEWAY = "gateway"
 PLACEHOLDER = "media_placeholder"  # stands for a file of the past, which comes by itself under the same id
 PREVIEW = 50  # characters of a message in the list of threads
 
@@ -94,12 +94,15 @@ def _said(message_id: int, incoming: Incoming, content: Content) -> Said:
 
 
 def _file(incoming: Incoming, content: Content) -> Attached | None:
-    """The file of a message, where it can be had: a gateway tells of files and gives none."""
+    """The file of a message, where it can be had: a gateway also has it by the message's own id."""
     file, media = content.file, incoming.media
-    if file is None or media is None or incoming.channel not in GIVES_FILES or not file.id:
+    if file is None or media is None:
+        return None
+    media_id = file.id or (incoming.external_id if incoming.channel == GATEWAY else "")
+    if not media_id:
         return None
     kind, name = media.type[:LONGEST_KIND], media.filename.replace("\0", "")[:LONGEST_FILENAME]
-    return Attached(kind, file.id[:LONGEST], file.mime[:LONGEST_NAME], media.sha256, name, file.voice)
+    return Attached(kind, media_id[:LONGEST], file.mime[:LONGEST_NAME], media.sha256, name, file.voice)
 
 
 def customer_of(incoming: Incoming, content: Content) -> Customer:
@@ -112,7 +115,8 @@ def customer_of(incoming: Incoming, content: Content) -> Customer:
     known += [Known("lid", indexable(person.lid))] if person.lid else []
     # Of whom nothing at all is told, each message stands alone: they are many, and nobody knows whether one.
     whole = tuple(known) or (Known("chat", incoming.chat or f"message:{incoming.external_id}"[:LONGEST]),)
-    return Customer(whole, person.name[:LONGEST_NAME], person.username[:LONGEST_NAME])
+    spare = indexable(person.parent_user_id) if person.parent_user_id != person.user_id else ""
+    return Customer(whole, person.name[:LONGEST_NAME], person.username[:LONGEST_NAME], spare)
 
 
 def _reaction(incoming: Incoming, content: Content) -> Reaction:

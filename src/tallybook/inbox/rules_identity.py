@@ -52,6 +52,12 @@ def known_of(person: Person) -> tuple[Known, ...]:
     return tuple(dict.fromkeys(Known(kind, value) for kind, value in named if value))
 
 
+def spare_of(before: Person, after: Person) -> list[str]:
+    """The ids that are not to be written to after such news: those above their own, and the own one that was."""
+    was = before.user_id if after.user_id else ""
+    return sorted({before.parent_user_id, after.parent_user_id, was} - {"", after.user_id})
+
+
 def is_newer(phone: tuple[datetime | None, str | None], than: tuple[datetime | None, str | None]) -> bool:
     """Whether a phone, with the moment from which on it is said to be theirs, is the one that holds.
 

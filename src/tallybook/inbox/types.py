@@ -49,11 +49,15 @@ class Known(msgspec.Struct, frozen=True, gc=False, order=True):
 
 
 class Customer(msgspec.Struct, frozen=True, gc=False):
-    """The other side of one message, as it tells them: by what they are known, the surest first."""
+    """The other side of one message, as it tells them: by what they are known, the surest first.
+
+    ``spare`` is the id above their own, by which they are known too and not written to.
+    """
 
     known: tuple[Known, ...]
     name: str = ""
     username: str = ""
+    spare: str = ""
 
     @property
     def phone(self) -> str | None:
@@ -144,10 +148,12 @@ class Filed(msgspec.Struct, frozen=True):
     """What filing a batch did, told once it is committed.
 
     ``conversations`` are their ids, ``created`` those of them that were new; ``saved`` are (id, conversation's id) of
-    messages, ``known`` the ids of core's rows whose message was there already.
+    messages, ``known`` the ids of core's rows whose message was there already. ``news`` counts by channel and kind what
+    was told besides.
     """
 
     conversations: list[int]
     created: list[int]
     saved: list[tuple[int, int]]
     known: list[int]
+    news: dict[tuple[str, str], int] = {}

@@ -22,7 +22,7 @@ from tallybook.triage.service.schedules import Schedules
 from tallybook.triage.store import people as people_store
 from tallybook.triage.types import Team
 
-from .pictures import Pictures
+from .places import NOWHERE, Places
 
 NOBODY: Mapping[str, str] = {}
 
@@ -30,7 +30,7 @@ NOBODY: Mapping[str, str] = {}
 class Outcome(msgspec.Struct, frozen=True):
     """What somebody is answered: a view, what is wrong at which input, options to choose from, or a message.
 
-    ``is_order``: something was decided, and the view shows how it stands since.
+    ``is_order``: something was decided, and the view shows how it stands since. ``language`` is that of the message.
     """
 
     view: Block | None = None
@@ -38,12 +38,13 @@ class Outcome(msgspec.Struct, frozen=True):
     options: list[Block] | None = None
     says: Message | None = None
     is_order: bool = False
+    language: str = words.DEFAULT
 
 
 class Click(msgspec.Struct, frozen=True):
     """A request, whose it is, and by whom. ``names`` are those of people that Slack was asked for.
 
-    Without ``pictures`` none is shown.
+    ``places`` are what is linked from what is shown.
     """
 
     request: Request
@@ -52,7 +53,7 @@ class Click(msgspec.Struct, frozen=True):
     now: datetime
     payload: dict[str, Any]
     names: Mapping[str, str] = NOBODY
-    pictures: Pictures | None = None
+    places: Places = NOWHERE
 
     @property
     def action(self) -> dict[str, Any]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeAlias
-
-import msgspec
 
 from tallybook.channels.slack import requests as slack
 from tallybook.channels.slack.outgoing import answered, home, posted
@@ -22,6 +21,7 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
 from tallybook.core.errors import TallybookError
 from tallybook.core.messages import Incoming, Stored
+from tallybook.rota_refusals import BROKEN, UNSEEN, told
 from tallybook.triage.blocks import notices
 from tallybook.triage.blocks.home import no_team
 from tallybook.triage.blocks.limits import Message
@@ -30,14 +30,17 @@ from tallybook.triage.blocks.schedule import asked_about, who_is_on
 from tallybook.triage.service import kept_orders
 from tallybook.triage.service.schedules import Schedules
 from tallybook.triage.store.kept_orders import KeptOrder
+from tallybook.words import words
 
+from . import statuses
 from .clicks import NOBODY, Click, Outcome, click_of, seen_by, seen_where
-from .looks import home_of
+from .homes import Homes
 from .orders import is_order, obey
-from .pictures import Pictures
+from .places import NOWHERE, Places
 
 Arrived: TypeAlias = tuple[Incoming, Request]
-BROKEN = "Something went wrong on our side. What you sent is kept, and is looked at."
+# What Slack tells of a status; which of the two depends on what the app listens to.
+STATUS = frozenset({"user_status_changed", "user_change"})
 DIRECT = "im"  # the kind of the conversation between somebody and the app
 
 
@@ -54,7 +57,7 @@ class Desk:
     """Files what comes from Slack, as ``core/ingest.py`` asks for it. One per process: it keeps prepared schedules."""
 
     schedules: Schedules = field(default_factory=Schedules)
-    pictures: Pictures | None = None
+    places: Places = NOWHERE
 
     def read(self, stored: Sequence[Stored]) -> list[Arrived]:
         """What is new, or was put aside and is tried again; nothing is ever edited. What an app said is no order."""
@@ -83,7 +86,7 @@ class Desk:
         absorbed = await ingest.absorb(conn, business, [incoming_of(request)], at_once)
         if at_once.refused is not None:
             raise Refused(at_once.refused)
-        return Outcome(says=notices.short(BROKEN)) if absorbed.parked else at_once.outcome
+        return refusal(BROKEN, business.locale) if absorbed.parked else at_once.outcome
 
     async def obeyed(self, conn: Conn, business: Business, request: Request, names: Mapping[str, str]) -> Outcome:
         """What an order came to. Raises Refused, with nothing of it left behind."""
@@ -99,7 +102,10 @@ class Desk:
 
     async def _refusal(self, conn: Conn, click: Click, error: TallybookError) -> Outcome:
         seen = await seen_where(conn, self.schedules, click)
-        return Outcome(says=notices.short(refused(seen, error, str) if seen is not None else error.message))
+        if seen is None:
+            return refusal(error.message, click.business.locale)
+        message = refused(seen, error, partial(told, words=words(seen.locale)))
+        return Outcome(says=notices.short(message), language=seen.locale)
 
     async def late(self, conn: Conn, business: Business, incoming: Incoming, request: Request) -> None:
         """Obeys an order that was kept, and tells whoever gave it what became of it."""
@@ -107,7 +113,7 @@ class Desk:
         try:
             await self.obeyed(conn, business, request, NOBODY)
         except Refused as said_no:
-            because = _because(said_no.outcome)
+            because = _because(said_no.outcome, business.locale)
         await self.tell(conn, business, incoming, request, because)
 
     async def tell(
@@ -123,7 +129,10 @@ class Desk:
             await self._say(conn, business, request, notices.replayed(seen, at, because))
 
     async def happened(self, conn: Conn, business: Business, request: Request) -> None:
-        """Answers a mention and a direct message, and fills the App Home of who opens it."""
+        """Answers a mention and a direct message, fills the App Home of who opens it, and heeds a status."""
+        if request.name in STATUS:
+            await statuses.heed(conn, business.id, request)
+            return
         click = await click_of(conn, business, request) if request.user else None
         if click is None or not (event := _event_of(click)):
             return
@@ -138,10 +147,11 @@ class Desk:
                 await self._say(conn, business, request, told, thread)
 
     async def _show_home(self, conn: Conn, business: Business, click: Click) -> None:
-        seen = await seen_by(conn, self.schedules, click)
-        click = msgspec.structs.replace(click, pictures=self.pictures)
-        view = await home_of(conn, click, seen) if seen is not None else no_team(business.locale)
-        request = click.request
+        seen, request = await seen_by(conn, self.schedules, click), click.request
+        if seen is not None:
+            await Homes(self.places).opened(conn, business.id, request.team, seen)
+            return
+        view = no_team(business.locale)
         await outbox.put(conn, business.id, home(request.team, request.user, _key(request, "home"), view))
 
     async def _say(self, conn: Conn, business: Business, request: Request, told: Message, thread: str = "") -> None:
@@ -194,10 +204,15 @@ def _is_undated(incoming: Incoming) -> bool:
     return found is None or found.undated
 
 
-def _because(outcome: Outcome) -> str:
+def refusal(message: str, locale: str) -> Outcome:
+    """A refusal of the rota's, in a language."""
+    return Outcome(says=notices.short(told(message, words(locale))), language=locale)
+
+
+def _because(outcome: Outcome, locale: str) -> str:
     if outcome.errors:
         return next(iter(outcome.errors.values()))
-    return outcome.says.text if outcome.says is not None else "It must be looked at before it is saved."
+    return outcome.says.text if outcome.says is not None else told(UNSEEN, words(locale))
 
 
 def _key(request: Request, what: str) -> str:

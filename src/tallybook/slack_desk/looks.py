@@ -1,10 +1,12 @@
-"""What is shown in Slack for a command, a button or a choice. Reads, and changes nothing."""
+"""What is shown in Slack for a command, a button or a choice. Reads, and writes down whose home shows which team."""
 
 from __future__ import annotations
 
+import msgspec
+
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid, NotFound
-from tallybook.triage.blocks import home, requests, sprints
+from tallybook.triage.blocks import requests, schedule, sprints
 from tallybook.triage.blocks.changes import Shown
 from tallybook.triage.blocks.limits import Block
 from tallybook.triage.blocks.names import Act, Choice, Held, View
@@ -13,10 +15,12 @@ from tallybook.triage.rules_overrides import Asked, State
 from tallybook.triage.service import sprints as sprint_service
 from tallybook.triage.service.doing import require_lead
 from tallybook.triage.service.schedules import Schedules
+from tallybook.triage.store import homes as home_store
 from tallybook.triage.store import overrides as store
 
 from . import views
 from .clicks import Click, Outcome, needed
+from .homes import home_of
 
 
 async def look(conn: Conn, schedules: Schedules, click: Click) -> Outcome:
@@ -25,20 +29,25 @@ async def look(conn: Conn, schedules: Schedules, click: Click) -> Outcome:
         return Outcome()
     wanted = views.asked(click)
     if wanted is None:
-        return views.following(await needed(conn, schedules, click, click.held_by_view.team), click)
+        seen = await needed(conn, schedules, click, click.held_by_view.team)
+        return msgspec.structs.replace(views.following(seen, click), language=seen.locale)
     seen = await needed(conn, schedules, click, wanted.held.team)
     if wanted.view in views.FOR_LEADS:
         require_lead(click.actor)
-    return Outcome(view=await shown(conn, click, seen, wanted.view, wanted.held))
+    return Outcome(view=await shown(conn, click, seen, wanted.view, wanted.held), language=seen.locale)
 
 
 async def shown(conn: Conn, click: Click, seen: Seen, view: View, held: Held) -> Block:
     """A view as it stands now. Raises Invalid, NotFound and Conflict."""
+    if view is View.SCHEDULE:
+        picture = await click.places.picture(conn, click.business.id, seen)
+        return schedule.schedule_view(seen, held.day, held.page, picture)
     found = views.still(seen, view, held)
     if found is not None:
         return found
     if view is View.HOME:
-        return await home_of(conn, click, seen)
+        await home_store.opened(conn, click.business.id, click.request.team, seen.reader, seen.team.id, seen.now)
+        return await home_of(conn, click.business.id, seen, click.places)
     if view is View.REQUESTS:
         return await listing(conn, click, seen, held.page)
     if view is View.SPRINT_REMOVE:
@@ -68,10 +77,3 @@ async def _in_force(conn: Conn, click: Click, seen: Seen) -> list[Asked]:
             group = await store.group(conn, click.business.id, one.id)
             found |= {asked.id: asked for asked in group if asked.state is State.APPROVED}
     return list(found.values())
-
-
-async def home_of(conn: Conn, click: Click, seen: Seen) -> Block:
-    """The App Home with the reader's requests that wait; where Slack can fetch it, a picture of the coming weeks."""
-    waiting = await store.waiting(conn, click.business.id, seen.team.id)
-    picture = await click.pictures.of(conn, click.business.id, seen) if click.pictures is not None else ""
-    return home.home_view(seen, home.Around([one for one in waiting if one.requested_by == seen.reader], picture))

@@ -18,11 +18,12 @@ from tallybook.triage.blocks.names import Act, Choice, Held, View, held_of
 from tallybook.triage.blocks.showing import Seen
 from tallybook.triage.blocks.submitted import Errors
 from tallybook.triage.service import overrides
+from tallybook.triage.service.doing import because
 from tallybook.triage.service.schedules import Schedules
 
 from . import looks
 from .clicks import Click, Outcome, needed
-from .orders_admin import discipline, join, leave, roster, sprint, sprint_removed
+from .orders_admin import discipline, join, leave, roster, sprint, sprint_removed, use
 
 Order: TypeAlias = Callable[[Conn, Click, Seen], Awaitable[Outcome | None]]
 
@@ -32,6 +33,9 @@ async def _cover(conn: Conn, click: Click, seen: Seen) -> Outcome | None:
     if isinstance(wanted, Errors):
         return Outcome(errors=wanted.by_block)
     asked = (conn, click.actor, seen.team.id)
+    if wanted.part.person is None:
+        await overrides.unassign(*asked, wanted.part, click.now, key=click.key, reason=wanted.reason)
+        return None
     if wanted.exchange is not None:
         parts = (wanted.part, wanted.exchange)
         group = [*await overrides.request_swap(*asked, parts, click.now, key=click.key, reason=wanted.reason)]
@@ -66,11 +70,12 @@ SUBMISSIONS: Mapping[View, tuple[Order, View]] = {
     View.SPRINT: (sprint, View.SPRINTS),
     View.SPRINT_REMOVE: (sprint_removed, View.SPRINTS),
     View.DISCIPLINE: (discipline, View.DISCIPLINES),
+    View.USE: (use, View.DISCIPLINES),
     View.ROSTER: (roster, View.DISCIPLINES),
     View.JOIN: (join, View.PEOPLE),
     View.LEAVE: (leave, View.PEOPLE),
 }
-SHOWN_FIRST = frozenset({View.SPRINT, View.ROSTER, View.LEAVE})
+SHOWN_FIRST = frozenset({View.SPRINT, View.ROSTER, View.USE, View.JOIN, View.LEAVE})
 
 
 def is_order(request: Request) -> bool:
@@ -94,6 +99,8 @@ async def obey(conn: Conn, schedules: Schedules, click: Click) -> Outcome:
     """Does it in the caller's transaction. Raises whatever the service says of it, and Invalid."""
     is_press = click.request.kind is Kind.ACTION
     order, then = (_approve, View.REQUESTS) if is_press else SUBMISSIONS[View(click.request.name)]
+    if not is_press:
+        click = msgspec.structs.replace(click, actor=because(click.actor, submitted.why(click.values)))
     seen = await needed(conn, schedules, click, click.held.team)
     outcome = await order(conn, click, seen)
     if outcome is not None:

@@ -15,7 +15,8 @@ from tallybook.triage.blocks.limits import Block
 from tallybook.triage.blocks.showing import Seen
 from tallybook.triage.blocks.submitted import Errors
 from tallybook.triage.blocks.wanted import Leaving, NewRoster, NewSprint, from_when, was_shown
-from tallybook.triage.service import people, rosters, sprints
+from tallybook.triage.rules_use import Use, planned_end
+from tallybook.triage.service import disciplines, members, people, rosters, sprints
 from tallybook.triage.service.doing import require_lead
 from tallybook.triage.service.rosters import Plan
 from tallybook.triage.store import people as people_store
@@ -56,7 +57,7 @@ async def _planned(conn: Conn, click: Click, seen: Seen, wanted: NewSprint) -> S
         return previews.planned(seen.schedule.facts, wanted, click.now)
     days = (wanted.first_day, wanted.last_day)
     found = await sprints.preview(conn, click.actor, seen.team.id, wanted.number, wanted.name, days, click.now)
-    return Shown(seen.schedule.facts.version, found.changes, moved=found.moved)
+    return Shown(seen.schedule.facts.version, found.changes, found.idle, moved=found.moved)
 
 
 async def sprint_removed(conn: Conn, click: Click, seen: Seen) -> Outcome | None:
@@ -79,6 +80,25 @@ async def discipline(conn: Conn, click: Click, seen: Seen) -> Outcome | None:
     if isinstance(wanted, Errors):
         return Outcome(errors=wanted.by_block)
     await people.put_discipline(conn, click.actor, seen.team.id, wanted.discipline)
+    return None
+
+
+async def use(conn: Conn, click: Click, seen: Seen) -> Outcome | None:
+    """Takes a discipline out of use where it is in use for good; else brings it back."""
+    require_lead(click.actor)
+    held, facts = click.held_by_view, seen.schedule.facts
+    in_use = planned_end(facts, held.discipline, click.now) is not None
+    wanted = submitted_admin.use(click.values, held, seen.locale, in_use=in_use)
+    if isinstance(wanted, Errors):
+        return Outcome(errors=wanted.by_block)
+    asked = Use(wanted.discipline, wanted.in_use, from_when(wanted.first_day, seen.team, click.now))
+    if not was_shown(held, wanted, facts.version):
+        preview = disciplines.previewed(facts, asked, click.now)
+        shown = _again(click, Shown(preview.version, preview.changes, preview.idle))
+        return _shown(discipline_blocks.use_form(seen, wanted.discipline, wanted, shown))
+    await disciplines.change(
+        conn, click.actor, seen.team.id, asked, click.now, reason=wanted.reason, version=facts.version
+    )
     return None
 
 
@@ -110,11 +130,17 @@ async def join(conn: Conn, click: Click, seen: Seen) -> Outcome | None:
     wanted = submitted_admin.joining(click.values, seen.locale)
     if isinstance(wanted, Errors):
         return Outcome(errors=wanted.by_block)
+    facts = seen.schedule.facts
+    if not was_shown(click.held_by_view, wanted, facts.version):
+        shown = _again(click, previews.joined(facts, wanted, click.now))
+        return _shown(people_blocks.join_form(seen, wanted.person, wanted, shown))
     # Slack says who was chosen, and not how they are called; who is known already keeps their name.
     known = await people_store.named(conn, click.business.id, wanted.person)
-    name = click.names.get(wanted.person) or known or wanted.person
-    for code in wanted.disciplines:
-        await people.join(conn, click.actor, seen.team.id, code, Person(wanted.person, name), click.now)
+    person = Person(wanted.person, click.names.get(wanted.person) or known or wanted.person)
+    at = from_when(wanted.first_day, seen.team, click.now)
+    asked = (conn, click.actor, seen.team.id, wanted.disciplines, person, click.now)
+    if not await members.join_all(*asked, at=at, version=facts.version):
+        raise Conflict("They belong to it already.")
     return None
 
 
@@ -135,5 +161,5 @@ async def leave(conn: Conn, click: Click, seen: Seen) -> Outcome | None:
 async def _left(conn: Conn, click: Click, seen: Seen, wanted: Leaving) -> None:
     at = from_when(wanted.first_day, seen.team, click.now)
     asked = (conn, click.actor, seen.team.id, wanted.discipline, wanted.person, at)
-    if not await people.leave(*asked, now=click.now):
+    if not await members.leave(*asked, now=click.now, version=seen.schedule.facts.version):
         raise Conflict("They do not belong to it any more.")

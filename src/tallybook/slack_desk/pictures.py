@@ -22,7 +22,7 @@ class Pictures:
     key: bytes
 
     async def of(self, conn: Conn, business_id: int, seen: Seen) -> str:
-        """The address of a team's coming weeks, a new one with each change and each day of theirs: Slack keeps them."""
+        """The address of a team's coming weeks, a new one with each change and each hour: Slack keeps them."""
         token = await feeds.own_link(conn, business_id, seen.team.id, self.key, seen.now)
-        today = seen.now.astimezone(seen.team.tz)
-        return f"{self.address}{PATH}/{token}.png?v={seen.schedule.facts.version}-{today:%Y%m%d}"
+        hour = seen.now.astimezone(seen.team.tz)
+        return f"{self.address}{PATH}/{token}.png?v={seen.schedule.facts.version}-{hour:%Y%m%d%H}"

@@ -36,6 +36,7 @@ OPENS: Mapping[Act, View] = {
     Act.OPEN_HUB: View.HUB,
     Act.DISCIPLINE_ADD: View.DISCIPLINE,
     Act.DISCIPLINE_CHANGE: View.DISCIPLINE,
+    Act.DISCIPLINE_USE: View.USE,
     Act.ROSTER_CHANGE: View.ROSTER,
     Act.JOIN: View.JOIN,
     Act.LEAVE: View.LEAVE,
@@ -46,7 +47,8 @@ OPENS: Mapping[Act, View] = {
     Act.WITHDRAW: View.NOTE,
 }
 FOR_LEADS = frozenset({
-    View.DISCIPLINES, View.DISCIPLINE, View.ROSTER, View.PEOPLE, View.JOIN, View.LEAVE, View.SPRINT, View.SPRINT_REMOVE,
+    View.DISCIPLINES, View.DISCIPLINE, View.USE, View.ROSTER, View.PEOPLE, View.JOIN, View.LEAVE, View.SPRINT,
+    View.SPRINT_REMOVE,
 })  # fmt: skip
 # What is chosen in a view changes that view.
 TURNS_PAGES = frozenset({Act.PAGE_BACK, Act.PAGE_ON})
@@ -110,6 +112,7 @@ def still(seen: Seen, view: View, held: Held) -> Block | None:
         View.SPRINT: lambda: sprints.form(seen, held.number),
         View.DISCIPLINES: lambda: disciplines.listing(seen, held.page, hidden=held.hidden),
         View.DISCIPLINE: lambda: disciplines.form(seen, held.discipline),
+        View.USE: lambda: disciplines.use_form(seen, held.discipline),
         View.ROSTER: lambda: disciplines.roster_form(seen, held.discipline),
         View.PEOPLE: lambda: people.listing(seen, held.page, hidden=held.hidden),
         View.JOIN: lambda: people.join_form(seen, held.person),

@@ -28,11 +28,11 @@ from tallybook.channels.slack.webhook import CHANNEL, incoming_of
 from tallybook.core import channel_accounts
 from tallybook.core.channel import OutcomeUnknown, SendError
 from tallybook.core.db import Conn, Database
-from tallybook.core.errors import NotFound, TallybookError, Unavailable
+from tallybook.core.errors import TallybookError, Unavailable
 from tallybook.core.receive import Receiver
 from tallybook.slack_desk import away, looks
 from tallybook.slack_desk.clicks import NOBODY, Outcome, click_of
-from tallybook.slack_desk.filing import Desk, Refused
+from tallybook.slack_desk.filing import Desk, Refused, refusal
 from tallybook.slack_desk.orders import is_order
 from tallybook.triage.blocks import notices, words
 from tallybook.triage.blocks.names import Field, View
@@ -46,6 +46,7 @@ NAME_WITHIN = 0.8  # seconds of these that asking for somebody's name may take
 # Decisions under way, each with a connection. The next one waits for its turn, and does not where all are overdue.
 AT_ONCE = 4
 HEADING = "Tallybook"
+NOBODYS = "This workspace is nobody's here."
 
 answered = Counter("tallybook_slack_answered_total", "What was done in Slack, by how it was answered.", ["kind", "how"])
 log = structlog.get_logger(__name__)
@@ -96,7 +97,7 @@ class SlackDoor:
         if request.kind is Kind.GREETING:
             return _greeted(request)
         if request.kind is Kind.EVENT:
-            await self.receiver.receive(CHANNEL, body)
+            await self.receiver.receive(CHANNEL, body, request.team)
         if request.kind in {Kind.EVENT, Kind.CLOSED}:
             return Answer()
         asked = {"asked": (request, body)}
@@ -134,11 +135,19 @@ class SlackDoor:
     async def _without_database(self, request: Request, body: bytes, *, is_kept: bool) -> Outcome:
         answered.labels(request.kind, "kept" if is_kept else "away").inc()
         if not is_kept:
-            return await self._by_the_copy(request) or Outcome(says=notices.away(words.DEFAULT))
-        await self.receiver.set_aside(CHANNEL, body)
+            return await self._by_the_copy(request) or Outcome(says=notices.away(await self._language(request)))
+        await self.receiver.set_aside(CHANNEL, body, request.team)
         if request.kind is Kind.SUBMISSION:
-            return Outcome(view=notices.kept_view(words.DEFAULT, HEADING))
-        return Outcome(says=notices.kept(words.DEFAULT))
+            return Outcome(view=notices.kept_view(await self._language(request), HEADING))
+        return Outcome(says=notices.kept(await self._language(request)))
+
+    async def _language(self, request: Request) -> str:
+        """The language of whose workspace it is, as far as the copy knows."""
+        if self.shelf is None:
+            return words.DEFAULT
+        await self.shelf.refresh()
+        kept = self.shelf.current()
+        return (kept.language(request.team) if kept is not None else None) or words.DEFAULT
 
     async def _by_the_copy(self, request: Request) -> Outcome | None:
         if self.shelf is None:
@@ -147,16 +156,16 @@ class SlackDoor:
         return away.answer(self.shelf, request, datetime.now(UTC))
 
     async def _look(self, request: Request, conn: Conn) -> Outcome:
+        owners = await channel_accounts.owners(conn, [request.team], CHANNEL)
+        if request.team not in owners:
+            return Outcome(says=notices.short(NOBODYS))
         try:
-            owners = await channel_accounts.owners(conn, [request.team], CHANNEL)
-            if request.team not in owners:
-                raise NotFound("This workspace is nobody's here.")
             click = await click_of(conn, owners[request.team], request)
-            click = msgspec.structs.replace(click, pictures=self.desk.pictures)
+            click = msgspec.structs.replace(click, places=self.desk.places)
             async with conn.transaction():
                 return await self._shown(conn, request, click)
         except TallybookError as error:
-            return Outcome(says=notices.short(error.message))
+            return refusal(error.message, owners[request.team].locale)
 
     async def _shown(self, conn: Conn, request: Request, click: Any) -> Outcome:
         """A form that is sent in only to see what it would change is read as an order is, and undone."""
@@ -170,7 +179,7 @@ class SlackDoor:
     async def _obey(self, request: Request, names: Mapping[str, str], patience: Patience, conn: Conn) -> Outcome:
         owners = await channel_accounts.owners(conn, [request.team], CHANNEL)
         if request.team not in owners:
-            raise Refused(Outcome(says=notices.short("This workspace is nobody's here.")))
+            raise Refused(Outcome(says=notices.short(NOBODYS)))
         outcome = await self.desk.decide(conn, owners[request.team], request, names)
         if patience.is_over:
             # It is in the spool by now; what comes from there is told by a message, this is told by nothing.

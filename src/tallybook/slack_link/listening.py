@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -14,9 +15,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from tallybook.channels.slack.requests import Kind, Request
 from tallybook.core.errors import Unavailable
+from tallybook.rota_refusals import BROKEN
 from tallybook.slack_desk.clicks import Outcome
-from tallybook.slack_desk.filing import BROKEN
-from tallybook.triage.blocks import notices, words
+from tallybook.triage.blocks import notices
 
 from .showing import Showing
 
@@ -42,7 +43,7 @@ def listening_app(decide: Decide, showing: Showing) -> AsyncApp:
     )
 
     async def listener(ack: AsyncAck, context: AsyncBoltContext) -> None:
-        request, body = context["asked"]
+        (request, body), since = context["asked"], time.monotonic()
         try:
             outcome = await decide(request, body)
         except Unavailable:
@@ -50,7 +51,7 @@ def listening_app(decide: Decide, showing: Showing) -> AsyncApp:
         except Exception as error:  # noqa: BLE001 - the framework would log the request
             log.error("Something in Slack could not be answered", name=request.name, error=type(error).__name__)  # noqa: TRY400 - its traceback may hold the request
             outcome = Outcome(says=notices.short(BROKEN))
-        await showing.show(request, outcome)
+        outcome = await showing.show(request, outcome, since)
         await _acknowledged(ack, request, outcome)
 
     app.command(ANYTHING)(listener)
@@ -82,7 +83,7 @@ def _of_form(outcome: Outcome) -> dict[str, Any]:
     if outcome.errors:
         return {"response_action": "errors", "errors": dict(outcome.errors)}
     if outcome.says is not None:
-        view = notices.notice(words.DEFAULT, HEADING, outcome.says.text)
+        view = notices.notice(outcome.language, HEADING, outcome.says.text)
         return {"response_action": "update", "view": view}
     if outcome.view is not None:
         return {"response_action": "update", "view": outcome.view}

@@ -28,7 +28,7 @@ from tallybook.core.errors import Unavailable
 from tallybook.core.receive import receiving
 from tallybook.rota_snapshot import path_of, shelf
 from tallybook.slack_desk.filing import Desk
-from tallybook.told_channels import pictures_of
+from tallybook.told_channels import places_of
 
 from .door import Answer, SlackDoor
 
@@ -75,7 +75,7 @@ async def keep_open(app: App, stop: asyncio.Event, count: int = SOCKETS) -> None
         return
     settings = app.settings
     async with receiving(app.db, settings.spool_dir, settings.spool_limit_bytes) as receiver, AsyncExitStack() as stack:
-        desk = Desk(pictures=pictures_of(settings))
+        desk = Desk(places=places_of(settings))
         listener = Listener(SlackDoor(app.db, sender, receiver, desk, shelf=shelf(path_of(settings))))
         clients = [await stack.enter_async_context(_listening(app, token, listener)) for _ in range(count)]
         while not stop.is_set():
@@ -100,5 +100,5 @@ async def _listening(app: App, token: str, listener: Listener) -> AsyncIterator[
         yield client
     finally:
         connecting.cancel()
-        await client.close()  # type: ignore[no-untyped-call]
+        await client.close()  # type: ignore[no-untyped-call]  # as above
         await asyncio.wait({connecting})

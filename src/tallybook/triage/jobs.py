@@ -7,25 +7,25 @@ change of its facts wakes us up.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from typing import TypeAlias
 
 import structlog
-from psycopg import errors as pg
 
 from tallybook.core import schedules as clocks
-from tallybook.core.db import Conn, Database, is_transient
+from tallybook.core.db import Conn, Database
 from tallybook.core.jobs import Held
 from tallybook.core.standing import Rhythm, again_and_again
 
 from .service import consistency, kept_orders, overrides
 from .service.consistency import Rooms
-from .service.doing import TOPIC as TOPIC  # noqa: PLC0414 - by it the worker is woken up
 from .service.looking import look
-from .service.schedules import Schedules
+from .service.schedules import Schedules, is_of_one_team
+from .store import homes, looks
 from .store import kept_orders as kept_orders_store
-from .store import looks
 
 CHECK = "triage.consistency"
 CHECK_SECONDS = 600
@@ -33,8 +33,8 @@ EVERY_SECONDS = 5.0
 EXPIRE_SECONDS = 60.0
 AGAIN_SECONDS = 60.0  # until a team at which we failed is looked at again
 WAITS = "Hand-overs wait"
-# Passing faults of the rows of a team. By any other the database is away, and with it every team.
-OF_ONE_TEAM = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure)
+# Makes the homes of a team anew that say what is no longer so, in the transaction of its connection.
+Show: TypeAlias = Callable[[Conn, Schedules, int, int, datetime], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
@@ -52,11 +52,12 @@ async def check(rotas: Schedules, rooms: Rooms | None, held: Held) -> None:
 
 @dataclass
 class Announcer:
-    """Tells of duty, of every business, until it is stopped."""
+    """Tells of duty, of every business, until it is stopped. ``show`` is for those who have the app's home open."""
 
     db: Database
     rotas: Schedules
-    _failed: dict[tuple[int, int], float] = field(default_factory=dict)
+    show: Show | None = None
+    _failed: dict[tuple[str, int, int], float] = field(default_factory=dict)
     _expired: float = float("-inf")
 
     async def run(self, stop: asyncio.Event, wake: asyncio.Event) -> None:
@@ -70,6 +71,7 @@ class Announcer:
         if self._time() - self._expired >= EXPIRE_SECONDS:
             await self.expire(now)
             self._expired = self._time()
+        await self.refresh(now)
         first = await self.db.run("find the next hand-over", partial(looks.first, after=now))
         if first is not None and (seconds := (first - now).total_seconds()) < EVERY_SECONDS:
             asyncio.get_running_loop().call_later(max(seconds, 0.05), wake.set)
@@ -79,28 +81,36 @@ class Announcer:
 
         Those at which we failed come last, since they may fail after a long wait for a lock.
         """
-        count = 0
         due = await self.db.run("find due rotas", partial(looks.due, now=now))
-        for team in sorted(due, key=self._failed.__contains__):
-            if self._failed.get(team, 0.0) <= self._time():
-                count += await self._one(team, now)
+        return await self._each("look at a rota", due, partial(look, schedules=self.rotas, now=now))
+
+    async def refresh(self, now: datetime) -> None:
+        """Has the homes that people may have open say what is so, each team's in its own transaction."""
+        if self.show is not None:
+            stale = await self.db.run("find homes", partial(homes.stale, now=now))
+            await self._each("make homes anew", stale, partial(self._shown, self.show, now))
+
+    async def _shown(self, show: Show, now: datetime, conn: Conn, business_id: int, team_id: int) -> bool:
+        await show(conn, self.rotas, business_id, team_id, now)
+        return True
+
+    async def _each(self, what: str, teams: Sequence[tuple[int, int]], work: Callable[..., Awaitable[bool]]) -> int:
+        """For how many it was done. One team's fault holds no other back; health tells what is overdue."""
+        count = 0
+        for business_id, team_id in sorted(teams, key=lambda team: (what, *team) in self._failed):
+            named = (what, business_id, team_id)
+            if self._failed.get(named, 0.0) > self._time():
+                continue
+            try:
+                count += await self.db.run(what, partial(work, business_id=business_id, team_id=team_id))
+            except Exception as error:
+                if not is_of_one_team(error):
+                    raise
+                log.exception("A rota cannot be worked on", what=what, business=business_id, team=team_id)
+                self._failed[named] = self._time() + AGAIN_SECONDS
+            else:
+                self._failed.pop(named, None)
         return count
-
-    async def _one(self, team: tuple[int, int], now: datetime) -> bool:
-        async def work(conn: Conn) -> bool:
-            return await look(conn, self.rotas, *team, now)
-
-        try:
-            looked = await self.db.run("look at a rota", work)
-        except Exception as error:
-            if is_transient(error) and not isinstance(error, OF_ONE_TEAM):
-                raise
-            # One team's fault holds no other back; health tells that it is overdue.
-            log.exception("A rota cannot be looked at", business=team[0], team=team[1])
-            self._failed[team] = self._time() + AGAIN_SECONDS
-            return False
-        self._failed.pop(team, None)
-        return looked
 
     async def report(self, now: datetime) -> None:
         """Tells who leads of what was decided late."""

@@ -15,16 +15,17 @@ import msgspec
 
 from . import legacy_rows
 from .legacy_rows import ADDED, LEFT_OUT, MERGED, NAMES, Fates, Member, OldOverride, OldSprint, Row, State
-from .rules import FOR_EVER, Span, Spans, prepare, who
+from .rules import prepare, who
+from .rules_spans import Span, Spans
 from .rules_turns import hand_over
-from .types import Discipline, Facts, Kind, Membership, Override, Person, Roster, Rotation, Sprint, Team
+from .types import FOR_EVER, Discipline, Facts, Kind, Membership, Override, Person, Roster, Rotation, Sprint, Team
 
 BY_HAND = "set by hand in the old system"
 NO_SPRINT = "its sprint is not there"
 ASKED_TWICE = "the same request twice"
 HELD_ANOTHER = "another one was approved for the same time, and held"
 BY_STATE = "somebody else was put on duty by hand, and held"
-WAITS_ANOTHER = "a second request of the same person for the same time"
+WAITS_ANOTHER = "a second request for the same time"
 OVER = "it waited for a sprint that is over"
 STOOD_IN = "who stood in did not belong to the discipline: does for that time"
 NOBODY_BY_HAND = "nobody was on duty by hand: here it is whose turn it is"
@@ -217,11 +218,12 @@ def _decided(old: Old, one: OldOverride, *, over: bool) -> tuple[str | None, str
             by_hand = _hand(old, one.discipline, one.index)
             return ("withdrawn", BY_STATE) if by_hand not in {None, one.person} else ("approved", "")
         return (None, ASKED_TWICE) if first.person == one.person else ("withdrawn", HELD_ANOTHER)
-    slot = (one.index, one.discipline, one.asked_by)
-    alike = (two for two in old.overrides if not two.approved and (two.index, two.discipline, two.asked_by) == slot)
-    first = next(alike, one)
+    slot = (one.index, one.discipline)
+    waiting = (two for two in old.overrides if not two.approved and (two.index, two.discipline) == slot)
+    first = next(waiting, one)
     if first is not one:
-        return (None, ASKED_TWICE) if first.person == one.person else ("withdrawn", WAITS_ANOTHER)
+        is_same = (first.person, first.asked_by) == (one.person, one.asked_by)
+        return (None, ASKED_TWICE) if is_same else ("withdrawn", WAITS_ANOTHER)
     return ("expired", OVER) if over else ("pending", "")
 
 

@@ -7,7 +7,7 @@ below with their colours.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -30,6 +30,8 @@ DOTS = 144  # for an inch
 WIDTH, ROW, HEAD, LEGEND_LINE = 12.0, 0.5, 0.95, 0.26  # inches
 IN_A_LINE = 5  # names of the legend
 INK, QUIET, RULE, WEEKEND, NOBODY = "#1b1a18", "#67635b", "#e8e5df", "#f5f3ef", "#c2401f"
+HOLIDAY, MOMENT = "#f3e6d8", "#2b59c3"
+LONGEST_LINE = 130  # characters of the line that names the holidays
 # Light enough for dark words on them.
 COLOURS = (
     "#b9cdf5", "#f6cfa5", "#bfe3c6", "#f2bdc6", "#d9c9f0", "#f3e3a1", "#b5e0e3", "#e3cbb5", "#cfd8c0", "#e9c4e4",
@@ -45,6 +47,7 @@ class Caption(msgspec.Struct, frozen=True):
     title: str
     nobody: str = "Nobody"
     locale: str = "en"
+    holidays: str = "Holidays"
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -61,7 +64,7 @@ def rows(schedules: Sequence[Schedule], first: date, days: int, *, discipline: s
     for schedule in schedules:
         since, until = (_midnight(schedule, first + timedelta(more)) for more in (0, days))
         for one in schedule.facts.disciplines:
-            if discipline not in {None, one.code} or not (one.active or discipline):
+            if discipline not in {None, one.code} or not (one.used_in(since, until) or discipline):
                 continue
             shifts = list(timeline(schedule, one.code, since, until))
             if person is not None:
@@ -75,40 +78,48 @@ def _midnight(schedule: Schedule, day: date) -> datetime:
     return hand_over(day, time(), schedule.facts.team.tz)
 
 
-def picture(schedules: Sequence[Schedule], drawn: Sequence[Row], first: date, days: int, caption: Caption) -> bytes:
-    """The rows as PNG. Some hundred milliseconds of work: not for an event loop."""
+def picture(
+    schedules: Sequence[Schedule], drawn: Sequence[Row], first: date, days: int, caption: Caption, now: datetime
+) -> bytes:
+    """The rows as PNG, with a line at ``now``. Some hundred milliseconds of work: not for an event loop."""
     names = {one.slack_id: one.name for schedule in schedules for one in schedule.facts.people}
     people = sorted({shift.person for row in drawn for shift in row.shifts if shift.person is not None})
     colours = {person: COLOURS[place % len(COLOURS)] for place, person in enumerate(people)}
     zone = schedules[0].facts.team.tz if schedules else ZoneInfo("UTC")
-    lines = -(-max(len(people), 1) // IN_A_LINE)
+    off = holidays(schedules, first, days)
+    lines = -(-max(len(people), 1) // IN_A_LINE) + bool(off)
     height = HEAD + ROW * max(len(drawn), 1) + LEGEND_LINE * lines + 0.2
     whole = figure.Figure(figsize=(WIDTH, height), dpi=DOTS, facecolor="white")
     bottom = (LEGEND_LINE * lines + 0.2) / height
     axes = whole.add_axes((0.14 if caption.locale not in RIGHT_TO_LEFT else 0.02, bottom, 0.84,
                            ROW * max(len(drawn), 1) / height))  # fmt: skip
-    _frame(axes, drawn, (first, days), caption, schedules)
+    _frame(axes, drawn, (first, days), caption, schedules, off)
+    if 0 <= (moment := _place(now, first, zone)) <= days:
+        axes.axvline(moment, color=MOMENT, linewidth=1.4, zorder=4)
     for place, row in enumerate(drawn):
         for shift in row.shifts:
             _bar(axes, place, shift, (first, days, zone), (names, colours, caption))
     _legend(whole, axes, [(names.get(one, one), colours[one]) for one in people], height, caption)
+    if off:
+        _named(whole, axes, off, 0.2 + LEGEND_LINE * (lines - 1), caption)
     target = io.BytesIO()
     whole.savefig(target, format="png", metadata={"Software": None})
     return target.getvalue()
 
 
 def _frame(
-    axes: Any, drawn: Sequence[Row], when: tuple[date, int], caption: Caption, schedules: Sequence[Schedule]
-) -> None:
-    """Days across, disciplines down; weekends shaded, each week's first day named."""
+    axes: Any, drawn: Sequence[Row], when: tuple[date, int], caption: Caption, schedules: Sequence[Schedule],
+    off: Container[date],
+) -> None:  # fmt: skip
+    """Days across, disciplines down; weekends and days ``off`` shaded, each week's first day named."""
     first, days = when
     weekend = schedules[0].facts.team.weekend if schedules else frozenset[int]()
     axes.set_xlim(0, days)
     axes.set_ylim(max(len(drawn), 1) - 0.5, -0.5)
     for place in range(days):
         day = first + timedelta(place)
-        if day.weekday() in weekend:
-            axes.axvspan(place, place + 1, color=WEEKEND, linewidth=0)
+        if day in off or day.weekday() in weekend:
+            axes.axvspan(place, place + 1, color=HOLIDAY if day in off else WEEKEND, linewidth=0)
         axes.axvline(place, color=RULE, linewidth=1.2 if day.weekday() == 0 else 0.4, zorder=1)
     every = 1 if days <= 2 * 7 else 2
     shown = range(0, days, every)
@@ -125,6 +136,24 @@ def _frame(
     axes.set_title(caption.title, loc=side, fontsize=13, color=INK, pad=30, parse_math=False)
 
 
+def holidays(schedules: Sequence[Schedule], first: date, days: int) -> dict[date, str]:
+    """The days off of the first team in a period, in their order, with their names."""
+    known = schedules[0].facts.holidays if schedules else ()
+    ends = first + timedelta(days)
+    return {one.day: one.name for one in sorted(known, key=lambda one: one.day) if first <= one.day < ends}
+
+
+def _named(whole: Any, axes: Any, off: Mapping[date, str], below: float, caption: Caption) -> None:
+    """The holidays with their names, in one line so many inches ``below`` the rows."""
+    told = [f"{format_skeleton('dMMM', day, locale=caption.locale)} {name}" for day, name in off.items()]
+    text = f"{caption.holidays}: {', '.join(told)}"
+    text = text if len(text) <= LONGEST_LINE else text[: LONGEST_LINE - 1] + "…"
+    box, turned = axes.get_position(), caption.locale in RIGHT_TO_LEFT
+    down = box.y0 - below / whole.get_figheight()
+    whole.text(box.x1 if turned else box.x0, down, text, ha="right" if turned else "left", fontsize=SMALL + 1,
+               color=QUIET, parse_math=False)  # fmt: skip
+
+
 def _day(day: date, caption: Caption) -> str:
     return str(
         format_skeleton("E", day, locale=caption.locale) + "\n" + format_skeleton("dM", day, locale=caption.locale)
@@ -134,7 +163,7 @@ def _day(day: date, caption: Caption) -> str:
 def _bar(axes: Any, place: int, shift: Shift, when: tuple[date, int, ZoneInfo], how: tuple[Any, Any, Caption]) -> None:
     """One shift, or a time in which somebody should be on duty and nobody is."""
     (first, days, zone), (names, colours, caption) = when, how
-    if shift.person is None and shift.why in {Why.OFF, Why.NO_ROSTER}:
+    if shift.person is None and shift.why in {Why.OFF, Why.NO_ROSTER, Why.OUT_OF_USE}:
         return
     left, right = (_place(at, first, zone) for at in (shift.starts_at, shift.ends_at))
     left, right = max(left, 0.0), min(right, float(days))

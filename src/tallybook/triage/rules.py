@@ -9,70 +9,28 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import msgspec
 
 from tallybook.core.errors import NotFound
 
-from .rules_turns import Turns, turns_of
-from .types import FROM_THE_START, NOBODY, Answer, Facts, Kind, Override, Roster, Shift, Slot, Sprint, WhenAbsent, Why
-
-FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
-Span = tuple[datetime, datetime]
-
-
-class Spans:
-    """Periods, joined where they touch or lie over each other, so that a moment is found at once."""
-
-    def __init__(self, spans: Iterable[Span]) -> None:
-        joined: list[Span] = []
-        for since, until in sorted(span for span in spans if span[0] < span[1]):
-            if joined and since <= joined[-1][1]:
-                joined[-1] = (joined[-1][0], max(until, joined[-1][1]))
-            else:
-                joined.append((since, until))
-        self.spans: Sequence[Span] = tuple(joined)
-        self._starts = [since for since, _ in joined]
-
-    def at(self, moment: datetime) -> Span | None:
-        """The period that a moment is in."""
-        number = bisect_right(self._starts, moment) - 1
-        return self.spans[number] if number >= 0 and moment < self.spans[number][1] else None
-
-    def meet(self, since: datetime, until: datetime) -> bool:
-        """Whether any has a part in a period."""
-        number = bisect_left(self._starts, until) - 1
-        return number >= 0 and self.spans[number][1] > since
-
-
-NEVER = Spans(())
-
-
-class Reign:
-    """The time of one roster: its turns from its first one on, up to the first turn of the one that follows it."""
-
-    def __init__(self, roster: Roster, turns: Turns, since: datetime, until: datetime) -> None:
-        self.roster, self.turns, self.since, self.until = roster, turns, since, until
-        self.gap = Why.NO_SPRINT if roster.rotation.kind is Kind.SPRINT else Why.OFF
-
-    def at(self, moment: datetime) -> Slot | None:
-        slot = self.turns.at(moment)
-        return None if slot is None else self._cut(slot)
-
-    def between(self, since: datetime, until: datetime) -> Iterator[Slot]:
-        for slot in self.turns.between(since, min(until, self.until)):
-            yield self._cut(slot)
-
-    def turn_of(self, slot: Slot) -> str | None:
-        people = self.roster.people
-        return people[slot.number % len(people)] if people else None
-
-    def _cut(self, slot: Slot) -> Slot:
-        if slot.ends_at <= self.until:
-            return slot
-        return Slot(slot.number, slot.starts_at, self.until, slot.sprint)
+from .rules_reigns import Reign, reigns_of
+from .rules_spans import NEVER, Span, Spans
+from .types import (
+    FOR_EVER,
+    FROM_THE_START,
+    MEANT,
+    NOBODY,
+    Answer,
+    Facts,
+    Override,
+    Shift,
+    Slot,
+    WhenAbsent,
+    Why,
+)
 
 
 class Rota:
@@ -80,10 +38,12 @@ class Rota:
 
     def __init__(self, facts: Facts, discipline: str) -> None:
         self.code = discipline
+        not_used = [each for one in facts.disciplines if one.code == discipline for each in one.unused]
+        self.unused = Spans((each.since, each.until or FOR_EVER) for each in not_used)
         sprints = sorted(facts.sprints, key=lambda sprint: (sprint.starts_at, sprint.id))
         holidays = sorted({holiday.day for holiday in facts.holidays})
         rosters = [roster for roster in facts.rosters if roster.discipline == discipline]
-        self.reigns = _reigns(rosters, sprints, holidays)
+        self.reigns = reigns_of(rosters, sprints, holidays)
         self.begins = [reign.since for reign in self.reigns]
         members = [one for one in facts.memberships if one.discipline == discipline]
         self.members = _spans((one.person, one.since, one.until or FOR_EVER) for one in members)
@@ -142,7 +102,9 @@ class Rota:
             return Shift(self.code, since, until, person, why, turn_of, slot, override)
 
         override = self.override_at(since)
-        if override is not None and self.is_member(override.person, since):
+        if override is not None and override.person is None:
+            return shift(None, Why.UNASSIGNED, override.id)
+        if override is not None and override.person is not None and self.is_member(override.person, since):
             return shift(override.person, Why.OVERRIDE if override.swap is None else Why.SWAP, override.id)
         stays = turn_of is not None and self.is_member(turn_of, since)
         absence = self.away.get(turn_of or "", NEVER).at(since)
@@ -198,11 +160,30 @@ def who(schedule: Schedule, discipline: str, at: datetime) -> Answer:
     """Who is on duty in a discipline at a moment (which knows its zone), and why. Raises NotFound."""
     at = at.astimezone(UTC)
     rota = schedule.rota(discipline)
+    unused = rota.unused.at(at)
+    if unused is not None:
+        return Answer(at, _out_of_use(rota, unused))
     reign = rota.reign_at(at)
     slot = reign.at(at) if reign is not None else None
     if reign is None or slot is None:
-        return Answer(at, _gap(rota, reign, at))
-    return Answer(at, next(piece for piece in rota.pieces(reign, slot) if at < piece.ends_at))
+        return Answer(at, _while_used(rota, _gap(rota, reign, at), at))
+    piece = next(piece for piece in rota.pieces(reign, slot) if at < piece.ends_at)
+    return Answer(at, _while_used(rota, piece, at))
+
+
+def _out_of_use(rota: Rota, span: Span) -> Shift:
+    return Shift(rota.code, *span, None, Why.OUT_OF_USE)
+
+
+def _while_used(rota: Rota, shift: Shift, at: datetime) -> Shift:
+    """The part of a shift around a moment at which the discipline is in use. Its turn ends where the use does."""
+    if not rota.unused.spans:
+        return shift
+    since, until = rota.unused.between(at)
+    found, slot = shift.cut(since, until), shift.slot
+    if slot is None or slot.ends_at <= until:
+        return found
+    return msgspec.structs.replace(found, slot=Slot(slot.number, slot.starts_at, until, slot.sprint))
 
 
 def _gap(rota: Rota, reign: Reign | None, at: datetime) -> Shift:
@@ -221,6 +202,22 @@ def timeline(schedule: Schedule, discipline: str, since: datetime, until: dateti
     """
     rota = schedule.rota(discipline)
     since, until = since.astimezone(UTC), until.astimezone(UTC)
+    if not rota.unused.spans:
+        yield from _used(rota, since, until)
+        return
+    while since < until:
+        unused = rota.unused.at(since)
+        ends = min(until, unused[1] if unused is not None else rota.unused.between(since)[1])
+        if unused is not None:
+            yield _out_of_use(rota, unused).cut(since, ends)
+        else:
+            for shift in _used(rota, since, ends):
+                yield _while_used(rota, shift, shift.starts_at)
+        since = ends
+
+
+def _used(rota: Rota, since: datetime, until: datetime) -> Iterator[Shift]:
+    """All of a period in which the discipline is in use."""
     at = since
     for shift in _turned(rota, since, until):
         if shift.starts_at > at:
@@ -258,9 +255,16 @@ def shifts(schedule: Schedule, discipline: str, since: datetime, until: datetime
 
 
 def gaps(schedule: Schedule, discipline: str, since: datetime, until: datetime) -> list[Shift]:
-    """When nobody is on duty though somebody should be: not where the rotation rests by its own rule."""
+    """When nobody is on duty though somebody should be: not where the rotation rests, or where it was set so."""
     found = timeline(schedule, discipline, since, until)
-    return [one for one in found if one.why in NOBODY and one.why is not Why.OFF]
+    return [one for one in found if one.why in NOBODY - MEANT]
+
+
+def reason_of(schedule: Schedule, shift: Shift) -> str:
+    """Why it was set that nobody is on duty; "" for every other shift."""
+    if shift.why is not Why.UNASSIGNED:
+        return ""
+    return next((one.reason for one in schedule.facts.overrides if one.id == shift.override), "")
 
 
 def _spans(rows: Iterable[tuple[str, datetime, datetime]]) -> Mapping[str, Spans]:
@@ -281,19 +285,4 @@ def _in_order(overrides: Sequence[Override]) -> list[Override]:
             other.starts_at >= one.ends_at for other in after
         ):
             found.insert(place, one)
-    return found
-
-
-def _reigns(rosters: Sequence[Roster], sprints: Sequence[Sprint], holidays: Sequence[date]) -> list[Reign]:
-    """The rosters that ever hold, in order, each to the first turn of the next."""
-    found: list[Reign] = []
-    until = FOR_EVER
-    for roster in sorted(rosters, key=lambda one: (one.since, one.number), reverse=True):
-        turns = turns_of(roster, sprints, holidays)
-        since = turns.first
-        # One whose first turn would be no earlier than that of a later one never holds.
-        if since is not None and since < until:
-            found.append(Reign(roster, turns, since, until))
-            until = since
-    found.reverse()
     return found

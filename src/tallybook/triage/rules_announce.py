@@ -17,10 +17,14 @@ HEADS_UP = time(17)
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """Who is on duty at a moment, by the codes of the disciplines in use, and in which sprint."""
+    """Who is on duty at a moment, by the codes of the disciplines in use, and in which sprint.
+
+    ``unused`` are the answers of those that are not in use then: nobody.
+    """
 
     at: datetime
     answers: Mapping[str, Answer]
+    unused: Mapping[str, Answer] = {}
 
     @property
     def on_duty(self) -> dict[str, str | None]:
@@ -34,7 +38,12 @@ class Standing(msgspec.Struct, frozen=True):
     @property
     def until(self) -> datetime:
         """When it is to be looked again: the first moment at which any of it may be otherwise."""
-        return min((answer.shift.ends_at for answer in self.answers.values()), default=self.at + DAY)
+        found = [*self.answers.values(), *self.unused.values()]
+        return min((answer.shift.ends_at for answer in found), default=self.at + DAY)
+
+    def shift(self, code: str) -> Shift:
+        """Of a discipline that is in use, or was when it was last told of."""
+        return (self.answers.get(code) or self.unused[code]).shift
 
 
 class Boundary(msgspec.Struct, frozen=True):
@@ -58,15 +67,18 @@ class HeadsUp(msgspec.Struct, frozen=True):
 def standing(schedule: Schedule, at: datetime) -> Standing:
     """Who is on duty in each discipline that is in use."""
     listed = sorted(schedule.facts.disciplines, key=lambda one: (one.place, one.code))
-    return Standing(at, {one.code: who(schedule, one.code, at) for one in listed if one.active})
+    used, unused = ({one.code: who(schedule, one.code, at) for one in listed if one.in_use(at) is is_used}
+                    for is_used in (True, False))  # fmt: skip
+    return Standing(at, used, unused)
 
 
 def boundary(before: Mapping[str, str | None], now: Standing, late_after: timedelta = LATE) -> Boundary | None:
     """What is otherwise than when it was last told; None where nothing is. Many missed ones are told as one."""
     codes = tuple(code for code, person in now.on_duty.items() if before.get(code) != person)
+    codes += tuple(code for code in now.unused if before.get(code) is not None)
     if not codes:
         return None
-    shifts = [now.answers[code].shift for code in codes]
+    shifts = [now.shift(code) for code in codes]
     # A time without turns is told from the moment at which it is looked at; turns know when they began.
     at = max((shift.starts_at for shift in shifts if shift.slot is not None), default=shifts[0].starts_at)
     by_turn = any(shift.slot is not None and shift.slot.starts_at == at for shift in shifts)

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from .rules import Schedule, Span, shifts
+from .rules import Schedule, shifts
 from .rules_load import Load, ledger
+from .rules_spans import Span
 from .types import Shift, Why
 
 # A substitute is chosen by what they carried in about half a year.

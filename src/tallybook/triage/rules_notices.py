@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 import msgspec
@@ -18,11 +19,15 @@ BACK = timedelta(weeks=8)
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Who is on duty in ``[since, until)`` as people were told, by discipline and in order, without a hole."""
+    """Who is on duty in ``[since, until)`` as people were told, by discipline and in order, without a hole.
+
+    ``overrides`` are those approved that were not over then.
+    """
 
     since: datetime
     until: datetime
     shifts: dict[str, list[Shift]]
+    overrides: frozenset[int] = frozenset()
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -39,16 +44,18 @@ class Trouble(msgspec.Struct, frozen=True):
 
 
 def planned(schedule: Schedule, now: datetime) -> Plan:
-    """The coming weeks as they are by the facts, of the disciplines in use."""
+    """The coming weeks as they are by the facts."""
     until = now + AHEAD
-    codes = [one.code for one in schedule.facts.disciplines if one.active]
-    return Plan(now, until, {code: [_bare(one) for one in timeline(schedule, code, now, until)] for code in codes})
+    codes = [one.code for one in schedule.facts.disciplines]
+    shifts = {code: [_bare(one) for one in timeline(schedule, code, now, until)] for code in codes}
+    return Plan(now, until, shifts, frozenset(one.id for one in schedule.facts.overrides if one.ends_at > now))
 
 
 def moves(before: Plan, after: Plan) -> list[Change]:
     """Where another will be on duty than was told, in order of time.
 
-    What has begun is told as a change of now, and what an override did when it was decided.
+    What has begun is told as a change of now, and what an override did that was approved or taken away since, when it
+    was decided. One that stands and moved, or whose substitute left, nobody has told of.
     """
     found: list[Change] = []
     until = min(before.until, after.until)
@@ -56,13 +63,14 @@ def moves(before: Plan, after: Plan) -> list[Change]:
         olds = _within(before.shifts.get(code, []), after.since, until)
         if olds:
             found += changes(olds, _within(news, after.since, until))
-    ahead = [one for one in found if one.starts_at > after.since and not _was_decided(one)]
+    new, gone = after.overrides - before.overrides, before.overrides - after.overrides
+    ahead = [one for one in found if one.starts_at > after.since and not _was_decided(one, new, gone)]
     return sorted(ahead, key=lambda one: (one.starts_at, one.discipline))
 
 
-def _was_decided(change: Change) -> bool:
+def _was_decided(change: Change, new: AbstractSet[int], gone: AbstractSet[int]) -> bool:
     was, becomes = change.was, change.becomes
-    return becomes.override is not None or (was.override is not None and becomes.person == was.turn_of)
+    return becomes.override in new or (was.override in gone and becomes.person == was.turn_of)
 
 
 def concerned(found: Iterable[Change]) -> dict[str, list[Change]]:
@@ -80,13 +88,12 @@ def troubles(schedule: Schedule, now: datetime) -> list[Trouble]:
     An absence for which somebody stands in is none, nor is a discipline that never had a roster.
     """
     since, until = now - BACK, now + AHEAD
-    in_use = {one.code for one in schedule.facts.disciplines if one.active}
     found = [
         Trouble("double", f"{double.person} {_named(double.one)} {_named(double.other)}", double.person, double)
         for double in doubles(schedule, since, until)
-        if double.ends_at > now and {double.one.discipline, double.other.discipline} <= in_use
+        if double.ends_at > now
     ]
-    for code in sorted(in_use):
+    for code in sorted(one.code for one in schedule.facts.disciplines):
         found += [
             Trouble("clash", f"{clash.absent} {_named(clash.shift)}", clash.absent, clash)
             for clash in clashes(schedule, code, since, until)

@@ -11,9 +11,10 @@ import msgspec
 from tallybook.core.errors import Conflict, Invalid, NotAllowed
 
 from .rules import Schedule, timeline, who
-from .types import NOBODY, Slot
+from .types import NOBODY, Slot, Why
 
 SOMEBODY_ELSES = "The turn is somebody else's now. It must be asked for again."
+SET_TO_NOBODY = "It was set that nobody is on duty in a part of this time. That must be taken away first."
 OTHERWISE = "This was sent in before, with something else in it."
 
 
@@ -28,13 +29,16 @@ class State(enum.StrEnum):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A request, as it is kept. ``decided_by`` is whoever approved or declined it, or took it away."""
+    """A request, as it is kept. ``decided_by`` is whoever approved or declined it, or took it away.
+
+    ``person`` is None where nobody is to be on duty.
+    """
 
     id: int
     team_id: int
     discipline: str
     instead_of: str | None
-    person: str
+    person: str | None
     requested_by: str
     state: State
     starts_at: datetime
@@ -48,10 +52,10 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """What is asked for: that ``person`` be on duty in ``[starts_at, ends_at)``."""
+    """What is asked for: that ``person``, or with None nobody, be on duty in ``[starts_at, ends_at)``."""
 
     discipline: str
-    person: str
+    person: str | None
     starts_at: datetime
     ends_at: datetime
 
@@ -66,12 +70,17 @@ class Found(msgspec.Struct, frozen=True):
 
 
 def looked_up(schedule: Schedule, part: Part, now: datetime) -> Found:
-    """Whose turn is asked for. What has passed of it already is left out. Raises Invalid and NotFound."""
+    """Whose turn is asked for. What has passed of it already is left out.
+
+    Raises Invalid and NotFound, and Conflict where it was set that nobody has it.
+    """
     since = max(part.starts_at, now)
     if part.ends_at <= since:
         raise Invalid("This time is over already.")
     pieces = list(timeline(schedule, part.discipline, since, part.ends_at))
     slot = who(schedule, part.discipline, since).shift.slot
+    if any(one.why is Why.UNASSIGNED for one in pieces):
+        raise Conflict(SET_TO_NOBODY)
     if slot is None or any(one.why in NOBODY for one in pieces):
         raise Invalid("Nobody has a turn in all of this time.")
     if part.ends_at > slot.ends_at:
@@ -80,7 +89,7 @@ def looked_up(schedule: Schedule, part: Part, now: datetime) -> Found:
     turn_of = pieces[0].turn_of if len(holders) > 1 else pieces[0].person
     if turn_of is None or holders == {part.person}:
         raise Invalid("This person is on duty then anyway.")
-    if not schedule.rota(part.discipline).belongs(part.person, since, part.ends_at):
+    if part.person is not None and not schedule.rota(part.discipline).belongs(part.person, since, part.ends_at):
         raise Invalid("This person does not belong to the discipline in all of this time.")
     whole = slot.sprint is not None and (part.starts_at, part.ends_at) == (slot.starts_at, slot.ends_at)
     return Found(msgspec.structs.replace(part, starts_at=since), turn_of, slot, whole)

@@ -72,6 +72,13 @@ def idle_overrides(after: Schedule, overrides: Sequence[Override]) -> list[Overr
     return found
 
 
+def newly_idle(before: Schedule, after: Schedule, now: datetime, discipline: str | None = None) -> list[Override]:
+    """The overrides ahead, of a discipline or of all, that would be idle as they are now, and are not yet."""
+    ahead = [one for one in after.facts.overrides if discipline in {None, one.discipline} and one.ends_at > now]
+    was_idle = {one.id for one in idle_overrides(before, ahead)}
+    return [one for one in idle_overrides(after, ahead) if one.id not in was_idle]
+
+
 def going_on(schedule: Schedule, discipline: str, people: Sequence[str], since: datetime) -> tuple[str, ...]:
     """A new order of people, turned so that whoever would have had the first turn from ``since`` on has it.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 import msgspec
 
 from tallybook.core.errors import Conflict, Invalid
 
+from .rules_overrides import Asked
 from .rules_turns import hand_over
 from .types import Facts, Kind, Sprint, Team
 
@@ -62,9 +63,26 @@ def check_removable(sprint: Sprint, now: datetime) -> None:
         raise Conflict("This sprint has begun, so it stays. Its end can be changed while it runs.")
 
 
-def with_sprint(facts: Facts, sprint: Sprint) -> Facts:
-    """The facts with a sprint in this form; for looking at what it would change."""
-    return msgspec.structs.replace(facts, sprints=(*without_sprint(facts, sprint.id).sprints, sprint))
+def moved(sprint: Sprint, whole: Sequence[Asked], now: datetime) -> list[Asked]:
+    """Those of all of a sprint, as they are where it is now; those that stay are left out. One that runs has begun."""
+    found = [
+        msgspec.structs.replace(
+            one, starts_at=sprint.starts_at if one.starts_at >= now else one.starts_at, ends_at=sprint.ends_at
+        )
+        for one in whole
+    ]
+    return [one for one, was in zip(found, whole, strict=True) if one != was]
+
+
+def with_sprint(facts: Facts, sprint: Sprint, moved_along: Sequence[Asked] = ()) -> Facts:
+    """The facts with a sprint in this form, and with overrides that moved; for looking at what it would change."""
+    spans = {one.id: (one.starts_at, one.ends_at) for one in moved_along}
+    overrides = [
+        msgspec.structs.replace(one, starts_at=spans[one.id][0], ends_at=spans[one.id][1]) if one.id in spans else one
+        for one in facts.overrides
+    ]
+    sprints = (*without_sprint(facts, sprint.id).sprints, sprint)
+    return msgspec.structs.replace(facts, sprints=sprints, overrides=tuple(overrides))
 
 
 def without_sprint(facts: Facts, number: int, overrides: Collection[int] = ()) -> Facts:

@@ -34,16 +34,36 @@ class Known(msgspec.Struct, frozen=True):
     facts: Facts
 
 
+class Link(msgspec.Struct, frozen=True):
+    """A calendar's link that held, by the hash of its secret, with what it shows of which teams."""
+
+    business_id: int
+    id: int
+    name: str
+    locale: str
+    teams: list[int]
+    discipline: str | None = None
+    slack_id: str | None = None
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """All teams as they were at ``as_of``; ``workspaces`` are the businesses by their accounts on Slack.
 
-    ``tokenless`` are the accounts that were given no token of their own.
+    ``tokenless`` are the accounts that were given no token of their own. ``links`` are those that held, ``readers`` the
+    businesses of the API tokens that did; both by the hashes, in hex, of secrets that nobody can guess.
     """
 
     as_of: datetime
     workspaces: Mapping[str, int]
     teams: list[Known]
     tokenless: Sequence[str] = ()
+    links: Mapping[str, Link] = {}
+    readers: Mapping[str, int] = {}
+
+    def language(self, workspace: str) -> str | None:
+        """In which language a workspace's business is told; None where it has no team."""
+        business_id = self.workspaces.get(workspace)
+        return next((one.language for one in self.teams if one.business_id == business_id), None)
 
     def of(self, workspace: str, person: str, team_id: int = 0) -> Known | None:
         """The team that is asked for in a workspace, else the first to which somebody belongs, else the first."""

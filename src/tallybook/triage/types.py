@@ -14,6 +14,7 @@ import msgspec
 
 EVERY_DAY = frozenset(range(7))
 FROM_THE_START = datetime(1900, 1, 1, tzinfo=UTC)
+FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class Kind(enum.StrEnum):
@@ -42,9 +43,13 @@ class Why(enum.StrEnum):
     NO_SPRINT = "no_sprint"  # no sprint is planned for then
     OFF = "off"  # the rotation rests on that day
     NOBODY_LEFT = "nobody_left"  # the roster is empty, or all of it have left
+    UNASSIGNED = "unassigned"  # somebody who leads set it so
+    OUT_OF_USE = "out_of_use"  # the discipline is not used then
 
 
-NOBODY = frozenset({Why.NO_ROSTER, Why.NO_SPRINT, Why.OFF, Why.NOBODY_LEFT})
+# Where nobody is meant to be on duty.
+MEANT = frozenset({Why.OFF, Why.UNASSIGNED, Why.OUT_OF_USE})
+NOBODY = frozenset({Why.NO_ROSTER, Why.NO_SPRINT, Why.NOBODY_LEFT}) | MEANT
 FOR_ANOTHER = frozenset({Why.OVERRIDE, Why.SUBSTITUTE})
 
 
@@ -82,13 +87,31 @@ class Manner(msgspec.Struct, frozen=True):
     late_after: int = 5
 
 
+class Unused(msgspec.Struct, frozen=True):
+    """That a discipline is not used in ``[since, until)``; None is for good."""
+
+    since: datetime
+    until: datetime | None = None
+
+
 class Discipline(msgspec.Struct, frozen=True):
-    """A kind of duty within a team; of each one person at a time is on duty. ``place`` is its place in lists."""
+    """A kind of duty within a team; of each one person at a time is on duty, while it is in use.
+
+    ``place`` is its place in lists. The times of ``unused`` are apart from each other and in order.
+    """
 
     code: str
     name: str
     place: int = 0
-    active: bool = True
+    unused: tuple[Unused, ...] = ()
+
+    def in_use(self, at: datetime) -> bool:
+        return self.used_in(at, at)
+
+    def used_in(self, since: datetime, until: datetime) -> bool:
+        """Whether it is in use at the first moment of ``[since, until)`` or at any other of it."""
+        rests = (one for one in self.unused if one.since <= since)
+        return not any(one.until is None or (one.until > since and one.until >= until) for one in rests)
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -154,13 +177,35 @@ class Sprint(msgspec.Struct, frozen=True):
 
 
 class Absence(msgspec.Struct, frozen=True):
-    """That somebody cannot be on duty in ``[starts_at, ends_at)``."""
+    """That somebody cannot be on duty in ``[starts_at, ends_at)``.
+
+    ``source``: recorded by ``hand``, or as a ``calendar`` of theirs says, or as their status in ``slack`` does.
+    """
 
     id: int
     person: str
     starts_at: datetime
     ends_at: datetime
     kind: str = "leave"
+    source: str = "hand"
+
+
+class Calendar(msgspec.Struct, frozen=True):
+    """A calendar as it is shown: its address is not. ``away``: only events count that say that somebody is away.
+
+    ``failed`` says by a word why it cannot be read, since when ``failing_since`` says.
+    """
+
+    id: int
+    person: str
+    host: str
+    away: bool
+    made_by: str
+    made_at: datetime
+    read_at: datetime | None = None
+    failed: str = ""
+    failing_since: datetime | None = None
+    told_at: datetime | None = None
 
 
 class Holiday(msgspec.Struct, frozen=True):
@@ -171,15 +216,19 @@ class Holiday(msgspec.Struct, frozen=True):
 
 
 class Override(msgspec.Struct, frozen=True):
-    """An approved one: ``person`` is on duty in ``[starts_at, ends_at)``. Two of an exchange share their ``swap``."""
+    """An approved one: ``person`` is on duty in ``[starts_at, ends_at)``. Two of an exchange share their ``swap``.
+
+    With None nobody is, for the ``reason``, which is left out of all others.
+    """
 
     id: int
     discipline: str
-    person: str
+    person: str | None
     starts_at: datetime
     ends_at: datetime
     instead_of: str | None = None
     swap: int | None = None
+    reason: str = ""
 
 
 class Facts(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import psycopg
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
@@ -84,7 +85,8 @@ async def identify(app: App, connection: ASGIConnection[Any, Any, Any, Any]) -> 
 class Authentication(ASGIMiddleware):
     """Puts the Caller into ``request.user``, or turns the request away. Routes with ``open`` in their ``opt`` pass.
 
-    An open route that wants to know the caller all the same says ``open="known"``.
+    An open route that wants to know the caller all the same says ``open="known"``. One that has an answer while the
+    database is away has a function in ``away``, which must find out by itself whether the asker may have it.
     """
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
@@ -93,11 +95,25 @@ class Authentication(ASGIMiddleware):
         scope["user"], scope["auth"] = None, None
         openness = scope["route_handler"].opt.get("open")
         if openness is not True and connection.method != "OPTIONS":
-            scope["user"], scope["auth"] = await identify(app, connection)
+            try:
+                scope["user"], scope["auth"] = await identify(app, connection)
+            except psycopg.OperationalError:
+                answered = await _while_away(connection)
+                if answered is None:
+                    raise
+                await answered.to_asgi_response(app=None, request=connection)(scope, receive, send)
+                return
             if openness is None and (elsewhere := _turned_away(connection, scope["user"])) is not None:
                 await elsewhere.to_asgi_response(app=None, request=connection)(scope, receive, send)
                 return
         await next_app(scope, receive, send)
+
+
+async def _while_away(connection: Request[Any, Any, Any]) -> Response[Any] | None:
+    """What a route answers while nobody can be asked who somebody is, where it has an answer for that."""
+    answers = connection.scope["route_handler"].opt.get("away")
+    found: Response[Any] | None = await answers(connection) if answers is not None else None
+    return found
 
 
 def _turned_away(connection: Request[Any, Any, Any], caller: Caller | None) -> Response[Any] | None:

@@ -51,7 +51,7 @@ async def show(request: Asked, app: App, error: TallybookError | None, typed: di
         return await faq.listed(conn, business), await frame(conn, app, request)
 
     kept, context = await app.db.run("list answers", work)
-    found = [one for one in kept if search.casefold() in f"{one.question} {one.answer}".casefold()]
+    found = faq.found(kept, search)
     say = pages.clock_of(request).words
     context |= {
         "kept": found[:MOST_SHOWN], "count": len(found), "all": len(kept), "search": search, "path": PATH,
@@ -62,13 +62,26 @@ async def show(request: Asked, app: App, error: TallybookError | None, typed: di
     return pages.page(request, "inbox/bot_answers.html", context, errors.status_of(error) if error else 200)
 
 
-def line_of(form: Any) -> Line:
-    """A question and its answer as somebody typed them; its language is that of its letters. Raises Invalid."""
-    question, answer = str(form.get("question", "")), str(form.get("answer", ""))
-    line = faq_lists.line_of(question, answer, responder.language_of(question))
+def line_of(question: str, answer: str, language: str | None = None) -> Line:
+    """A question and its answer as somebody gives them, in the language of its letters if none is said.
+
+    Raises Invalid.
+    """
+    line = faq_lists.line_of(question, answer, responder.language_of(question) if language is None else language)
     if isinstance(line, str):
         raise Invalid(line)
     return line
+
+
+def numbered(number: int) -> int:
+    """Raises NotFound for what no answer can be numbered."""
+    if naming.number(str(number)) is None:
+        raise NotFound("There is no such answer.")
+    return number
+
+
+def _typed(form: Any) -> Line:
+    return line_of(str(form.get("question", "")), str(form.get("answer", "")))
 
 
 @post(PATH, include_in_schema=False)
@@ -78,7 +91,7 @@ async def add(request: Asked, app: TheApp) -> Response[Any]:
     business = request.user.business
 
     async def work(conn: Conn) -> None:
-        await faq.add(conn, business, line_of(form), who)
+        await faq.add(conn, business, _typed(form), who)
 
     try:
         await app.db.run("add answer", work)
@@ -92,15 +105,13 @@ async def add(request: Asked, app: TheApp) -> Response[Any]:
 async def change(request: Asked, app: TheApp, number: FromPath[int]) -> Response[Any]:
     """Changes an answer, takes it out, or has it be given no more."""
     who, form = who_keeps(request), await request.form()
-    business, known = request.user.business, naming.number(str(number))
-    if known is None:
-        raise NotFound("There is no such answer.")
+    business, known = request.user.business, numbered(number)
 
     async def work(conn: Conn) -> None:
         if form.get("remove"):
             await faq.remove(conn, business, known, who)
         else:
-            await faq.change(conn, business, known, line_of(form), who, active=bool(form.get("given")))
+            await faq.change(conn, business, known, _typed(form), who, active=bool(form.get("given")))
 
     try:
         await app.db.run("change answer", work)
@@ -112,6 +123,11 @@ async def change(request: Asked, app: TheApp, number: FromPath[int]) -> Response
 @get([f"{PATH}.csv", f"{PATH}.xlsx"], include_in_schema=False)
 async def give_file(request: Asked, app: TheApp) -> Stream:
     """All answers, in the columns that the import reads."""
+    return await as_file(request, app)
+
+
+async def as_file(request: Asked, app: App) -> Stream:
+    """All answers as the address ends. Raises NotAllowed, TooMany while others are being made."""
     require(request.user, Right.SEE)
     caller: Caller = request.user
     kind = kind_of(request.scope["path"])

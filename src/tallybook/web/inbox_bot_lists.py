@@ -73,14 +73,14 @@ async def look_at_list(request: Asked, app: TheApp) -> Response[Any]:
     who_keeps(request)
     form = await request.form()
     try:
-        read = await _read(form.get("file"))
+        read = await read_file(form.get("file"))
     except (Invalid, TooLarge) as error:
         return await inbox_bot_answers.show(request, app, error, {})
     return await _show(request, app, read, Order(read.lines, withdraws=bool(form.get("withdraw"))), None)
 
 
-async def _read(file: object) -> Read:
-    """Raises Invalid and TooLarge."""
+async def read_file(file: object) -> Read:
+    """What an uploaded file says. Raises Invalid and TooLarge."""
     if not isinstance(file, UploadFile) or not file.filename:
         raise Invalid("Choose a file first.")
     return await asyncio.to_thread(faq_lists.read, await file.read(MAX_BYTES + 1))

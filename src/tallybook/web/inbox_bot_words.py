@@ -28,6 +28,7 @@ REASONS = (
     N_("somebody answered first"),
     N_("a person is answering here"),
     N_("it is not only text"),
+    N_("it is for the appointment that they were reminded of"),
     N_("it was said more than 24 hours ago"),
     N_("it came late: what was said after it was there before"),
     N_("the customer asked for a person"),

@@ -8,14 +8,17 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 
 import msgspec
-from litestar import get, post
+from litestar import get, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Redirect, Stream
 
+from tallybook.app import App
 from tallybook.core.callers import Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid
 from tallybook.core.table_files import Rows, Table
+from tallybook.inbox import broadcast_rules
+from tallybook.inbox.broadcast_rules import Words
 from tallybook.inbox.broadcast_types import Broadcast, New, Preview, Recipient
 from tallybook.inbox.service import broadcasts, consent, threads
 from tallybook.inbox.service.consent import Consent
@@ -71,6 +74,16 @@ class Said(msgspec.Struct, frozen=True):
     """Whether the customer wants no more marketing."""
 
     stopped: bool
+
+
+class NewWords(msgspec.Struct, frozen=True):
+    """By which words customers say that they want no more, and that they want it again: 1 to 30 of each.
+
+    A word has at most 40 characters; its case and the marks around it do not matter.
+    """
+
+    stop: list[str]
+    resume: list[str]
 
 
 def _new(data: NewBroadcast) -> New:
@@ -147,6 +160,16 @@ async def turn_broadcast(request: Asked, app: TheApp, number: FromPath[int], dat
 @get(f"{PATH}/{{number:int}}/results.csv", include_in_schema=False)
 async def results(request: Asked, app: TheApp, number: FromPath[int]) -> Stream:
     """What became of each recipient, as CSV."""
+    return await _results(request, app, number)
+
+
+@get(f"{API}/{{number:int}}/results.csv", tags=TAGS, media_type="text/csv")
+async def get_results(request: Asked, app: TheApp, number: FromPath[int]) -> Stream:
+    """What became of each recipient, as a CSV file with a heading. 404 outside the business."""
+    return await _results(request, app, number)
+
+
+async def _results(request: Asked, app: App, number: int) -> Stream:
     await app.db.run("show broadcast", lambda conn: broadcasts.one(conn, request.user, number))
 
     async def batches(conn: Conn) -> AsyncGenerator[Rows, None]:
@@ -165,6 +188,31 @@ def _cells(one: Recipient) -> list[object]:
         one.phone or "", one.name, one.state, one.reason, at, "yes" if one.replied else "",
         "yes" if one.opted_out else "",
     ]  # fmt: skip
+
+
+def _words(given: list[str]) -> tuple[str, ...]:
+    """Raises Invalid."""
+    if any("\0" in word for word in given):
+        raise Invalid("A text holds a character that cannot be stored.")
+    return broadcast_rules.words_of("\n".join(given))
+
+
+@get(f"{API}/words", tags=TAGS)
+async def get_words(request: Asked, app: TheApp) -> Ok[Words]:
+    """By which words customers say that they want no more marketing, or want it again."""
+    return ok(await app.db.run("show words", lambda conn: consent.words(conn, request.user)))
+
+
+@put(f"{API}/words", tags=TAGS)
+async def put_words(request: Asked, app: TheApp, data: JSONBody[NewWords]) -> Ok[Words]:
+    """Has these be the words from now on, as they are compared. For who may lead. 400 for none, or for too many."""
+    words = Words(_words(data.stop), _words(data.resume))
+
+    async def work(conn: Conn) -> Words:
+        await consent.keep_words(conn, request.user, words)
+        return await consent.words(conn, request.user)
+
+    return ok(await app.db.run("keep words", work))
 
 
 @get(f"{CONVERSATIONS}/{{thread_id:str}}/consent", tags=TAGS)
@@ -208,5 +256,6 @@ async def note_consent(request: Asked, app: TheApp, conversation_id: FromPath[in
 
 HANDLERS = [
     look_at_broadcast, begin_broadcast, list_broadcasts, get_broadcast, list_recipients, turn_broadcast, results,
-    get_consent, set_consent, note_consent,
+    get_results,
+    get_words, put_words, get_consent, set_consent, note_consent,
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from tallybook.core.marking import N_
 from tallybook.core.sheet_cells import csv_file
 from tallybook.core.table_files import KINDS
 from tallybook.inbox import canned_rules, naming
-from tallybook.inbox.canned_rules import Line
+from tallybook.inbox.canned_rules import Line, Wrong
 from tallybook.inbox.service import canned
 
 from . import errors, pages
@@ -75,22 +75,36 @@ async def remove_canned(request: Asked, app: TheApp, answer_id: FromPath[int]) -
 @post(CANNED + "/import", include_in_schema=False, status_code=200)
 async def import_canned(request: Asked, app: TheApp) -> Response[str]:
     """Takes a list in, and says of each row that it could not use why."""
-    require(request.user, Right.ANSWER)
-    file = (await request.form()).get("file")
     words = pages.clock_of(request).words
-    if not isinstance(file, UploadFile) or not file.filename:
-        return await _show(request, app, {"trouble": words.gettext(N_("Choose a file first."))}, 400)
     try:
-        read = canned_rules.read(await file.read(MAX_BYTES))
-        taken = await app.db.run("import canned", lambda conn: canned.take_in(conn, request.user, read.lines))
+        wrong, taken = await take_in(request, app)
     except (Invalid, TooLarge) as error:
         return await _show(request, app, {"trouble": words.gettext(error.message)}, errors.status_of(error))
-    return await _show(request, app, {"wrong": read.wrong, "taken": (*taken, len(read.lines) - sum(taken))})
+    return await _show(request, app, {"wrong": wrong, "taken": taken})
+
+
+async def take_in(request: Asked, app: App) -> tuple[list[Wrong], tuple[int, int, int]]:
+    """Writes the form's ``file`` down: the rows that cannot be used; how many are new, changed, as they were.
+
+    Raises NotAllowed, Invalid and TooLarge.
+    """
+    require(request.user, Right.ANSWER)
+    file = (await request.form()).get("file")
+    if not isinstance(file, UploadFile) or not file.filename:
+        raise Invalid(N_("Choose a file first."))
+    read = canned_rules.read(await file.read(MAX_BYTES))
+    made, changed = await app.db.run("import canned", lambda conn: canned.take_in(conn, request.user, read.lines))
+    return read.wrong, (made, changed, len(read.lines) - made - changed)
 
 
 @get(CANNED + ".csv", include_in_schema=False)
 async def export_canned(request: Asked, app: TheApp) -> Response[bytes]:
     """The list as a spreadsheet, which can be taken in again."""
+    return await file_of(request, app)
+
+
+async def file_of(request: Asked, app: App) -> Response[bytes]:
+    """The canned answers as CSV."""
     require(request.user, Right.SEE)
     kept = await app.db.run("list canned answers", lambda conn: canned.listed(conn, request.user))
     body = csv_file(canned_rules.COLUMNS, [(one.shortcut, one.language, one.body) for one in kept])

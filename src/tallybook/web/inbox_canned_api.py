@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import msgspec
-from litestar import delete, get, post, put
+from litestar import Response, delete, get, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from tallybook.core.callers import Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid, NotFound
 from tallybook.inbox import canned_rules, naming
-from tallybook.inbox.canned_rules import Kept
+from tallybook.inbox.canned_rules import Kept, Wrong
 from tallybook.inbox.service import canned, threads
 from tallybook.inbox.service.canned import Ready
 
 from . import pages
 from .answers import Ok, ok
 from .inbox_api import TAGS, THREADS
+from .inbox_canned import file_of, take_in
 from .inbox_view import MAX_SEARCH
 from .needs import Asked, TheApp
 
@@ -50,11 +51,36 @@ class NewCanned(msgspec.Struct, frozen=True):
     text: str
 
 
+class TakenIn(msgspec.Struct, frozen=True):
+    """How many answers of a file are new, changed, and as they were; and the rows that cannot be used, with why."""
+
+    made: int
+    changed: int
+    known: int
+    wrong: list[Wrong]
+
+
 @get(CANNED, tags=TAGS)
 async def list_canned(request: Asked, app: TheApp) -> Ok[list[CannedRow]]:
     """All canned answers, by shortcut."""
     kept = await app.db.run("list canned answers", lambda conn: canned.listed(conn, request.user))
     return ok([_row(one) for one in kept])
+
+
+@get(f"{CANNED}.csv", tags=TAGS, media_type="text/csv")
+async def get_canned_file(request: Asked, app: TheApp) -> Response[bytes]:
+    """All canned answers as a CSV file, which can be taken in again."""
+    return await file_of(request, app)
+
+
+@post(f"{CANNED}/import", tags=TAGS, status_code=200)
+async def import_canned(request: Asked, app: TheApp) -> Ok[TakenIn]:
+    """Writes a CSV or XLSX file of answers down, sent as ``file`` in a form; the same file again changes nothing.
+
+    Its columns are shortcut, language and text. 400 where it has no such heading, 413 above 2,000 answers.
+    """
+    wrong, taken = await take_in(request, app)
+    return ok(TakenIn(*taken, wrong))
 
 
 @get(f"{THREADS}/{{thread_id:str}}/canned", tags=TAGS)
@@ -117,4 +143,4 @@ def _number(given: int) -> int:
     return given
 
 
-HANDLERS = [list_canned, canned_for, add_canned, change_canned, remove_canned]
+HANDLERS = [list_canned, get_canned_file, import_canned, canned_for, add_canned, change_canned, remove_canned]

@@ -7,6 +7,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath, JSONBody
 from litestar.response import Redirect
 
+from tallybook import customer_files
 from tallybook.app import App
 from tallybook.core.callers import Right, require
 from tallybook.core.db import Conn
@@ -31,6 +32,7 @@ STAYS = (
     N_("Who did what with the thread and when, without what it said."),
     N_("What they said in groups, in the groups’ threads; posts in the monitor’s groups are its records."),
     N_("Backups that were made before, until they are too old and removed."),
+    N_("Copies for other environments: a masked one holds no name and no word of theirs, any other is to be reset."),
     N_("What is on the customer’s phone, at WhatsApp, and with programs that were told of it."),
 )
 ERRORS = (N_("Type exactly what is shown, so that nobody is forgotten by mistake."),)
@@ -55,7 +57,8 @@ async def erase(request: Asked, app: TheApp, conversation_id: FromPath[int]) -> 
     asked, number = look(request), _number(conversation_id)
     typed = str((await request.form()).get("typed", ""))[: inbox_view.MAX_SEARCH]
     try:
-        await app.db.run("forget contact", lambda conn: erasing.erase(conn, asked.caller, number, typed))
+        places = customer_files.erased(app.settings)
+        await app.db.run("forget contact", lambda conn: erasing.erase(conn, asked.caller, number, typed, places))
     except Invalid as error:
         return await _asked(request, app, number, typed, asked.clock.words.gettext(error.message))
     return Redirect(asked.query.link(), status_code=303)
@@ -93,10 +96,11 @@ async def erase_api(request: Asked, app: TheApp, thread_id: FromPath[str], data:
     minutes.
     """
     require(request.user, Right.LEAD)
+    places = customer_files.erased(app.settings)
 
     async def work(conn: Conn) -> int:
         thread = await threads.thread(conn, request.user, thread_id)
-        return await erasing.erase(conn, request.user, thread.id, data.confirm)
+        return await erasing.erase(conn, request.user, thread.id, data.confirm, places)
 
     return ok(Forgotten(await app.db.run("forget contact", work)))
 

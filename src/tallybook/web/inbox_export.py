@@ -42,7 +42,7 @@ async def export_api(request: Asked, app: TheApp, thread_id: FromPath[str]) -> S
 async def _sent(app: App, request: Asked, ref: str) -> Stream:
     stack = AsyncExitStack()
     path = await stack.enter_async_context(
-        exporting.exported(app.db, request.user, ref, customer_files.folder(app.settings))
+        exporting.exported(app.db, request.user, ref, customer_files.erased(app.settings))
     )
 
     async def pieces() -> AsyncIterator[bytes]:

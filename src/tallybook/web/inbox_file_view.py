@@ -1,4 +1,4 @@
-"""What a thread draws of a message beyond its words: a photo, a player, a document, a place, a contact card. Pure."""
+"""What a thread draws of a message beyond its words: a photo, a document, a place, a contact card, an order. Pure."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tallybook.core.marking import N_
 from tallybook.inbox.service.files import Shown
 from tallybook.inbox.thread_types import Bubble
 
+from .inbox_order_view import Interactive, ListView, Order, form_view, order_view
 from .times import Clock
 
 ADDRESS = "/inbox/files/"
@@ -26,6 +27,10 @@ REASONS = (
     N_("WhatsApp does not have this file any more: it keeps files for some days only."),
     N_("WhatsApp named an address for the file that is none of its own."),
     N_("WhatsApp cannot be reached for the file."),
+    N_("The gateway does not have this file any more."),
+    N_("The gateway cannot be reached for the file."),
+    N_("The gateway does not take our signature: look at TALLYBOOK_GATEWAY_SECRET on both sides."),
+    N_("No gateway is set that has files: set TALLYBOOK_GATEWAY_API_URL and TALLYBOOK_GATEWAY_SECRET."),
     N_("What came is not the file that WhatsApp announced."),
     N_("The file is larger than this installation takes."),
     N_("The file cannot be written on this machine."),
@@ -93,7 +98,7 @@ class CardView:
     look: str = "card"
 
 
-View = FileView | PlaceView | Sequence[CardView]
+View = FileView | PlaceView | ListView | Sequence[CardView]
 
 
 def file_view(file: Shown, *, ours: bool, clock: Clock) -> FileView:
@@ -168,20 +173,26 @@ class _Card(msgspec.Struct, frozen=True):
 class _Sent(msgspec.Struct, frozen=True):
     location: _Location | None = None
     contacts: list[_Card] = []
+    order: Order | None = None
+    interactive: Interactive | None = None
 
 
 class _Told(msgspec.Struct, frozen=True):
     as_sent: _Sent = _Sent()
 
 
-def told_view(content: str) -> View | None:
-    """A place, or the cards, of what came with a message; None where it holds neither."""
+def told_view(content: str, clock: Clock) -> View | None:
+    """A place, the cards, an order or a form of what came with a message; None where it holds nothing of these."""
     try:
         sent = msgspec.json.decode(content, type=_Told).as_sent
     except msgspec.DecodeError:
         return None
     if sent.location is not None:
         return _place(sent.location)
+    if sent.order is not None:
+        return order_view(sent.order, clock)
+    if sent.interactive is not None:
+        return form_view(sent.interactive, clock)
     return [_card(one) for one in sent.contacts] or None
 
 
@@ -205,9 +216,9 @@ def views(
     for bubble in bubbles:
         if bubble.id in files:
             drawn[bubble.id] = file_view(files[bubble.id], ours=bubble.direction == "out", clock=clock)
-        elif bubble.id in told and (view := told_view(told[bubble.id])) is not None:
+        elif bubble.id in told and (view := told_view(told[bubble.id], clock)) is not None:
             drawn[bubble.id] = view
     return drawn
 
 
-TOLD = frozenset({"location", "contacts"})
+TOLD = frozenset({"location", "contacts", "order", "interactive"})

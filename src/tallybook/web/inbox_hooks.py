@@ -35,6 +35,7 @@ EVENTS = {
     Kind.CONVERSATION_ASSIGNED: N_("A conversation was assigned"),
     Kind.CONVERSATION_CLOSED: N_("A conversation was closed"),
     Kind.CONVERSATION_REOPENED: N_("A conversation was opened again"),
+    Kind.HANDED_OVER: N_("The bot left a customer to a person"),
     Kind.CONTACT_CHANGED: N_("A contact changed"), Kind.LEAD_STATUS: N_("A lead has another status"),
     Kind.AUTOMATION_FIRED: N_("An automation did something"), Kind.TEST: N_("A test"),
 }  # fmt: skip

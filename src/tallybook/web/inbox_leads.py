@@ -10,6 +10,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Stream
 
+from tallybook.app import App
 from tallybook.core.callers import Caller, Right, may, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid, NotFound
@@ -77,6 +78,11 @@ async def export_leads(
     request: Asked, app: TheApp, status: FromQuery[str | None] = None, q: FromQuery[str | None] = None
 ) -> Stream:
     """The same list as a file; times are by the clocks of the business, which its heading names."""
+    return await file_of(request, app, status, q)
+
+
+async def file_of(request: Asked, app: App, status: str | None, q: str | None) -> Stream:
+    """The leads as a file of the kind with which the address ends."""
     require(request.user, Right.SEE)
     clock, sought = pages.clock_of(request), read_sought(status, q)
     kept = await app.db.run("list statuses", lambda conn: leads.statuses(conn, request.user.business_id))

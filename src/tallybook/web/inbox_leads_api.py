@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from litestar import get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.response import Stream
 from msgspec import Meta
 
 from tallybook.core.db import Conn
@@ -21,7 +22,7 @@ from . import inbox_view, pages
 from .answers import Ok, ok
 from .inbox_api import TAGS
 from .inbox_lead_view import shown
-from .inbox_leads import PAGE_SIZE, read_sought
+from .inbox_leads import PAGE_SIZE, file_of, read_sought
 from .needs import Asked, TheApp
 
 LEADS = "/api/crm/leads"
@@ -90,6 +91,14 @@ async def list_leads(
     last = found[PAGE_SIZE - 1] if len(found) > PAGE_SIZE else None
     following = inbox_view.write_place(last.status_entered_at, last.id) if last else None
     return ok(LeadsPage(found[:PAGE_SIZE], following))
+
+
+@get([f"{LEADS}.csv", f"{LEADS}.xlsx"], tags=TAGS)
+async def get_leads_file(
+    request: Asked, app: TheApp, status: FromQuery[str | None] = None, q: FromQuery[str | None] = None
+) -> Stream:
+    """All leads of such a list as a file. Times are by the clocks of the business, which its heading names."""
+    return await file_of(request, app, status, q)
 
 
 @get(f"{LEADS}/statuses", tags=TAGS)
@@ -166,4 +175,13 @@ def _number(given: int) -> int:
     return given
 
 
-HANDLERS = [list_leads, list_statuses, keep_statuses, show_lead, change_lead, change_status, lead_history]
+HANDLERS = [
+    list_leads,
+    get_leads_file,
+    list_statuses,
+    keep_statuses,
+    show_lead,
+    change_lead,
+    change_status,
+    lead_history,
+]

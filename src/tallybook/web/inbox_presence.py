@@ -167,15 +167,20 @@ class Says(msgspec.Struct, frozen=True):
 async def here(request: Asked, conversation_id: FromPath[int], data: JSONBody[Says]) -> Response[None]:
     """Somebody looks at a thread, writes to it, or leaves it: colleagues are told, and nothing is kept."""
     require(request.user, Right.SEE)
-    caller, live = request.user, _live(request)
-    if caller.account_id is None or not 0 < conversation_id < LARGEST:
+    if request.user.account_id is None or not 0 < conversation_id < LARGEST:
         return Response(None, status_code=204)
-    said = Here(conversation_id, caller.account_id, data.doing, caller.name)
-    live.sayings.say(caller.business_id, said)
+    say(request, request.user.account_id, conversation_id, data.doing)
     return Response(None, status_code=204)
 
 
-def _live(request: Asked) -> Live:
+def say(request: Asked, account_id: int, conversation_id: int, doing: Doing) -> None:
+    """Has colleagues told what the caller, who has this account, does at a thread."""
+    caller = request.user
+    live_of(request).sayings.say(caller.business_id, Here(conversation_id, account_id, doing, caller.name))
+
+
+def live_of(request: Asked) -> Live:
+    """What this process has heard, and tells."""
     live: Live = request.app.state.live
     return live
 

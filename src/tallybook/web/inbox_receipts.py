@@ -82,10 +82,15 @@ async def mark_read(app: App, conn: Conn, caller: Caller, conversation_id: int) 
 @post(PATH + "/{conversation_id:int}/typing", include_in_schema=False, status_code=204)
 async def typing(request: Asked, app: TheApp, conversation_id: FromPath[int]) -> Response[None]:
     """Shows the customer that somebody writes to them. Answers at once, whatever becomes of it."""
-    caller = request.user
+    await show_typing(app, request.user, conversation_id)
+    return Response(None, status_code=204)
+
+
+async def show_typing(app: App, caller: Caller, conversation_id: int) -> None:
+    """Has the customer of a thread shown it, once in 20 seconds, where it is wished. Raises NotAllowed and NotFound."""
     place, now = (caller.business_id, conversation_id), time.monotonic()
     if now - _wish.shown.get(place, -TYPING_LASTS) < TYPING_LASTS:
-        return Response(None, status_code=204)
+        return
 
     async def find(conn: Conn) -> Typing | None:
         thread = await threads.by_number(conn, caller, conversation_id)
@@ -100,7 +105,6 @@ async def typing(request: Asked, app: TheApp, conversation_id: FromPath[int]) ->
         task = asyncio.create_task(typing_link.show(app, found))
         _wish.under_way.add(task)
         task.add_done_callback(_wish.under_way.discard)
-    return Response(None, status_code=204)
 
 
 HANDLERS = [typing]

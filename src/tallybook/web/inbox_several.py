@@ -67,7 +67,7 @@ async def _changed(conn: Conn, app: App, asked: Look, act: Act, chosen: Sequence
     """The threads that are different by the act. Raises Invalid and NotFound, as what it calls does."""
     caller = asked.caller
     if act.what == "read":
-        return await several.mark_read(conn, caller, chosen, partial(_show, app))
+        return await several.mark_read(conn, caller, chosen, partial(show, app))
     if act.what in {"label", "unlabel"}:
         return await labels.put_on(conn, caller, chosen, naming.number(act.of) or 0, off=act.what == "unlabel")
     if act.what in {"assign", "unassign"}:
@@ -76,7 +76,8 @@ async def _changed(conn: Conn, app: App, asked: Look, act: Act, chosen: Sequence
     return await inbox_states.put(conn, caller, chosen, {"do": act.what, "until": act.of})
 
 
-async def _show(app: App, conn: Conn, caller: Caller, conversation_id: int) -> None:
+async def show(app: App, conn: Conn, caller: Caller, conversation_id: int) -> None:
+    """Has a customer see that they were read, where it is wished."""
     await inbox_receipts.show(conn, app, caller, conversation_id)
 
 

@@ -5,6 +5,7 @@ A macro of Jinja costs some 20 µs each time, a bar of twelve segments ten times
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -18,11 +19,14 @@ from .times import Clock
 ICON = Markup('<svg class="icon%s" aria-hidden="true" focusable="false"><use href="%s#%s"></use></svg>')
 TIME = Markup('<time datetime="%s" title="%s" data-clock="%s">%s</time>')
 SEGMENT = Markup('<i class="%s"></i>')
+# Without it its groups change places in Hebrew, and its + goes to its end: "972500000001+".
+PHONE = re.compile(r"(?<![\d+.,:/-])((?:\+|0)\d(?:(?:[ .-]|\) ?| ?\()?\d){4,})")
+ALONE = Markup('<bdi dir="ltr">%s</bdi>')
 BAR = Markup('<span class="bar%s" role="img" aria-label="%s">%s</span>')
 
 
 def pieces(asset: Callable[[str], str], words: NullTranslations) -> dict[str, Callable[..., Markup]]:
-    """``icon(name)``, ``ago(clock, at)`` and ``bar(verdicts)``, in one language."""
+    """``icon(name)``, ``ago(clock, at)``, ``bar(verdicts)`` and ``written(text)``, in one language."""
 
     @lru_cache(maxsize=512)
     def icon(name: str, turns: bool = False) -> Markup:
@@ -40,7 +44,13 @@ def pieces(asset: Callable[[str], str], words: NullTranslations) -> dict[str, Ca
         """Twelve segments: right, wrong or missing."""
         return drawn(tuple(verdicts), large)
 
-    return {"icon": icon, "ago": ago, "bar": bar}
+    return {"icon": icon, "ago": ago, "bar": bar, "written": written}
+
+
+def written(text: str) -> Markup:
+    """What somebody wrote, in which each phone is read from the left in whatever language the rest is."""
+    parts = PHONE.split(text)
+    return Markup().join(ALONE % part if place % 2 else part for place, part in enumerate(parts))
 
 
 def ago(clock: Clock, at: datetime) -> Markup:

@@ -47,11 +47,14 @@ ERRORS = (
     N_("You have no role in this business."), N_("An API token belongs to one business."),
     N_("This page shows another business than the one you are in now. Load it again."),
     N_("A text holds a character that cannot be stored (NUL). Take it out and try again."),
+    N_("A number is larger than any that can be stored. Check it and try again."),
     N_("A reason may be at most 500 characters long."), N_("A comment may be at most 10,000 characters long."),
 )  # fmt: skip
 STATES = {"ok": N_("Well"), "late": N_("Late"), "wrong": N_("Wrong")}
 FACTS = {
     "latency_ms": N_("answers in ms"),
+    "warnings": N_("warnings"),
+    "blocking": N_("in the way of a business rule"),
     "messages": N_("messages"),
     "deliveries": N_("deliveries"),
     "updates": N_("updates of all kinds"),

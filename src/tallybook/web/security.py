@@ -30,7 +30,7 @@ FORM = "multipart/form-data"
 FILES = re.compile(r"/inbox/[0-9]{1,18}/file|/api/crm/threads/[^/]{1,300}/message")
 UPLOADS = frozenset({
     "/wa-monitor/reconcile", "/wa-monitor/validation/imports", "/inbox/bot/answers/file",
-    "/inbox/bot/answers/file/write",
+    "/inbox/bot/answers/file/write", "/api/inbox/bot/answers/file", "/api/inbox/bot/answers/file/look",
 })  # fmt: skip
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "

@@ -12,7 +12,7 @@ from tallybook.core.receive import Receiver
 from tallybook.rota_snapshot import path_of, shelf
 from tallybook.slack_desk.filing import Desk
 from tallybook.slack_link.door import SlackDoor
-from tallybook.told_channels import pictures_of
+from tallybook.told_channels import places_of
 
 # Answers a body that was verified, and sees to it that nothing of it is lost: the status, the body and the headers.
 # Raises Unavailable where it could not: Slack tells an event again, and shows whoever clicked that it failed.
@@ -24,7 +24,7 @@ def doors(app: App, channels: Mapping[str, Webhook], receiver: Receiver) -> dict
     sender = app.senders.get(SlackSender.name)
     if SlackSender.name not in channels or not isinstance(sender, SlackSender):
         return {}
-    desk = Desk(pictures=pictures_of(app.settings))
+    desk = Desk(places=places_of(app.settings))
     door = SlackDoor(app.db, sender, receiver, desk, shelf=shelf(path_of(app.settings)))
 
     async def answer(body: bytes) -> tuple[int, bytes, dict[str, str]]:

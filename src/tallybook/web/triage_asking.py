@@ -35,6 +35,7 @@ from .triage_view import lasting
 NEW = OVERRIDES + "/new"
 AHEAD = timedelta(days=120)
 MOST_TURNS = 60
+LEFT_OPEN = "nobody"  # no Slack id is written like it
 NO_TIME = N_("Write when it begins and when it ends.")
 NOBODY = N_("Say who should be on duty instead.")
 AGAINST = {
@@ -89,7 +90,8 @@ def choices(place: Place, person: str | None) -> list[Choice]:
     Of everybody's who does not lead sees those of their own disciplines, which they could take.
     """
     now, found, own = place.clock.now, list[Shift](), place.actor.slack_id
-    codes = [one.code for one in place.disciplines if place.actor.leads or own in place.of.rota(one.code).members]
+    used = [one.code for one in place.all_disciplines if one.used_in(now, now + AHEAD)]
+    codes = [code for code in used if place.actor.leads or own in place.of.rota(code).members]
     if person is not None:
         found = coming(place.of, codes, person, now, now + AHEAD)
     else:
@@ -119,18 +121,15 @@ def _form(
     if alone is not None:
         fit, refused = [one for one in fit if one.person == alone], [one for one in refused if one.person == alone]
     context: dict[str, Any] = {
-        "turn": turn, "value": _value(turn), "fit": [Fit(one.person, because(one, clock)) for one in fit],
+        "turn": turn, "value": turn_value(turn), "fit": [Fit(one.person, because(one, clock)) for one in fit],
         "refused": refusals(place, refused), "lasting": lasting, "names": names_of(place), "given": given,
         "since": given.get("since") or f"{turn.starts_at.astimezone(zone):{LOCAL}}",
         "until": given.get("until") or f"{turn.ends_at.astimezone(zone):{LOCAL}}",
         "theirs": _theirs(place, turn), "key": given.get("key") or secrets.token_urlsafe(16),
         "substitute": given.get("substitute") or (own if own != turn.person else ""), "alone": alone,
+        "left_open": LEFT_OPEN,
     }  # fmt: skip
     return show(request, place, "override_form", context, error)
-
-
-def _value(turn: Turn) -> str:
-    return turn_value(Shift(turn.discipline, turn.starts_at, turn.ends_at, turn.person, why=None))  # type: ignore[arg-type]
 
 
 def _alone(place: Place, turn: Turn) -> str | None:
@@ -208,7 +207,9 @@ async def _asked(app: App, place: Place, wanted: Cover, key: str) -> None:
 async def request_it(conn: Conn, place: Place, wanted: Cover, key: str) -> int:
     """The number of the request that was made by a key, approved where that was wanted. Raises as the service does."""
     now, team = datetime.now(UTC), place.facts.team.id
-    if wanted.exchange is None:
+    if wanted.part.person is None:
+        asked = await overrides.unassign(conn, place.actor, team, wanted.part, now, key=key, reason=wanted.reason)
+    elif wanted.exchange is None:
         asked = await overrides.request(conn, place.actor, team, wanted.part, now, key=key, reason=wanted.reason)
     else:
         parts = (wanted.part, wanted.exchange)
@@ -220,22 +221,29 @@ async def request_it(conn: Conn, place: Place, wanted: Cover, key: str) -> int:
 
 def read(place: Place, turn: Turn, given: Mapping[str, str]) -> Cover:
     """What was typed into the form of a turn. Raises Invalid."""
-    try:
-        substitute = person_of(given.get("substitute", ""))
-    except Invalid:
-        raise Invalid(NOBODY) from None
+    substitute = _substitute(place, given.get("substitute", ""))
     since = _moment(place, given.get("since", ""), turn.starts_at)
     until = _moment(place, given.get("until", ""), turn.ends_at)
     if since >= until or since < turn.starts_at or until > turn.ends_at:
         raise Invalid(N_("What is asked for must be a part of the turn."))
     exchange = None
-    if given.get("exchange"):
+    if given.get("exchange") and substitute is not None:
         theirs = turn_of(given["exchange"])
         if theirs.person != substitute or theirs.discipline != turn.discipline:
             raise Invalid(N_("The turn in exchange must be one of whoever stands in."))
         exchange = Part(theirs.discipline, turn.person, theirs.starts_at, theirs.ends_at)
     part = Part(turn.discipline, substitute, since, until)
     return Cover(part, exchange, given.get("reason", "").strip(), place.actor.leads and "at_once" in given)
+
+
+def _substitute(place: Place, given: str) -> str | None:
+    """Who instead; None, for who leads, is nobody. Raises Invalid."""
+    if given == LEFT_OPEN and place.actor.leads:
+        return None
+    try:
+        return person_of(given)
+    except Invalid:
+        raise Invalid(NOBODY) from None
 
 
 def _moment(place: Place, text: str, edge: datetime) -> datetime:

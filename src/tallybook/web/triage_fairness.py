@@ -37,19 +37,21 @@ async def fairness_page(request: Asked, app: TheApp) -> Response[str]:
 
 def shown(place: Place, period: str, code: str) -> dict[str, Any]:
     """What the page says. Raises Invalid for a period or a discipline that there is none of."""
-    codes = [one.code for one in place.disciplines]
     if period not in PERIODS:
         raise Invalid("“period” is 90, 182, 365 or ahead.")
-    if code and code not in codes:
+    if code and code not in {one.code for one in place.all_disciplines}:
         raise Invalid("There is no such discipline.")
-    asked, span = [code] if code else codes, span_of(place, period)
+    span = span_of(place, period)
+    disciplines = [one for one in place.all_disciplines if one.used_in(*span)]
+    asked = [code] if code else [one.code for one in disciplines]
     belong = _belong(place, asked, span)
     loads = [one for one in ledger(place.of, *span, asked) if one.days or one.given or one.person in belong]
     bars = drawing.bars(loads)
     months = drawing.by_month(place.of, asked, span)
     return {
         "loads": loads, "bars": bars, "months": {person: small(values) for person, values in months.items()},
-        "periods": PERIODS, "period": period, "code": code, "share": drawing.fair_share(loads),
+        "disciplines": disciplines, "periods": PERIODS, "period": period, "code": code,
+        "share": drawing.fair_share(loads),
         "least": min((one.days for one in loads), default=0), "most": max((one.days for one in loads), default=0),
     }  # fmt: skip
 

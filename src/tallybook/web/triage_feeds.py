@@ -14,10 +14,12 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from tallybook import rota_snapshot
 from tallybook.app import App
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, NotFound, TallybookError
@@ -26,12 +28,11 @@ from tallybook.core.numbers import number_in
 from tallybook.triage import ics, picture
 from tallybook.triage.service import feeds
 from tallybook.triage.service.feeds import Made, Reading, View
-from tallybook.triage.service.schedules import Schedules
 from tallybook.triage.store.feeds import Scope
 from tallybook.words import words
 
 from .needs import Asked, TheApp
-from .triage_frame import PATH, Place, given_in, show, stand
+from .triage_frame import PATH, Place, given_in, schedules, show, stand
 
 FEEDS = PATH + "/feeds"
 CALENDAR, PICTURE = "text/calendar", "image/png"
@@ -64,12 +65,6 @@ async def feed(request: Asked, app: TheApp, file: FromPath[str]) -> Response[Any
     raise NotFound(feeds.NO_LINK)
 
 
-def kept(request: Asked) -> Schedules:
-    """The schedules of this process."""
-    found: Schedules = request.app.state.setdefault("triage_schedules", Schedules())
-    return found
-
-
 def known_to(request: Asked) -> frozenset[str]:
     """The ETags that the asker has, without their quotes."""
     given = request.headers.get("if-none-match", "")[:2000].split(",")
@@ -83,9 +78,16 @@ async def _calendar(request: Asked, app: App, token: str) -> Response[Any]:
         return words(locale).gettext(INSTEAD_OF)
 
     async def work(conn: Conn) -> Reading:
-        return await feeds.read(conn, kept(request), token, now, known=known, instead_of=instead_of)
+        return await feeds.read(conn, schedules(request), token, now, known=known, instead_of=instead_of)
 
-    found = await app.db.run("read calendar", work)
+    try:
+        found = await app.db.run("read calendar", work)
+    except psycopg.OperationalError:
+        shelf = rota_snapshot.shelf(rota_snapshot.path_of(app.settings))
+        kept_then = await feeds.read_by_copy(shelf, token, now, known=known, instead_of=instead_of)
+        if kept_then is None:
+            raise
+        found = kept_then
     if found.events is None:
         return _answer(None, found.etag)
     body = await _once(f"{found.etag}.ics", partial(ics.calendar, found.name, found.events, now))
@@ -94,7 +96,7 @@ async def _calendar(request: Asked, app: App, token: str) -> Response[Any]:
 
 async def _picture(request: Asked, app: App, token: str) -> Response[Any]:
     now = datetime.now(UTC)
-    found = await app.db.run("look at calendar", lambda conn: feeds.view(conn, kept(request), token, now))
+    found = await app.db.run("look at calendar", lambda conn: feeds.view(conn, schedules(request), token, now))
     if found.etag in known_to(request):
         return _answer(None, found.etag)
     body = await _once(f"{found.etag}.png", partial(_draw, found))
@@ -114,10 +116,10 @@ async def _once(key: str, make: Callable[[], bytes]) -> bytes:
 def _draw(found: View) -> bytes:
     say = words(found.locale).gettext
     title = say(COMING_WEEKS).replace("{name}", found.name)
-    caption = picture.Caption(title, say(NOBODY), found.locale)
+    caption = picture.Caption(title, say(NOBODY), found.locale, say(N_("Holidays")))
     scope = found.scope
     rows = picture.rows(found.schedules, found.first, DAYS, discipline=scope.discipline, person=scope.slack_id)
-    return picture.picture(found.schedules, rows, found.first, DAYS, caption)
+    return picture.picture(found.schedules, rows, found.first, DAYS, caption, found.hour)
 
 
 def _answer(body: bytes | None, etag: str, kind: str = CALENDAR, name: str = "") -> Response[Any]:

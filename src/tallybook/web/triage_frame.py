@@ -15,9 +15,10 @@ from litestar import Response
 from tallybook.app import App
 from tallybook.core.db import Conn
 from tallybook.core.errors import NotFound
+from tallybook.core.marking import N_
 from tallybook.triage.rules import Schedule
 from tallybook.triage.service import actors, people
-from tallybook.triage.service.doing import Actor
+from tallybook.triage.service.doing import Actor, because
 from tallybook.triage.service.schedules import Schedules
 from tallybook.triage.types import Discipline, Facts, Team
 
@@ -64,12 +65,19 @@ class Place:
 
     @cached_property
     def disciplines(self) -> Sequence[Discipline]:
-        """Those in use, in their order."""
+        """Those in use now, in their order."""
+        return [one for one in self.all_disciplines if one.in_use(self.clock.now)]
+
+    @cached_property
+    def all_disciplines(self) -> Sequence[Discipline]:
+        """All, in their order."""
         listed = self.facts.disciplines if self.schedule is not None else ()
-        return sorted((one for one in listed if one.active), key=lambda one: (one.place, one.code))
+        return sorted(listed, key=lambda one: (one.place, one.code))
 
     def name(self, person: str | None) -> str:
-        return self.names.get(person or "", person or "")
+        if person is None:
+            return self.clock.words.gettext(N_("Nobody"))
+        return self.names.get(person, person)
 
     def link(self, path: str = PATH, **more: object) -> str:
         """A page of this team's. The team is always named: by then another one may come first."""
@@ -80,11 +88,20 @@ class Place:
 
 async def stand(request: Asked, app: App) -> Place:
     """Where the asker is. Raises NotAllowed, and NotFound for a team that is not of the business."""
+    place = await app.db.run("read rota", lambda conn: _stood(conn, request))
+    if request.method != "POST":
+        return place
+    # Why something is changed is asked for by the same field of every form.
+    return dataclasses.replace(place, actor=because(place.actor, (await given_in(request)).get("reason")))
+
+
+def schedules(request: Asked) -> Schedules:
+    """Those that this process keeps."""
     kept: Schedules = request.app.state.setdefault("triage_schedules", Schedules())
-    return await app.db.run("read rota", lambda conn: _stood(conn, request, kept))
+    return kept
 
 
-async def _stood(conn: Conn, request: Asked, kept: Schedules) -> Place:
+async def _stood(conn: Conn, request: Asked) -> Place:
     actor = await actors.of_caller(conn, request.user)
     teams = await people.teams(conn, actor)
     clock = pages.clock_of(request)
@@ -94,7 +111,7 @@ async def _stood(conn: Conn, request: Asked, kept: Schedules) -> Place:
         if given:
             raise NotFound(NO_TEAM)
         return Place(actor, clock, teams)
-    schedule = await kept.of(conn, actor.business_id, team.id)
+    schedule = await schedules(request).of(conn, actor.business_id, team.id)
     zoned = msgspec.structs.replace(clock.business, time_zone=schedule.facts.team.zone)
     return Place(actor, dataclasses.replace(clock, business=zoned), teams, schedule)
 

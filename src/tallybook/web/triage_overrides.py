@@ -40,6 +40,8 @@ STATES = {
 REFUSALS = (
     N_("This time is over already."), N_("Nobody has a turn in all of this time."), N_("There is no such request."),
     N_("This goes on into another turn. Ask for each turn by itself."), N_("This person is on duty then anyway."),
+    N_("Say who should be on duty instead."),
+    N_("It was set that nobody is on duty in a part of this time. That must be taken away first."),
     N_("This person does not belong to the discipline in all of this time."), N_("This was withdrawn already."),
     N_("Only whose turn it is, or who offers to take it, can ask for this."),
     N_("The time that was asked for is over."),
@@ -76,7 +78,7 @@ def rows(place: Place, listed: Sequence[Listed]) -> list[Row]:
 
 
 # What the product itself says of a decision.
-OUR_NOTES = (N_("The sprint was taken away."),)
+OUR_NOTES = (N_("The sprint was taken away."), N_("Somebody had asked for this time before."))
 
 
 def _row(place: Place, group: Sequence[Listed]) -> Row:

@@ -33,10 +33,13 @@ class Helpers(msgspec.Struct, frozen=True):
 
 
 class NewPart(msgspec.Struct, frozen=True):
-    """That ``person`` (a Slack id) be on duty in a discipline from a moment until another."""
+    """That ``person`` (a Slack id) be on duty in a discipline from a moment until another.
+
+    With null nobody is, at once: for who may lead, and with a reason.
+    """
 
     discipline: str
-    person: str
+    person: str | None
     starts_at: datetime
     ends_at: datetime
 
@@ -109,6 +112,8 @@ async def ask_for_cover(
 
     async def work(conn: Conn) -> list[AskedFor]:
         actor, now, keyed = (await read(conn, request, team)).actor, datetime.now(UTC), f"api {key}"
+        if part.person is None and exchange is None:
+            return [await overrides.unassign(conn, actor, team, part, now, key=keyed, reason=data.reason)]
         if exchange is None:
             made = [await overrides.request(conn, actor, team, part, now, key=keyed, reason=data.reason)]
         else:

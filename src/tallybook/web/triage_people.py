@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -11,18 +10,22 @@ from litestar import Response, get, post
 from litestar.response import Redirect
 
 from tallybook.app import App
-from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, TallybookError
 from tallybook.core.marking import N_
 from tallybook.triage.rules import who
+from tallybook.triage.rules_members import next_sprint
 from tallybook.triage.service import people
 from tallybook.triage.service.doing import require_lead
 from tallybook.triage.store.people import Listed
 from tallybook.triage.types import Absence, Person
 
+from . import triage_member as member
+from . import triage_words as said
 from .inbox_automation import typed_in
 from .needs import Asked, TheApp
 from .triage_frame import PATH, Place, is_part, show, stand
+from .triage_member import Does, Found
+from .triage_rota import MOST_CHANGES
 from .triage_view import lasting
 
 PEOPLE = PATH + "/people"
@@ -66,38 +69,51 @@ async def people_page(request: Asked, app: TheApp) -> Response[str]:
 
 async def _shown(
     request: Asked, app: App, place: Place, given: Mapping[str, Sequence[str]] | None = None,
-    error: TallybookError | None = None,
+    error: TallybookError | None = None, found: Found | None = None,
 ) -> Response[str]:  # fmt: skip
     listed = await app.db.run("list people", lambda conn: people.known(conn, place.actor))
     given = given or {}
     context: dict[str, Any] = {
-        "rows": rows(place, listed), "lasting": lasting, "now": place.clock.now,
+        "rows": rows(place, listed), "lasting": lasting, "now": place.clock.now, "found": found, "most": MOST_CHANGES,
         "given": {name: values[-1] for name, values in given.items()}, "chosen": given.get("discipline", ()),
+        "sprint": next_sprint(place.facts, place.clock.now) if place.schedule is not None else None,
     }  # fmt: skip
     return show(request, place, "people_part" if is_part(request) else "people", context, error)
 
 
 @post(PEOPLE, include_in_schema=False)
 async def add_person(request: Asked, app: TheApp) -> Response[Any]:
-    """Adds somebody by the Slack id, to the disciplines that are ticked. Who is known is given the name."""
+    """Adds somebody by the Slack id, to the disciplines that are ticked. Who is known is given the name.
+
+    Where that would change who is on duty, since they are on a roster, it is looked at first.
+    """
     place = await stand(request, app)
     require_lead(place.actor)
     given = await typed_in(request)
     person = Person(given.get("slack_id", [""])[-1].strip().upper(), given.get("name", [""])[-1].strip())
-    codes, team = given.get("discipline", []), place.facts.team.id
-
-    async def work(conn: Conn) -> None:
-        if not person.name:
-            raise Invalid(NO_NAME)
-        await people.put_people(conn, place.actor, [person])
-        for code in codes:
-            await people.join(conn, place.actor, team, code, person, datetime.now(UTC))
-
+    asked = (Does.JOIN, person.slack_id, tuple(given.get("discipline", ())), given.get("day", [""])[-1])
+    home = Redirect(place.link(PEOPLE), status_code=303)
+    found: Found | None = None
     try:
-        await app.db.run("add person", work)
+        found = member.looked(place.facts, *asked)
+        if not found.changes or given.get("seen", [""])[-1] == found.seen:
+            await _add(app, place, person, found, given.get("reason", [""])[-1])
+            return home
     except (Conflict, Invalid) as error:
-        return await _shown(request, app, place, given, error)
-    return Redirect(place.link(PEOPLE), status_code=303)
+        place = await stand(request, app)
+        found = member.looked(place.facts, *asked) if isinstance(error, Conflict) else None
+        return await _shown(request, app, place, given, error, found)
+    changed = Conflict(said.CHANGED) if "seen" in given else None
+    return await _shown(request, app, place, given, changed, found)
+
+
+async def _add(app: App, place: Place, person: Person, found: Found, why: str) -> None:
+    if not person.name:
+        raise Invalid(NO_NAME)
+    if found.disciplines:
+        await member.done(app, place, person, found, why)
+    else:
+        await app.db.run("add person", lambda conn: people.put_people(conn, place.actor, [person]))
 
 
 HANDLERS = [people_page, add_person]

@@ -11,14 +11,15 @@ from litestar.params import FromPath, JSONBody
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid, NotFound
 from tallybook.triage.blocks import previews
-from tallybook.triage.service import absences, actors, people
-from tallybook.triage.service.doing import reasoned, require_lead
+from tallybook.triage.blocks.changes import Shown
+from tallybook.triage.service import absences, members, people
+from tallybook.triage.service.doing import because, reasoned, require_lead
 from tallybook.triage.store.people import Listed
 from tallybook.triage.types import Absence, Holiday, Person
 
 from .answers import Ok, ok
 from .needs import Asked, TheApp
-from .triage_api import ROOT, TAGS, TEAM, day, moment, number, read, row, stood
+from .triage_api import ROOT, TAGS, TEAM, actor_of, day, moment, number, read, row, stood
 from .triage_rota_api import Changed, Difference
 
 PEOPLE = ROOT + "/people"
@@ -46,8 +47,15 @@ class Leaving(msgspec.Struct, frozen=True):
     version: int | None = None
 
 
-class LeavingChange(msgspec.Struct, frozen=True):
-    """What somebody's leaving would change in the half year ahead, by facts of ``version``."""
+class Joining(msgspec.Struct, frozen=True):
+    """From when on somebody belongs to a discipline (now, where nothing is given); ``version`` as for leaving."""
+
+    at: datetime | None = None
+    version: int | None = None
+
+
+class MemberChange(msgspec.Struct, frozen=True):
+    """What somebody's joining or leaving would change in the half year ahead, by facts of ``version``."""
 
     changes: list[Difference]
     version: int
@@ -84,7 +92,7 @@ async def list_people(request: Asked, app: TheApp) -> Ok[list[Listed]]:
     """Everybody who is known, in whatever team."""
 
     async def work(conn: Conn) -> list[Listed]:
-        return await people.known(conn, await actors.of_caller(conn, request.user))
+        return await people.known(conn, await actor_of(conn, request))
 
     return ok(await app.db.run("list people", work))
 
@@ -94,7 +102,7 @@ async def put_person(request: Asked, app: TheApp, slack_id: FromPath[str], data:
     """Has somebody of Slack be known by a name. For who may lead."""
 
     async def work(conn: Conn) -> bool:
-        actor = await actors.of_caller(conn, request.user)
+        actor = await actor_of(conn, request)
         require_lead(actor)
         if not data.name.strip():
             raise Invalid("Write how this person is called.")
@@ -105,33 +113,57 @@ async def put_person(request: Asked, app: TheApp, slack_id: FromPath[str], data:
 
 @put(MEMBER, tags=TAGS)
 async def join(
-    request: Asked, app: TheApp, team: FromPath[int], code: FromPath[str], slack_id: FromPath[str]
-) -> Ok[Changed]:
-    """Has somebody who is known belong to a discipline from now on; by that alone they take no turns."""
+    request: Asked, app: TheApp, team: FromPath[int], code: FromPath[str], slack_id: FromPath[str],
+    data: JSONBody[Joining | None] = None,
+) -> Ok[Changed]:  # fmt: skip
+    """Has somebody who is known belong to a discipline from now or a moment on, for good.
+
+    Who stands on its roster has their turns from then on; a leaving that is planned for later is taken back.
+    """
+    given = data or Joining()
+    at = moment(given.at) if given.at is not None else None
 
     async def work(conn: Conn) -> bool:
         actor = (await read(conn, request, team)).actor
         known = {one.slack_id: one.name for one in await people.known(conn, actor)}
         if slack_id not in known:
             raise NotFound("This person is not known here.")
-        return await people.join(conn, actor, team, code, Person(slack_id, known[slack_id]), datetime.now(UTC))
+        asked = (conn, actor, team, code, Person(slack_id, known[slack_id]), datetime.now(UTC))
+        return await members.join(*asked, at=at, version=given.version)
 
     return ok(Changed(await app.db.run("join", work)))
+
+
+@post(MEMBER + "/preview", tags=TAGS, status_code=200)
+async def preview_joining(
+    request: Asked, app: TheApp, team: FromPath[int], code: FromPath[str], slack_id: FromPath[str],
+    data: JSONBody[Joining],
+) -> Ok[MemberChange]:  # fmt: skip
+    """Whose duty it would change that somebody joins a discipline. Nothing is kept. For who may lead."""
+    found, now = await stood(request, app, team), datetime.now(UTC)
+    require_lead(found.actor)
+    at = moment(data.at) if data.at is not None else now
+    members.check_joining(at, now)
+    found.schedule.rota(code)
+    return ok(_changed(previews.joined_at(found.schedule.facts, slack_id, [code], at, now)))
 
 
 @post(MEMBER + "/leave/preview", tags=TAGS, status_code=200)
 async def preview_leaving(
     request: Asked, app: TheApp, team: FromPath[int], code: FromPath[str], slack_id: FromPath[str],
     data: JSONBody[Leaving],
-) -> Ok[LeavingChange]:  # fmt: skip
+) -> Ok[MemberChange]:  # fmt: skip
     """Whose duty it would change that somebody leaves a discipline. Nothing is kept. For who may lead."""
     found, now = await stood(request, app, team), datetime.now(UTC)
     require_lead(found.actor)
     at = moment(data.at) if data.at is not None else now
-    people.check_leaving(at, now)
+    members.check_leaving(at, now)
     found.schedule.rota(code)
-    shown = previews.left_at(found.schedule.facts, slack_id, code, at, now)
-    return ok(LeavingChange([Difference(row(one.was), row(one.becomes)) for one in shown.changes], shown.version))
+    return ok(_changed(previews.left_at(found.schedule.facts, slack_id, code, at, now)))
+
+
+def _changed(shown: Shown) -> MemberChange:
+    return MemberChange([Difference(row(one.was), row(one.becomes)) for one in shown.changes], shown.version)
 
 
 @post(MEMBER + "/leave", tags=TAGS, status_code=200)
@@ -139,13 +171,16 @@ async def leave(
     request: Asked, app: TheApp, team: FromPath[int], code: FromPath[str], slack_id: FromPath[str],
     data: JSONBody[Leaving],
 ) -> Ok[Changed]:  # fmt: skip
-    """Has somebody belong to a discipline no longer; from then on the next of the roster has their turns."""
+    """Has somebody belong to a discipline no longer; from then on the next of the roster has their turns.
+
+    A leaving that is planned already is put off, or brought forward, to this moment.
+    """
     at, reason = moment(data.at) if data.at is not None else None, reasoned(data.reason)
 
     async def work(conn: Conn) -> bool:
-        actor, now = (await read(conn, request, team)).actor, datetime.now(UTC)
+        actor, now = because((await read(conn, request, team)).actor, reason), datetime.now(UTC)
         asked = (conn, actor, team, code, slack_id, at or now)
-        return bool(await people.leave(*asked, now=now, reason=reason, version=data.version))
+        return bool(await members.leave(*asked, now=now, version=data.version))
 
     return ok(Changed(await app.db.run("leave", work)))
 
@@ -159,7 +194,7 @@ async def record_absence(request: Asked, app: TheApp, data: JSONBody[NewAbsence]
     absence = Absence(0, data.person, moment(data.starts_at), moment(data.ends_at), data.kind)
 
     async def work(conn: Conn) -> Absence:
-        actor = await actors.of_caller(conn, request.user)
+        actor = await actor_of(conn, request)
         return await absences.record(conn, actor, absence, datetime.now(UTC), key=f"api {key}")
 
     return ok(await app.db.run("record absence", work))
@@ -170,7 +205,7 @@ async def end_absence(request: Asked, app: TheApp, absence: FromPath[int]) -> Ok
     """Takes back an absence that is ahead, or ends one that runs; as it was. 409 for one that is over."""
 
     async def work(conn: Conn) -> Absence:
-        actor = await actors.of_caller(conn, request.user)
+        actor = await actor_of(conn, request)
         return await absences.end(conn, actor, number(absence), datetime.now(UTC))
 
     return ok(await app.db.run("end absence", work))
@@ -205,5 +240,6 @@ async def drop_holiday(request: Asked, app: TheApp, team: FromPath[int], on: Fro
 
 
 HANDLERS = [
-    list_people, put_person, join, preview_leaving, leave, record_absence, end_absence, put_holidays, drop_holiday,
+    list_people, put_person, join, preview_joining, preview_leaving, leave, record_absence, end_absence, put_holidays,
+    drop_holiday,
 ]  # fmt: skip

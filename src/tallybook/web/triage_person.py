@@ -19,16 +19,17 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound, TallybookError
 from tallybook.core.marking import N_
 from tallybook.core.numbers import INT_DIGITS, number_in
-from tallybook.triage.service import absences, actors, people
+from tallybook.triage.service import absences, actors, calendars, people
+from tallybook.triage.service.calendars import New
 from tallybook.triage.service.doing import require_lead
 from tallybook.triage.store.people import Listed
-from tallybook.triage.types import Absence, Person
+from tallybook.triage.types import Absence, Calendar, Person
 
-from . import triage_leaving as leaving
+from . import triage_member as member
 from . import triage_words as said
 from .needs import Asked, TheApp
 from .triage_frame import Place, given_in, show, stand
-from .triage_leaving import Found
+from .triage_member import Does, Found
 from .triage_people import NO_NAME, PEOPLE
 from .triage_rota import MOST_CHANGES
 from .triage_teams import day_of
@@ -52,11 +53,12 @@ async def _shown(
 ) -> Response[str]:  # fmt: skip
     is_admin = may(request.user, Right.ADMINISTER)
 
-    async def read(conn: Conn) -> tuple[list[Listed], list[accounts.Person]]:
+    async def read(conn: Conn) -> tuple[list[Listed], list[accounts.Person], list[Calendar]]:
         listed = await people.known(conn, place.actor)
-        return listed, await accounts.people(conn, place.actor.business_id) if is_admin else []
+        followed = await calendars.listed(conn, place.actor, slack_id)
+        return listed, await accounts.people(conn, place.actor.business_id) if is_admin else [], followed
 
-    listed, logins = await app.db.run("read person", read)
+    listed, logins, followed = await app.db.run("read person", read)
     one = next((row for row in listed if row.slack_id == slack_id), None)
     if one is None:
         raise NotFound("This person is not known here.")
@@ -64,24 +66,18 @@ async def _shown(
     now, facts = place.clock.now, place.facts
     context: dict[str, Any] = {
         "one": one, "now": now, "lasting": lasting, "given": given or {}, "is_admin": is_admin,
-        "found": found, "most": MOST_CHANGES,
+        "found": found, "most": MOST_CHANGES, "does": (given or {}).get("does", ""),
         "may_record": place.actor.leads or place.actor.slack_id == slack_id,
         "logins": [person for person in logins if person.active and person.account_id not in taken],
-        "memberships": {code.code: _membership(place, code.code, slack_id) for code in place.disciplines},
+        "standing": {code.code: member.standing(facts, code.code, slack_id, now) for code in place.disciplines},
         "absences": sorted(
             (absence for absence in facts.absences if absence.person == slack_id and absence.ends_at > now),
             key=lambda absence: absence.starts_at,
         ),
-        "kinds": said.ABSENCES, "key": (given or {}).get("key") or secrets.token_urlsafe(16),
+        "kinds": said.ABSENCES, "sources": said.SOURCES, "calendars": followed, "unread": said.unread,
+        "key": (given or {}).get("key") or secrets.token_urlsafe(16),
     }  # fmt: skip
     return show(request, place, "person", context, error)
-
-
-def _membership(place: Place, code: str, slack_id: str) -> Any:
-    """The membership that runs or is ahead; None where there is none."""
-    now = place.clock.now
-    of = (one for one in place.facts.memberships if (one.discipline, one.person) == (code, slack_id))
-    return next((one for one in of if one.until is None or one.until > now), None)
 
 
 Work = Callable[[Conn], Awaitable[object]]
@@ -122,36 +118,25 @@ async def _known(conn: Conn, place: Place, slack_id: str) -> Listed:
 
 @post(PERSON + "/disciplines", include_in_schema=False)
 async def write_membership(request: Asked, app: TheApp, slack_id: FromPath[str]) -> Response[Any]:
-    """Has somebody belong to a discipline from now on; or looks at their leaving it, or has them leave, as seen."""
+    """Looks at somebody's joining or leaving a discipline, or has it done, as seen."""
     place = await stand(request, app)
     require_lead(place.actor)
+    one = await app.db.run("read person", lambda conn: _known(conn, place, slack_id))
     given = await given_in(request)
-    code, team = given.get("discipline", ""), place.facts.team
-    if given.get("do") != "join":
-        return await _leaves(request, app, place, slack_id, given)
-
-    async def work(conn: Conn) -> None:
-        one = await _known(conn, place, slack_id)
-        await people.join(conn, place.actor, team.id, code, Person(slack_id, one.name), datetime.now(UTC))
-
-    return await _done(request, app, place, slack_id, work)
-
-
-async def _leaves(request: Asked, app: App, place: Place, slack_id: str, given: Mapping[str, str]) -> Response[Any]:
-    is_sure, home = given.get("do") == "leave", Redirect(place.link(f"{PEOPLE}/{slack_id}"), status_code=303)
-    if not leaving.belongs(place.facts, given.get("discipline", ""), slack_id):
-        return home
+    does = Does.JOIN if given.get("does") == Does.JOIN else Does.LEAVE
+    is_sure, home = given.get("do") == "sure", Redirect(place.link(f"{PEOPLE}/{slack_id}"), status_code=303)
+    asked = (does, slack_id, (given.get("discipline", ""),), given.get("day", ""))
     found: Found | None = None
     try:
-        found = leaving.looked(place.facts, slack_id, given)
+        found = member.looked(place.facts, *asked)
+        if member.is_so(place.facts, slack_id, found):
+            return home
         if is_sure and given.get("seen", "") == found.seen:
-            await leaving.leave(app, place, slack_id, found, given.get("reason", ""))
+            await member.done(app, place, Person(slack_id, one.name), found, given.get("reason", ""))
             return home
     except (Conflict, Invalid) as error:
         place = await stand(request, app)
-        if not leaving.belongs(place.facts, given.get("discipline", ""), slack_id):
-            return home
-        found = leaving.looked(place.facts, slack_id, given) if found is not None else None
+        found = member.looked(place.facts, *asked) if found is not None else None
         return await _shown(request, app, place, slack_id, given, error, found=found)
     changed = Conflict(said.CHANGED) if is_sure else None
     return await _shown(request, app, place, slack_id, given, changed, found=found)
@@ -167,7 +152,7 @@ async def link_account(request: Asked, app: TheApp, slack_id: FromPath[str]) -> 
         ours = {one.account_id for one in await accounts.people(conn, place.actor.business_id)}
         if number is not None and number not in ours:
             raise Invalid("There is no such person here.")
-        await actors.link(conn, request.user, slack_id, number)
+        await actors.link(conn, request.user, slack_id, number, why=place.actor.why)
 
     return await _done(request, app, place, slack_id, work)
 
@@ -196,4 +181,22 @@ async def write_absence(request: Asked, app: TheApp, slack_id: FromPath[str]) ->
     return await _done(request, app, place, slack_id, work)
 
 
-HANDLERS = [person_page, rename, write_membership, link_account, write_absence]
+@post(PERSON + "/calendars", include_in_schema=False)
+async def write_calendar(request: Asked, app: TheApp, slack_id: FromPath[str]) -> Response[Any]:
+    """Has somebody's absences follow a calendar, by its secret address, or one no longer."""
+    place = await stand(request, app)
+    given = await given_in(request)
+    number = number_in(given.get("stop", ""))
+    new = New(slack_id, given.get("address", ""), given.get("away") == "yes")
+
+    async def work(conn: Conn) -> None:
+        now = datetime.now(UTC)
+        if number is not None:
+            await calendars.remove(conn, place.actor, number, now, slack_id)
+        else:
+            await calendars.add(conn, place.actor, app.seal, new, now)
+
+    return await _done(request, app, place, slack_id, work)
+
+
+HANDLERS = [person_page, rename, write_membership, link_account, write_absence, write_calendar]

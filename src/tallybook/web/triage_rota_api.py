@@ -10,17 +10,18 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from tallybook.core.db import Conn
 from tallybook.triage.rules_roster import Change
-from tallybook.triage.service import actors, people, rosters, sprints
+from tallybook.triage.service import people, rosters, sprints
 from tallybook.triage.service.rosters import Plan, Preview
 from tallybook.triage.service.sprints import Outcome
 from tallybook.triage.store.rosters import Version
-from tallybook.triage.types import Discipline, Rotation, Team
+from tallybook.triage.types import Rotation, Team
 
 from .answers import Ok, ok
 from .needs import Asked, TheApp
-from .triage_api import ROOT, TAGS, TEAM, ShiftRow, day, moment, number, read, row
+from .triage_api import ROOT, TAGS, TEAM, ShiftRow, actor_of, day, moment, number, read, row
 
-ROSTER = TEAM + "/disciplines/{code:str}/roster"
+DISCIPLINE = TEAM + "/disciplines/{code:str}"
+ROSTER = DISCIPLINE + "/roster"
 SPRINTS = TEAM + "/sprints"
 WEEKEND = frozenset({5, 6})
 
@@ -48,14 +49,6 @@ class Made(msgspec.Struct, frozen=True):
     """The number of what was made."""
 
     id: int
-
-
-class NewDiscipline(msgspec.Struct, frozen=True):
-    """A discipline's name, its place in lists, and whether it is in use."""
-
-    name: str
-    place: int = 0
-    active: bool = True
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -124,7 +117,10 @@ class NewSprint(msgspec.Struct, frozen=True):
 
 
 class SprintChange(msgspec.Struct, frozen=True):
-    """A sprint, what its change changes in the half year ahead, and the overrides that move or go with it."""
+    """A sprint, what its change changes in the half year ahead, and the overrides that move or go with it.
+
+    ``idle`` are overrides of parts of turns, which stay at their times, and stand in for nobody then.
+    """
 
     id: int
     number: int
@@ -134,16 +130,17 @@ class SprintChange(msgspec.Struct, frozen=True):
     changes: list[Difference]
     moved: int
     dropped: list[int]
+    idle: list[int]
 
 
-def _differences(changes: list[Change]) -> list[Difference]:
+def differences(changes: list[Change]) -> list[Difference]:
     return [Difference(row(one.was), row(one.becomes)) for one in changes]
 
 
 def _roster(found: Preview) -> RosterChange:
     roster = found.roster
     return RosterChange(
-        roster.number, roster.people, roster.since, roster.rotation, _differences(found.changes),
+        roster.number, roster.people, roster.since, roster.rotation, differences(found.changes),
         [one.id for one in found.idle], found.version,
     )  # fmt: skip
 
@@ -151,8 +148,8 @@ def _roster(found: Preview) -> RosterChange:
 def _sprint(found: Outcome) -> SprintChange:
     one = found.sprint
     return SprintChange(
-        one.id, one.number, one.name, one.starts_at, one.ends_at, _differences(found.changes), found.moved,
-        found.dropped,
+        one.id, one.number, one.name, one.starts_at, one.ends_at, differences(found.changes), found.moved,
+        found.dropped, [each.id for each in found.idle],
     )  # fmt: skip
 
 
@@ -162,7 +159,7 @@ async def add_team(request: Asked, app: TheApp, data: JSONBody[NewTeam]) -> Ok[M
     team = Team(0, data.name, data.zone, data.hand_over, data.weekend, data.country)
 
     async def work(conn: Conn) -> int:
-        return await people.add_team(conn, await actors.of_caller(conn, request.user), team)
+        return await people.add_team(conn, await actor_of(conn, request), team)
 
     return ok(Made(await app.db.run("add team", work)))
 
@@ -178,19 +175,6 @@ async def change_clock(request: Asked, app: TheApp, team: FromPath[int], data: J
         return new
 
     return ok(await app.db.run("change team", work))
-
-
-@put(TEAM + "/disciplines/{code:str}", tags=TAGS)
-async def put_discipline(
-    request: Asked, app: TheApp, team: FromPath[int], code: FromPath[str], data: JSONBody[NewDiscipline]
-) -> Ok[Changed]:
-    """Has a discipline be as given; one that is new is made. For who may lead."""
-    one = Discipline(code, data.name, data.place, data.active)
-
-    async def work(conn: Conn) -> bool:
-        return await people.put_discipline(conn, (await read(conn, request, team)).actor, team, one)
-
-    return ok(Changed(await app.db.run("put discipline", work)))
 
 
 @get(ROSTER, tags=TAGS)
@@ -304,6 +288,6 @@ async def remove_sprint(
 
 
 HANDLERS = [
-    add_team, change_clock, put_discipline, list_versions, preview_roster, change_roster, restore_roster, plan_sprint,
+    add_team, change_clock, list_versions, preview_roster, change_roster, restore_roster, plan_sprint,
     preview_sprint, change_sprint, remove_sprint,
 ]  # fmt: skip

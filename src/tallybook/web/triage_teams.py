@@ -17,6 +17,7 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, TallybookError
 from tallybook.core.marking import N_
 from tallybook.core.numbers import number_in
+from tallybook.triage.rules_use import planned_end
 from tallybook.triage.service import absences, people
 from tallybook.triage.service.doing import Actor, require_lead
 from tallybook.triage.types import EVERY_DAY, Discipline, Holiday, Team
@@ -24,6 +25,7 @@ from tallybook.triage.types import EVERY_DAY, Discipline, Holiday, Team
 from .inbox_automation_words import week, weekdays
 from .needs import Asked, TheApp
 from .triage_frame import PATH, Place, given_in, show, stand
+from .triage_view import lasting
 
 TEAMS = PATH + "/teams"
 NO_TIME = N_("A time is written as 08:00.")
@@ -81,13 +83,14 @@ def day_of(text: str) -> date:
 @get(TEAMS, include_in_schema=False)
 async def teams_page(request: Asked, app: TheApp) -> Response[str]:
     """A team's clock, disciplines and holidays, and the form of another team."""
-    return _shown(request, await stand(request, app))
+    return shown(request, await stand(request, app))
 
 
-def _shown(
-    request: Asked, place: Place, given: Mapping[str, str] | None = None, error: TallybookError | None = None
-) -> Response[str]:
-    """The page, with what was typed where it was refused."""
+def shown(
+    request: Asked, place: Place, given: Mapping[str, str] | None = None, error: TallybookError | None = None, *,
+    found: object = None,
+) -> Response[str]:  # fmt: skip
+    """The page, with what was typed where it was refused; ``found``: what a discipline's use would change."""
     given = given or {}
     if place.team is None:
         return first(request, place, given, error)
@@ -97,7 +100,8 @@ def _shown(
         "typed": _typed(given if given.get("form") == "team" else {"zone": place.team.zone}), "given": given,
         "holidays": ahead,
         "days": [(day, weekdays([day], locale)) for day in week(locale)],
-        "countries": _countries(locale), "all_disciplines": place.facts.disciplines,
+        "countries": _countries(locale), "found": found, "lasting": lasting,
+        "ends": {one.code: planned_end(place.facts, one.code, place.clock.now) for one in place.all_disciplines},
     }  # fmt: skip
     return show(request, place, "teams", context, error)
 
@@ -135,7 +139,7 @@ async def add_team(request: Asked, app: TheApp) -> Response[Any]:
     try:
         number = await app.db.run("make team", work)
     except (Conflict, Invalid) as error:
-        return _shown(request, place, given, error)
+        return shown(request, place, given, error)
     return Redirect(f"{PATH}/people?team={number}", status_code=303)
 
 
@@ -158,7 +162,7 @@ async def change_clock(request: Asked, app: TheApp) -> Response[Any]:
         team = _changed(place.facts.team, given, set(free))
         await app.db.run("change team", lambda conn: people.change_team(conn, place.actor, team))
     except (Conflict, Invalid) as error:
-        return _shown(request, place, given | {"weekend": " ".join(free)}, error)
+        return shown(request, place, given | {"weekend": " ".join(free)}, error)
     return Redirect(place.link(TEAMS), status_code=303)
 
 
@@ -176,7 +180,7 @@ def _changed(team: Team, given: Mapping[str, str], free: AbstractSet[str]) -> Te
 
 @post(TEAMS + "/disciplines", include_in_schema=False)
 async def write_discipline(request: Asked, app: TheApp) -> Response[Any]:
-    """Makes a discipline, or gives the one of the form's code its name, place and use."""
+    """Makes a discipline, or gives the one of the form's code its name and place."""
     place = await stand(request, app)
     given = await given_in(request)
     one = _discipline(place.facts.disciplines, given)
@@ -184,7 +188,7 @@ async def write_discipline(request: Asked, app: TheApp) -> Response[Any]:
     try:
         await app.db.run("write discipline", lambda conn: people.put_discipline(conn, place.actor, team, one))
     except (Conflict, Invalid) as error:
-        return _shown(request, place, given, error)
+        return shown(request, place, given, error)
     return Redirect(place.link(TEAMS), status_code=303)
 
 
@@ -195,7 +199,7 @@ def _discipline(disciplines: Sequence[Discipline], given: Mapping[str, str]) -> 
     code, at = given.get("code") or same or code_of(name, known), number_in(given.get("place", ""), 4)
     if at is None:
         at = next((one.place for one in disciplines if one.code == code), len(known))
-    return Discipline(code, name, at, given.get("use", "yes") == "yes")
+    return Discipline(code, name, at)
 
 
 @post(TEAMS + "/holidays", include_in_schema=False)
@@ -220,7 +224,7 @@ async def write_holidays(request: Asked, app: TheApp) -> Response[Any]:
     try:
         await app.db.run("write holidays", work)
     except (Conflict, Invalid) as error:
-        return _shown(request, place, await given_in(request), error)
+        return shown(request, place, await given_in(request), error)
     return Redirect(place.link(TEAMS) + "#holidays", status_code=303)
 
 

@@ -19,12 +19,13 @@ from tallybook.triage.types import Manner
 
 from .answers import Ok, ok
 from .needs import Asked, TheApp
-from .triage_api import ROOT, TAGS, TEAM, number, read
+from .triage_api import ROOT, TAGS, TEAM, actor_of, number, read
 from .triage_feeds import FEEDS as ADDRESS
 from .triage_people_api import PEOPLE
 from .triage_rota_api import Changed
 
 FEEDS = ROOT + "/feeds"
+LONGEST_KEY = 100
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -33,6 +34,16 @@ class Link(msgspec.Struct, frozen=True):
     id: int
     calendar: str
     picture: str
+
+
+class NewLink(Scope, frozen=True):
+    """Whose shifts a link is to show.
+
+    By a ``key``, or the header ``Idempotency-Key``, a repeat of that day makes no second one, and is answered with the
+    same address.
+    """
+
+    key: str = ""
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -67,19 +78,27 @@ async def list_links(request: Asked, app: TheApp) -> Ok[list[Feed]]:
     """The links that hold and that one may take back: one's own, and for who may lead all; without their secrets."""
 
     async def work(conn: Conn) -> list[Feed]:
-        return await feeds.listed(conn, await actors.of_caller(conn, request.user))
+        return await feeds.listed(conn, await actor_of(conn, request))
 
     return ok(await app.db.run("list links", work))
 
 
 @post(FEEDS, tags=TAGS, status_code=201)
-async def make_link(request: Asked, app: TheApp, data: JSONBody[Scope]) -> Ok[Link]:
+async def make_link(request: Asked, app: TheApp, data: JSONBody[NewLink]) -> Ok[Link]:
     """Makes a link to the shifts of a person, a discipline or a team (``kind``); whoever has it needs no log-in."""
     if data.team_id is not None:
         number(data.team_id)
 
+    key = data.key or request.headers.get("idempotency-key", "")
+    if len(key) > LONGEST_KEY:
+        raise Invalid(f"A key has at most {LONGEST_KEY} characters.")
+    scope, now = Scope(data.kind, data.team_id, data.discipline, data.slack_id), datetime.now(UTC)
+
     async def work(conn: Conn) -> Made:
-        return await feeds.make(conn, await actors.of_caller(conn, request.user), data, datetime.now(UTC))
+        actor = await actor_of(conn, request)
+        given = f"api {key}" if key else ""
+        secret = feeds.secret_by(app.settings.secret_keys()[0], actor, scope, given, now)
+        return await feeds.make(conn, actor, scope, now, secret=secret)
 
     made = await app.db.run("make link", work)
     address = f"{app.settings.public_url}{ADDRESS}/{made.token}"
@@ -91,7 +110,7 @@ async def revoke_link(request: Asked, app: TheApp, feed: FromPath[int]) -> Ok[Ch
     """Ends a link at once. 404 where it does not hold."""
 
     async def work(conn: Conn) -> None:
-        await feeds.revoke(conn, await actors.of_caller(conn, request.user), number(feed), datetime.now(UTC))
+        await feeds.revoke(conn, await actor_of(conn, request), number(feed), datetime.now(UTC))
 
     await app.db.run("revoke link", work)
     return ok(Changed(changed=True))
@@ -106,7 +125,8 @@ async def link_account(request: Asked, app: TheApp, slack_id: FromPath[str], dat
         ours = {one.account_id for one in await accounts.people(conn, request.user.business_id)}
         if data.account_id is not None and data.account_id not in ours:
             raise Invalid("There is no such person here.")
-        await actors.link(conn, request.user, slack_id, data.account_id)
+        why = (await actor_of(conn, request)).why
+        await actors.link(conn, request.user, slack_id, data.account_id, why=why)
 
     await app.db.run("link account", work)
     return ok(Changed(changed=True))

@@ -6,7 +6,7 @@ day on which the clocks change is as wide as any other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 
 import msgspec
@@ -15,9 +15,9 @@ from babel.dates import format_date
 from tallybook.core import wall_clock
 from tallybook.core.marking import N_
 from tallybook.triage.blocks.names import turn_value
-from tallybook.triage.rules import Schedule, timeline
+from tallybook.triage.rules import Schedule, reason_of, timeline
 from tallybook.triage.rules_overrides import Asked
-from tallybook.triage.types import FOR_ANOTHER, NOBODY, Absence, Shift, Why
+from tallybook.triage.types import FOR_ANOTHER, MEANT, NOBODY, Absence, Discipline, Shift, Why
 
 from .inbox_automation_words import FIRST_DAYS
 from .times import Clock
@@ -33,7 +33,7 @@ class Bar(msgspec.Struct, frozen=True):
     """Something that lasts, within one week. ``x`` and ``width`` are shares of the week's width, in percent.
 
     ``turn`` is by what cover for it is asked for, where it is not over and wide enough to be touched; ``number`` is
-    that of a request.
+    that of a request, or of what was set by hand.
     """
 
     x: float
@@ -96,6 +96,11 @@ class Canvas(msgspec.Struct, frozen=True):
     def say(self) -> dict[str, str]:
         return {one.slack_id: one.name for one in self.schedule.facts.people}
 
+    @property
+    def span(self) -> Span:
+        """From when until when."""
+        return self.within or (self.midnight(self.first), self.midnight(self.last + DAY))
+
     def midnight(self, day: date) -> datetime:
         return wall_clock.instant(datetime.combine(day, time()), self.clock.business.zone)
 
@@ -109,12 +114,12 @@ def drawn(canvas: Canvas) -> list[Week]:
     """The weeks that hold the days of a canvas."""
     first = first_of_week(canvas.first, canvas.clock.locale)
     since, until = canvas.within or (canvas.midnight(first), canvas.midnight(canvas.last + DAY + WEEK))
-    listed = sorted((one for one in canvas.schedule.facts.disciplines if one.active), key=lambda one: one.place)
+    listed = used(canvas)
     shifts = {
         one.code: [
             shift
             for shift in timeline(canvas.schedule, one.code, since - AROUND, until + AROUND)
-            if shift.why is not Why.OFF
+            if shift.why not in {Why.OFF, Why.OUT_OF_USE}
         ]
         for one in listed
     }
@@ -157,14 +162,16 @@ def _bar(canvas: Canvas, first: date, shift: Shift) -> Bar | None:
         return None
     words, clock = canvas.clock.words.gettext, canvas.clock
     name = canvas.say.get(shift.person or "", shift.person or words(N_("Nobody")))
-    kind = "gap" if shift.why in NOBODY else shift.why.value
+    kind = "gap" if shift.why in NOBODY - MEANT else shift.why.value
     if kind == "gap" and shift.ends_at <= clock.now:
         kind = "gap past"
     is_now = shift.starts_at <= clock.now < shift.ends_at
     is_mine = shift.person is not None and shift.person == canvas.own
     can_ask = shift.person is not None and shift.ends_at > clock.now and placed[1] >= TOUCHABLE
     turn = turn_value(shift) if can_ask else ""
-    return Bar(*placed, name, told(canvas, shift, name), kind, is_now, is_mine, turn)
+    # What was set by hand leads to where it is taken away.
+    number = shift.override or 0 if shift.why is Why.UNASSIGNED else 0
+    return Bar(*placed, name, told(canvas, shift, name), kind, is_now, is_mine, turn, number)
 
 
 def told(canvas: Canvas, shift: Shift, name: str) -> str:
@@ -175,7 +182,8 @@ def told(canvas: Canvas, shift: Shift, name: str) -> str:
         turn_of = canvas.say.get(shift.turn_of, shift.turn_of)
         parts.append(words(N_("instead of {name}")).replace("{name}", turn_of))
     elif shift.why is not Why.SLOT:
-        parts.append(words(WHY[shift.why]))
+        reason = reason_of(canvas.schedule, shift)
+        parts.append(words(WHY[shift.why]) + (f": {reason}" if reason else ""))
     return " · ".join(parts)
 
 
@@ -188,7 +196,7 @@ def _asked(canvas: Canvas, first: date, asked: Asked) -> Bar | None:
     placed = _placed(canvas, first, (asked.starts_at, asked.ends_at))
     if placed is None:
         return None
-    name = canvas.say.get(asked.person, asked.person)
+    name = canvas.say.get(asked.person or "", asked.person or "")
     waits = canvas.clock.words.gettext(N_("asked for, waits for a decision"))
     return Bar(
         *placed,
@@ -246,14 +254,19 @@ def _turned(canvas: Canvas, x: float, width: float) -> float:
     return round(100 - x - width if canvas.clock.locale == "he" else x, 3)
 
 
-def listed(canvas: Canvas, codes: Iterable[str]) -> list[tuple[str, list[tuple[Shift, str]]]]:
+def used(canvas: Canvas) -> list[Discipline]:
+    """The disciplines that are in use in any part of what is drawn, in their order."""
+    found = (one for one in canvas.schedule.facts.disciplines if one.used_in(*canvas.span))
+    return sorted(found, key=lambda one: (one.place, one.code))
+
+
+def listed(canvas: Canvas) -> list[tuple[str, list[tuple[Shift, str]]]]:
     """The same as lines, by discipline: what the drawing shows to those who cannot see it."""
-    since, until = canvas.within or (canvas.midnight(canvas.first), canvas.midnight(canvas.last + DAY))
     found = []
-    for code in codes:
+    for one in used(canvas):
         lines = []
-        for shift in timeline(canvas.schedule, code, since, until):
+        for shift in timeline(canvas.schedule, one.code, *canvas.span):
             name = canvas.say.get(shift.person or "", shift.person or canvas.clock.words.gettext(N_("Nobody")))
             lines.append((shift, told(canvas, shift, name)))
-        found.append((code, lines))
+        found.append((one.name, lines))
     return found

@@ -9,6 +9,7 @@ provider sends is told by its signature alone.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -23,7 +24,7 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
 from tallybook.app import App
-from tallybook.core.channel import Explaining, Greeting, Webhook
+from tallybook.core.channel import MAX_BODY, Explaining, Greeting, Webhook
 from tallybook.core.errors import NotAllowed, NotFound, NotSignedIn, TallybookError, Unavailable
 from tallybook.core.receive import Receiver, receiving
 
@@ -33,7 +34,6 @@ from .errors import RETRY_AFTER, status_of
 from .security import part_in, refuse_announced, too_large
 
 PREFIX = "/webhooks/"
-MAX_BODY = 3_000_000  # bytes; the largest that a known provider sends
 MAX_READING = 64_000_000  # bytes of bodies that are being read at one time
 ANSWER_WITHIN = 25.0  # seconds, so that nobody holds memory by sending slowly
 KEPT = b'{"success":true}'
@@ -41,6 +41,7 @@ KEPT = b'{"success":true}'
 Headers = dict[str, str]
 
 answered = Counter("tallybook_webhooks_total", "Webhook requests by how they were answered.", ["channel", "status"])
+again = Counter("tallybook_webhooks_again_total", "Webhooks that came again byte for byte.", ["channel"])
 took = Histogram("tallybook_webhook_seconds", "Time to answer a webhook.", ["channel"])
 log = structlog.get_logger(__name__)
 
@@ -114,7 +115,11 @@ class Webhooks:
         door = self.doors.get(channel.name)
         if door is not None:
             return await door(body)
-        await self.receiver.receive(channel.name, body)
+        if not await self.receiver.receive(channel.name, body):
+            again.labels(channel.name).inc()
+            # What is in it was filed before. Of what comes again in another body the worker says so, by message.
+            told = f"[WA-DEDUPE] ⏭️ Skipping duplicate delivery={hashlib.sha256(body).hexdigest()[:12]}"
+            log.info(told)
         return 200, KEPT, {}
 
     async def _body(self, scope: HTTPScope, receive: Receive) -> bytes:

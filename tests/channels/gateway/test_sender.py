@@ -78,6 +78,8 @@ def test_each_kind_of_message_has_its_words() -> None:
     assert said(media={"kind": "image", "link": "https://example.org/a.jpg", "caption": "The roof"}) == {
         "type": "image", "text": "The roof", "file": {"url": "https://example.org/a.jpg"},
     }  # fmt: skip
+    named = {"id": "f-1", "mime": "application/pdf", "filename": "a.pdf"}
+    assert said(media={"kind": "document", "sha256": "ab"} | named) == {"type": "document", "text": "", "file": named}
     assert json.loads(wire.body_of(an_answer(to=LID)))["to"] == LID
 
 

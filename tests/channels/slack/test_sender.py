@@ -7,6 +7,7 @@ import json
 import logging
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from tallybook.core.channel import OutcomeUnknown, RateLimited, Refused, SendErr
 from tallybook.core.channel_accounts import NewAccount
 from tallybook.core.db import Database
 from tallybook.core.messages import Outgoing
-from tallybook.core.sending import LooksUp, Post, deliver
+from tallybook.core.sending import LooksUp, Post, again, deliver
 from tallybook.demo.slack.server import BOT_TOKEN, FakeSlack
 from tallybook.demo.slack.workspace import TEAM, Channel, Person
 from tallybook.settings import Settings
@@ -312,3 +313,28 @@ async def test_one_channel_that_is_too_fast_holds_no_other_back(
     assert sorted(len(one.messages) for one in (channel, other)) == [0, 1]
     waits = "state, not_before > now() + interval '25 seconds'"
     assert sorted(await look(db, waits)) == [("sent", False), ("waiting", True)]
+
+
+async def test_a_message_is_tried_as_often_and_with_such_pauses_as_the_settings_say_and_tries_are_counted(
+    db: Database, business: Business, slack: FakeSlack, channel: Channel, connected: Post
+) -> None:
+    told = {
+        "TALLYBOOK_SLACK_API_URL": slack.api, "TALLYBOOK_SLACK_TRIES": "3", "TALLYBOOK_SLACK_LONGEST_PAUSE": "2",
+    }  # fmt: skip
+    settings = Settings.load(told)
+    sender = slack_sender(settings, db, slack_tokens(settings, db, SEAL))
+    patient = replace(connected, senders={"slack": sender})
+    before = {one: again.labels("slack", one)._value.get() for one in ("waiting", "parked", "sent")}
+    await db.run("put", lambda conn: outbox.put(conn, business.id, news(channel.id)))
+    async with db.transaction() as conn:
+        await conn.execute("update outbox set attempts = 8")  # the pause would be of minutes by now
+    for state in ("waiting", "waiting", "parked"):
+        slack.order("says", "chat.postMessage", code="ratelimited", status=429, headers={"retry-after": "1"})
+        assert await deliver(db, business.id, patient, STOP) == 1
+        assert await look(db, "state, not_before < now() + interval '3 seconds'") == [(state, True)]
+        await make_due(db)
+        async with db.transaction() as conn:
+            await conn.execute("delete from sending_moments")
+    counted = {one: again.labels("slack", one)._value.get() - before[one] for one in before}
+    assert counted == {"waiting": 2, "parked": 1, "sent": 0}
+    await sender.aclose()

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tallybook.channels.whatsapp.parse import parse
 from tallybook.core import content
@@ -117,6 +119,26 @@ def test_a_new_opaque_id_says_who_they_were_and_who_they_are() -> None:
     assert news.person is not None
     assert news.changed_to is not None
     assert (news.person.user_id, news.changed_to.user_id) == (BSUID, "ZA.2")
+
+
+def test_the_id_above_their_own_is_told_wherever_it_stands() -> None:
+    upper = "ZA.ENT.11111"
+    beside = bodies.contact() | {"parent_user_id": upper}
+    report = bodies.status("read", recipient_user_id=BSUID, recipient_parent_user_id=upper)
+    echo = bodies.ECHO | {"to_user_id": BSUID, "to_parent_user_id": upper}
+    for raw in (
+        said(text() | {"from_parent_user_id": upper}), body(change("messages", text(), contacts=[beside])),
+        body(change("statuses", report)), body(change("message_echoes", echo, field="smb_message_echoes")),
+    ):  # fmt: skip
+        person = told(only(raw)).person
+        assert person is not None
+        assert person.parent_user_id == upper
+    own, above = {"previous": BSUID, "current": "ZA.2"}, {"previous": upper, "current": "ZA.ENT.2"}
+    ids = {"wa_id": "", "user_id": own, "parent_user_id": above}
+    news = told(only(body(change("user_id_update", ids, field="user_id_update"))))
+    assert (news.person, news.changed_to) == (
+        content.Person(user_id=BSUID, parent_user_id=upper), content.Person(user_id="ZA.2", parent_user_id="ZA.ENT.2"),
+    )  # fmt: skip
 
 
 def test_each_report_is_kept_by_its_message_and_status() -> None:
@@ -240,6 +262,99 @@ def test_numbers_of_several_businesses_in_one_body_are_told_apart() -> None:
 def test_a_body_without_any_update_is_an_error_that_a_person_sees(nothing: bodies.Json) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse(json.dumps(nothing).encode())
+
+
+FRAMES: list[tuple[Any, list[str]]] = [
+    *(({"entry": [odd, "good"]}, ["unreadable"]) for odd in (None, 5, "text", [], {}, {"id": WABA, "changes": None})),
+    *(({"entry": [{"id": WABA, "changes": odd}, "good"]}, ["unreadable"]) for odd in (None, 5, "text", [None], [5])),
+    ({"entry": [{"id": WABA, "changes": []}, "good"]}, []),
+    ({"entry": [{"changes": [{"field": "messages", "value": None}, {"value": [1]}]}, "good"]}, ["unreadable"] * 2),
+    ({"entry": "good"}, []),
+    *(({"entry": [{"id": odd, "time": odd, "changes": ["change"]}]}, []) for odd in ({}, None, [1], 10**40, "soon")),
+    *(({"entry": [{"id": WABA, "changes": ["change" if name is None else {name: odd}]}]}, [])
+      for name in ("field", None) for odd in (5, None, {}, ["messages"])),
+]  # fmt: skip
+
+
+def framed(whole: Any) -> Any:
+    """With a good change for each place that is left for one."""
+    good = change("messages", text(), contacts=[bodies.contact()])
+    if isinstance(whole, list):
+        return [framed(one) for one in whole]
+    if not isinstance(whole, dict):
+        return {"good": {"id": WABA, "changes": [good]}, "change": good}.get(whole, whole) if whole else whole
+    if set(whole) == {"field"}:
+        return good | whole
+    return {name: framed(value) for name, value in whole.items()}
+
+
+@pytest.mark.parametrize(("whole", "beside"), FRAMES, ids=lambda one: json.dumps(one)[:50])
+def test_a_fault_in_the_frame_keeps_no_message_from_being_read(whole: Any, beside: list[str]) -> None:
+    found = parse(json.dumps(framed(whole)).encode())
+    assert [one.kind for one in found] == ["message", *beside]
+    assert {one.account for one in found} == {NUMBER}, "what names no number is of the only one there is"
+    assert told(found[0]).person.name == "Naledi"
+
+
+def test_of_several_numbers_none_is_given_what_names_no_number() -> None:
+    changes = [change("messages", text()), change("messages", text(), number="2"), None]
+    found = parse(json.dumps({"entry": [{"id": WABA, "changes": changes}, 5]}).encode())
+    assert [one.account for one in found] == [NUMBER, "2", f"waba:{WABA}", "waba:"]
+
+
+@pytest.mark.parametrize("metadata", [
+    {"phone_number_id": int(NUMBER), "display_phone_number": int(OURS)},
+    {"phone_number_id": NUMBER, "display_phone_number": {}}, {"phone_number_id": NUMBER, "more": [1]},
+])  # fmt: skip
+def test_a_number_is_known_whatever_is_wrong_beside_it(metadata: Any) -> None:
+    assert only(said(text(), metadata=metadata)).account == NUMBER
+
+
+@pytest.mark.parametrize("odd", [5, None, {"wa_id": 5}, {"wa_id": OTHER, "profile": "none"}, []])
+def test_a_contact_that_cannot_be_read_takes_no_name_from_the_others(odd: Any) -> None:
+    (found,) = parse(body(change("messages", text(), contacts=[odd, bodies.contact()])))
+    assert told(found).person == content.Person(name="Naledi", phone=f"+{CUSTOMER}", user_id=BSUID)
+    nameless = text() | {"from": ""}
+    (found,) = parse(body(change("messages", nameless, contacts=[{"wa_id": [1]}, bodies.contact()])))
+    assert told(found).person == content.Person(), "of two that are spoken of nobody knows which it is"
+
+
+@pytest.mark.parametrize("odd", [None, 5, "text", [1], {"id": {}, "messages": 5}, {"messages": [None]}])
+def test_one_bad_thread_of_the_past_keeps_back_no_other(odd: Any) -> None:
+    past = bodies.PAST | {"threads": [odd, *bodies.PAST["threads"]], "errors": 5}
+    found = parse(body(change("history", past, field="history")))
+    assert [one.kind for one in found] == [
+        "history_chunk", "unreadable", "history", "history", "history_placeholder",
+    ]  # fmt: skip
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
+    | st.just(10**40),
+    lambda inside: st.lists(inside, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(["id", "changes", "value", "field", "metadata", "contacts", "messages", "statuses", "time",
+                         "threads", "history", "errors", "timestamp", "phone_number_id"]), inside, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@given(before=st.lists(JSON, max_size=3), beside=st.lists(JSON, max_size=3), around=st.dictionaries(
+    st.sampled_from(["time", "more"]), JSON))  # fmt: skip
+@settings(max_examples=150, deadline=None)
+def test_no_neighbour_whatever_it_is_keeps_a_message_from_being_read(
+    before: list[Any], beside: list[Any], around: dict[str, Any]
+) -> None:
+    good = change("messages", text(), contacts=[bodies.contact()])
+    whole = {"entry": [*before, around | {"id": WABA, "changes": [*beside, good]}, *before]}
+    (found,) = [one for one in parse(json.dumps(whole).encode()) if one.external_id == "wamid.0001"]
+    assert (found.kind, found.account, told(found).person.name) == ("message", NUMBER, "Naledi")
+
+
+def test_a_number_that_no_machine_counts_with_is_its_message_s_own_fault() -> None:
+    whole = said(text(), {"id": "wamid.0002", "type": "text", "text": {"body": 1}}).replace(b": 1}", b": 1e999}")
+    found = parse(whole)
+    assert [(one.kind, one.external_id) for one in found] == [("message", "wamid.0001"), ("message", "wamid.0002")]
 
 
 def test_a_thousand_updates_in_three_megabytes_are_a_thousand_rows() -> None:

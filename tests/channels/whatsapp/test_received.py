@@ -173,6 +173,25 @@ async def test_a_poison_update_is_parked_alone_and_replayed_with_all_that_it_sai
     assert await db.run("list", parked.listed) == []
 
 
+async def test_a_bad_frame_is_a_row_of_its_own_and_its_neighbours_are_filed(db: Database, business: Business) -> None:
+    await add(db, business)
+    frame = {"entry": [{"id": WABA, "changes": [change("messages", text()), None]}, None, {"id": WABA, "time": {}}]}
+    await come(db, json.dumps(frame).encode(), json.dumps(frame).encode() + b" ")
+    assert await rows(db, "select kind, count(*) from messages group by kind order by kind") == [
+        ("message", 1), ("unreadable", 3),
+    ]  # fmt: skip
+    assert await rows(db, "select distinct state from deliveries") == [("done",)]
+    changes = [change("messages", text("two", 2)), change("messages", text("theirs", 3), number="2")]
+    await add(db, business, "2")
+    await come(db, json.dumps({"entry": [{"id": "8", "changes": changes}, 7]}).encode())
+    assert await rows(db, "select text from messages where kind = 'message' order by text") == [
+        ("Is it open today?",), ("theirs",), ("two",),
+    ]  # fmt: skip
+    assert await rows(db, "select state, count(*) from deliveries group by state order by state") == [
+        ("done", 2), ("parked", 1),
+    ]  # fmt: skip
+
+
 async def test_what_came_for_nobody_s_number_is_filed_as_soon_as_somebody_has_it(
     db: Database, business: Business
 ) -> None:

@@ -99,15 +99,19 @@ async def finished(sync: Syncing) -> None:
     raise AssertionError("the dead run never gave way")
 
 
-@pytest.mark.parametrize("after", [pytest.param(False, marks=pytest.mark.soak), True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("after", "every"),
+    [pytest.param(False, 1, marks=pytest.mark.soak), pytest.param(True, 1, marks=pytest.mark.soak), (True, 2)],
+    ids=["before", "after", "after every second"],
+)
 @pytest.mark.parametrize("changed", [False, True], ids=["new", "changed"])
 async def test_killed_at_every_request_the_next_run_ends_in_the_same_list(
-    sync: Syncing, syncs: Syncs, fake: FakeGraph, db: Database, home: Business, changed: bool, after: bool
+    sync: Syncing, syncs: Syncs, fake: FakeGraph, db: Database, home: Business, changed: bool, after: bool, every: int
 ) -> None:
     await sync()
     steps = len(fake.asked)
     assert steps >= 7
-    for step in range(steps):
+    for step in range(0, steps, every):
         await start_over(db, fake)
         if changed:
             await sync()
@@ -125,4 +129,4 @@ async def test_killed_at_every_request_the_next_run_ends_in_the_same_list(
         assert (report.written, report.unchanged, report.conflicts) == (0, 6, 0), step
     async with db.transaction() as conn:
         row = await (await conn.execute(FAILED.encode())).fetchone()
-    assert row == (steps,)
+    assert row == (len(range(0, steps, every)),)

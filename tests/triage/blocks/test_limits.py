@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,8 +30,9 @@ from tallybook.triage.blocks import (
 from tallybook.triage.blocks.changes import Shown
 from tallybook.triage.blocks.names import Act, Choice, Field, Held, Turn
 from tallybook.triage.blocks.showing import Seen
-from tallybook.triage.blocks.wanted import Leaving, NewDiscipline, NewRoster, NewSprint
+from tallybook.triage.blocks.wanted import Joining, Leaving, NewDiscipline, NewRoster, NewSprint, NewUse
 from tallybook.triage.rules import gaps, prepare, who
+from tallybook.triage.rules_across import across
 from tallybook.triage.rules_announce import boundary, heads_up, standing
 from tallybook.triage.rules_cover import clashes, doubles
 from tallybook.triage.rules_overrides import Asked, State
@@ -47,11 +49,13 @@ from tallybook.triage.types import (
     Rotation,
     Sprint,
     Team,
+    Unused,
 )
 from tests.triage.facts import LONG_AGO, at
 from tests.triage.facts import sprints as some_sprints
 
 NOW = at("2026-01-19T18:00")
+OUT = (Unused(LONG_AGO),)
 AWKWARD = ("&" * 60, "<" * 60, "😀" * 60, "א" * 60, "*_~`>" * 12, "<!channel>" * 6, "{name}{" * 8)
 
 
@@ -65,7 +69,9 @@ def crowd(count: int, teams: int, name: str, zone: str = "America/Argentina/Como
     listed = some_sprints(count % 40 + 2)
     return Facts(
         team=Team(2**40, name[:60], zone),
-        disciplines=tuple(Discipline(code, name[:60], place, place % 7 != 6) for place, code in enumerate(codes)),
+        disciplines=tuple(
+            Discipline(code, name[:60], place, () if place % 7 != 6 else OUT) for place, code in enumerate(codes)
+        ),
         people=tuple(Person(one, (name * 2)[:100]) for one in everybody),
         memberships=tuple(Membership(code, one, LONG_AGO) for code in codes for one in theirs[code]),
         rosters=tuple(
@@ -110,7 +116,7 @@ def all_views(seen: Seen, name: str, page: int) -> Iterator[Any]:
     shown = Shown(2**40, found, facts.overrides * 30, 100, 100, anew=True)
     first, last = facts.sprints[0].first_day, facts.sprints[0].last_day
     everybody = tuple(one.slack_id for one in facts.people[:100])
-    yield schedule.schedule_view(seen, page=page)
+    yield schedule.schedule_view(seen, page=page, picture="https://x.example/" + "p" * 2900)
     yield schedule.schedule_view(seen, first, page)
     yield schedule.mine_view(seen, page)
     yield schedule.rosters_view(seen, page)
@@ -122,10 +128,14 @@ def all_views(seen: Seen, name: str, page: int) -> Iterator[Any]:
     yield disciplines.listing(seen, page, hidden=seen.leads)
     yield disciplines.form(seen)
     yield disciplines.form(seen, code, NewDiscipline(facts.disciplines[0]))
+    yield disciplines.use_form(seen, code)
+    yield disciplines.use_form(seen, code, NewUse(code, False, first, (name * 9)[:500]), shown)
     yield disciplines.roster_form(seen, code)
     yield disciplines.roster_form(seen, code, NewRoster(code, everybody, first, None, True, (name * 9)[:500]), shown)
     yield people.listing(seen, page, hidden=seen.leads)
     yield people.join_form(seen, seen.reader)
+    joining = Joining(seen.reader, tuple(one.code for one in seen.disciplines), first, (name * 9)[:500])
+    yield people.join_form(seen, seen.reader, joining, shown)
     yield people.leave_form(seen, seen.reader)
     yield people.leave_form(seen, seen.reader, Leaving(seen.reader, code, first), shown)
     yield home.home_view(
@@ -171,6 +181,11 @@ def all_messages(seen: Seen, name: str) -> Iterator[limits.Message]:
         yield requests.outcome(seen, group[:2], someone, (name * 9)[:500])
     until = NOW + timedelta(days=42)
     yield from (troubles.double(seen, one) for one in doubles(schedule_, NOW, until)[:3])
+    there = prepare(msgspec.structs.replace(facts, team=msgspec.structs.replace(facts.team, id=facts.team.id + 1)))
+    elsewhere = msgspec.structs.replace(seen, schedule=there)
+    for both in across(schedule_, [there], NOW, until)[:3]:
+        yield troubles.across(seen, elsewhere, both, is_both=False)
+        yield troubles.across(elsewhere, seen, both, is_both=True)
     yield from (troubles.clash(seen, one) for one in clashes(schedule_, code, NOW, until)[:3])
     yield from (troubles.gap(seen, one) for one in gaps(schedule_, code, NOW, NOW + timedelta(days=1000))[:3])
     yield notices.kept(seen.locale)

@@ -33,7 +33,7 @@ from tallybook.triage.rules import prepare, who
 from tallybook.triage.rules_announce import boundary, heads_up, standing
 from tallybook.triage.rules_cover import clashes, doubles
 from tallybook.triage.rules_overrides import Asked, Part, State
-from tallybook.triage.types import Facts, Kind, Rotation, Team
+from tallybook.triage.types import Discipline, Facts, Kind, Rotation, Team, Unused
 from tests.triage.blocks.forms import actions, said, values
 from tests.triage.facts import (
     ANA,
@@ -439,22 +439,28 @@ class TestAdministration:
         assert weeks.rotation == Rotation(Kind.WEEKLY, ZONE, days=frozenset({6}), weeks=3, rest=True)
 
     def test_disciplines_are_added_changed_and_taken_out_of_use(self) -> None:
-        lead = seen(ANA, leads=True, disciplines=(UI, msgspec.structs.replace(BE, active=False)))
+        lead = seen(ANA, leads=True, disciplines=(UI, msgspec.structs.replace(BE, unused=(Unused(NOW),))))
         new = disciplines.form(lead)
         held = held_of(new["private_metadata"])
         added = submitted_admin.discipline(values(new, code="po", name="Product"), held, frozenset(), "en")
         assert isinstance(added, wanted.NewDiscipline)
-        assert (added.discipline.code, added.discipline.active, added.discipline.place) == ("po", True, 5)
+        assert (added.discipline.code, added.discipline.place) == ("po", 5)
         for code, why in (("a b", "Letters"), ("uiEng", "one of this code already")):
             wrong = submitted_admin.discipline(values(new, code=code, name="x"), held, frozenset({"uiEng"}), "en")
             assert isinstance(wrong, submitted.Errors)
             assert why in wrong.by_block["code"]
         known = disciplines.form(lead, "uiEng")
-        off = submitted_admin.discipline(
-            values(known, active=[]), held_of(known["private_metadata"]), frozenset(), "en"
-        )
-        assert isinstance(off, wanted.NewDiscipline)
-        assert (off.discipline.code, off.discipline.active) == ("uiEng", False)
+        about = held_of(known["private_metadata"])
+        named = submitted_admin.discipline(values(known, name="UI"), about, frozenset(), "en")
+        assert named == wanted.NewDiscipline(Discipline("uiEng", "UI", 3))
+        form = disciplines.use_form(lead, "uiEng")
+        assert "Take out of use" in said(form)
+        unsaid = submitted_admin.use(values(form), held_of(form["private_metadata"]), "en", in_use=False)
+        assert unsaid == submitted.Errors({"reason": "Please fill this in."})
+        sent = values(form, first_day="2026-02-02", reason="It is done")
+        off = submitted_admin.use(sent, held_of(form["private_metadata"]), "en", in_use=False)
+        assert off == wanted.NewUse("uiEng", False, date(2026, 2, 2), "It is done")
+        assert "Bring back into use" in said(disciplines.use_form(lead, "beEng"))
         assert "Back end" not in said(disciplines.listing(lead))
         assert "*Back end* `beEng`: not in use" in said(disciplines.listing(lead, hidden=True))
 
@@ -462,19 +468,48 @@ class TestAdministration:
         lead = seen(ANA, leads=True, **TWO)
         assert "<@UBEN>: UI engineering, Back end" in said(people.listing(lead))
         form = people.leave_form(lead, BEN)
-        wish = submitted_admin.leaving(values(form, first_day="2026-02-02"), held_of(form["private_metadata"]), "en")
-        assert wish == wanted.Leaving(BEN, None, date(2026, 2, 2))
+        about = held_of(form["private_metadata"])
+        unsaid = submitted_admin.leaving(values(form, first_day="2026-02-02"), about, "en")
+        assert unsaid == submitted.Errors({"reason": "Please fill this in."})
+        said_why = values(form, first_day="2026-02-02", reason="Moves to Data")
+        wish = submitted_admin.leaving(said_why, about, "en")
+        assert wish == wanted.Leaving(BEN, None, date(2026, 2, 2), "Moves to Data")
         assert isinstance(wish, wanted.Leaving)
         shown = people.leave_form(lead, BEN, wish, previews.left(lead.schedule.facts, wish, NOW))
         assert "UI engineering, Mon 2 Mar, 08:00 – Mon 16 Mar, 08:00: <@UCHEN> instead of <@UBEN>" in said(shown)
         assert "19 Jan" not in said(shown), "what is before it stays as it is"
+        assert "Moves to Data" in str(shown), "the preview keeps why"
         joins = people.join_form(lead)
-        joining = submitted_admin.joining(values(joins, person="UNEW", disciplines=["beEng"]), "en")
-        assert joining == wanted.Joining("UNEW", ("beEng",))
+        joining = submitted_admin.joining(
+            values(joins, person="UNEW", disciplines=["beEng"], first_day="2026-02-02"), "en"
+        )
+        assert joining == wanted.Joining("UNEW", ("beEng",), date(2026, 2, 2))
         nobody = submitted_admin.joining(values(joins), "en")
         assert nobody == submitted.Errors(
             {"person": "Please fill this in.", "disciplines": "Please choose at least one."}
         )
+
+    def test_who_joins_again_is_previewed_and_offered_the_next_sprint_and_who_will_leave_may_stay(self) -> None:
+        everybody = (*members(ANA, BEN, CHEN, DINA), *members(DINA, BEN, code="beEng"))
+        gone = [one for one in everybody if one.person != BEN]
+        lead = seen(ANA, leads=True, **(TWO | {"memberships": tuple(gone)}))
+        form = people.join_form(lead, BEN)
+        assert "The next sprint, Sp3, begins on" in str(form)
+        wish = submitted_admin.joining(values(form, disciplines=["uiEng"]), "en")
+        assert wish == wanted.Joining(BEN, ("uiEng",), date(2026, 2, 2))
+        assert isinstance(wish, wanted.Joining)
+        shown = people.join_form(lead, BEN, wish, previews.joined(lead.schedule.facts, wish, NOW))
+        assert "UI engineering, Mon 2 Mar, 08:00 – Mon 16 Mar, 08:00: <@UBEN> instead of <@UCHEN>" in said(shown)
+        ends = tuple(
+            msgspec.structs.replace(one, until=SECOND.ends_at)
+            if (one.person, one.discipline) == (BEN, "uiEng")
+            else one
+            for one in everybody
+        )
+        lead = seen(ANA, leads=True, **(TWO | {"memberships": ends}))
+        assert "<@UBEN>: UI engineering (until Mon 2 Feb), Back end" in said(people.listing(lead))
+        assert "triage_person_join" in str(people.leave_form(lead, BEN))
+        assert values(people.join_form(lead, BEN))["disciplines"] is not None
 
     def test_from_a_day_on_is_from_its_hand_over_or_from_now(self) -> None:
         assert wanted.from_when(date(2026, 2, 2), TEAM, NOW) == SECOND.ends_at

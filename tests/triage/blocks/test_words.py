@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from tallybook.triage.blocks import texts_admin, texts_requests, texts_rota, texts_telling, words
+from tallybook.triage.blocks import texts_admin, texts_calendars, texts_requests, texts_rota, texts_telling, words
 from tallybook.triage.blocks.elements import mention
 from tests.triage.facts import TEAM, at
 
 ALL = {
     "rota": texts_rota.ROTA, "requests": texts_requests.REQUESTS, "telling": texts_telling.TELLING,
-    "admin": texts_admin.ADMIN,
+    "admin": texts_admin.ADMIN, "calendars": texts_calendars.CALENDARS,
 }  # fmt: skip
 
 

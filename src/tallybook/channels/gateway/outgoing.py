@@ -1,6 +1,7 @@
 """What is said to a gateway, and what its answers mean. docs/gateway.md is the same for people. Pure.
 
-A gateway knows words, quotes and reactions. A question with buttons, and a template, go out as the words that they are.
+A gateway knows words, files, quotes and reactions. A question with buttons, and a template, go out as the words that
+they are.
 """
 
 from __future__ import annotations
@@ -72,11 +73,12 @@ def _text(text: Any) -> dict[str, Any]:
 
 
 def _file(media: dict[str, Any]) -> dict[str, Any]:
-    link, kind = media.get("link"), media.get("kind")
-    if not link or kind not in _KINDS:
-        raise Refused("A gateway is sent words, and no files that are kept here.")
-    file = {"url": link, "mime": media.get("mime", ""), "filename": media.get("filename", "")}
-    return {"type": kind, "text": media.get("caption", ""), "file": {name: one for name, one in file.items() if one}}
+    given, link, kind = media.get("id"), media.get("link"), media.get("kind")
+    if not (given or link) or kind not in _KINDS:
+        raise Refused("There is no file to send.")
+    told = {"id": given} if given else {"url": link}
+    file = told | {name: media[name] for name in ("mime", "filename") if media.get(name)}
+    return {"type": kind, "text": media.get("caption", ""), "file": file}
 
 
 def headers_of(body: bytes, secret: bytes, seconds: int) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from tallybook.channels.files import WithFile, as_it_is
 from tallybook.channels.posting import Poster
 from tallybook.core.channel import Settlement
 from tallybook.core.messages import Outgoing
@@ -30,6 +31,7 @@ class GatewaySender(Poster):
 
     address: str | None
     secrets: Sequence[bytes] = field(repr=False, default=())
+    with_file: WithFile = field(default=as_it_is, repr=False)
     limits: Limits = LIMITS
     name: str = CHANNEL
     settlement: Settlement = Settlement.BY_REPORT
@@ -38,6 +40,6 @@ class GatewaySender(Poster):
         """Posts one message and returns its id, "" where the gateway gives none yet. Raises as core/channel.py says."""
         if self.address is None or not self.secrets:
             raise OfGateway("No gateway is set that sends: set TALLYBOOK_GATEWAY_API_URL and TALLYBOOK_GATEWAY_SECRET.")
-        body = body_of(outgoing)
+        body = body_of(await self.with_file(outgoing))
         headers = headers_of(body, self.secrets[0], int(time.time()))
         return outcome_of(*await self._post(f"{self.address}/messages", content=body, headers=headers))

@@ -95,7 +95,7 @@ async def posting(
     parts = urlsplit(call.url)
     # Connected to the address that was checked, while the certificate is held against the name.
     named = {"sni_hostname": parts.hostname} if parts.scheme == "https" else {}
-    url = _at_number(parts, address, place_of(call.url)[1])
+    url = at_number(parts, address, place_of(call.url)[1])
     client = httpx.AsyncClient(verify=tls, trust_env=False, follow_redirects=False, timeout=seconds)
     async with (
         client,
@@ -113,7 +113,7 @@ def _headers(parts: SplitResult, call: Call) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _at_number(parts: SplitResult, address: str, port: int) -> str:
+def at_number(parts: SplitResult, address: str, port: int) -> str:
     """The same address of the web, by number."""
     host = f"[{address}]" if ":" in address else address
     return parts._replace(netloc=f"{host}:{port}", fragment="").geturl()

@@ -13,7 +13,7 @@ from tallybook.core.content import Fault, Person
 from tallybook.core.identity import vouched
 from tallybook.core.messages import Identity
 
-from .wire import Contact, Error, Moment
+from .wire import Contact, Error, Moment, Profile, read_or
 
 CHANNEL = "whatsapp"
 
@@ -46,10 +46,10 @@ def somebody(around: Around, wa_id: str | None, user_id: str | None, parent: str
     contact = around.contact(wa_id, user_id) or Contact()
     user_id = user_id or contact.user_id or ""
     identity = vouched(wa_id or contact.wa_id, user_id)
-    profile = contact.profile
+    profile = read_or(contact.profile, Profile, Profile())
     return identity, Person(
-        name=(profile.name if profile else None) or "",
-        username=(profile.username if profile else None) or "",
+        name=profile.name or "",
+        username=profile.username or "",
         phone=identity.phone,
         user_id=user_id,
         parent_user_id=parent or contact.parent_user_id or "",

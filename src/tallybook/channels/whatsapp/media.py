@@ -8,19 +8,20 @@ could name, would get the token, or would have us read this machine's own networ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
+from tallybook.channels.files import AGAIN, CANNOT_READ, LONGEST_ID, PART, File, NotThere, Take
 from tallybook.channels.posting import at_most, read_as
 from tallybook.core.channel import OutcomeUnknown, RateLimited, SendError, Unreachable
-from tallybook.core.messages import Outgoing
 
 from .answers import DONE, OfNumber, outcome_of
 from .outgoing import NUMBER
@@ -28,23 +29,11 @@ from .sender import TokenOf, token_for
 
 # Where Meta keeps files. Whoever is asked for one gets the number's access token.
 HOSTS = ("facebook.com", "fbsbx.com", "fbcdn.net", "whatsapp.net")
-PART = 65_536  # bytes
-LONGEST_ID = 250
 NOT_FOUND, ASKED_WRONGLY, NO_OBJECT, NO_PARAMETER = 404, 400, 33, 100
 EXPIRED = "WhatsApp does not have this file any more: it keeps files for some days only."
 AWAY = "WhatsApp cannot be reached for the file."
 NOT_TAKEN = "WhatsApp did not say that it took the file."
-AGAIN = 15.0  # seconds until a file that could not be given is tried again
 ELSEWHERE = "WhatsApp named an address for the file that is none of its own."
-Take = Callable[[bytes], Awaitable[None]]
-
-
-class NotThere(Exception):
-    """The file cannot be had; the text says why. ``passing``: perhaps later, after ``wait`` seconds or more."""
-
-    def __init__(self, reason: str, *, passing: bool = False, wait: float = 0.0) -> None:
-        super().__init__(reason)
-        self.passing, self.wait = passing, wait
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -59,33 +48,6 @@ class Fault(msgspec.Struct, frozen=True):
 class Given(msgspec.Struct, frozen=True):
     id: str = ""
     error: Fault | None = None
-
-
-class File(msgspec.Struct, frozen=True):
-    """A file of ours that is to be sent: kept here under its hash in hex."""
-
-    kind: str
-    sha256: str = ""
-    mime: str = ""
-    filename: str = ""
-    id: str = ""
-    link: str = ""
-
-
-def file_of(outgoing: Outgoing) -> File | None:
-    """The file that must be given to the provider before this message is sent. Pure."""
-    told = outgoing.body.get("media")
-    if told is None:
-        return None
-    file = msgspec.json.decode(told, type=File) if isinstance(told, msgspec.Raw) else msgspec.convert(told, File)
-    return file if file.sha256 and not file.id and not file.link else None
-
-
-def with_id(outgoing: Outgoing, media_id: str) -> Outgoing:
-    """The message, naming its file by the provider's id. Pure."""
-    told: Any = outgoing.body["media"]
-    parts = msgspec.json.decode(told) if isinstance(told, msgspec.Raw) else told
-    return msgspec.structs.replace(outgoing, body=outgoing.body | {"media": parts | {"id": media_id}})
 
 
 def is_ours_to_ask(url: str, address: str) -> bool:
@@ -107,6 +69,8 @@ def is_ours_to_ask(url: str, address: str) -> bool:
 @dataclass
 class WhatsAppFiles:
     """The files of a business's numbers. Times in seconds: for an answer, and for all of one file."""
+
+    keeps: ClassVar[timedelta] = timedelta(days=28)  # of the thirty for which it keeps what it was given
 
     address: str
     token_of: TokenOf = field(repr=False)
@@ -172,7 +136,7 @@ class WhatsAppFiles:
                     async with client.stream("POST", address, data=told, files=files) as answer:
                         content = await at_most(answer)
         except OSError as error:
-            raise SendError("The file that is to be sent cannot be read on this machine.", AGAIN) from error
+            raise SendError(CANNOT_READ, AGAIN) from error
         except httpx.ConnectError as error:
             raise Unreachable("WhatsApp cannot be reached with the file.") from error
         except httpx.HTTPError as error:

@@ -14,7 +14,7 @@ from tallybook.core.messages import Identity, Incoming
 from tallybook.core.updates import Said, Update, canonical, derived_id, moment, parts_of
 
 from .around import CHANNEL, Around, faults
-from .wire import About, Chunk, Error, Moment, Synced, UserIdUpdate, decode
+from .wire import About, Chunk, Error, Moment, Synced, UserIdUpdate, decode, read_or
 
 # Of the account or its numbers and templates; what each says is in the content.
 ACCOUNT_FIELDS = frozenset({
@@ -96,7 +96,7 @@ def fault(around: Around, raw: Raw) -> Incoming:
 
 def chunk(around: Around, read: Chunk, metadata: Raw) -> Incoming:
     """How far the past was told; its messages are rows of their own."""
-    notice = Notice("history_chunk", "history", faults=tuple(faults(read.errors)))
+    notice = Notice("history_chunk", "history", faults=tuple(faults(read_or(read.errors, list[Error], []))))
     return notice.incoming(around, "history", metadata)
 
 

@@ -1,13 +1,15 @@
 """A webhook becomes one Incoming for each update in it, whatever the provider put together. Pure.
 
-Nothing is dropped. An update that cannot be read is kept alone, as ``unreadable``; news of a kind that nobody knows is
-kept as ``unknown:`` and its field. Only a body that is no such webhook at all raises.
+Nothing is dropped. An update that cannot be read is kept alone, as ``unreadable``, and so is a part of the frame around
+them; news of a kind that nobody knows is kept as ``unknown:`` and its field. Only a body that is no such webhook at all
+raises.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 from msgspec import Raw
@@ -18,12 +20,13 @@ from tallybook.core.updates import parts_of
 
 from . import messages, notices, statuses
 from .around import Around, as_json
-from .wire import Body, Change, Chunk, Contact, Entry, Metadata, decode
+from .wire import NONE, Body, Change, Chunk, Contact, Entry, Metadata, Moment, Thread, decode, items, read_or, text_of
 
 Read = Callable[[Around, Raw], Incoming]
 # What stands beside the updates and is no update.
 AROUND = frozenset({"messaging_product", "metadata", "contacts"})
 PAST = "history"
+WABA = "waba:"  # before the id of a business account
 READERS: dict[str, Read] = {
     "messages": messages.incoming,
     "statuses": statuses.incoming,
@@ -38,31 +41,53 @@ READERS: dict[str, Read] = {
 def parse(body: bytes) -> list[Incoming]:
     """Every update of a webhook. Raises ValueError for what is no webhook of this kind, or holds nothing."""
     whole = decode(json_text.storable(body.decode()), Body)
-    found = [incoming for entry in whole.entry for change in entry.changes for incoming in _of_change(entry, change)]
-    if not found:
+    bad: list[Bad] = []
+    found = [incoming for raw in items(whole.entry) for incoming in _of_entry(raw, bad)]
+    if not found and not any(one.waba for one in bad):
         raise ValueError("a webhook without any update")
-    return found
+    numbers = {one.account for one in found if not one.account.startswith(WABA)}
+    # What names no number is of the only one that the webhook is about. A guess between several might show one
+    # business what is another's: there it is the account's, and waits as a delivery where nobody has that.
+    alone = numbers.pop() if len(numbers) == 1 else ""
+    return found + [notices.unread(Around(alone or one.waba or WABA, one.part), one.part, one.raw) for one in bad]
 
 
-def _of_change(entry: Entry, change: Change) -> Iterator[Incoming]:
-    try:
-        value = parts_of(change.value)
-    except msgspec.ValidationError:
-        yield notices.unread(_around(entry, change, {}), "value", change.value)
-        return
-    around = _around(entry, change, value)
+@dataclass(frozen=True)
+class Bad:
+    """A part of the frame that cannot be read. ``waba`` is the account in which it came, "" where none is told."""
+
+    waba: str
+    part: str
+    raw: Raw
+
+
+def _of_entry(raw: Raw, bad: list[Bad]) -> Iterator[Incoming]:
+    entry = read_or(raw, Entry, Entry())
+    waba = text_of(entry.id)
+    if bytes(entry.changes) == bytes(NONE):
+        bad.append(Bad(waba and WABA + waba, "entry", raw))
+    for one in items(entry.changes):
+        change = read_or(one, Change, Change())
+        value = read_or(change.value, dict[str, Raw], None)
+        if value is None:
+            bad.append(Bad(waba and WABA + waba, "change", one))
+        else:
+            yield from _of_change(_around(entry, change, value), change.value, value)
+
+
+def _of_change(around: Around, whole: Raw, value: dict[str, Raw]) -> Iterator[Incoming]:
     known = [name for name in value if name in READERS or name == PAST]
     for name in known:
         yield from _of_part(around, name, value[name])
     rest = {name: part for name, part in value.items() if name not in known and name not in AROUND}
     if not known:
-        yield notices.other(around, change.value)
+        yield notices.other(around, whole)
     elif rest:
         yield notices.other(around, as_json(rest))
 
 
 def _of_part(around: Around, name: str, part: Raw) -> Iterator[Incoming]:
-    for raw in _items(part):
+    for raw in items(part):
         if name == PAST:
             yield from _of_chunk(around, raw)
         elif name == "messages" and around.field == PAST:
@@ -80,14 +105,18 @@ def _of_chunk(around: Around, raw: Raw) -> Iterator[Incoming]:
     # Without its messages: they are many, and rows of their own.
     head = {name: part for name, part in parts_of(raw).items() if name != "threads"}
     yield notices.chunk(around, read, as_json(head))
-    for thread in read.threads:
-        customer = thread.id
+    for thread in items(read.threads):
+        yield from _of_thread(around, thread)
 
-        def past(around: Around, raw: Raw, customer: str | None = customer) -> Incoming:
-            return messages.past(around, raw, customer)
 
-        for message in thread.messages:
-            yield _safely(past, around, PAST, message)
+def _of_thread(around: Around, raw: Raw) -> Iterator[Incoming]:
+    thread = read_or(raw, Thread, None)
+    if thread is None:
+        yield notices.unread(around, "thread", raw)
+        return
+    customer = text_of(thread.id) or None
+    for message in items(thread.messages):
+        yield _safely(partial(messages.past, customer=customer), around, PAST, message)
 
 
 def _safely(read: Read, around: Around, name: str, raw: Raw) -> Incoming:
@@ -97,28 +126,13 @@ def _safely(read: Read, around: Around, name: str, raw: Raw) -> Incoming:
         return notices.unread(around, name, raw)
 
 
-def _items(part: Raw) -> list[Raw]:
-    """A list's items; of what should be a list and is none, that alone."""
-    try:
-        return decode(part, list[Raw])
-    except msgspec.ValidationError:
-        return [] if bytes(part) == b"null" else [part]
-
-
 def _around(entry: Entry, change: Change, value: dict[str, Raw]) -> Around:
-    metadata = _read_or(value.get("metadata"), Metadata, Metadata())
+    metadata = read_or(value.get("metadata"), Metadata, Metadata())
     return Around(
-        account=metadata.phone_number_id or f"waba:{entry.id}",
-        field=change.field or "none",
-        time=entry.time,
-        own="".join(filter(str.isdecimal, metadata.display_phone_number or "")),
-        contacts=_read_or(value.get("contacts"), list[Contact], []),
+        account=text_of(metadata.phone_number_id) or WABA + (text_of(entry.id) or "none"),
+        field=text_of(change.field) or "none",
+        time=read_or(entry.time, Moment, None),
+        own="".join(filter(str.isdecimal, text_of(metadata.display_phone_number))),
+        # One that cannot be read keeps its place: of two, the other is not the only one that is spoken of.
+        contacts=[read_or(one, Contact, Contact()) for one in items(value.get("contacts", NONE))],
     )
-
-
-def _read_or(raw: Raw | None, shape: Any, otherwise: Any) -> Any:
-    """What stands around updates, as far as it can be read: a fault in it is none of theirs."""
-    try:
-        return decode(raw, shape) if raw is not None else otherwise
-    except msgspec.ValidationError:
-        return otherwise

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
+from tallybook.channels.files import WithFile, as_it_is
 from tallybook.channels.posting import Poster
 from tallybook.core.channel import OutcomeUnknown, Settlement, Unreachable
 from tallybook.core.messages import Outgoing
@@ -20,12 +21,6 @@ from .outgoing import is_repeatable, request_of
 LIMITS = Limits((Limit(80, 1),), cooldown=6)
 # The access token of an account, None where none was given. May raise anything.
 TokenOf: TypeAlias = Callable[[str], Awaitable[str | None]]
-# Gives the provider the file of a message, if it needs one; the message, naming it. Raises a SendError.
-WithFile: TypeAlias = Callable[[Outgoing], Awaitable[Outgoing]]
-
-
-async def as_it_is(outgoing: Outgoing) -> Outgoing:
-    return outgoing
 
 
 async def token_for(token_of: TokenOf, account: str) -> str:

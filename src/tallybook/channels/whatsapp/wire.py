@@ -20,32 +20,36 @@ class Wire(msgspec.Struct, gc=False):
     """A part of a webhook."""
 
 
+# The frame is read part by part: what is wrong in one of them is nothing to the updates in the others.
+NONE = Raw(b"null")
+
+
 class Body(Wire):
     """A webhook. ``entry`` is needed, since without it there is nothing."""
 
-    entry: list[Entry]
+    entry: Raw
 
 
 class Entry(Wire):
     """News of one business account (WABA), whose id it has."""
 
-    id: Any = None
-    time: Moment = None
-    changes: list[Change] = []
+    id: Raw = NONE
+    time: Raw = NONE
+    changes: Raw = NONE
 
 
 class Change(Wire):
     """One kind of news."""
 
-    field: Text = None
-    value: Raw = Raw(b"null")
+    field: Raw = NONE
+    value: Raw = NONE
 
 
 class Metadata(Wire):
     """The number of ours that it is about."""
 
-    phone_number_id: Text = None
-    display_phone_number: Text = None
+    phone_number_id: Raw = NONE
+    display_phone_number: Raw = NONE
 
 
 class Profile(Wire):
@@ -59,7 +63,7 @@ class Contact(Wire):
     wa_id: Text = None
     user_id: Text = None
     parent_user_id: Text = None
-    profile: Profile | None = None
+    profile: Raw = NONE
 
 
 class Context(Wire):
@@ -143,7 +147,7 @@ class Changed(Wire):
     """An edit or a taking-back: of which message, and for an edit what it says now."""
 
     original_message_id: Text = None
-    message: Raw = Raw(b"null")
+    message: Raw = NONE
 
 
 class Details(Wire):
@@ -196,7 +200,7 @@ class Message(Base):
     system: System | None = None
     edit: Changed | None = None
     revoke: Changed | None = None
-    referral: Raw = Raw(b"null")
+    referral: Raw = NONE
 
 
 class Status(Wire):
@@ -217,15 +221,15 @@ class Status(Wire):
 class Chunk(Wire):
     """A part of a number's past. ``errors`` come instead where the business did not share it."""
 
-    threads: list[Thread] = []
-    errors: list[Error] | None = None
+    threads: Raw = NONE
+    errors: Raw = NONE
 
 
 class Thread(Wire):
     """The past with one customer: ``id`` is their phone."""
 
-    id: Text = None
-    messages: list[Raw] = []
+    id: Raw = NONE
+    messages: Raw = NONE
 
 
 class SyncedContact(Wire):
@@ -276,3 +280,25 @@ def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:
 def decode(raw: Raw | bytes | str, shape: type[T]) -> T:
     """Reads a part. Raises msgspec.ValidationError where it has another shape, msgspec.DecodeError for no JSON."""
     return _decoder(shape).decode(raw)  # type: ignore[no-any-return, arg-type]  # Raw is a buffer too
+
+
+def read_or(raw: Raw | None, shape: Any, otherwise: Any) -> Any:
+    """What stands around updates, as far as it can be read: a fault in it is none of theirs."""
+    try:
+        return decode(raw, shape) if raw is not None else otherwise
+    except msgspec.ValidationError:
+        return otherwise
+
+
+def items(part: Raw) -> list[Raw]:
+    """A list's items; of what should be a list and is none, that alone."""
+    try:
+        return decode(part, list[Raw])
+    except msgspec.ValidationError:
+        return [] if bytes(part) == b"null" else [part]
+
+
+def text_of(raw: Raw) -> str:
+    """An id or a name, also where it is told as a number; "" for what is neither."""
+    told = read_or(raw, Any, None)
+    return str(told) if isinstance(told, str | int) and not isinstance(told, bool) else ""

@@ -55,6 +55,14 @@ class Acts:
         told = {"type": "app_home_opened", "user": person.id, "tab": "home", "event_ts": self.slack.moment()}
         return await self.event({**told, "channel": self.slack.conversation(person.id).id})
 
+    async def set_status(self, person: Person, emoji: str, until: int = 0) -> bool:
+        """Says by a status how they are, until a moment in seconds of 1970, or with 0 until it is changed."""
+        person.status, person.status_until = emoji, until
+        profile = {"real_name": person.name, "status_text": "", "status_emoji": emoji, "status_expiration": until}
+        user = {"id": person.id, "team_id": self.slack.team, "name": person.name.lower(), "profile": profile}
+        moment = self.slack.moment()
+        return await self.event({"type": "user_status_changed", "user": user, "event_ts": moment})
+
     async def event(self, event: Json, event_id: str = "") -> bool:
         """Anything that happens; with the id of an earlier one it is that one again."""
         number = next(self._events)

@@ -226,7 +226,10 @@ def _page(told: Told, messages: list[Told]) -> Told:
 
 
 def _person(one: Person) -> Told:
-    profile = {"real_name": one.name, "display_name": one.name}
+    profile = {
+        "real_name": one.name, "display_name": one.name, "status_emoji": one.status,
+        "status_expiration": one.status_until,
+    }  # fmt: skip
     return {
         "id": one.id, "name": one.name.lower(), "real_name": one.name, "tz": one.zone, "deleted": not one.is_active,
         "is_bot": one.is_bot, "profile": profile,

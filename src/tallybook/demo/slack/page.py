@@ -20,6 +20,8 @@ COMMANDS = (
     "/triage-schedule", "/triage-override", "/override-list", "/admin-sprints", "/admin-disciplines", "/admin-users",
 )  # fmt: skip
 MOST_SHOWN = 30
+STATUSES = {"Here": "", "On vacation, for a week": ":palm_tree:", "Out sick, for a week": ":face_with_thermometer:"}
+AWAY_SECONDS = 604_800
 Form = Any  # what the browser sent, as aiohttp reads it
 
 
@@ -58,6 +60,8 @@ class SlackPage:
             f'<form method="post" action="{do}/command"><label>Command <select name="command">{commands}</select>'
             f'</label><button>Send</button></form><form method="post" action="{do}/shortcut"><button>Request coverage'
             f'</button></form><form method="post" action="{do}/home"><button>Open the app\'s home</button></form>'
+            f'<form method="post" action="{do}/status"><label>Status <select name="status">{_statuses(person)}</select>'
+            f"</label><button>Set</button></form>"
         )
         home = f"<section>{drawing.view(slack, person, person.home)}</section>" if person.home else ""
         own = [slack.conversation(person.id), *(one for one in slack.channels.values() if not one.person)]
@@ -86,6 +90,10 @@ class SlackPage:
                 await acts.command(person, str(form.get("command", "")))
             elif act == "shortcut":
                 await acts.shortcut(person, "request_coverage_shortcut")
+            elif act == "status":
+                emoji = STATUSES.get(str(form.get("status", "")), "")
+                until = self.slack.workspace.now() + AWAY_SECONDS if emoji else 0
+                await acts.set_status(person, emoji, int(until))
             elif act == "home":
                 await acts.open_home(person)
             elif act == "say":
@@ -125,6 +133,12 @@ class SlackPage:
             if what in {one.get("id"), one.get("ts")}:
                 return one
         raise web.HTTPNotFound
+
+
+def _statuses(person: Person) -> str:
+    return "".join(
+        f"<option{' selected' if emoji == person.status else ''}>{name}</option>" for name, emoji in STATUSES.items()
+    )
 
 
 def values_of(shown: Mapping[str, Any], form: Form) -> dict[str, Any]:

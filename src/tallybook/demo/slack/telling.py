@@ -91,7 +91,7 @@ class Teller:
         """Tells an event, and again as Slack does; whether the app took it in the end."""
         headers: dict[str, str] = {}
         for attempt, pause in enumerate((0.0, *self.pauses)):
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause)  # as long as Slack waits before it tells something again
             try:
                 await self._told("events_api", payload, attempt, headers)
             except Untold as error:

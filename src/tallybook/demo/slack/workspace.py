@@ -26,6 +26,8 @@ class Person:
     zone: str = "UTC"
     is_active: bool = True
     is_bot: bool = False
+    status: str = ""
+    status_until: int = 0
     home: dict[str, Any] | None = None
     views: list[dict[str, Any]] = field(default_factory=list)
     shown: list[dict[str, Any]] = field(default_factory=list)

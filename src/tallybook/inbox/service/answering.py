@@ -22,7 +22,7 @@ from tallybook.core.db import Conn, Database, is_transient
 from tallybook.core.health import Check
 from tallybook.core.wakeups import wake_up
 from tallybook.inbox import responder
-from tallybook.inbox.answer_types import Bot, Burst, Choice, Decision, Mode
+from tallybook.inbox.answer_types import FAQ, Bot, Burst, Choice, Decision, Mode
 from tallybook.inbox.contents import Text
 from tallybook.inbox.running_clock import by_now
 from tallybook.inbox.store import answers as store
@@ -32,7 +32,7 @@ from tallybook.inbox.store.model_leases import Lease
 from tallybook.inbox.store.sending import Held
 from tallybook.inbox.types import Source
 
-from . import bot_typing
+from . import bot_typing, hooks
 from .bot_typing import Shows, Sign
 from .filing import TOPIC
 from .leaving import Why, leave, may_leave
@@ -202,16 +202,15 @@ async def think_out(conn: Conn, turn: Turn, conversation_id: int) -> Decision | 
     burst = await _burst(conn, turn, conversation_id)
     if burst is None or not responder.is_over(burst, turn.now):
         return None
-    query = responder.query_of(burst.text) if responder.why_not(burst, turn.bot.mode, turn.now) is None else ""
-    language = responder.language_of(burst.text)
-    known = await store.known(conn, turn.business.id, language, query) if query else []
+    sought = responder.sought(burst.text) if responder.why_not(burst, turn.bot.mode, turn.now) is None else None
+    known = await store.known(conn, turn.business.id, sought) if sought else []
     return responder.decide(burst, turn.bot, known, turn.now)
 
 
 async def give_up(conn: Conn, turn: Turn, conversation_id: int) -> Decision | None:
     """The burst is a person's, since no answer could be made."""
     burst = await _burst(conn, turn, conversation_id)
-    return Decision(conversation_id, burst.seq, Choice.HANDED_OVER, FAILED) if burst else None
+    return Decision(conversation_id, burst.seq, Choice.HANDED_OVER, FAILED, failed=FAQ) if burst else None
 
 
 async def _catch_up(conn: Conn, turn: Turn, conversation_id: int) -> None:
@@ -242,6 +241,8 @@ async def settle(conn: Conn, turn: Turn, thought: Decision) -> Decision | None:
     if decision.silences_bot:
         await store.silence_bot(conn, business_id, held.id)
     await store.catch_up(conn, business_id, [held.id])
+    if decision.choice is Choice.HANDED_OVER:
+        await hooks.handed_over(conn, business_id, [(held.id, decision.reason)], decision.failed)
     await wake_up(conn, TOPIC, business_id)
     return structs.replace(decision, asked_at=burst.asked_at)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tallybook.core import audit, schedules
+from tallybook.core import audit, wall_clock
 from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid, NotFound
@@ -77,7 +77,7 @@ def _checked(caller: Caller, wanted: Wanted, now: datetime) -> Meeting:
         raise Invalid(f"A place has at most {LONGEST_TEXT} characters.")
     zone = caller.business.zone
     starts, ends = (
-        schedules.instant(one.replace(tzinfo=None, second=0, microsecond=0), zone)
+        wall_clock.instant(one.replace(tzinfo=None, second=0, microsecond=0), zone)
         for one in (wanted.starts, wanted.ends)
     )
     if ends <= starts:

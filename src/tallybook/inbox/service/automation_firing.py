@@ -14,14 +14,16 @@ from datetime import datetime
 from datetime import time as wall_time
 from functools import partial
 
+import psycopg
 import structlog
 from msgspec import structs
 from prometheus_client import Counter
 
-from tallybook.core import schedules
+from tallybook.core import wall_clock
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database, is_transient
 from tallybook.core.errors import TallybookError
+from tallybook.core.work import reason_of
 from tallybook.inbox import automation_rules
 from tallybook.inbox.automation_rules import World
 from tallybook.inbox.automation_types import (
@@ -102,7 +104,7 @@ async def _begin_day(conn: Conn, business: Business, rule: Rule, now: datetime) 
     day = now.astimezone(business.zone).date()
     hour, minute = (int(part) for part in rule.trigger.at.split(":"))
     wall = datetime.combine(day, wall_time(hour, minute))
-    at = schedules.instant(wall, business.zone)
+    at = wall_clock.instant(wall, business.zone)
     begun = rule.active_since is not None and rule.active_since <= at
     if day.weekday() not in rule.trigger.weekdays or not begun:
         return 0
@@ -215,7 +217,9 @@ class _Turn:
                 raise
             reason = error.message if isinstance(error, TallybookError) else BROKE
             if not isinstance(error, TallybookError):
-                log.exception("A rule failed", rule=doing.rule.id)
+                # A traceback would print the server's detail line, which holds the key's values.
+                trace = not isinstance(error, psycopg.Error)
+                log.warning("A rule failed", rule=doing.rule.id, reason=reason_of(error), exc_info=trace)
             failed = Decision(decision.key, Outcome.FAILED, reason)
             return await self._run(conn, doing, failed)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 import msgspec
+from prometheus_client import Gauge
 
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Caller, Right, require
@@ -17,7 +18,7 @@ from tallybook.inbox.store import answers
 from tallybook.inbox.store import bot_board as store
 from tallybook.inbox.store.bot_board import Period, Sought
 
-__all__ = ["Board", "Period", "Question", "Sought", "board", "listed", "period_of"]
+__all__ = ["Board", "Period", "Question", "Sought", "board", "last_day", "listed", "period_of", "show"]
 
 REASONS = 30
 COUNTED = (Choice.ANSWERED, Choice.DRAFTED, Choice.HANDED_OVER, Choice.SUPPRESSED)
@@ -25,6 +26,12 @@ LOOKED_THROUGH = 200  # unanswered questions, the newest
 ASKED_ALIKE = 40  # different ones of them that are held against each other
 QUESTIONS = 20
 LONGEST_QUESTION = 500  # letters, as an answer's question may have
+DAY = timedelta(days=1)
+
+response_rate = Gauge(
+    "tallybook_reply_rate", "The part of a day's bursts that the bot answered or drafted, silence left out.",
+    ["business"],
+)  # fmt: skip
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -51,7 +58,7 @@ def period_of(business: Business, now: datetime, days: int) -> Period:
     """So many days of a business, today the last. Pure."""
     today = now.astimezone(business.zone).date()
     each = [today - timedelta(days=number) for number in range(days)]
-    return Period({datetime.combine(one, time(), business.zone): one for one in each}, now + timedelta(days=1))
+    return Period({datetime.combine(one, time(), business.zone): one for one in each}, now + DAY)
 
 
 async def board(conn: Conn, caller: Caller, period: Period) -> Board:
@@ -66,6 +73,21 @@ async def board(conn: Conn, caller: Caller, period: Period) -> Board:
         await store.reasons(conn, caller.business_id, period, REASONS),
         await _still_unknown(conn, caller.business_id, grouped(unknown)),
     )
+
+
+async def last_day(conn: Conn, business: Business, now: datetime) -> BoardDay:
+    """How the bursts of the last 24 hours ended."""
+    since = now - DAY
+    waits = await store.days(conn, business.id, Period({since: since.date()}, now + DAY))
+    return summed(None, waits)
+
+
+def show(ends: Mapping[str, BoardDay]) -> None:
+    """Sets the gauge, by the names of businesses. One in whose day the bot was never to answer has none."""
+    response_rate.clear()
+    for name, one in ends.items():
+        if one.rate is not None:
+            response_rate.labels(name).set(one.rate)
 
 
 def summed(day: date | None, waits: Sequence[Waits]) -> BoardDay:
@@ -95,8 +117,8 @@ async def _still_unknown(conn: Conn, business_id: int, questions: Sequence[Quest
     """Those to which no answer was written down since."""
     left: list[Question] = []
     for one in questions:
-        query = responder.query_of(one.text)
-        known = await answers.known(conn, business_id, one.language, query) if query else []
+        sought = responder.sought(one.text)
+        known = await answers.known(conn, business_id, sought) if sought else []
         if responder.surest(one.text, known) is None:
             left.append(one)
         if len(left) == QUESTIONS:

@@ -82,18 +82,24 @@ def _customer(told: Preference) -> Customer:
 
 async def refused_of(conn: Conn, business_id: int, outgoing_keys: Sequence[str]) -> None:
     """Hears it of messages of these keys, which were just written down as failed."""
-    await _refused(conn, business_id, await store.refused_of(conn, business_id, REFUSED, outgoing_keys))
-
-
-async def refused_at(conn: Conn, business_id: int, places: Sequence[Place]) -> None:
-    """Hears it of messages that a provider just told to have failed."""
-    if places:
-        await _refused(conn, business_id, await store.refused_at(conn, business_id, REFUSED, places))
-
-
-async def _refused(conn: Conn, business_id: int, found: Sequence[tuple[int, int]]) -> None:
     now = datetime.now(UTC)
-    words = [Word(one[0], how="refused", cause=f"message:{one[1]}", at=now, stopped=True) for one in found]
+    found = await store.refused_of(conn, business_id, REFUSED, outgoing_keys)
+    await _refused(conn, business_id, [(contact, message, now) for contact, message in found])
+
+
+async def refused_at(conn: Conn, business_id: int, failed: Mapping[Place, datetime]) -> None:
+    """Hears it of messages that a provider just told to have failed, each with when it failed.
+
+    A customer who asked for more since then has the last word.
+    """
+    if failed:
+        await _refused(conn, business_id, await store.refused_at(conn, business_id, REFUSED, failed))
+
+
+async def _refused(conn: Conn, business_id: int, found: Sequence[tuple[int, int, datetime]]) -> None:
+    words = [
+        Word(contact, how="refused", cause=f"message:{message}", at=at, stopped=True) for contact, message, at in found
+    ]
     await _keep(conn, business_id, words)
 
 

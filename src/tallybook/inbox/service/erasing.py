@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from tallybook.core import audit, forgotten, jobs, kept_files
+from tallybook.core import audit, forgotten, jobs, kept_files, receive, spool
 from tallybook.core import content as contents
 from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Conn, Database
@@ -27,7 +27,7 @@ from tallybook.core.regions import region_of
 from tallybook.core.spool_folder import QUARANTINE
 from tallybook.core.wakeups import wake_up
 from tallybook.core.work import RetryLater
-from tallybook.inbox import naming
+from tallybook.inbox import naming, raw_words
 from tallybook.inbox.store import erasing as store
 from tallybook.inbox.store import media as media_store
 from tallybook.inbox.store import whole as whole_store
@@ -61,7 +61,7 @@ class Places:
 class Preview(msgspec.Struct, frozen=True):
     """What forgetting somebody would take away. ``typed`` is what must be typed to have it done.
 
-    ``aside`` counts deliveries that name them and were put aside: those stay as they came.
+    ``aside`` counts deliveries that name them and were put aside: of those only what others said stays.
     """
 
     thread: Thread
@@ -75,7 +75,7 @@ async def preview(conn: Conn, caller: Caller, conversation_id: int) -> Preview:
     require(caller, Right.LEAD)
     thread = await threads.by_number(conn, caller, conversation_id)
     one = await _whole(conn, caller.business_id, thread.id)
-    aside = await store.aside(conn, Needles(_ids(one), []))
+    aside = await store.aside(conn, Needles(ids_of(one), []))
     return Preview(thread, _told(await whole_store.count(conn, one)), word_of(thread), aside)
 
 
@@ -84,11 +84,11 @@ def word_of(thread: Thread) -> str:
     return thread.phone or thread.name or str(thread.id)
 
 
-async def erase(conn: Conn, caller: Caller, conversation_id: int, typed: str) -> int:
+async def erase(conn: Conn, caller: Caller, conversation_id: int, typed: str, places: Places) -> int:
     """Forgets the customer of a thread, and asks for the rest to be gone through; the number of the erasure.
 
-    Whoever writes from then on is somebody new. Raises NotAllowed, NotFound (also for a repeat), and Invalid where
-    ``typed`` is not what preview() said.
+    Whoever writes from then on is somebody new; what they wrote before and still lies in the spool is not filed. Raises
+    NotAllowed, NotFound (also for a repeat), and Invalid where ``typed`` is not what preview() said.
     """
     require(caller, Right.LEAD)
     thread = await threads.by_number(conn, caller, conversation_id)
@@ -99,9 +99,10 @@ async def erase(conn: Conn, caller: Caller, conversation_id: int, typed: str) ->
     one = await _whole(conn, business_id, thread.id)
     await store.hold(conn, one)
     files = [sha256.hex() for sha256 in await store.files(conn, one)]
-    needles = Needles(_ids(one), files, await store.turns(conn, one))
+    needles = Needles(ids_of(one), files, await store.turns(conn, one))
     counts, plan = _told(await whole_store.count(conn, one)), await store.bounds(conn, business_id)
     await store.take_away(conn, one)
+    await forgotten.remember(conn, business_id, await _spooled(places, needles))
     number = await store.begin(conn, caller, needles, plan, counts)
     await audit.record_by(conn, caller, "contact.forgotten", "erasure", str(number), None, dict(counts))
     job = NewJob(KIND, f"{business_id}:{number}", {"erasure": number}, business_id)
@@ -123,7 +124,7 @@ def _is_typed(caller: Caller, thread: Thread, typed: str) -> bool:
     return typed.strip() == word_of(thread) or (as_phone is not None and as_phone == thread.phone)
 
 
-def _ids(one: Whole) -> list[str]:
+def ids_of(one: Whole) -> list[str]:
     """What is sought elsewhere: a phone without its plus is in it with its plus too. Pure."""
     return [chat for chat in one.chats if len(chat) >= SHORTEST and not chat.startswith("+")]
 
@@ -186,20 +187,33 @@ async def _stretch(conn: Conn, business_id: int, number: int, places: Places) ->
 async def _deliveries(
     conn: Conn, business_id: int, needles: Needles, naming: AsyncIterator[Naming], places: Places
 ) -> None:
-    """Empties those that were filed for the business; what lies in one put aside is not filed when it is replayed.
+    """Empties those that were filed for the business; of those put aside only what others said is left.
 
-    But for what somebody else said who had the same phone at another time.
+    Neither is what somebody else said who had the same phone at another time, nor what was kept elsewhere, filed by a
+    replay that began before.
     """
     owned = await store.accounts(conn, business_id)
     filed, later = [], []
     async for one in naming:
-        told = await asyncio.to_thread(_read, places, one)
+        told = await asyncio.to_thread(read, places, one.channel, one.body)
         if one.aside:
             later += [forgotten.key_of(said) for said in told if _is_of(needles, said)]
+            left, _ = await asyncio.to_thread(raw_words.apart, one.body, needles.always_theirs)
+            await store.rewrite(conn, one.id, left)
         elif any((one.channel, said.account) in owned for said in told):
             filed.append(one.id)
     await store.empty_deliveries(conn, filed)
     await forgotten.remember(conn, business_id, later)
+
+
+async def _spooled(places: Places, needles: Needles) -> list[bytes]:
+    """By what their messages are known that lie in the spool: those would be filed when it is replayed."""
+    found: list[bytes] = []
+    for record in await spool.naming(places.spool, [one.encode() for one in needles.ids]):
+        received = receive.from_spool(record)
+        told = await asyncio.to_thread(read, places, received.channel, received.body)
+        found += [forgotten.key_of(said) for said in told if _is_of(needles, said)]
+    return found
 
 
 def _is_of(needles: Needles, said: Incoming) -> bool:
@@ -209,11 +223,11 @@ def _is_of(needles: Needles, said: Incoming) -> bool:
     return needles.name(said.chat, said.said_at, ids)
 
 
-def _read(places: Places, one: Naming) -> Sequence[Incoming]:
+def read(places: Places, channel: str, body: bytes) -> Sequence[Incoming]:
     """What a delivery tells; nothing where nobody can read it. Pure."""
-    reader = places.readers.get(one.channel)
+    reader = places.readers.get(channel)
     try:
-        return reader(one.body) if reader else ()
+        return reader(body) if reader else ()
     except Exception:  # noqa: BLE001 - a body that cannot be read was put aside for it, and files nothing
         return ()
 
@@ -226,10 +240,10 @@ async def _remove(folder: Path, sha256: bytes, conn: Conn) -> None:
             await asyncio.to_thread(kept_files.remove, folder, sha256, 0.0)
 
 
-def _drop_damaged(spool: Path, ids: list[bytes]) -> int:
-    """Removes damaged records of the spool that name them; how many. Whole ones are filed within seconds."""
+def _drop_damaged(folder: Path, ids: list[bytes]) -> int:
+    """Removes damaged records of the spool that name them; how many."""
     dropped = 0
-    for path in (spool / QUARANTINE).glob("*.bad"):
+    for path in (folder / QUARANTINE).glob("*.bad"):
         with suppress(OSError):
             data = path.read_bytes()
             if any(one in data for one in ids):
@@ -243,4 +257,4 @@ async def _end(conn: Conn, business_id: int, number: int, needles: Needles, dama
     await store.done(conn, business_id, number, {"damaged": damaged} if damaged else {})
 
 
-__all__ = ["KIND", "Places", "Plan", "Preview", "erase", "finish", "preview", "run_job", "word_of"]
+__all__ = ["KIND", "Places", "Plan", "Preview", "erase", "finish", "ids_of", "preview", "read", "run_job", "word_of"]

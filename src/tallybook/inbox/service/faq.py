@@ -105,6 +105,11 @@ async def listed(conn: Conn, business: Business) -> list[Kept]:
     return await store.listed(conn, business.id)
 
 
+def found(kept: Sequence[Kept], words: str) -> list[Kept]:
+    """Those of which the question or the answer holds these words, in whatever case. Pure."""
+    return [one for one in kept if words.casefold() in f"{one.question} {one.answer}".casefold()]
+
+
 async def look(conn: Conn, business: Business, lines: Sequence[Line], *, withdraws: bool = False) -> Preview:
     """What writing these lines down would change. Changes nothing."""
     return compared(await store.listed(conn, business.id), lines, withdraws=withdraws)
@@ -197,9 +202,8 @@ async def tried(conn: Conn, business: Business, text: str, now: datetime) -> Tri
     """What the bot would do in a new thread where it may answer. Writes and sends nothing."""
     heard = Heard(1, text, "text", now, now, late=False)
     burst = Burst(0, "", bot_active=True, messages=[heard], spoken_after=False, human_at=None)
-    query = responder.query_of(text)
-    language = responder.language_of(text)
-    known = await answers.known(conn, business.id, language, query) if query else []
+    sought = responder.sought(text)
+    known = await answers.known(conn, business.id, sought) if sought else []
     decision = responder.decide(burst, Bot(Mode.AUTO), known, now)
     found = responder.surest(text, known) if decision.choice is Choice.ANSWERED else None
     asked = responder.words_of(text)

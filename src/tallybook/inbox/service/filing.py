@@ -15,8 +15,10 @@ from tallybook.core import arrivals
 from tallybook.core.arrivals import Arrived
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn
+from tallybook.core.log import lines
 from tallybook.core.messages import Stored
-from tallybook.inbox import broadcast_rules, rules, template_rules
+from tallybook.core.repeats import Repeat
+from tallybook.inbox import broadcast_rules, news_rules, rules, template_rules
 from tallybook.inbox.broadcast_rules import Preference
 from tallybook.inbox.hook_events import Event, Kind
 from tallybook.inbox.rules import Read
@@ -32,10 +34,10 @@ from tallybook.inbox.types import Customer, Filed, Place, Said
 from . import automation_causes, changes, consent, echoes, hooks, media, moving, people, phones, reports, template_news
 
 TOPIC = "inbox"
-TOLD_ONE_BY_ONE = 100  # messages of a batch: of a large one only the numbers are logged
 
 log = structlog.get_logger()
 duplicates = Counter("tallybook_inbox_duplicates_total", "Messages that a thread had already.", ["channel"])
+beside = Counter("tallybook_inbox_news_total", "What channels told besides messages, by kind.", ["channel", "kind"])
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Batch:
     arrived: list[Arrived]
     news: list[News]
     preferences: list[Preference]
+    beside: dict[tuple[str, str], int]
 
 
 class Inbox:
@@ -60,6 +63,7 @@ class Inbox:
             arrivals.arrived(stored),
             template_rules.news(stored),
             broadcast_rules.preferences(stored),
+            news_rules.counted(stored),
         )
 
     async def file(self, conn: Conn, business: Business, batch: Batch) -> list[Filed]:
@@ -69,7 +73,6 @@ class Inbox:
 
 
 async def _all_filed(conn: Conn, business: Business, batch: Batch) -> list[Filed]:
-    await arrivals.count(conn, business.id, batch.arrived)
     told = batch.said
     if told.numbers:
         await hold(conn, business.id, told.numbers)
@@ -85,7 +88,9 @@ async def _all_filed(conn: Conn, business: Business, batch: Batch) -> list[Filed
     await reports.apply(conn, business.id, [rules.dated(one, now) for one in told.reports])
     await template_news.hear(conn, business.id, batch.news, now)
     await consent.told(conn, business, batch.preferences)
-    return filed
+    # The last: its row is the account's own, and whoever holds it holds up everything else that comes for the account.
+    await arrivals.count(conn, business.id, batch.arrived)
+    return [*filed, Filed([], [], [], [], batch.beside)] if batch.beside else filed
 
 
 async def _file(conn: Conn, business: Business, said: list[Said]) -> list[Filed]:
@@ -222,19 +227,31 @@ def _newest_inbound(rows: Sequence[Row]) -> dict[tuple[int, str, str], datetime]
 
 def tell(filed: Filed) -> None:
     """Says what a committed batch did, in the words that people's own searches know."""
-    for line in lines_of(filed):
-        log.info(line)
+    for (channel, kind), count in filed.news.items():
+        beside.labels(channel, kind).inc(count)
+        if kind == news_rules.UNREADABLE:
+            log.warning("What came cannot be read and is kept", channel=channel, count=count)
+    lines(lines_of(filed))
+
+
+def tell_repeats(repeats: Sequence[Repeat]) -> None:
+    """Says and counts which messages came once more and were skipped."""
+    said = [one for one in repeats if one.kind in rules.SAID]
+    for one in said:
+        duplicates.labels(one.channel).inc()
+    lines(_skipped([one.id for one in said]))
+
+
+def _skipped(known: Sequence[int]) -> list[str]:
+    return [f"[WA-DEDUPE] ⏭️ Skipping duplicate message_id={one}" for one in known]
 
 
 def lines_of(filed: Filed) -> list[str]:
-    """The words for what was done; of a large batch the numbers alone. Pure."""
-    lines = [f"[WA-DEDUPE] ⏭️ Skipping duplicate message_id={one}" for one in filed.known[:TOLD_ONE_BY_ONE]]
-    if len(filed.saved) > TOLD_ONE_BY_ONE:
-        saved, conversations = len(filed.saved), len(filed.conversations)
-        return [*lines, f"[WA-SAVE] ✅ {saved} messages saved in {conversations} conversations"]
+    """The words for what was done, a line for each thread and message, however many there are. Pure."""
+    told = _skipped(filed.known)
     for one in filed.conversations:
-        lines += [
+        told += [
             f"[WA-SESSION] ✅ UPSERT completed: session_id={one}",
             f"[WA-SESSION] ✅ Conversation tracked: conv_id={one}",
         ]
-    return lines + [f"[WA-SAVE] ✅ Message saved: id={one}, conv_id={of} (NOT NULL)" for one, of in filed.saved]
+    return told + [f"[WA-SAVE] ✅ Message saved: id={one}, conv_id={of} (NOT NULL)" for one, of in filed.saved]

@@ -80,6 +80,18 @@ async def happened(
     await tell(conn, business_id, [event])
 
 
+async def handed_over(
+    conn: Conn, business_id: int, threads: Sequence[tuple[int, str]], failed: str | None = None
+) -> None:
+    """Tells that customers were left to people: (thread, reason) of each; ``failed`` is who could think out nothing."""
+    now = datetime.now(UTC)
+    details = {"failed": failed} if failed else {}
+    await tell(
+        conn, business_id,
+        [Event(Kind.HANDED_OVER, now, number, details={"reason": reason} | details) for number, reason in threads],
+    )  # fmt: skip
+
+
 async def contact_changed(conn: Conn, business_id: int, contacts: Sequence[int], what: str) -> None:
     """Tells that what is known of these contacts is not what it was; ``what`` says how, in one word."""
     kind = Kind.CONTACT_CHANGED

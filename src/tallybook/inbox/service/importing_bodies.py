@@ -11,13 +11,13 @@ from pathlib import Path
 import msgspec
 
 from tallybook.core import receive
+from tallybook.core.channel import MAX_BODY
 from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Invalid
 from tallybook.core.messages import Incoming
 from tallybook.core.receive import Received
 from tallybook.inbox.store import importing as store
 
-MAX_BODY = 3_000_000  # bytes, as WhatsApp sends at most
 TOGETHER, TOGETHER_BYTES = 256, 8_000_000
 Progress = Callable[[int, int], None]
 

@@ -34,6 +34,9 @@ FETCH, SWEEP = "inbox.file", "inbox.files sweep"
 WAKE = "inbox files"  # fetched by runners of their own: a long file holds nothing else up
 # Seconds before each further try; after the last it is given up, and a person may ask again.
 WAITS = (10, 30, 120, 600, 3600, 4 * 3600, 12 * 3600)
+# Whose hash is of what it has itself. A gateway hands on what the customer's own program says.
+TELLS_TRUE = frozenset({"whatsapp"})
+BEHIND = timedelta(seconds=2)  # until it is looked again whether a file has come that another message brings too
 LEFT_ALONE = 86_400.0  # seconds in which a file is not swept, whoever refers to it
 SWEPT_AT_ONCE = 500
 NO_ROOM = "The file cannot be written on this machine."
@@ -59,7 +62,7 @@ class Unfetched(Exception):
 class Provider(Protocol):
     """Who has the files. ``fetch`` hands the bytes on as they come, and raises Unfetched or what ``take`` raises."""
 
-    async def fetch(self, account: str, media_id: str, take: Take) -> None: ...
+    async def fetch(self, wanted: Wanted, take: Take) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -99,11 +102,14 @@ async def again(conn: Conn, business_id: int, file_id: int) -> bool:
 
 
 async def fetch(provider: Provider, shelf: Shelf, held: Held) -> None:
-    """One job: fetches a message's file, or writes down why it cannot be had. Run twice, it does the same again."""
+    """One job: fetches a message's file, or writes down why it cannot be had. Run twice, it does the same again.
+
+    What the business has already, by the hash that was told, is not asked for again.
+    """
     business_id, file_id = held.job.business_id, int(held.job.args["file_id"])
     if business_id is None:
         return
-    wanted = await held.db.run("look up a file", lambda conn: store.wanted(conn, business_id, file_id))
+    wanted = await held.db.run("look up a file", partial(_looked_up, held, business_id, file_id, shelf.folder))
     if wanted is None:
         return
     draft = Draft(shelf.folder, shelf.most)
@@ -119,6 +125,36 @@ async def fetch(provider: Provider, shelf: Shelf, held: Held) -> None:
         await asyncio.to_thread(draft.drop)
 
 
+async def _looked_up(held: Held, business_id: int, file_id: int, folder: Path, conn: Conn) -> Wanted | None:
+    """What is to be asked for; None where nobody waits for it, it is here, or it is on its way for another message."""
+    wanted = await store.wanted(conn, business_id, file_id)
+    if wanted is None or wanted.told_sha256 is None or wanted.channel not in TELLS_TRUE:
+        return wanted
+    await store.hold(conn, wanted.told_sha256)
+    here = await _here(conn, business_id, folder, wanted.told_sha256, wanted.told_type)
+    if here is None and not wanted.behind:
+        return wanted
+    if here is None:
+        asked = await store.later(conn, business_id, file_id, tries=0)
+        if asked is not None:
+            await _ask(conn, business_id, [(file_id, asked)], datetime.now(UTC) + BEHIND)
+    elif await store.keep(conn, business_id, file_id, here):
+        fetched.labels("here already").inc()
+    await held.finish(conn)
+    await wake_up(conn, TOPIC, business_id)
+    return None
+
+
+async def _here(conn: Conn, business_id: int, folder: Path, sha256: bytes, told: str) -> Here | None:
+    """A content that the business has, while nobody sweeps it. What was merely told to be of this hash is none."""
+    found = await store.held(conn, business_id, sha256)
+    if found is None:
+        return None
+    size, width, height = found
+    head = await asyncio.to_thread(kept_files.touched, folder, sha256, size)
+    return None if head is None else Here(sha256, checked_type(head, told), size, width, height)
+
+
 async def _settled(held: Held, business_id: int, work: Callable[[Conn], Awaitable[None]], conn: Conn) -> None:
     await work(conn)
     await held.finish(conn)
@@ -130,7 +166,7 @@ async def _fetched(
 ) -> Callable[[Conn], Awaitable[None]]:
     """What to do once the file has come whole and is what was announced. Raises Unfetched."""
     try:
-        await provider.fetch(wanted.account, wanted.media_id, partial(_take, draft))
+        await provider.fetch(wanted, partial(_take, draft))
         found = await asyncio.to_thread(draft.end)
         size = await asyncio.to_thread(size_of, draft.path)
     except TooLong as error:

@@ -24,7 +24,7 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.inbox import responder
 from tallybook.inbox import responder_prompt as prompt
-from tallybook.inbox.answer_types import MODEL, Answer, Choice, Decision, ModelTerms
+from tallybook.inbox.answer_types import MODEL, Answer, Choice, Decision, ModelTerms, Sought
 from tallybook.inbox.responder_prompt import Material
 from tallybook.inbox.store import answers, model_days
 from tallybook.inbox.store.model_days import Budget, Use
@@ -164,9 +164,8 @@ class _Thinking:
         """What a tool says. It reads; none of them changes anything."""
         if call.name == prompt.FIND:
             question = str(_arguments(call).get("question", ""))[: prompt.LONGEST_LINE]
-            query, language = responder.query_of(question), responder.language_of(question)
-            work = partial(answers.known, business_id=self.business.id, language=language, query=query)
-            found = (await self.db.run("search answers", work))[: prompt.MOST_FACTS] if query else []
+            sought = responder.sought(question)
+            found = await self._known(sought) if sought else []
             self.facts += found
             return prompt.facts_of(found) or "Nothing is known."
         if call.name == prompt.CUSTOMER:
@@ -174,6 +173,10 @@ class _Thinking:
             told = await self.db.run("look up customer", work_too)
             return f"{self.mark}\n{prompt.customer(told, self.mark)}\n{self.mark}"
         return "There is no such tool."
+
+    async def _known(self, sought: Sought) -> list[Answer]:
+        work = partial(answers.known, business_id=self.business.id, sought=sought)
+        return (await self.db.run("search answers", work))[: prompt.MOST_FACTS]
 
 
 def _arguments(call: Call) -> dict[str, object]:
@@ -221,10 +224,10 @@ async def _gather(conn: Conn, business: Business, brain: Brain, decision: Decisi
     """What the model is shown."""
     lines = await model_days.history(conn, business.id, decision.conversation_id, decision.seq, brain.terms.history)
     asked = next((one.body for one in reversed(lines) if one.source == "customer"), "")
-    query = responder.query_of(asked)
-    known = await answers.known(conn, business.id, responder.language_of(asked), query) if query else []
+    sought = responder.sought(asked)
+    known = await answers.known(conn, business.id, sought) if sought else []
     return Material(business.name, brain.terms.persona, lines, known[: prompt.MOST_FACTS])
 
 
 def _without(decision: Decision, why: str) -> Decision:
-    return structs.replace(decision, reason=f"{decision.reason}; {why}")
+    return structs.replace(decision, reason=f"{decision.reason}; {why}", failed=MODEL)

@@ -44,6 +44,7 @@ async def moved(conn: Conn, business: Business, before: Person, after: Person, s
     claimed = {one: whose for one in everything if one not in known}
     if claimed:
         await identities.claim(conn, business.id, claimed)
+    await identities.spare(conn, business.id, rules_identity.spare_of(before, after))
     await merging.on_one(conn, business, Customer(everything))
     contact_id = (await contacts.hold(conn, business.id, [whose]))[whose]
     await _take_phone(conn, business.id, contact_id, (before.phone, after.phone), said_at)

@@ -35,7 +35,7 @@ async def told(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
         await wake_up(conn, TOPIC, business_id)
     if not heard:
         return
-    await _lose(conn, business_id, became)
+    handed_over = await _lose(conn, business_id, became)
     found = sorted({one.dedup_key for one in became if one.is_yes and one.dedup_key.startswith(BOT)})
     if found:
         await answers.sent_after_all(conn, business_id, found, (NOT_LEFT, AFTER_ALL))
@@ -44,13 +44,18 @@ async def told(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
     if early:
         await reports.raise_to(conn, business_id, early)
     await hooks.heard(conn, business_id, keys)
+    await hooks.handed_over(conn, business_id, handed_over)
     await consent.refused_of(conn, business_id, keys)
     await wake_up(conn, TOPIC, business_id)
 
 
-async def _lose(conn: Conn, business_id: int, became: Sequence[Became]) -> None:
-    """A burst whose answer did not leave is a person's, and what was dropped its page tells as not said."""
+async def _lose(conn: Conn, business_id: int, became: Sequence[Became]) -> list[tuple[int, str]]:
+    """A burst whose answer did not leave is a person's, and what was dropped its page tells as not said.
+
+    The threads that were handed over, each with the reason.
+    """
     lost = sorted({one.dedup_key for one in became if one.status in LOST and one.dedup_key.startswith(BOT)})
-    if lost:
-        await answers.hand_over(conn, business_id, Lost(lost, CHANNELS, NOT_LEFT, OVERTAKEN))
+    given = Lost(lost, CHANNELS, NOT_LEFT, OVERTAKEN)
+    handed_over = await answers.hand_over(conn, business_id, given) if lost else []
     await dropped.tell(conn, business_id, sorted({one.dedup_key for one in became if one.status is Status.DROPPED}))
+    return handed_over

@@ -36,6 +36,7 @@ async def resolve(conn: Conn, business: Business, customers: Sequence[Customer])
         if known not in found
     }
     claimed = await store.claim(conn, business.id, wanted) if wanted else {}
+    await store.spare(conn, business.id, sorted({one.spare for one in customers} - {""}))
     whose = found | claimed
     settled = [_settled(group, number, whose) for group, number in zip(groups, ids, strict=True)]
     if lost := sorted({*made} - {*settled}):

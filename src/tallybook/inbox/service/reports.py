@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from tallybook.core import outbox
 from tallybook.core.db import Conn
@@ -59,5 +60,5 @@ async def catch_up(conn: Conn, business_id: int, places: Sequence[Place]) -> Non
         await consent.refused_at(conn, business_id, _failed(early))
 
 
-def _failed(reports: Sequence[Report]) -> list[Place]:
-    return [(one.channel, one.account, one.about) for one in reports if one.status is Delivery.FAILED]
+def _failed(reports: Sequence[Report]) -> dict[Place, datetime]:
+    return {(one.channel, one.account, one.about): one.at for one in reports if one.status is Delivery.FAILED}

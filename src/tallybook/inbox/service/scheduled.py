@@ -14,7 +14,7 @@ from functools import partial
 import msgspec
 import structlog
 
-from tallybook.core import audit, schedules
+from tallybook.core import audit, wall_clock
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Conn, Database, is_transient
@@ -96,7 +96,7 @@ async def _checked(conn: Conn, caller: Caller, held: Held, wanted: Wanted, now: 
 
 def due_at(business: Business, local_at: datetime, now: datetime) -> datetime:
     """When the business's clocks show a time; where they jump over it, when they jump. Raises Invalid."""
-    due = schedules.instant(local_at.replace(tzinfo=None, second=0, microsecond=0), business.zone)
+    due = wall_clock.instant(local_at.replace(tzinfo=None, second=0, microsecond=0), business.zone)
     if due <= now:
         raise Invalid("Choose a time that is still to come.")
     if due > now + FARTHEST:

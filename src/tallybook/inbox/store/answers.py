@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
-from tallybook.inbox.answer_types import Answer, Burst, Choice, Decision, Heard
+from tallybook.inbox.answer_types import Answer, Burst, Choice, Decision, Heard, Sought
 
 COUNTED = 1000  # customers that wait; more are not counted
 _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/0007
@@ -82,8 +83,14 @@ select c.canonical_key, c.bot_active,
 from whatsapp_conversation c cross join lateral (select max(m.seq) as seq {_UNDECIDED}) u
 where c.business_id = %(business_id)s::int and c.id = %(id)s::bigint
 """
+# What is pressed under a reminder is for the appointment: inbox/service/appointment_replies.py.
 HEARD = f"""
-select m.seq, m.body, m.message_type, m.said_at, m.created_at, m.late {_UNDECIDED.replace("c.id", "%(id)s::bigint")}
+select m.seq, m.body, m.message_type, m.said_at, m.created_at, m.late,
+    m.message_type in ('button', 'interactive') and exists (
+        select from messages o where o.business_id = {_HIDDEN} and o.id = m.message_id
+            and starts_with(coalesce(o.content->'as_sent'->'button'->>'payload',
+                o.content->'as_sent'->'interactive'->'button_reply'->>'id', ''), 'appointment:'))
+{_UNDECIDED.replace("c.id", "%(id)s::bigint")}
 order by m.seq
 """
 
@@ -109,20 +116,47 @@ order by ts_rank(to_tsvector('simple', a.question), q) desc, a.id limit 50
 """
 
 
-async def known(conn: Conn, business_id: int, language: str, query: str) -> list[Answer]:
-    """The business's own answers that have any of the words in their questions, the likeliest first, 50 at most."""
-    values = {"business_id": business_id, "language": language, "query": query}
-    return [Answer(*row) for row in await (await conn.execute(KNOWN, values)).fetchall()]
+# By trigrams: a word of the question that is at least half like one that was asked, wherever the slip is. What has more
+# of the words comes first.
+SPELT = f"""
+select a.id, a.question, a.answer
+from unnest(%(words)s::text[], %(spellings)s::text[]) as u (word, spelling)
+join inbox_answers a on a.question %%>> u.spelling
+where a.business_id = {_HIDDEN} and a.active and a.language = %(language)s::text
+group by a.id, a.question, a.answer
+order by count(distinct u.word) desc, max(strict_word_similarity(u.spelling, a.question)) desc, a.id limit 50
+"""
+
+
+async def known(conn: Conn, business_id: int, sought: Sought) -> list[Answer]:
+    """The business's own answers whose questions have any of the words, the likeliest first.
+
+    50 at most that have them as they were written, and 50 that have them spelt in another way.
+    """
+    values = values_of(business_id, sought)
+    found = await (await conn.execute(KNOWN, values)).fetchall()
+    if sought.spellings:
+        found += await (await conn.execute(SPELT, values)).fetchall()
+    return list({row[0]: Answer(*row) for row in found}.values())
+
+
+def values_of(business_id: int, sought: Sought) -> dict[str, Any]:
+    return {
+        "business_id": business_id, "language": sought.language, "query": sought.query,
+        "words": arrays.texts([word for word, _ in sought.spellings]),
+        "spellings": arrays.texts([spelling for _, spelling in sought.spellings]),
+    }  # fmt: skip
 
 
 DECIDE = f"""
 insert into reply_decisions as d (business_id, conversation_id, seq, decision, reason, body, outgoing_key, decided_at,
-    asked_at, responder)
+    asked_at, responder, failed)
 values (%(business_id)s::int, %(id)s::bigint, %(seq)s::bigint, %(choice)s::text, %(reason)s::text, %(body)s::text,
-    %(outgoing_key)s::text, %(now)s::timestamptz, %(asked_at)s::timestamptz, %(responder)s::text)
+    %(outgoing_key)s::text, %(now)s::timestamptz, %(asked_at)s::timestamptz, %(responder)s::text,
+    %(failed)s::text)
 on conflict {inbox_keys.REPLY_DECISION.target} do update set decision = excluded.decision, reason = excluded.reason,
     body = excluded.body, outgoing_key = excluded.outgoing_key, decided_at = excluded.decided_at,
-    responder = excluded.responder
+    responder = excluded.responder, failed = excluded.failed
 where d.decision = 'withdrawn'
 """
 
@@ -142,6 +176,7 @@ async def decide(conn: Conn, business_id: int, decision: Decision, made: Made) -
         "business_id": business_id, "id": decision.conversation_id, "seq": decision.seq, "choice": decision.choice,
         "reason": decision.reason, "body": decision.body, "outgoing_key": made.outgoing_key, "now": made.now,
         "asked_at": made.asked_at, "responder": decision.responder,
+        "failed": decision.failed,
     }  # fmt: skip
     return (await conn.execute(DECIDE, values)).rowcount == 1
 
@@ -163,16 +198,20 @@ where d.business_id = %(business_id)s::int and d.outgoing_key = any(%(keys)s::te
     and o.business_id = %(business_id)s::int and o.channel = any(%(channels)s::text[])
     and o.dedup_key = d.outgoing_key and o.state in ('dropped', 'parked')
     and coalesce(o.reason, '') not like all(%(overtaken)s::text[])
+returning d.conversation_id, d.reason
 """
 
 
-async def hand_over(conn: Conn, business_id: int, lost: Lost) -> int:
-    """Has bursts be a person's whose answers did not leave; returns how many. The caller holds the outbox's rows."""
+async def hand_over(conn: Conn, business_id: int, lost: Lost) -> list[tuple[int, str]]:
+    """Has bursts be a person's whose answers did not leave; (thread, reason) of each.
+
+    The caller holds the outbox's rows.
+    """
     values = {
         "business_id": business_id, "keys": arrays.texts(lost.keys), "channels": sorted(lost.channels),
         "overtaken": [f"%{one}" for one in lost.overtaken], "reason": lost.reason,
     }  # fmt: skip
-    return (await conn.execute(HAND_OVER, values)).rowcount
+    return [(row[0], row[1]) for row in await (await conn.execute(HAND_OVER, values)).fetchall()]
 
 
 # By a person who had it sent again, or by a report that came late.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from tallybook.core import schedules
+from tallybook.core import wall_clock
 from tallybook.core.db import Conn
 from tallybook.inbox.automation_types import Cause, Daily, Kind, LabelPut, Reminder, Silence, StatusEntered, Trigger
 
@@ -114,7 +114,7 @@ def _days(trigger: Daily, threads: Sequence[int], between: tuple[datetime, datet
     found = []
     for number in range((now.astimezone(zone).date() - first).days + 1):
         day = first + timedelta(days=number)
-        at = schedules.instant(datetime.combine(day, time.fromisoformat(trigger.at)), zone)
+        at = wall_clock.instant(datetime.combine(day, time.fromisoformat(trigger.at)), zone)
         if day.weekday() in trigger.weekdays and since <= at <= now:
             found += [Cause(Kind.DAY, f"day:{day}:{one}", one, at) for one in threads]
     return list(reversed(found))[:MOST]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -11,8 +11,6 @@ from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
 from tallybook.inbox.broadcast_rules import Words
 from tallybook.inbox.types import Place
-
-Refused = list[tuple[int, int]]  # the contact and the message
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -26,16 +24,18 @@ class Word(msgspec.Struct, frozen=True):
     who: str = ""
 
 
+# Of a refusal we may learn later when it was: our own try says "now", the provider's report its time.
 ADD = f"""
-insert into contact_consents (business_id, contact_id, stopped, how, cause, at, who)
+insert into contact_consents as w (business_id, contact_id, stopped, how, cause, at, who)
 select %(business_id)s::int, u.* from unnest(%(contacts)s::bigint[], %(stopped)s::bool[], %(how)s::text[],
     %(causes)s::text[], %(at)s::timestamptz[], %(who)s::text[]) as u
-on conflict {inbox_keys.CONSENT.target} do nothing returning contact_id
+on conflict {inbox_keys.CONSENT.target} do update set at = excluded.at where excluded.at < w.at
+returning contact_id
 """
 
 
 async def add(conn: Conn, business_id: int, words: Sequence[Word]) -> set[int]:
-    """Keeps what was said; the contacts of whom that is new."""
+    """Keeps what was said, each with the earliest time told of it; the contacts of whom that is new."""
     ordered = sorted(words, key=lambda one: (one.contact_id, one.cause))
     values = {
         "business_id": business_id,
@@ -112,33 +112,42 @@ async def keep_words(conn: Conn, business_id: int, kept: Words) -> None:
 
 
 # What WhatsApp refused, or failed later, since they want no more of it.
-_REFUSED = """
-select c.contact_id, m.id from whatsapp_message m
+_OF_MESSAGE = """from whatsapp_message m
 join lateral (select x.contact_id from whatsapp_conversation x
     where x.business_id = m.business_id and x.id = m.conversation_id limit 1) c on true"""
-REFUSED_OF_KEYS = f"""{_REFUSED}
+REFUSED_OF_KEYS = f"""
+select c.contact_id, m.id {_OF_MESSAGE}
 where m.business_id = %(business_id)s::int and m.outgoing_key = any(%(keys)s::text[])
     and m.direction = 'out' and m.status = 'failed' and m.failed_reason like any(%(reasons)s::text[])
 """
-REFUSED_AT = f"""{_REFUSED}
-join unnest(%(channels)s::text[], %(accounts)s::text[], %(external)s::text[]) as u (channel, account, external)
+REFUSED_AT = f"""
+select c.contact_id, m.id, u.at {_OF_MESSAGE}
+join unnest(%(channels)s::text[], %(accounts)s::text[], %(external)s::text[], %(at)s::timestamptz[])
+    as u (channel, account, external, at)
     on m.channel = u.channel and m.account = u.account and m.provider_message_id = u.external
 where m.business_id = %(business_id)s::int and m.provider_message_id = any(%(external)s::text[])
     and m.direction = 'out' and m.status = 'failed' and m.failed_reason like any(%(reasons)s::text[])
 """
 
 
-async def refused_of(conn: Conn, business_id: int, reasons: Sequence[str], outgoing_keys: Sequence[str]) -> Refused:
-    """Of the messages that the outbox knows by these keys those that failed for one of these reasons."""
+async def refused_of(
+    conn: Conn, business_id: int, reasons: Sequence[str], outgoing_keys: Sequence[str]
+) -> list[tuple[int, int]]:
+    """Of the messages that the outbox knows by these keys those that failed for one of these reasons.
+
+    Each as its contact's and its own number.
+    """
     values = {"business_id": business_id, "reasons": arrays.texts(reasons), "keys": arrays.texts(outgoing_keys)}
     return [(row[0], row[1]) for row in await (await conn.execute(REFUSED_OF_KEYS, values)).fetchall()]
 
 
-async def refused_at(conn: Conn, business_id: int, reasons: Sequence[str], places: Sequence[Place]) -> Refused:
-    """Of the messages that providers know by these ids those that failed for one of these reasons."""
+async def refused_at(
+    conn: Conn, business_id: int, reasons: Sequence[str], failed: Mapping[Place, datetime]
+) -> list[tuple[int, int, datetime]]:
+    """Of the messages that providers know by these ids those that failed for one of these reasons, each with when."""
     values = {
-        "business_id": business_id, "reasons": arrays.texts(reasons),
-        "channels": arrays.texts([one[0] for one in places]), "accounts": arrays.texts([one[1] for one in places]),
-        "external": arrays.texts([one[2] for one in places]),
+        "business_id": business_id, "reasons": arrays.texts(reasons), "at": arrays.times(failed.values()),
+        "channels": arrays.texts([one[0] for one in failed]), "accounts": arrays.texts([one[1] for one in failed]),
+        "external": arrays.texts([one[2] for one in failed]),
     }  # fmt: skip
-    return [(row[0], row[1]) for row in await (await conn.execute(REFUSED_AT, values)).fetchall()]
+    return [(row[0], row[1], row[2]) for row in await (await conn.execute(REFUSED_AT, values)).fetchall()]

@@ -98,6 +98,11 @@ class Needles(msgspec.Struct, frozen=True):
         turns = {one: self.turns.get(_digits_of(one), ()) for one in self.ids}
         return [one for one, some in turns.items() if not some or some[-1].theirs]
 
+    @property
+    def always_theirs(self) -> list[str]:
+        """The ids without phones that were ever another's: whatever names those may be about either."""
+        return [one for one in self.ids if not self.turns.get(_digits_of(one))]
+
 
 def _digits_of(called: str) -> str:
     return called.removeprefix("+").partition("@")[0]
@@ -157,8 +162,8 @@ async def take_away(conn: Conn, one: Whole) -> None:
     await conn.execute(EMPTY_AUDIT, one.values)
     for holding in HOLDINGS:
         if holding.goes:
-            TAKE = holding.taken  # noqa: N806 - one of a fixed few
-            await conn.execute(TAKE, one.values)
+            statement = holding.taken
+            await conn.execute(statement, one.values)
 
 
 async def begin(conn: Conn, doer: Doer, needles: Needles, plan: Plan, counts: dict[str, int]) -> int:
@@ -212,11 +217,18 @@ NAMING = f"""
 select d.id, d.channel, d.body, d.state = 'parked' from deliveries d
 where d.id > %(above)s::bigint and d.id <= %(upto)s::bigint and d.state <> 'waiting' and {_NAMING}
 """
+RAW = f"""
+select d.channel, d.body, d.received_at from deliveries d
+where d.id > %(above)s::bigint and d.id <= %(upto)s::bigint and {_NAMING} order by d.id
+"""
+LAST = "select coalesce(max(d.id), 0) from deliveries d"
 ACCOUNTS = "select a.channel, a.account from channel_accounts a where a.business_id = %(business_id)s::int"
 # The hash stays, so that the very same body is never taken for a new one.
 EMPTY_DELIVERIES = """
 update deliveries d set body = '' where d.id = any(%(ids)s::bigint[]) and d.state = 'done'
 """
+# What was replayed meanwhile is filed without what is theirs, and emptied then.
+REWRITE = "update deliveries d set body = %(body)s::bytea where d.id = %(id)s::bigint and d.state = 'parked'"
 # Ids are sought in values, never in keys: keys are our own words.
 _SAYS = """exists (select from jsonb_path_query({}, '$.**') as s (said)
         where jsonb_typeof(s.said) = 'string' and (s.said #>> array[]::text[]) ~ any(%(patterns)s::text[]))"""
@@ -266,6 +278,25 @@ async def naming(conn: Conn, needles: Needles, above: int, upto: int) -> AsyncIt
                 yield Naming(*row)
 
 
+class Raw(msgspec.Struct, frozen=True):
+    """A raw delivery as it came."""
+
+    channel: str
+    body: bytes
+    received_at: datetime
+
+
+async def raw(conn: Conn, needles: Needles, stretch: int) -> AsyncIterator[Raw]:
+    """All deliveries that name them, whatever became of them, by ``stretch`` at a time and a few in memory."""
+    ((last,),) = await (await conn.execute(LAST)).fetchall()
+    for above in range(0, last, stretch):
+        async with AsyncServerCursor(conn, "raw_one") as cursor:
+            await cursor.execute(RAW, _named(needles) | {"above": above, "upto": above + stretch})
+            while some := await cursor.fetchmany(AT_ONCE):
+                for row in some:
+                    yield Raw(*row)
+
+
 async def accounts(conn: Conn, business_id: int) -> set[tuple[str, str]]:
     """The channels' accounts that are the business's."""
     return set(await (await conn.execute(ACCOUNTS, {"business_id": business_id})).fetchall())
@@ -274,6 +305,11 @@ async def accounts(conn: Conn, business_id: int) -> set[tuple[str, str]]:
 async def empty_deliveries(conn: Conn, ids: Iterable[int]) -> None:
     """Empties the bodies of deliveries that were filed."""
     await conn.execute(EMPTY_DELIVERIES, {"ids": arrays.numbers(ids)})
+
+
+async def rewrite(conn: Conn, number: int, body: bytes) -> None:
+    """Keeps less of a delivery that was put aside. By its hash a repeat is known as before."""
+    await conn.execute(REWRITE, {"id": number, "body": body})
 
 
 def _named(needles: Needles) -> dict[str, Any]:

@@ -84,7 +84,7 @@ async def change(conn: Conn, business_id: int, kept: Kept) -> bool:
         async with conn.transaction():
             await conn.execute(CHANGE, msgspec.structs.asdict(kept) | {"business_id": business_id})
     except UniqueViolation as error:
-        if violations.read(error).constraint != inbox_keys.INBOX_QUESTION.constraint:
+        if not violations.answers(error, inbox_keys.INBOX_QUESTION):
             raise
         return False
     return True

@@ -98,6 +98,23 @@ async def claim(conn: Conn, business_id: int, wanted: Mapping[Known, int]) -> di
     return {Known(row[0], row[1]): row[2] for row in await cursor.fetchall()}
 
 
+# In the order of the ids, so that two batches cannot deadlock.
+SPARE = f"""
+with found as (
+    select i.kind, i.value from contact_identities i
+    where i.business_id = {_HIDDEN} and i.kind = 'user_id' and i.value = any(%(ids)s::text[]) and not i.is_spare
+    order by i.value for update)
+update contact_identities i set is_spare = true
+from found f where i.business_id = {_HIDDEN} and i.kind = f.kind and i.value = f.value
+"""
+
+
+async def spare(conn: Conn, business_id: int, ids: Sequence[str]) -> None:
+    """Says of ids that nobody is written to by them while another is known."""
+    if ids:
+        await conn.execute(SPARE, {"business_id": business_id, "ids": list(ids)})
+
+
 async def forget(conn: Conn, business_id: int, ids: Sequence[int]) -> None:
     """Takes away contacts that nothing points at: somebody else's claim was first."""
     await conn.execute(FORGET, {"business_id": business_id, "ids": arrays.numbers(ids)})

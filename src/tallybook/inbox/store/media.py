@@ -61,8 +61,12 @@ async def put(conn: Conn, business_id: int, said: Sequence[Said]) -> list[tuple[
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """A file that is to be fetched: by which number it came, and what the provider says of it."""
+    """A file that is to be fetched: by which number it came, and what the provider says of it.
 
+    ``behind``: another message of the business brings the same, by what is told, and that is on its way.
+    """
+
+    channel: str
     account: str
     media_id: str
     kind: str
@@ -71,10 +75,16 @@ class Wanted(msgspec.Struct, frozen=True):
     asked: int
     tries: int
     said_at: datetime
+    behind: bool = False
 
 
+# Whoever failed once or is long in coming keeps nobody waiting.
 WANTED = """
-select m.account, f.media_id, f.kind, f.told_type, f.told_sha256, f.asked, f.tries, m.said_at
+select m.channel, m.account, f.media_id, f.kind, f.told_type, f.told_sha256, f.asked, f.tries, m.said_at,
+    exists (select from inbox_files o
+        join whatsapp_message b on b.business_id = o.business_id and b.id = o.message_id
+        where o.business_id = f.business_id and o.told_sha256 = f.told_sha256 and o.state = 'waiting' and o.id < f.id
+            and o.tries = 0 and o.asked_at > now() - interval '5 minutes' and b.status <> 'deleted')
 from inbox_files f join whatsapp_message m on m.business_id = f.business_id and m.id = f.message_id
 where f.business_id = %(business_id)s::int and f.id = %(id)s::bigint and f.state = 'waiting' and m.status <> 'deleted'
 """
@@ -96,6 +106,22 @@ class Here(msgspec.Struct, frozen=True):
     height: int | None = None
 
 
+# Only what was hashed here when it came, and that some message of the same business still brings.
+HELD = """
+select f.size, f.width, f.height from inbox_files f
+join whatsapp_message m on m.business_id = f.business_id and m.id = f.message_id
+where f.business_id = %(business_id)s::int and f.sha256 = %(sha256)s::bytea and f.state = 'kept' and f.size is not null
+    and m.status <> 'deleted'
+order by f.id limit 1
+"""
+
+
+async def held(conn: Conn, business_id: int, sha256: bytes) -> tuple[int, int | None, int | None] | None:
+    """Size, width and height of a content that the business has; None where it has none."""
+    row = await (await conn.execute(HELD, {"business_id": business_id, "sha256": sha256})).fetchone()
+    return (row[0], row[1], row[2]) if row else None
+
+
 KEEP = """
 update inbox_files set state = 'kept', sha256 = %(sha256)s, type = %(type)s::text, size = %(size)s::bigint,
     width = %(width)s::int, height = %(height)s::int, reason = null
@@ -106,7 +132,7 @@ update inbox_files set state = 'failed', reason = %(reason)s::text, tries = trie
 where business_id = %(business_id)s::int and id = %(id)s::bigint and state in ('waiting', 'kept')
 """
 LATER = """
-update inbox_files set tries = tries + 1, asked = asked + 1
+update inbox_files set tries = tries + %(tries)s::int, asked = asked + 1
 where business_id = %(business_id)s::int and id = %(id)s::bigint and state = 'waiting'
 returning asked
 """
@@ -133,9 +159,9 @@ async def fail(conn: Conn, business_id: int, file_id: int, reason: str) -> None:
     await conn.execute(FAIL, {"business_id": business_id, "id": file_id, "reason": reason})
 
 
-async def later(conn: Conn, business_id: int, file_id: int) -> int | None:
+async def later(conn: Conn, business_id: int, file_id: int, tries: int = 1) -> int | None:
     """It is tried again: how often it is asked for by then; None where nobody waits for it any more."""
-    row = await (await conn.execute(LATER, {"business_id": business_id, "id": file_id})).fetchone()
+    row = await (await conn.execute(LATER, {"business_id": business_id, "id": file_id, "tries": tries})).fetchone()
     return row[0] if row else None
 
 
@@ -160,12 +186,13 @@ async def referred(conn: Conn, hashes: Sequence[bytes]) -> set[bytes]:
 
 UPLOADED = """
 select media_id from uploaded_files
-where business_id = %(business_id)s::int and channel = 'whatsapp' and account = %(account)s::text
+where business_id = %(business_id)s::int and channel = %(channel)s::text and account = %(account)s::text
     and sha256 = %(sha256)s::bytea and type = %(type)s::text and at > %(since)s::timestamptz
 """
 UPLOAD = f"""
 insert into uploaded_files (business_id, channel, account, sha256, type, media_id)
-values (%(business_id)s::int, 'whatsapp', %(account)s::text, %(sha256)s::bytea, %(type)s::text, %(media_id)s::text)
+values (%(business_id)s::int, %(channel)s::text, %(account)s::text, %(sha256)s::bytea, %(type)s::text,
+    %(media_id)s::text)
 on conflict {inbox_keys.UPLOADED_FILE.target} do update set media_id = excluded.media_id, at = now()
 """
 
@@ -176,6 +203,7 @@ class Copy(msgspec.Struct, frozen=True):
     account: str
     sha256: bytes
     type: str
+    channel: str
 
 
 async def uploaded(conn: Conn, business_id: int, copy: Copy, since: datetime) -> str | None:

@@ -28,7 +28,7 @@ NEWEST = """
 select m.id, m.channel, m.account, m.provider_message_id, m.said_at, coalesce(p.phone, (
         select i.value from contact_identities i
         where i.business_id = c.business_id and i.contact_id = c.contact_id and i.kind = 'user_id'
-        order by i.added_at desc, i.value limit 1)),
+        order by i.is_spare, i.added_at desc, i.value limit 1)),
     exists (select from message_receipts r where r.business_id = m.business_id and r.message_id = m.id)
 from whatsapp_conversation c
 join contacts p on p.business_id = c.business_id and p.id = c.contact_id

@@ -33,13 +33,13 @@ class Held(msgspec.Struct, frozen=True):
 
 
 # The same lock as that under which messages are filed, so that no two of them get one place. Of several ids that a
-# provider gave somebody, the last holds.
+# provider gave somebody, the last holds, and their own before one above it.
 HOLD = """
 select c.id, c.channel, c.account, c.customer_number, p.phone, (
     select i.value from contact_identities i
     where i.business_id = c.business_id and i.contact_id = c.contact_id
         and i.kind = case c.channel when 'gateway' then 'lid' else 'user_id' end
-    order by i.added_at desc, i.value limit 1), c.blocked_at is not null
+    order by i.is_spare, i.added_at desc, i.value limit 1), c.blocked_at is not null
 from whatsapp_conversation c join contacts p on p.business_id = c.business_id and p.id = c.contact_id
 where c.business_id = %(business_id)s::int and c.id = %(id)s::bigint
 for update of c
@@ -186,7 +186,7 @@ async def hear(conn: Conn, business_id: int, outgoing_keys: Sequence[str]) -> li
         try:
             return await _hear(conn, values)
         except UniqueViolation as error:
-            if violations.read(error).constraint != inbox_keys.INBOX_MESSAGE.constraint:
+            if not violations.answers(error, inbox_keys.INBOX_MESSAGE):
                 raise
     return await _hear(conn, values)
 

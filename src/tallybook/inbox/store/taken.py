@@ -17,6 +17,6 @@ async def unless_taken(conn: Conn, statement: str, values: dict[str, Any], key: 
         async with conn.transaction():
             return (await conn.execute(statement, values)).rowcount == 1
     except UniqueViolation as error:
-        if violations.read(error).constraint != key.constraint:
+        if not violations.answers(error, key):
             raise
         return False

@@ -88,8 +88,8 @@ async def count(conn: Conn, one: Whole) -> dict[str, int]:
     """How many rows of each table are of them, of those that have any."""
     found = {}
     for holding in (*HOLDINGS, AUDIT):
-        COUNT = holding.counted  # noqa: N806 - one of a fixed few
-        row = await (await conn.execute(COUNT, one.values)).fetchone()
+        statement = holding.counted
+        row = await (await conn.execute(statement, one.values)).fetchone()
         if row is not None and row[0]:
             found[holding.table] = int(row[0])
     return found
@@ -97,8 +97,8 @@ async def count(conn: Conn, one: Whole) -> dict[str, int]:
 
 async def rows(conn: Conn, one: Whole, holding: Holding) -> AsyncIterator[list[dict[str, Any]]]:
     """Every row of a table that is of them, in batches; one batch lies in memory at a time."""
-    TOLD = holding.told  # noqa: N806 - one of a fixed few
+    statement = holding.told
     async with AsyncServerCursor(conn, "rows_of_one") as cursor:
-        await cursor.execute(TOLD, one.values)
+        await cursor.execute(statement, one.values)
         while some := await cursor.fetchmany(AT_ONCE):
             yield [row[0] for row in some]

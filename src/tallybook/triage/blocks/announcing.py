@@ -79,9 +79,9 @@ def hand_over(seen: Seen, was: Mapping[str, str | None], change: Boundary, now: 
     else:
         heading = title(seen, "hand_over_sprint", sprint=sprint) if sprint else title(seen, "hand_over")
     lines = [
-        _comes(seen, was.get(code), answer.shift) if code in change.codes else _stays(seen, answer.shift)
-        for code, answer in now.answers.items()
-        if code in change.codes or answer.person is not None
+        _comes(seen, was.get(code), now.shift(code)) if code in change.codes else _stays(seen, now.shift(code))
+        for code in (*now.answers, *now.unused)
+        if code in change.codes or now.shift(code).person is not None
     ]
     return told(seen, heading, lines, *_late(seen, change))
 
@@ -91,7 +91,7 @@ def hand_over_to(seen: Seen, was: Mapping[str, str | None], change: Boundary, no
     lines: list[Ready] = []
     theirs: list[Shift] = []
     for code in change.codes:
-        shift, before, name = now.answers[code].shift, was.get(code), seen.discipline(code)
+        shift, before, name = now.shift(code), was.get(code), seen.discipline(code)
         if shift.person == person:
             why, until = seen.because(shift), seen.at(shift.ends_at)
             known = "you_are_why" if why else "you_are"

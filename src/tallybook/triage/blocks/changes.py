@@ -10,12 +10,14 @@ from tallybook.triage.rules_roster import Change
 from tallybook.triage.types import Override
 
 from . import words
-from .elements import Ready, context, divider, sections
+from .elements import Ready, asking, context, divider, sections, written_in
 from .limits import Block
+from .names import Field
 from .showing import Seen
 from .texts_admin import ADMIN
 
 MOST_CHANGES = 30
+LONGEST_REASON = 500
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -69,3 +71,10 @@ def _line(seen: Seen, one: Change) -> Ready:
 def submit(seen: Seen, shown: Shown | None) -> str:
     """The words of the form's button: first it previews, then it saves."""
     return plain(seen, "look" if shown is None else "save")
+
+
+def why(seen: Seen, initial: str = "", *, needed: bool = True) -> Block:
+    """Why something is changed."""
+    field = written_in(Field.REASON, LONGEST_REASON, initial, lines=True)
+    hint = plain(seen, "reason_hint")
+    return asking(Field.REASON, plain(seen, "reason"), field, hint=hint, optional=not needed)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from tallybook.triage.rules import FOR_EVER, Span
 from tallybook.triage.rules_cover import Proposal, Refusal, proposals
-from tallybook.triage.types import Shift
+from tallybook.triage.rules_spans import Span
+from tallybook.triage.types import FOR_EVER, Shift
 
 from .elements import (
     Ready,
@@ -27,7 +27,7 @@ from .elements import (
 from .limits import MOST, Block, view
 from .names import YES, Field, Turn, View, seconds, turn_value
 from .requests import plain, say
-from .showing import Seen, coming, whole
+from .showing import Seen, whole
 
 AHEAD = timedelta(days=366)
 LONGEST_REASON = 500
@@ -63,8 +63,7 @@ def turns(seen: Seen, person: str) -> list[Shift]:
     """Somebody's shifts of the year ahead, the one that runs first."""
     if not person:
         return []
-    codes = [one.code for one in seen.disciplines]
-    return coming(seen.schedule, codes, person, seen.now, seen.now + AHEAD)
+    return seen.coming(person, AHEAD)
 
 
 def turn_option(seen: Seen, shift: Shift) -> Block:
@@ -83,7 +82,13 @@ def cover_view(seen: Seen, turn: Turn, span: Span | None = None, substitute: str
     asks = say(seen, "asks", discipline=name, who=seen.who(turn.person), span=seen.span(turn.starts_at, turn.ends_at))
     blocks = [*seen.aged(), section(asks), *_proposed(seen, fit, refused)]
     if fit:
-        blocks.append(asking(Field.SUBSTITUTE, plain(seen, "substitute"), _choice(seen, fit, substitute)))
+        choice = _choice(seen, fit, substitute)
+        # Slack insists on each input that is not optional, and who leads may choose nobody.
+        blocks.append(asking(Field.SUBSTITUTE, plain(seen, "substitute"), choice, optional=seen.leads))
+    if seen.leads:
+        alone = boxes(Field.NOBODY, [option(plain(seen, "nobody_box"), YES)])
+        hint = plain(seen, "nobody_hint")
+        blocks.append(asking(Field.NOBODY, plain(seen, "nobody"), alone, hint=hint, optional=True))
     clock = plain(seen, "clock", zone=seen.team.zone)
     blocks += [
         at_once(asking(Field.SINCE, plain(seen, "since"), moment(Field.SINCE, since), hint=clock)),

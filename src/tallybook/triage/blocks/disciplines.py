@@ -5,10 +5,12 @@ from __future__ import annotations
 from babel.dates import get_day_names
 
 from tallybook.triage.rules_roster import MOST_WEEKS
+from tallybook.triage.rules_use import planned_end
 from tallybook.triage.types import Discipline, Kind, Roster, Rotation
 
-from .changes import Shown, difference, plain, say, submit
+from .changes import Shown, difference, plain, say, submit, why
 from .elements import (
+    Ready,
     actions,
     asking,
     boxes,
@@ -30,9 +32,8 @@ from .limits import MOST, Block, view
 from .names import YES, Act, Field, View
 from .requests import turning
 from .showing import LONGEST_NAME, Seen
-from .sprints import reason
 from .submitted import LONGEST_DISCIPLINE, MOST_PLACE
-from .wanted import NewDiscipline, NewRoster, mark_of
+from .wanted import NewDiscipline, NewRoster, NewUse, mark_of
 
 ON_PAGE = 40
 LONGEST_CODE = 20
@@ -63,12 +64,43 @@ def listing(seen: Seen, page: int = 0, *, hidden: bool = False) -> Block:
 
 def _listed(seen: Seen, one: Discipline) -> list[Block]:
     held = seen.held(discipline=one.code)
-    buttons = [button(plain(seen, "change"), Act.DISCIPLINE_CHANGE, held)]
-    if not one.active:
+    ends = planned_end(seen.schedule.facts, one.code, seen.now)
+    buttons = [
+        button(plain(seen, "change"), Act.DISCIPLINE_CHANGE, held),
+        button(plain(seen, "take_out" if ends is None else "bring_back"), Act.DISCIPLINE_USE, held),
+    ]
+    if not one.in_use(seen.now):
         line = say(seen, "discipline_off", name=shortened(one.name, LONGEST_NAME), code=one.code)
         return [section(line), actions(buttons)]
     buttons.insert(0, button(plain(seen, "roster"), Act.ROSTER_CHANGE, held))
-    return [section(say(seen, "discipline_line", **_counts(seen, one.code))), actions(buttons)]
+    line = say(seen, "discipline_line", **_counts(seen, one.code))
+    if ends is not None:
+        line = Ready(f"{line}. {say(seen, 'discipline_ends', at=seen.at(ends))}")
+    return [section(line), actions(buttons)]
+
+
+def use_form(seen: Seen, code: str, wanted: NewUse | None = None, shown: Shown | None = None) -> Block:
+    """Takes a discipline out of use, or brings it back; with what is ``wanted`` and ``shown`` it is the preview.
+
+    Raises NotFound.
+    """
+    is_out = planned_end(seen.schedule.facts, code, seen.now) is not None
+    first_day = wanted.first_day if wanted is not None else seen.now.astimezone(seen.zone).date()
+    blocks = [
+        section(say(seen, "discipline_line", **_counts(seen, code))),
+        *difference(seen, shown),
+        asking(
+            Field.FIRST_DAY, plain(seen, "use_from"), day(Field.FIRST_DAY, first_day), hint=plain(seen, "from_hint")
+        ),
+        why(seen, wanted.reason if wanted is not None else ""),
+    ]
+    held = seen.held(
+        discipline=code,
+        version=shown.version if shown is not None else None,
+        shown=mark_of(wanted) if wanted is not None and shown is not None else "",
+    )
+    title = plain(seen, "bring_back" if is_out else "take_out")
+    return view(modal(View.USE, title, blocks, held, submit=submit(seen, shown), close=plain(seen, "cancel")))
 
 
 def members(seen: Seen, code: str) -> list[str]:
@@ -83,13 +115,10 @@ def form(seen: Seen, code: str = "", wanted: NewDiscipline | None = None) -> Blo
     last = max((one.place for one in seen.all_disciplines), default=-1)
     usual = known or Discipline("", "", min(last + 1, MOST_PLACE))
     shown = wanted.discipline if wanted is not None else usual
-    box = [option(plain(seen, "active_box"), YES)]
     blocks = [
         asking(Field.NAME, plain(seen, "name"), written_in(Field.NAME, LONGEST_DISCIPLINE, shown.name)),
         asking(Field.PLACE, plain(seen, "place"), numbered(Field.PLACE, 0, MOST_PLACE, min(shown.place, MOST_PLACE))),
-        asking(
-            Field.ACTIVE, plain(seen, "active"), boxes(Field.ACTIVE, box, [YES] if shown.active else []), optional=True
-        ),
+        why(seen, needed=False),
     ]
     if known is None:
         field = written_in(Field.CODE, LONGEST_CODE, shown.code)
@@ -127,7 +156,7 @@ def roster_form(seen: Seen, code: str, wanted: NewRoster | None = None, shown: S
         ),
         *_rule(seen, rotation),
         divider(),
-        reason(seen, wanted.reason if wanted is not None else ""),
+        why(seen, wanted.reason if wanted is not None else ""),
     ]
     held = seen.held(
         discipline=code,

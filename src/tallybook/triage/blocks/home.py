@@ -10,19 +10,18 @@ from tallybook.triage.rules import who
 from tallybook.triage.rules_overrides import Asked
 from tallybook.triage.types import Shift
 
-from .elements import Ready, actions, button, divider, header, image, link, modal, section, sections, shortened
+from .elements import Ready, actions, button, divider, header, link, modal, section, sections, shortened
 from .limits import Block, view
 from .names import Act, View, written
 from .requests import grouped, part
-from .schedule import AHEAD, now_lines, shift_block, team_choice
-from .showing import LONGEST_NAME, Seen, coming
+from .schedule import AHEAD, LONGEST_URL, coming_weeks, now_lines, shift_block, team_choice
+from .showing import LONGEST_NAME, Seen
 from .texts_rota import ROTA
 from .words import lasting, said
 
 MOST_SHIFTS = 8
 MOST_WAITING = 5
 MOST_ON_DUTY = 25  # disciplines; the rest is behind the button
-LONGEST_URL = 3000
 
 
 class Around(msgspec.Struct, frozen=True):
@@ -64,7 +63,7 @@ def home_view(seen: Seen, around: Around = NOTHING) -> Block:
         *sections(seen.capped(now_lines(seen, codes), MOST_ON_DUTY) or [seen.say("no_disciplines")]),
         *_upcoming(seen),
         *_waiting(seen, around.waiting),
-        *_picture(seen, around.picture),
+        *coming_weeks(seen, around.picture),
         *(admin(seen) if seen.leads else []),
         *_links(seen, around),
         seen.foot(),
@@ -104,8 +103,7 @@ def _status(seen: Seen) -> list[Block]:
 
 
 def _theirs(seen: Seen) -> list[Shift]:
-    codes = [one.code for one in seen.disciplines]
-    return coming(seen.schedule, codes, seen.reader, seen.now, seen.now + AHEAD) if seen.reader else []
+    return seen.coming(seen.reader, AHEAD) if seen.reader else []
 
 
 def _upcoming(seen: Seen) -> list[Block]:
@@ -122,12 +120,6 @@ def _waiting(seen: Seen, waiting: Sequence[Asked]) -> list[Block]:
     if not lines:
         return []
     return [divider(), section(Ready(f"*{seen.say('waiting')}*")), *sections(seen.capped(lines, MOST_WAITING))]
-
-
-def _picture(seen: Seen, url: str) -> list[Block]:
-    if not url or len(url) > LONGEST_URL:
-        return []
-    return [image(url, seen.plain("picture", team=shortened(seen.team.name, LONGEST_NAME)))]
 
 
 def _links(seen: Seen, around: Around) -> list[Block]:

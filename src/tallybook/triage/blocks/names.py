@@ -55,6 +55,7 @@ class View(enum.StrEnum):
     SPRINT_REMOVE = "triage_sprint_remove"  # sent in
     DISCIPLINES = "triage_disciplines"
     DISCIPLINE = "triage_discipline"  # sent in
+    USE = "triage_use"  # sent in
     ROSTER = "triage_roster"  # sent in
     PEOPLE = "triage_people"
     JOIN = "triage_join"  # sent in
@@ -87,6 +88,7 @@ class Act(enum.StrEnum):
     SPRINT_REMOVE = "triage_sprint_removal"
     DISCIPLINE_ADD = "triage_discipline_add"
     DISCIPLINE_CHANGE = "triage_discipline_change"
+    DISCIPLINE_USE = "triage_discipline_use"  # takes it out of use, or brings it back
     ROSTER_CHANGE = "triage_roster_change"
     JOIN = "triage_person_join"
     LEAVE = "triage_person_leave"
@@ -113,12 +115,12 @@ class Field(enum.StrEnum):
     UNTIL = "until"
     REASON = "reason"
     AT_ONCE = "at_once"
+    NOBODY = "nobody"
     NAME = "name"
     FIRST_DAY = "first_day"
     LAST_DAY = "last_day"
     CODE = "code"
     PLACE = "place"
-    ACTIVE = "active"
     PEOPLE = "people"
     IN_ORDER = "in_order"
     KIND = "kind"
@@ -196,10 +198,9 @@ def held_of(value: object) -> Held:
     return held
 
 
-def turn_value(shift: Shift) -> str:
-    """As an option carries a shift that somebody has."""
-    starts_at, ends_at = seconds(shift.starts_at), seconds(shift.ends_at)
-    return f"{shift.discipline}|{starts_at}|{ends_at}|{shift.person}"
+def turn_value(turn: Turn | Shift) -> str:
+    """As an option carries a turn, or a shift that somebody has."""
+    return f"{turn.discipline}|{seconds(turn.starts_at)}|{seconds(turn.ends_at)}|{turn.person}"
 
 
 def turn_of(value: object) -> Turn:

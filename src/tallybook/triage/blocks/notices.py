@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -39,6 +40,11 @@ def kept(locale: str) -> Message:
 def away(locale: str) -> Message:
     """That nothing can be shown while the database is away."""
     return short(words.said(TELLING, locale, "away"))
+
+
+def busy(locale: str, seconds: float) -> Message:
+    """That Slack takes nothing more from us for so many seconds, so that nothing was shown."""
+    return short(words.said(TELLING, locale, "busy", seconds=math.ceil(seconds)))
 
 
 def notice(locale: str, heading: str, text: str, team: int = 0) -> Block:

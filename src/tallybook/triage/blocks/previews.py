@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-
-import msgspec
 
 from tallybook.triage import rules_sprints
 from tallybook.triage.rules import prepare
+from tallybook.triage.rules_members import with_joined, with_left
 from tallybook.triage.rules_roster import difference
-from tallybook.triage.types import Facts, Membership
+from tallybook.triage.types import Facts
 
 from .changes import Shown
-from .wanted import Leaving, NewSprint, from_when
+from .wanted import Joining, Leaving, NewSprint, from_when
 
 AHEAD = timedelta(days=182)
 
@@ -32,18 +32,20 @@ def left(facts: Facts, wanted: Leaving, now: datetime) -> Shown:
 
 def left_at(facts: Facts, person: str, discipline: str | None, at: datetime, now: datetime) -> Shown:
     """Of somebody's leaving a discipline, or all (None), at a moment."""
-    whose = (person, discipline)
-    kept = tuple(found for one in facts.memberships if (found := _ended(one, whose, at)) is not None)
-    return _shown(facts, msgspec.structs.replace(facts, memberships=kept), now)
+    return _shown(facts, with_left(facts, discipline, person, at, now), now)
 
 
-def _ended(one: Membership, whose: tuple[str, str | None], at: datetime) -> Membership | None:
-    person, discipline = whose
-    if one.person != person or discipline not in {None, one.discipline}:
-        return one
-    if one.since >= at:
-        return None
-    return one if one.until is not None and one.until <= at else msgspec.structs.replace(one, until=at)
+def joined(facts: Facts, wanted: Joining, now: datetime) -> Shown:
+    """Of somebody's joining."""
+    return joined_at(facts, wanted.person, wanted.disciplines, from_when(wanted.first_day, facts.team, now), now)
+
+
+def joined_at(facts: Facts, person: str, disciplines: Sequence[str], at: datetime, now: datetime) -> Shown:
+    """Of somebody's joining disciplines at a moment."""
+    after = facts
+    for code in disciplines:
+        after = with_joined(after, code, person, at)
+    return _shown(facts, after, now)
 
 
 def _shown(before: Facts, after: Facts, now: datetime) -> Shown:

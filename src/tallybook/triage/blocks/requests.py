@@ -152,12 +152,15 @@ def turning(seen: Seen, page: int, count: int, held: Held, first: int = 0) -> li
     """Buttons to the pages before and behind, where there are several. ``first`` is what the first one is called."""
     if count <= 1:
         return []
-    by = {"team": held.team, "discipline": held.discipline, "hidden": held.hidden, "day": held.day}
+
+    def shown(turned: int) -> Held:
+        return Held(held.team, discipline=held.discipline, hidden=held.hidden, day=held.day, page=turned + first)
+
     buttons = []
     if page > 0:
-        buttons.append(button(seen.plain("earlier"), Act.PAGE_BACK, Held(**by, page=page + first - 1)))  # type: ignore[arg-type]
+        buttons.append(button(seen.plain("earlier"), Act.PAGE_BACK, shown(page - 1)))
     if page + 1 < count:
-        buttons.append(button(seen.plain("later"), Act.PAGE_ON, Held(**by, page=page + first + 1)))  # type: ignore[arg-type]
+        buttons.append(button(seen.plain("later"), Act.PAGE_ON, shown(page + 1)))
     return [context(seen.say("page", page=page + 1, pages=count)), actions(buttons)]
 
 
@@ -191,6 +194,8 @@ def _outcome(seen: Seen, group: Group, person: str) -> Ready:
         return say(seen, f"out_{first.state}")
     if len(group) > 1:
         return say(seen, "you_swap" if holds else "you_do_not_swap")
+    if first.person is None:
+        return say(seen, "you_are_off" if holds else "you_are_on_again")
     if person == first.person:
         return say(seen, "you_stand_in" if holds else "you_do_not", instead_of=seen.who(first.instead_of))
     return say(seen, "you_are_freed" if holds else "nobody_for_you", who=seen.who(first.person))

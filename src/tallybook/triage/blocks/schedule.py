@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from tallybook.triage.rules import timeline, who
 from tallybook.triage.rules_turns import hand_over
@@ -18,6 +18,7 @@ from .elements import (
     escaped,
     fitted,
     header,
+    image,
     modal,
     option,
     pages,
@@ -29,7 +30,7 @@ from .elements import (
 from .limits import MOST, Block, Message, message, view
 from .names import Act, View, seconds
 from .requests import turning
-from .showing import LONGEST_NAME, Seen, coming
+from .showing import LONGEST_NAME, Seen
 
 ONE_DAY = timedelta(days=1)
 AHEAD = timedelta(days=182)
@@ -37,6 +38,7 @@ MOST_COMING = 3
 DISCIPLINES_ON_PAGE = 15
 SHIFTS_ON_PAGE = 20
 LONGEST_TEXT = 3000
+LONGEST_URL = 3000
 MOST_TEAMS = MOST["options"]
 _WORD = re.compile(r"[\w-]+")
 
@@ -65,9 +67,12 @@ def asked_about(text: str, seen: Seen) -> list[str] | None:
     return named or None
 
 
-def schedule_view(seen: Seen, on: date | None = None, page: int = 0) -> Block:
-    """``/triage-schedule``: who is on duty now and next, or in all of a day from hand-over to hand-over."""
-    listed = seen.disciplines
+def schedule_view(seen: Seen, on: date | None = None, page: int = 0, picture: str = "") -> Block:
+    """``/triage-schedule``: who is on duty now and next, or in all of a day from hand-over to hand-over.
+
+    ``picture`` is the address of the picture of the coming weeks, "" where there is none.
+    """
+    listed = seen.disciplines if on is None else seen.used_in(*_day(seen, on))
     shown, page, count = pages(len(listed), page, DISCIPLINES_ON_PAGE)
     blocks: list[Block] = [*team_choice(seen), _day_choice(seen, on), *seen.aged()]
     for place in shown:
@@ -76,12 +81,21 @@ def schedule_view(seen: Seen, on: date | None = None, page: int = 0) -> Block:
         blocks += sections(seen.capped(lines, MOST_COMING * 4))
     if not listed:
         blocks.append(section(seen.say("no_disciplines")))
+    if on is None:
+        blocks += coming_weeks(seen, picture)
     held = seen.held(page=page, day=on)
     blocks += turning(seen, page, count, held)
     if seen.reader:
         blocks.append(actions([button(seen.plain("ask"), Act.OPEN_COVER, seen.held())]))
     body = modal(View.SCHEDULE, seen.plain("schedule"), [*blocks, seen.foot()], held, close=seen.plain("close"))
     return view(body)
+
+
+def coming_weeks(seen: Seen, url: str) -> list[Block]:
+    """The picture of the coming weeks at an address, "" being none."""
+    if not url or len(url) > LONGEST_URL:
+        return []
+    return [image(url, seen.plain("picture", team=shortened(seen.team.name, LONGEST_NAME)))]
 
 
 def _day_choice(seen: Seen, on: date | None) -> Block:
@@ -111,10 +125,15 @@ def _from_now(seen: Seen, code: str) -> Iterator[Ready]:
         yield Ready(f"• {seen.then(shift)}")
 
 
+def _day(seen: Seen, on: date) -> tuple[datetime, datetime]:
+    """From a day's hand-over to the next one's."""
+    since, until = (hand_over(one, seen.team.hand_over, seen.zone) for one in (on, on + ONE_DAY))
+    return since, until
+
+
 def _on_day(seen: Seen, code: str, on: date) -> Iterator[Ready]:
     yield Ready(f"*{escaped(seen.discipline(code))}*")
-    since, until = (hand_over(one, seen.team.hand_over, seen.zone) for one in (on, on + ONE_DAY))
-    for shift in timeline(seen.schedule, code, since, until):
+    for shift in timeline(seen.schedule, code, *_day(seen, on)):
         yield Ready(f"• {seen.then(shift)}")
 
 
@@ -134,8 +153,7 @@ def mine_view(seen: Seen, page: int = 0) -> Block:
 def _theirs(seen: Seen) -> list[Shift]:
     if not seen.reader:
         return []
-    codes = [one.code for one in seen.disciplines]
-    return coming(seen.schedule, codes, seen.reader, seen.now, seen.now + AHEAD)
+    return seen.coming(seen.reader, AHEAD)
 
 
 def shift_block(seen: Seen, shift: Shift) -> Block:

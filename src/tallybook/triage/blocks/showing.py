@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from tallybook.core.errors import Invalid
-from tallybook.triage.rules import FOR_EVER, Schedule, shifts, who
-from tallybook.triage.types import FOR_ANOTHER, Discipline, Shift, Sprint, Team, Why
+from tallybook.triage.rules import Schedule, reason_of, shifts, who
+from tallybook.triage.types import FOR_ANOTHER, FOR_EVER, Discipline, Shift, Sprint, Team, Why
 
 from . import words
 from .elements import Ready, context, escaped, mention, shortened
@@ -20,6 +20,7 @@ from .texts_rota import ROTA
 
 MOST_LINES = 60
 LONGEST_NAME = 60
+LONGEST_REASON = 200
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -46,8 +47,12 @@ class Seen(msgspec.Struct, frozen=True):
 
     @property
     def disciplines(self) -> list[Discipline]:
-        """Those in use, in their order."""
-        return [one for one in self.all_disciplines if one.active]
+        """Those in use now, in their order."""
+        return [one for one in self.all_disciplines if one.in_use(self.now)]
+
+    def used_in(self, since: datetime, until: datetime) -> list[Discipline]:
+        """Those in use in any part of a period, in their order."""
+        return [one for one in self.all_disciplines if one.used_in(since, until)]
 
     @property
     def all_disciplines(self) -> list[Discipline]:
@@ -100,7 +105,7 @@ class Seen(msgspec.Struct, frozen=True):
     def because(self, shift: Shift) -> Ready:
         """Why it is this person and not another; nothing where it is their turn."""
         if shift.person is None:
-            return self.say(shift.why)
+            return self.say(shift.why, reason=shortened(reason_of(self.schedule, shift), LONGEST_REASON))
         if shift.why not in {*FOR_ANOTHER, Why.SWAP} or shift.turn_of in {None, shift.person}:
             return Ready("")
         gone = shift.why is Why.SUBSTITUTE and not self._is_away(shift)
@@ -131,6 +136,12 @@ class Seen(msgspec.Struct, frozen=True):
         why, span = self.because(shift), self.span(shift.starts_at, shift.ends_at)
         name = self.discipline(shift.discipline)
         return self.say("mine_why" if why else "mine", discipline=name, span=span, why=why)
+
+    def coming(self, person: str, ahead: timedelta) -> list[Shift]:
+        """Somebody's shifts that have a part in the time ahead, in order of time, each whole."""
+        until = self.now + ahead
+        codes = [one.code for one in self.used_in(self.now, until)]
+        return coming(self.schedule, codes, person, self.now, until)
 
     def capped(self, lines: Sequence[Ready], most: int = MOST_LINES) -> list[Ready]:
         """The first of them, and how many more there are."""

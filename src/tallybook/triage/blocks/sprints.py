@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from tallybook.triage.rules_sprints import LONGEST_NAME
 from tallybook.triage.types import Sprint
 
-from .changes import Shown, difference, plain, say, submit
+from .changes import Shown, difference, plain, say, submit, why
 from .elements import actions, asking, button, context, day, modal, pages, section, sections, shortened, written_in
 from .limits import Block, view
 from .names import Act, Field, View
@@ -16,7 +16,6 @@ from .showing import Seen
 from .wanted import NewSprint, mark_of
 
 ON_PAGE = 12
-LONGEST_REASON = 500
 USUAL = timedelta(days=14)
 
 
@@ -64,8 +63,7 @@ def form(seen: Seen, number: int = 0, wanted: NewSprint | None = None, shown: Sh
         asking(Field.FIRST_DAY, plain(seen, "first_day"), day(Field.FIRST_DAY, first_day)),
         asking(Field.LAST_DAY, plain(seen, "last_day"), day(Field.LAST_DAY, last_day), hint=plain(seen, "last_hint")),
     ]
-    if known is not None:
-        blocks.append(reason(seen, wanted.reason if wanted is not None else ""))
+    blocks.append(why(seen, wanted.reason if wanted is not None else "", needed=known is not None))
     clock = seen.team.hand_over.strftime("%H:%M")
     blocks.append(context(say(seen, "begins", clock=clock, zone=seen.team.zone)))
     held = seen.held(
@@ -89,15 +87,9 @@ def _initial(seen: Seen, known: Sprint | None, wanted: NewSprint | None) -> tupl
     return "", last.last_day, last.last_day + (last.last_day - last.first_day)
 
 
-def reason(seen: Seen, initial: str = "") -> Block:
-    """Why something is changed, which must be said."""
-    field = written_in(Field.REASON, LONGEST_REASON, initial, lines=True)
-    return asking(Field.REASON, plain(seen, "reason"), field, hint=plain(seen, "reason_hint"))
-
-
 def removal(seen: Seen, sprint: Sprint, shown: Shown) -> Block:
     """Removes a sprint that has not begun, with what that would change."""
-    blocks = [*sections([_line(seen, sprint)]), *difference(seen, shown), reason(seen)]
+    blocks = [*sections([_line(seen, sprint)]), *difference(seen, shown), why(seen)]
     held = seen.held(number=sprint.id, version=shown.version)
     body = modal(
         View.SPRINT_REMOVE, plain(seen, "sprint_remove"), blocks, held,

@@ -184,10 +184,13 @@ def turn(values: object, locale: str) -> Turn | Errors:
 def cover(values: object, held: Held, now: datetime, locale: str) -> Cover | Errors:
     """Who instead, when and why. The turn is the one that the form is about."""
     form = Form(values, locale)
-    substitute = form.one_of(Field.SUBSTITUTE)
+    nobody = form.is_ticked(Field.NOBODY)
+    if nobody and (form.choice(Field.SUBSTITUTE) or form.choice(Field.EXCHANGE)):
+        form.fault(Field.NOBODY, "one_or_nobody")
+    substitute = None if nobody else form.one_of(Field.SUBSTITUTE)
     since, until = form.moment(Field.SINCE, held.since), form.moment(Field.UNTIL, held.until)
-    reason = form.text(Field.REASON, LONGEST_TEXT, needed=False)
-    exchange = _exchange(form, held, substitute)
+    reason = form.text(Field.REASON, LONGEST_TEXT, needed=nobody)
+    exchange = _exchange(form, held, substitute) if substitute is not None else None
     if since is None or until is None:
         return form.errors
     whole = held.span
@@ -215,6 +218,11 @@ def _exchange(form: Form, held: Held, substitute: str) -> Part | None:
     if theirs.person != substitute or theirs.discipline != held.discipline:
         form.fault(Field.EXCHANGE, "same_person")
     return Part(theirs.discipline, held.person, theirs.starts_at, theirs.ends_at)
+
+
+def why(values: object) -> str:
+    """Why something is changed, where a form asks for it; what is wrong with it is told by the form's own reading."""
+    return Form(values, words.DEFAULT).text(Field.REASON, LONGEST_TEXT, needed=False)
 
 
 def note(values: object, locale: str) -> str | Errors:

@@ -10,7 +10,7 @@ from tallybook.triage.types import EVERY_DAY, Discipline, Kind, Roster, Rotation
 
 from .names import Field, Held
 from .submitted import ALL, CODE, LONGEST_DISCIPLINE, LONGEST_TEXT, MOST_PEOPLE, MOST_PLACE, Errors, Form
-from .wanted import Joining, Leaving, NewDiscipline, NewRoster, NewSprint
+from .wanted import Joining, Leaving, NewDiscipline, NewRoster, NewSprint, NewUse
 
 
 def sprint(values: object, held: Held, locale: str) -> NewSprint | Errors:
@@ -18,7 +18,7 @@ def sprint(values: object, held: Held, locale: str) -> NewSprint | Errors:
     form = Form(values, locale)
     name = form.text(Field.NAME, LONGEST_NAME)
     first_day, last_day = form.day(Field.FIRST_DAY), form.day(Field.LAST_DAY)
-    reason = form.text(Field.REASON, LONGEST_TEXT) if held.number else ""
+    reason = form.text(Field.REASON, LONGEST_TEXT, needed=bool(held.number))
     if form.is_right and not timedelta(0) < last_day - first_day <= timedelta(days=LONGEST_DAYS):
         form.fault(Field.LAST_DAY, "order_of_days")
     return NewSprint(name, first_day, last_day, held.number, reason) if form.is_right else form.errors
@@ -43,8 +43,14 @@ def discipline(values: object, held: Held, taken: frozenset[str], locale: str) -
             form.fault(Field.CODE, "code_taken")
     name = form.text(Field.NAME, LONGEST_DISCIPLINE)
     place = form.number(Field.PLACE, 0, MOST_PLACE)
-    active = form.is_ticked(Field.ACTIVE)
-    return NewDiscipline(Discipline(code, name, place, active)) if form.is_right else form.errors
+    return NewDiscipline(Discipline(code, name, place)) if form.is_right else form.errors
+
+
+def use(values: object, held: Held, locale: str, *, in_use: bool) -> NewUse | Errors:
+    """From which day on the discipline that the form is about should be in use, or should not, and why."""
+    form = Form(values, locale)
+    first_day, reason_given = form.day(Field.FIRST_DAY), form.text(Field.REASON, LONGEST_TEXT)
+    return NewUse(held.discipline, in_use, first_day, reason_given) if form.is_right else form.errors
 
 
 def roster(values: object, held: Held, team: Team, before: Roster | None, locale: str) -> NewRoster | Errors:
@@ -84,21 +90,24 @@ def _rotation(form: Form, team: Team, before: Roster | None) -> Rotation | None:
 
 
 def joining(values: object, locale: str) -> Joining | Errors:
-    """Who should belong to which disciplines."""
+    """Who should belong to which disciplines, from which day on, and why."""
     form = Form(values, locale)
     person = form.somebody(Field.PERSON)
     disciplines = tuple(dict.fromkeys(one for one in form.choices(Field.DISCIPLINES) if one))
     if not disciplines:
         form.fault(Field.DISCIPLINES, "need_one")
-    return Joining(person, disciplines) if form.is_right else form.errors
+    first_day, reason_given = form.day(Field.FIRST_DAY), form.text(Field.REASON, LONGEST_TEXT, needed=False)
+    return Joining(person, disciplines, first_day, reason_given) if form.is_right else form.errors
 
 
 def leaving(values: object, held: Held, locale: str) -> Leaving | Errors:
-    """What the one whom the form is about leaves, and from which day on."""
+    """What the one whom the form is about leaves, from which day on, and why."""
     form = Form(values, locale)
     what, first_day = form.choice(Field.DISCIPLINE), form.day(Field.FIRST_DAY)
     if not what:
         form.fault(Field.DISCIPLINE, "need")
     if not held.person:
         form.fault(Field.DISCIPLINE, "not_ours")
-    return Leaving(held.person, None if what == ALL else what, first_day) if form.is_right else form.errors
+    reason_given = form.text(Field.REASON, LONGEST_TEXT)
+    wanted = Leaving(held.person, None if what == ALL else what, first_day, reason_given)
+    return wanted if form.is_right else form.errors

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from tallybook.triage.rules_across import Across
 from tallybook.triage.rules_cover import Clash, Double
 from tallybook.triage.types import Shift
 
 from .announcing import say, title, told
-from .elements import Ready, actions, button
+from .elements import Ready, actions, button, shortened
 from .limits import Block, Message
 from .names import Act, seconds
-from .showing import Seen
+from .showing import LONGEST_NAME, Seen
 
 
 def double(seen: Seen, found: Double) -> Message:
@@ -21,6 +22,23 @@ def double(seen: Seen, found: Double) -> Message:
     else:
         line, more = say(seen, "double_says", who=seen.who(found.person), one=one, other=other, span=span), []
     return told(seen, title(seen, "double"), [line], *more)
+
+
+def across(seen: Seen, elsewhere: Seen, found: Across, *, is_both: bool) -> Message:
+    """That somebody is on duty in two teams at once, of which ``seen`` is one and ``elsewhere`` the other.
+
+    A channel that is not of both (``is_both``) hears nothing of the other team.
+    """
+    own, others = found.seen_from(seen.team.id)
+    names = {
+        "one": seen.discipline(own.shift.discipline), "other": elsewhere.discipline(others.shift.discipline),
+        "there": shortened(elsewhere.team.name, LONGEST_NAME), "span": seen.span(found.starts_at, found.ends_at),
+    }  # fmt: skip
+    if seen.reader == found.person:
+        more = [*_ask(seen, own.shift), *_ask(elsewhere, others.shift)]
+        return told(seen, title(seen, "across"), [say(seen, "across_you", **names)], *more)
+    known = "across_says" if seen.reader or is_both else "across_here"
+    return told(seen, title(seen, "across"), [say(seen, known, who=seen.who(found.person), **names)])
 
 
 def clash(seen: Seen, found: Clash) -> Message:

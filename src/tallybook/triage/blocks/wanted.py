@@ -53,22 +53,34 @@ class NewDiscipline(msgspec.Struct, frozen=True):
     discipline: Discipline
 
 
+class NewUse(msgspec.Struct, frozen=True):
+    """That a discipline should be in use from a day's hand-over on, or should not, and why."""
+
+    discipline: str
+    in_use: bool
+    first_day: date
+    reason: str = ""
+
+
 class Joining(msgspec.Struct, frozen=True):
-    """Who should belong to which disciplines."""
+    """Who should belong to which disciplines from a day's hand-over on, and why."""
 
     person: str
     disciplines: tuple[str, ...]
+    first_day: date
+    reason: str = ""
 
 
 class Leaving(msgspec.Struct, frozen=True):
-    """Who should belong no longer to a discipline, or to all (None), from a day's hand-over on."""
+    """Who should belong no longer to a discipline, or to all (None), from a day's hand-over on, and why."""
 
     person: str
     discipline: str | None
     first_day: date
+    reason: str = ""
 
 
-Wanted = TypeVar("Wanted", NewSprint, NewRoster, Leaving)
+Wanted = TypeVar("Wanted", NewSprint, NewRoster, NewUse, Joining, Leaving)
 
 
 def from_when(day: date, team: Team, now: datetime) -> datetime:
@@ -76,11 +88,11 @@ def from_when(day: date, team: Team, now: datetime) -> datetime:
     return max(now, hand_over(day, team.hand_over, team.tz))
 
 
-def mark_of(wanted: NewSprint | NewRoster | Leaving) -> str:
+def mark_of(wanted: NewSprint | NewRoster | NewUse | Joining | Leaving) -> str:
     """What tells one plan from another; why it is wanted does not matter for that."""
-    return mark(wanted if isinstance(wanted, Leaving) else msgspec.structs.replace(wanted, reason=""))
+    return mark(msgspec.structs.replace(wanted, reason=""))
 
 
-def was_shown(held: Held, wanted: NewSprint | NewRoster | Leaving, version: int) -> bool:
+def was_shown(held: Held, wanted: NewSprint | NewRoster | NewUse | Joining | Leaving, version: int) -> bool:
     """Whether just this was previewed, by the facts as they still are: only then it is saved."""
     return held.shown == mark_of(wanted) and held.version == version

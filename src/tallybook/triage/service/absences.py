@@ -21,6 +21,7 @@ from .doing import Actor, held_as_is, plain, require_lead, tell, turned
 
 KINDS = ("leave", "sick", "training", "other")
 LONGEST = timedelta(days=731)
+FOLLOWS = "This absence follows a calendar or a status in Slack. Change it there."
 
 
 async def record(conn: Conn, actor: Actor, absence: Absence, now: datetime, *, key: str) -> Absence:
@@ -64,6 +65,8 @@ async def end(conn: Conn, actor: Actor, number: int, now: datetime) -> Absence:
         raise NotFound("There is no such absence.")
     if actor.slack_id != was.person and not actor.leads:
         raise NotAllowed("Only the absent person, or who leads the team, may do this.")
+    if was.source != "hand":
+        raise Conflict(FOLLOWS)
     await facts_store.turn_all(conn, actor.business_id, [was.person])
     if not await store.end(conn, actor.business_id, number, now):
         raise Conflict("This absence is over already.")
@@ -76,13 +79,16 @@ async def put_holidays(conn: Conn, actor: Actor, team_id: int, holidays: Sequenc
     require_lead(actor)
     if any(one.day <= today for one in holidays):
         raise Invalid("A holiday is planned for a day ahead: who was on duty is not changed any more.")
-    await held_as_is(conn, actor, team_id)
+    facts = await held_as_is(conn, actor, team_id)
     once = {one.day: one for one in holidays}
     count = await store.put_holidays(conn, actor.business_id, team_id, list(once.values()))
     if count:
         await turned(conn, actor, team_id)
-        days = {one.day.isoformat(): one.name for one in once.values()}
-        await tell(conn, actor, "holidays.changed", "triage team", team_id, None, days)
+        named = {one.day: one.name for one in facts.holidays}
+        new = [one for one in once.values() if named.get(one.day) != one.name]
+        before = {one.day.isoformat(): named[one.day] for one in new if one.day in named}
+        after = {one.day.isoformat(): one.name for one in new}
+        await tell(conn, actor, "holidays.changed", "triage team", team_id, before or None, after)
     return count
 
 

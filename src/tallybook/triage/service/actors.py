@@ -7,7 +7,7 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict
 from tallybook.triage.store import people as store
 
-from .doing import Actor, tell
+from .doing import Actor, because, tell
 
 
 async def of_caller(conn: Conn, caller: Caller) -> Actor:
@@ -28,10 +28,12 @@ async def of_slack(conn: Conn, business_id: int, slack_id: str, name: str = "") 
     return Actor(business_id, known.name, slack_id, known.account_id, leads=leads)
 
 
-async def link(conn: Conn, caller: Caller, slack_id: str, account_id: int | None) -> None:
+async def link(conn: Conn, caller: Caller, slack_id: str, account_id: int | None, *, why: str = "") -> None:
     """Has an account be somebody's of Slack, or with None nobody's. Raises NotAllowed and Conflict."""
     require(caller, Right.ADMINISTER)
+    before = (await store.held(conn, caller.business_id, [slack_id])).get(slack_id)
     if not await store.link(conn, caller.business_id, slack_id, account_id):
         raise Conflict("This account is somebody else's, or the person is not known here.")
-    actor = Actor(caller.business_id, caller.name, None, caller.account_id, leads=True)
-    await tell(conn, actor, "person.linked", "triage person", slack_id, None, {"account_id": account_id})
+    actor = because(Actor(caller.business_id, caller.name, None, caller.account_id, leads=True), why)
+    was = {"account_id": before.account_id if before is not None else None}
+    await tell(conn, actor, "person.linked", "triage person", slack_id, was, {"account_id": account_id})

@@ -24,8 +24,8 @@ from .schedules import Schedules
 class Moved(msgspec.Struct, frozen=True):
     """That the state moved on.
 
-    ``boundary`` is None where nothing is told: the first time, where a discipline went out of use, and where another
-    sprint begins with the same people. ``was`` is whom people were last told of.
+    ``boundary`` is None where nothing is told: the first time, where a discipline went out of use in which nobody was
+    on duty, and where another sprint begins with the same people. ``was`` is whom people were last told of.
     """
 
     was: Mapping[str, str | None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import structlog
 from prometheus_client import Gauge
@@ -13,7 +13,7 @@ from prometheus_client import Gauge
 from tallybook.core.businesses import Business
 from tallybook.core.channel import OutcomeUnknown, SendError
 from tallybook.core.db import PROD, Conn, Database
-from tallybook.core.health import Check, counted
+from tallybook.core.health import Check, State, counted
 from tallybook.triage.rules_announce import standing
 from tallybook.triage.store import looks, manners, states
 from tallybook.triage.store import shown as shown_store
@@ -148,32 +148,38 @@ PUT_RIGHT = (
 )
 
 
+# How a check stands, its words for one and for several, and those of which they are said.
+Judged: TypeAlias = tuple[State, tuple[str, str], list[Shown]]
+
+
 def _groups(groups: Sequence[Shown], before: datetime) -> Check:
     """A group that cannot be changed wants a person; one for which nobody is on duty keeps who was in it."""
-    failed = [one for one in groups if one.state == "failed"]
-    waiting = _waiting(groups, before)
-    nobody = [one for one in groups if one.state == "nobody"]
-    if failed:
-        return Check("rota-group", "wrong", counted(len(failed), *GROUP_FAILED), min(one.since for one in failed))
-    if waiting:
-        return Check("rota-group", "late", counted(len(waiting), *GROUP_WAITS), min(one.since for one in waiting))
-    if nobody:
-        return Check("rota-group", "late", counted(len(nobody), *GROUP_NOBODY), min(one.since for one in nobody))
-    return Check("rota-group", "ok", GROUPS_RIGHT, _seen_at(groups))
+    return _worst("rota-group", groups, GROUPS_RIGHT, [
+        ("wrong", GROUP_FAILED, _in_state(groups, "failed")),
+        ("late", GROUP_WAITS, _waiting(groups, before)),
+        ("late", GROUP_NOBODY, _in_state(groups, "nobody")),
+    ])  # fmt: skip
 
 
 def _topics(topics: Sequence[Shown], before: datetime) -> Check:
     """A topic that somebody else wrote is theirs, which is no fault."""
-    failed = [one for one in topics if one.state == "failed"]
-    waiting = _waiting(topics, before)
-    theirs = [one for one in topics if one.state == "theirs"]
-    if failed:
-        return Check("rota-topic", "wrong", counted(len(failed), *TOPIC_FAILED), min(one.since for one in failed))
-    if waiting:
-        return Check("rota-topic", "late", counted(len(waiting), *TOPIC_WAITS), min(one.since for one in waiting))
-    if theirs:
-        return Check("rota-topic", "ok", counted(len(theirs), *TOPIC_THEIRS), min(one.since for one in theirs))
-    return Check("rota-topic", "ok", TOPICS_RIGHT, _seen_at(topics))
+    return _worst("rota-topic", topics, TOPICS_RIGHT, [
+        ("wrong", TOPIC_FAILED, _in_state(topics, "failed")),
+        ("late", TOPIC_WAITS, _waiting(topics, before)),
+        ("ok", TOPIC_THEIRS, _in_state(topics, "theirs")),
+    ])  # fmt: skip
+
+
+def _worst(name: str, shown: Sequence[Shown], right: str, kinds: Sequence[Judged]) -> Check:
+    """By the first of the kinds of which there is one."""
+    for state, says, found in kinds:
+        if found:
+            return Check(name, state, counted(len(found), *says), min(one.since for one in found))
+    return Check(name, "ok", right, _seen_at(shown))
+
+
+def _in_state(shown: Sequence[Shown], state: str) -> list[Shown]:
+    return [one for one in shown if one.state == state]
 
 
 def _waiting(shown: Sequence[Shown], before: datetime) -> list[Shown]:

@@ -20,7 +20,8 @@ LONGEST_REASON = 500
 class Actor(msgspec.Struct, frozen=True):
     """Somebody known who does something now. ``leads`` was looked up for this click, never for an earlier one.
 
-    ``slack_id`` is None for somebody who is not on Slack, ``account_id`` for who has no account.
+    ``slack_id`` is None for somebody who is not on Slack, ``account_id`` for who has no account. ``why`` they do it
+    stands in the record with whatever they change.
     """
 
     business_id: int
@@ -28,6 +29,7 @@ class Actor(msgspec.Struct, frozen=True):
     slack_id: str | None = None
     account_id: int | None = None
     leads: bool = False
+    why: str = ""
 
     @property
     def key(self) -> str:
@@ -35,6 +37,11 @@ class Actor(msgspec.Struct, frozen=True):
         if self.slack_id is not None:
             return self.slack_id
         return f"account {self.account_id}" if self.account_id is not None else f"by {self.name}"[:50]
+
+
+def because(actor: Actor, why: object) -> Actor:
+    """Somebody with the reason that they gave, as far as it is one."""
+    return msgspec.structs.replace(actor, why=why.strip()[:LONGEST_REASON] if isinstance(why, str) else "")
 
 
 def require_lead(actor: Actor) -> None:
@@ -93,7 +100,9 @@ async def tell(  # noqa: PLR0917 - as audit.record
     before: dict[str, Any] | None,
     after: dict[str, Any] | None,
 ) -> None:
-    """Keeps who did what, and tells open pages."""
+    """Keeps who did what and why, and tells open pages."""
+    if actor.why:
+        after = {"reason": actor.why} | (after or {})
     who = (actor.business_id, actor.name, actor.account_id)
     await audit.record(conn, *who, action, subject, str(subject_id), before, after)
     await wake_up(conn, TOPIC, actor.business_id)

@@ -22,6 +22,7 @@ from tallybook.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from tallybook.triage import ics
 from tallybook.triage.ics import Event, Wanted
 from tallybook.triage.rules import Schedule
+from tallybook.triage.snapshot import Link, Shelf
 from tallybook.triage.store import feeds as store
 from tallybook.triage.store import people as people_store
 from tallybook.triage.store.feeds import Feed, Opened, Scope
@@ -56,10 +57,14 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class View(msgspec.Struct, frozen=True):
-    """What a link shows, for a picture of it from ``first`` on, which is today by the first team's clocks."""
+    """What a link shows, for a picture of it from ``first`` on, which is today by the first team's clocks.
+
+    ``hour`` is the one that runs: what is drawn of now is as old as that, and is another one from the next hour on.
+    """
 
     etag: str
     first: date
+    hour: datetime
     scope: Scope
     name: str
     locale: str
@@ -77,17 +82,14 @@ async def make(conn: Conn, actor: Actor, scope: Scope, now: datetime, *, secret:
     await _check(conn, actor, scope)
     token = f"{actor.business_id}.{secret or secret_tokens.new()}"
     hashed = secret_tokens.digest(token)
+    await store.take_turn(conn, actor.business_id)
     again = await store.open_(conn, actor.business_id, hashed)
     if again is not None:
         return Made(again.id, token)
     await _check_room(conn, actor)
     number = await store.make(conn, actor.business_id, hashed, scope, (actor.name, actor.account_id, now))
     if number is None:
-        # Made by another just now, or taken back since.
-        again = await store.open_(conn, actor.business_id, hashed)
-        if again is None:
-            raise Conflict("Please try again.")
-        return Made(again.id, token)
+        raise Conflict("Please try again.")  # it was taken back since
     await tell(conn, actor, "calendar.shared", "calendar", number, None, msgspec.to_builtins(scope))
     return Made(number, token)
 
@@ -196,21 +198,46 @@ async def _tell(conn: Conn, schedules: Schedules, whose: tuple[int, Opened], now
     """Brings what a held link was told up to date; its new ETag."""
     business_id, link = whose
     found = [await schedules.of(conn, business_id, team_id) for team_id in link.teams]
-    since = _day(now) - BACK
-    wanted = Wanted(link.scope.slack_id, link.scope.discipline, instead_of)
-    # Some 40 µs a shift, of which a large team has thousands.
-    now_is = await asyncio.to_thread(_events, found, wanted, since, _day(now) + AHEAD)
+    now_is = await _events(found, Wanted(link.scope.slack_id, link.scope.discipline, instead_of), now)
     told = await store.events(conn, business_id, link.id)
-    changed, gone = ics.revised(told, now_is, now.replace(microsecond=0), since)
+    changed, gone = ics.revised(told, now_is, now.replace(microsecond=0), _day(now) - BACK)
     # Of the facts that were read, which may be newer than those that the link was opened with.
-    stamp = "-".join(f"{schedule.facts.team.id}.{schedule.facts.version}" for schedule in found)
-    etag = _etag(link, stamp, _day(now))
+    etag = _etag(link, _stamp(found), _day(now))
     await store.tell(conn, business_id, link.id, changed, gone, etag)
     return etag
 
 
-def _events(schedules: Sequence[Schedule], wanted: Wanted, since: datetime, until: datetime) -> list[Event]:
-    return [one for schedule in schedules for one in ics.events(schedule, wanted, since, until)]
+async def _events(found: Sequence[Schedule], wanted: Wanted, now: datetime) -> list[Event]:
+    """All that is told of now. In a thread: some 40 µs a shift, of which a large team has thousands."""
+    since, until = _day(now) - BACK, _day(now) + AHEAD
+    return await asyncio.to_thread(lambda: [one for of in found for one in ics.events(of, wanted, since, until)])
+
+
+def _stamp(found: Sequence[Schedule]) -> str:
+    """The facts' versions, in the order of the teams, as the database puts them together."""
+    return "-".join(f"{schedule.facts.team.id}.{schedule.facts.version}" for schedule in found)
+
+
+async def read_by_copy(
+    shelf: Shelf, token: str, now: datetime, *, known: frozenset[str], instead_of: Callable[[str], str]
+) -> Reading | None:
+    """What a link says while the database is away, by the copy; None where there is none, or it knows no such link.
+
+    Nothing of it is kept: what it was told before stays as it is, and its ETag is none that the database would give.
+    """
+    await shelf.refresh()
+    kept = shelf.current()
+    link = kept.links.get(secret_tokens.digest(token).hex()) if kept is not None else None
+    if kept is None or link is None:
+        return None
+    teams = [one for one in kept.teams_of(link.business_id) if one.facts.team.id in link.teams]
+    found = [shelf.schedule(one) for one in sorted(teams, key=lambda one: one.facts.team.id)]
+    etag = _etag(link, _stamp(found), _day(now))
+    if etag in known:  # it has what the database told it of these very facts
+        return Reading(etag, link.name)
+    events = await _events(found, Wanted(link.slack_id, link.discipline, instead_of(link.locale)), now)
+    listed = [msgspec.structs.replace(one, changed_at=kept.as_of) for one in events]
+    return Reading(f"copy-{etag}", f"{link.name} ({kept.as_of:%Y-%m-%d %H:%M} UTC)", listed)
 
 
 async def view(conn: Conn, schedules: Schedules, token: str, now: datetime) -> View:
@@ -218,7 +245,9 @@ async def view(conn: Conn, schedules: Schedules, token: str, now: datetime) -> V
     business_id, link = await _opened(conn, token, now)
     found = [await schedules.of(conn, business_id, team_id) for team_id in link.teams]
     first = now.astimezone(found[0].facts.team.tz if found else UTC).date()
-    return View(_etag(link, link.stamp, first), first, link.scope, link.name, link.locale, found)
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    etag = f"{_etag(link, link.stamp, first)}-{hour.astimezone(UTC):%d%H}"
+    return View(etag, first, hour, link.scope, link.name, link.locale, found)
 
 
 async def _opened(conn: Conn, token: str, now: datetime) -> tuple[int, Opened]:
@@ -230,7 +259,7 @@ async def _opened(conn: Conn, token: str, now: datetime) -> tuple[int, Opened]:
     return int(match[1]), link
 
 
-def _etag(link: Opened, stamp: str, day: date) -> str:
+def _etag(link: Opened | Link, stamp: str, day: date) -> str:
     """The facts' versions, and the day, since the window moves on with it."""
     return hashlib.sha256(f"{link.id} {stamp} {day:%Y%m%d} {link.locale} {link.name}".encode()).hexdigest()[:32]
 

@@ -16,7 +16,7 @@ from tallybook.triage.store import looks as store
 from tallybook.triage.store import states
 from tallybook.triage.store.looks import Look
 
-from . import surfaces, telling
+from . import across, surfaces, telling
 from .announcing import advance, warn
 from .schedules import Schedules
 from .telling import Audience
@@ -44,7 +44,7 @@ async def look(
         if not await store.begin(conn, business_id, team_id, first):
             return False
     await _now(conn, schedules, to)
-    plan, settles_at = await _ahead(conn, to, before)
+    plan, settles_at = await _ahead(conn, schedules, to, before)
     await store.keep(conn, business_id, team_id, _look(to, plan, settles_at))
     return True
 
@@ -61,11 +61,11 @@ async def _now(conn: Conn, schedules: Schedules, to: Audience) -> None:
     await surfaces.show(conn, to, moved.now if moved is not None else standing(to.schedule, to.now))
 
 
-async def _ahead(conn: Conn, to: Audience, before: Look | None) -> tuple[Plan, datetime | None]:
+async def _ahead(conn: Conn, schedules: Schedules, to: Audience, before: Look | None) -> tuple[Plan, datetime | None]:
     """Tells what changed ahead once it has settled, and what will go wrong; also once a day, since the weeks go on."""
     now = to.now
     if before is None:
-        await telling.foreseen(conn, to, troubles(to.schedule, now))
+        await _foresee(conn, schedules, to)
         return planned(to.schedule, now), None
     settles_at = before.settles_at
     if settles_at is None and before.facts_version != to.schedule.facts.version:
@@ -76,8 +76,13 @@ async def _ahead(conn: Conn, to: Audience, before: Look | None) -> tuple[Plan, d
         return before.plan, None
     after = planned(to.schedule, now)
     await telling.moved_ahead(conn, to, moves(before.plan, after))
-    await telling.foreseen(conn, to, troubles(to.schedule, now))
+    await _foresee(conn, schedules, to)
     return after, None
+
+
+async def _foresee(conn: Conn, schedules: Schedules, to: Audience) -> None:
+    await telling.foreseen(conn, to, troubles(to.schedule, to.now))
+    await across.foresee(conn, schedules, to)
 
 
 def _look(to: Audience, plan: Plan, settles_at: datetime | None) -> Look:

@@ -12,7 +12,7 @@ from tallybook.core.messages import Status
 from tallybook.core.numbers import number_in
 from tallybook.core.outcomes import Became
 from tallybook.core.withdrawing import Claimed
-from tallybook.triage.store import looks
+from tallybook.triage.store import homes, looks
 from tallybook.triage.store import shown as store
 from tallybook.triage.store import told as told_store
 
@@ -21,12 +21,12 @@ from .surfaces import GROUP, TOPIC
 from .telling import CHANNEL, PEOPLE, PREFIX, audience, unreached
 
 OVERTAKEN = "something else is to be shown by now"
-UNREACHED = "unreached"
+UNREACHED, HOME = "unreached", "home"
 FAILED = frozenset({Status.PARKED, Status.DROPPED})
 
 
 class Key(msgspec.Struct, frozen=True):
-    """What a key of ours says: of a group or topic its ``number`` and target, else the team, kind and recipient."""
+    """What a key of ours says: of a group, topic or home the ``number`` and target, else team, kind and recipient."""
 
     kind: str
     number: int
@@ -37,6 +37,8 @@ def key_of(dedup_key: str) -> Key | None:
     """None for what is nothing of the rota's. Pure."""
     match dedup_key.removeprefix(PREFIX).split(":") if dedup_key.startswith(PREFIX) else []:
         case [("group" | "topic") as kind, number, target]:
+            found = number_in(number)
+        case [_, "home" as kind, number, target]:
             found = number_in(number)
         case [number, kind, _, target]:
             found = number_in(number)
@@ -54,6 +56,9 @@ async def told(conn: Conn, schedules: Schedules, business_id: int, became: Seque
     for key, one in sorted(ours, key=lambda pair: pair[1].dedup_key):
         if key.kind in {GROUP, TOPIC}:
             await _shown(conn, business_id, key, one, now)
+        elif key.kind == HOME:
+            if one.status is Status.PARKED:
+                await homes.forget(conn, business_id, key.target, key.number)
         elif one.status is Status.PARKED and key.target.startswith(PEOPLE) and key.kind != UNREACHED:
             to = await audience(conn, schedules, business_id, key.number, now)
             what = await told_store.said(conn, business_id, CHANNEL, one.dedup_key)
@@ -72,9 +77,12 @@ async def _shown(conn: Conn, business_id: int, key: Key, one: Became, now: datet
 
 
 async def stands(conn: Conn, business_id: int, claimed: Claimed) -> str | None:
-    """Why a change of a group or topic is not to leave: sent late, it would win over the one that was put since."""
+    """Why a group, topic or home is not to be changed any more: sent late, it would win over what was put since."""
     out = claimed.outgoing
     key = key_of(out.dedup_key) if out.channel == CHANNEL else None
+    if key is not None and key.kind == HOME:
+        number = await homes.number(conn, business_id, out.account, key.target)
+        return None if number == key.number else OVERTAKEN
     if key is None or key.kind not in {GROUP, TOPIC}:
         return None
     held = await store.read(conn, business_id, key.kind, key.target)

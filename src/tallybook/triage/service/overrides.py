@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from tallybook.core.db import Conn
-from tallybook.core.errors import Conflict, NotFound
+from tallybook.core.errors import Conflict, Invalid, NotFound
 from tallybook.core.wakeups import wake_up
 from tallybook.triage.rules import prepare
 from tallybook.triage.rules_overrides import (
@@ -26,9 +26,11 @@ from tallybook.triage.rules_overrides import (
     check_still_so,
     looked_up,
 )
+from tallybook.triage.store import asked as asked_store
 from tallybook.triage.store import overrides as store
+from tallybook.triage.store.asked import Listed
 
-from .doing import TOPIC, Actor, held, plain, require_lead, seen, tell
+from .doing import TOPIC, Actor, held, plain, reasoned, require_lead, seen, tell
 from .telling_requests import Decision, decided, requested
 
 
@@ -37,10 +39,28 @@ async def request(
 ) -> Asked:
     """Asks that somebody else be on duty. By a ``key`` that was used it is the request that was made by it.
 
-    Raises NotAllowed, Invalid, NotFound, and Conflict where this asker has a request waiting for a part of this time,
-    or where something else, or somebody else, was behind the key.
+    Raises NotAllowed, Invalid, NotFound, and Conflict where a request waits for a part of this time, whoever asked, or
+    where something else, or somebody else, was behind the key.
     """
+    if part.person is None:
+        raise Invalid("Say who should be on duty instead.")
     (asked,) = await _ask(conn, actor, team_id, [part], now, (key, reason))
+    return asked
+
+
+async def unassign(
+    conn: Conn, actor: Actor, team_id: int, part: Part, now: datetime, *, key: str, reason: str
+) -> Asked:
+    """Has nobody be on duty in a turn, or a part of it, from now on at the earliest; ``withdraw`` undoes it.
+
+    By a ``key`` that was used it is what was made by it. Raises NotAllowed, Invalid, NotFound, and Conflict, which
+    tells of whoever has an approved override in this time already, or has asked for one: that is decided first.
+    """
+    require_lead(actor)
+    nobody = msgspec.structs.replace(part, person=None)
+    (asked,) = await _ask(conn, actor, team_id, [nobody], now, (key, reasoned(reason)))
+    if asked.state is State.PENDING:
+        (asked,) = await approve(conn, actor, asked.id, now)
     return asked
 
 
@@ -76,7 +96,7 @@ async def _ask(
             conn, actor.business_id, team_id, turn, actor.key, key=keyed, reason=reason.strip()[:500], swap=number
         )
         if added is None:
-            raise Conflict("You have asked for this time already, and it waits for a decision.")
+            raise _waits(actor, await asked_store.in_the_way(conn, actor.business_id, team_id, turn.part))
         number = added if number is None else number
     if number is None:
         raise NotFound("Nothing was asked for.")
@@ -85,7 +105,8 @@ async def _ask(
     group = await store.group(conn, actor.business_id, number)
     for one in group:
         await tell(conn, actor, "override.requested", "override", one.id, None, plain(one))
-    await requested(conn, actor, schedule, group, now)
+    if group[0].person is not None:
+        await requested(conn, actor, schedule, group, now)
     return group
 
 
@@ -182,6 +203,15 @@ async def _group(conn: Conn, actor: Actor, number: int) -> list[Asked]:
     if not group:
         raise NotFound("There is no such request.")
     return group
+
+
+def _waits(actor: Actor, other: Listed | None) -> Conflict:
+    if other is None or other.asked.requested_by == actor.key:
+        return Conflict("You have asked for this time already, and it waits for a decision.")
+    return Conflict(
+        f"{other.asker} has asked for this time already, and it waits for a decision.",
+        state=State.PENDING.value, asked_by=other.asker, override=other.asked.id,
+    )  # fmt: skip
 
 
 def _was_first(other: Asked) -> Conflict:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
 from zoneinfo import available_timezones
 
 import msgspec
@@ -72,9 +71,9 @@ def _check_clock(team: Team) -> None:
 
 
 async def put_discipline(conn: Conn, actor: Actor, team_id: int, discipline: Discipline) -> bool:
-    """Has a discipline be as given; whether that changed anything. Raises NotAllowed, Invalid and NotFound.
+    """Has a discipline have this name and place; whether that changed anything. When it is in use is not looked at.
 
-    One that is not active has its history, and nobody new.
+    Raises NotAllowed, Invalid and NotFound.
     """
     require_lead(actor)
     if not discipline.code.strip() or len(discipline.code) > LONGEST_CODE or not discipline.name.strip():
@@ -87,7 +86,8 @@ async def put_discipline(conn: Conn, actor: Actor, team_id: int, discipline: Dis
     if changed:
         await turned(conn, actor, team_id)
         was = plain(before) if before is not None else None
-        await tell(conn, actor, "discipline.changed", "discipline", discipline.code, was, plain(discipline))
+        kept = msgspec.structs.replace(discipline, unused=before.unused if before is not None else ())
+        await tell(conn, actor, "discipline.changed", "discipline", discipline.code, was, plain(kept))
     return changed
 
 
@@ -96,62 +96,16 @@ async def put_people(conn: Conn, actor: Actor, people: Sequence[Person]) -> int:
     if wrong := next((one for one in people if not SLACK_ID.fullmatch(one.slack_id)), None):
         raise Invalid(f"“{wrong.slack_id[:50]}” is not the id of somebody in Slack, such as U012AB3CD.")
     once = {one.slack_id: Person(one.slack_id, one.name.strip()[:100]) for one in people if one.name.strip()}
+    before = await store.held(conn, actor.business_id, list(once))
     changed = await store.put_people(conn, actor.business_id, list(once.values()))
     if changed:
         await facts_store.turn_all(conn, actor.business_id, changed)
     for one in changed:
-        await tell(conn, actor, "person.named", "triage person", one, None, {"name": once[one].name})
+        was = {"name": before[one].name} if one in before else None
+        await tell(conn, actor, "person.named", "triage person", one, was, {"name": once[one].name})
     return len(changed)
 
 
 async def known(conn: Conn, actor: Actor) -> list[Listed]:
     """Everybody of Slack who is known in the business, by name, also who belongs to nothing."""
     return await store.listed(conn, actor.business_id)
-
-
-async def join(conn: Conn, actor: Actor, team_id: int, discipline: str, person: Person, now: datetime) -> bool:
-    """Has somebody belong to a discipline from now on; whether they did not. They take no turns by that.
-
-    Raises NotAllowed and NotFound.
-    """
-    require_lead(actor)
-    await put_people(conn, actor, [person])
-    facts = await held_as_is(conn, actor, team_id)
-    if not any(one.code == discipline and one.active for one in facts.disciplines):
-        raise Invalid("There is no such discipline, or it is not used any more.")
-    joined = await store.join(conn, actor.business_id, team_id, discipline, person.slack_id, now)
-    if joined:
-        await turned(conn, actor, team_id)
-        after = {"discipline": discipline, "since": now.isoformat()}
-        await tell(conn, actor, "person.joined", "triage person", person.slack_id, None, after)
-    return joined
-
-
-async def leave(
-    conn: Conn, actor: Actor, team_id: int, discipline: str | None, slack_id: str, at: datetime, *, now: datetime,
-    reason: str = "", version: int | None = None,
-) -> list[str]:  # fmt: skip
-    """Has somebody belong to a discipline, or to all (None), no longer from a moment on; those that it was.
-
-    From then on the next of the roster has their turns. ``reason`` stands in the record; ``version`` is that of the
-    preview on which somebody decided. Raises NotAllowed, Invalid and NotFound, and Conflict where the rota is another
-    by now.
-    """
-    require_lead(actor)
-    check_leaving(at, now)
-    facts = await held_as_is(conn, actor, team_id)
-    left = await store.leave(conn, actor.business_id, team_id, discipline, slack_id, at)
-    if left and version not in {None, facts.version}:
-        raise Conflict("The rota was changed meanwhile. Look at what this would change now.", version=facts.version)
-    if left:
-        await turned(conn, actor, team_id)
-    for code in left:
-        after = {"discipline": code, "until": at.isoformat()} | ({"reason": reason} if reason else {})
-        await tell(conn, actor, "person.left", "triage person", slack_id, None, after)
-    return left
-
-
-def check_leaving(at: datetime, now: datetime) -> None:
-    """Raises Invalid."""
-    if at < now:
-        raise Invalid("Nobody leaves in the past: who was on duty then is not changed any more.")

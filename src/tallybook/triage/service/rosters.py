@@ -9,7 +9,7 @@ import msgspec
 from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, Invalid, NotFound
 from tallybook.triage.rules import prepare
-from tallybook.triage.rules_roster import Change, check_rotation, difference, going_on, idle_overrides, with_roster
+from tallybook.triage.rules_roster import Change, check_rotation, difference, going_on, newly_idle, with_roster
 from tallybook.triage.rules_turns import counted_on
 from tallybook.triage.store import facts as facts_store
 from tallybook.triage.store import rosters as store
@@ -115,9 +115,7 @@ def previewed(facts: Facts, plan: Plan, now: datetime) -> Preview:
     rotation = plan.rotation or (counted_on(newest) if newest is not None else _usual(facts))
     roster = Roster(plan.discipline, newest.number + 1 if newest else 1, plan.since, people, rotation)
     after = prepare(with_roster(facts, roster))
-    ahead = [one for one in facts.overrides if one.discipline == plan.discipline and one.ends_at > now]
-    was_idle = {one.id for one in idle_overrides(schedule, ahead)}
-    idle = [one for one in idle_overrides(after, ahead) if one.id not in was_idle]
+    idle = newly_idle(schedule, after, now, plan.discipline)
     return Preview(roster, difference(schedule, after, now, now + AHEAD, [plan.discipline]), idle, facts.version)
 
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from tallybook.core.db import Conn
+from psycopg import errors as pg
+
+from tallybook.core.db import Conn, is_transient
 from tallybook.core.errors import NotFound
 from tallybook.triage.rules import Schedule, prepare
 from tallybook.triage.store import facts as store
 
+# Passing faults of the rows of a team. By any other the database is away, and with it every team.
+OF_ONE_TEAM = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure)
 MOST = 500  # teams; preparing one of ten years takes some 20 ms
+
+
+def is_of_one_team(error: Exception) -> bool:
+    """Whether a team cannot be read or looked at, which must hold no other back."""
+    return not is_transient(error) or isinstance(error, OF_ONE_TEAM)
 
 
 class Schedules:

@@ -58,4 +58,5 @@ class Keeper:
                 self._facts[key] = kept
                 teams.append(Known(business_id, language, account, admin_channel, kept))
         workspaces, tokenless = await store.workspaces(conn, CHANNEL), await store.tokenless(conn, CHANNEL)
-        return Snapshot(await looks.clock(conn), workspaces, teams, tokenless)
+        links, readers = await store.links(conn), await store.readers(conn)
+        return Snapshot(await looks.clock(conn), workspaces, teams, tokenless, links, readers)

@@ -10,12 +10,13 @@ from tallybook.core.db import Conn
 from tallybook.core.errors import Conflict, NotFound
 from tallybook.triage import rules_sprints
 from tallybook.triage.rules import prepare
-from tallybook.triage.rules_roster import Change, difference
+from tallybook.triage.rules_overrides import Asked
+from tallybook.triage.rules_roster import Change, difference, newly_idle
 from tallybook.triage.store import sprints as store
-from tallybook.triage.types import Facts, Sprint
+from tallybook.triage.types import Facts, Override, Sprint
 
 from . import overrides
-from .doing import Actor, held, plain, reasoned, require_lead, seen, tell
+from .doing import Actor, held, held_as_is, plain, reasoned, require_lead, seen, tell, turned
 from .rosters import AHEAD
 
 GONE = "The sprint was taken away."
@@ -24,13 +25,15 @@ GONE = "The sprint was taken away."
 class Outcome(msgspec.Struct, frozen=True):
     """A sprint, and what its change changes in the half year ahead.
 
-    ``moved`` are the overrides that went along with it, ``dropped`` the numbers of those that went with it.
+    ``moved`` are the overrides that went along with it, ``dropped`` the numbers of those that went with it. ``idle``
+    are parts of turns that stay at their times, and stand in for nobody then.
     """
 
     sprint: Sprint
     changes: list[Change]
     moved: int = 0
     dropped: list[int] = []
+    idle: list[Override] = []
 
 
 async def preview_new(
@@ -74,7 +77,8 @@ async def preview(  # noqa: PLR0917 - as change
     require_lead(actor)
     facts = await seen(conn, actor, team_id)
     sprint = _changed(facts, number, name, days, now)
-    return Outcome(sprint, _changes(facts, rules_sprints.with_sprint(facts, sprint), now))
+    whole = await store.whole_of(conn, actor.business_id, team_id, sprint)
+    return _outcome(facts, sprint, rules_sprints.moved(sprint, whole, now), now)
 
 
 async def change(  # noqa: PLR0917 - who changes which one into what
@@ -90,20 +94,40 @@ async def change(  # noqa: PLR0917 - who changes which one into what
 ) -> Outcome:
     """Gives the sprint of this id another name or other days; overrides of all of it move along.
 
+    Where it has them already nothing is changed, and nothing stands in the record.
     Raises NotAllowed, Invalid, NotFound and Conflict.
     """
     require_lead(actor)
     reason = reasoned(reason)
-    facts = await held(conn, actor, team_id)
+    facts = await held_as_is(conn, actor, team_id)
     was = _found(facts, number)
     sprint = _changed(facts, number, name, days, now)
+    if sprint == was:
+        return Outcome(was, [])
+    await turned(conn, actor, team_id)
     if not await store.change(conn, actor.business_id, team_id, sprint):
         raise Conflict("This would lie over another sprint.")
-    moved = await store.move_whole(conn, actor.business_id, team_id, sprint, now)
-    if moved is None:
-        raise Conflict("An override of a part of this time is in the way. Take that away first.")
     await tell(conn, actor, "sprint.changed", "sprint", number, plain(was), plain(sprint) | {"reason": reason})
-    return Outcome(sprint, _changes(facts, rules_sprints.with_sprint(facts, sprint), now), moved)
+    return _outcome(facts, sprint, await _moved(conn, actor, team_id, sprint, now, reason), now)
+
+
+def _outcome(facts: Facts, sprint: Sprint, moved: list[Asked], now: datetime) -> Outcome:
+    before, after = prepare(facts), prepare(rules_sprints.with_sprint(facts, sprint, moved))
+    changes, idle = difference(before, after, now, now + AHEAD), newly_idle(before, after, now)
+    return Outcome(sprint, changes, len(moved), idle=idle)
+
+
+async def _moved(conn: Conn, actor: Actor, team_id: int, sprint: Sprint, now: datetime, reason: str) -> list[Asked]:
+    """Moves what is of all of a sprint to where it is now. Raises Conflict."""
+    whole = await store.whole_of(conn, actor.business_id, team_id, sprint)
+    moved = rules_sprints.moved(sprint, whole, now)
+    if not await store.move(conn, actor.business_id, team_id, moved):
+        raise Conflict("An override of a part of this time is in the way. Take that away first.")
+    before = {one.id: one for one in whole}
+    for one in moved:
+        says = plain(one) | {"reason": reason}
+        await tell(conn, actor, "override.moved", "override", one.id, plain(before[one.id]), says)
+    return moved
 
 
 async def remove(conn: Conn, actor: Actor, team_id: int, number: int, now: datetime, *, reason: str) -> Outcome:

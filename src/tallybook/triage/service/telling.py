@@ -74,6 +74,11 @@ class Notice(msgspec.Struct, frozen=True):
     replaces: tuple[str, str] | None = None
 
 
+def hashed(matter: str) -> str:
+    """What a notice is about, short enough for a message's key."""
+    return hashlib.sha256(matter.encode()).hexdigest()[:16]
+
+
 async def audience(conn: Conn, schedules: Schedules, business_id: int, team_id: int, now: datetime) -> Audience:
     """Raises NotFound."""
     return await audience_of(conn, business_id, await schedules.of(conn, business_id, team_id), now)
@@ -101,7 +106,7 @@ async def handed(conn: Conn, to: Audience, moved: Moved) -> None:
         return words.hand_over(seen, moved.was, change, moved.now)
 
     until = max(moved.now.until, to.now + TELLABLE)
-    persons = people(person for code in change.codes for person in (moved.was.get(code), moved.now.on_duty[code]))
+    persons = people(person for code in change.codes for person in (moved.was.get(code), moved.now.shift(code).person))
     await tell(conn, to, Notice(change.kind, stamp(change.at), until, says), [to.manner.channel, *persons])
 
 
@@ -131,13 +136,12 @@ async def foreseen(conn: Conn, to: Audience, found: Sequence[Trouble]) -> None:
     if not found:
         return
     leads = await deciders(conn, to)
-    pairs = {(one.kind, one.what, who): one for one in found for who in {one.person, *leads} if who}
-    new = await store.first_time(conn, to.business_id, to.team_id, sorted(pairs), to.now)
+    pairs = {(to.team_id, one.kind, one.what, who): one for one in found for who in {one.person, *leads} if who}
+    new = await store.first_time(conn, to.business_id, sorted(pairs), to.now)
     for key, trouble in sorted(pairs.items(), key=lambda pair: pair[0]):
         if key in new:
-            about = hashlib.sha256(trouble.what.encode()).hexdigest()[:16]
-            notice = Notice(trouble.kind, about, trouble.ends_at, partial(_trouble, trouble))
-            await tell(conn, to, notice, [key[2]])
+            notice = Notice(trouble.kind, hashed(trouble.what), trouble.ends_at, partial(_trouble, trouble))
+            await tell(conn, to, notice, [key[3]])
 
 
 def _trouble(trouble: Trouble, seen: Seen) -> Message:
@@ -152,8 +156,7 @@ def _trouble(trouble: Trouble, seen: Seen) -> Message:
 
 async def unreached(conn: Conn, to: Audience, person: str, key: str, why: str) -> None:
     """Tells the administrators' channel that somebody could not be told of something."""
-    about = hashlib.sha256(key.encode()).hexdigest()[:16]
-    notice = Notice("unreached", about, None, lambda seen: words.undelivered(seen, person, why))
+    notice = Notice("unreached", hashed(key), None, lambda seen: words.undelivered(seen, person, why))
     await tell(conn, to, notice, [to.manner.admin_channel])
 
 

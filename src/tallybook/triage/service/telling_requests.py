@@ -46,10 +46,10 @@ async def requested(conn: Conn, actor: Actor, schedule: Schedule, group: Sequenc
     """Asks who leads to decide."""
     to = await audience_of(conn, actor.business_id, schedule, now)
     about = str(group[0].id)
-    pairs = [(REQUEST, about, one) for one in await deciders(conn, to)]
-    new = await store.first_time(conn, actor.business_id, to.team_id, pairs, now) if pairs else set()
+    pairs = [(to.team_id, REQUEST, about, one) for one in await deciders(conn, to)]
+    new = await store.first_time(conn, actor.business_id, pairs, now) if pairs else set()
     notice = Notice(REQUEST, about, None, lambda seen: words.request(seen, group))
-    await tell(conn, to, notice, sorted(recipient for _, _, recipient in new))
+    await tell(conn, to, notice, sorted(recipient for *_, recipient in new))
 
 
 async def decided(conn: Conn, actor: Actor, schedule: Schedule, decision: Decision, now: datetime) -> None:

@@ -11,23 +11,29 @@ from tallybook.triage.types import Absence, Holiday
 
 LONGEST_NAME = 100
 ADD = f"""
-insert into triage_absences (business_id, slack_id, starts_at, ends_at, kind, key, made_by, made_at)
+insert into triage_absences
+    (business_id, slack_id, starts_at, ends_at, kind, key, made_by, made_at, source, calendar_id)
 values (%(business_id)s::int, %(slack_id)s::text, %(starts_at)s::timestamptz, %(ends_at)s::timestamptz,
-    %(kind)s::text, %(key)s::text, %(made_by)s::text, %(made_at)s::timestamptz)
+    %(kind)s::text, %(key)s::text, %(made_by)s::text, %(made_at)s::timestamptz, %(source)s::text,
+    %(calendar_id)s::bigint)
 on conflict {triage_keys.ABSENCE.target} do nothing returning id
 """
 FIND = """
-select id, slack_id, starts_at, ends_at, kind from triage_absences
+select id, slack_id, starts_at, ends_at, kind, source from triage_absences
 where business_id = %(business_id)s::int and id = %(id)s::bigint
 """
 OF_KEY = """
-select id, slack_id, starts_at, ends_at, kind, made_by, made_at from triage_absences
+select id, slack_id, starts_at, ends_at, kind, source, made_by, made_at from triage_absences
 where business_id = %(business_id)s::int and key = %(key)s::text
 """
 END = """
 update triage_absences set ends_at = %(ends_at)s::timestamptz
 where business_id = %(business_id)s::int and id = %(id)s::bigint
     and starts_at < %(ends_at)s::timestamptz and ends_at > %(ends_at)s::timestamptz
+"""
+MOVE = """
+update triage_absences set ends_at = %(ends_at)s::timestamptz
+where business_id = %(business_id)s::int and id = %(id)s::bigint
 """
 REMOVE = """
 delete from triage_absences
@@ -45,8 +51,11 @@ where business_id = %(business_id)s::int and team_id = %(team_id)s::bigint and d
 """
 
 
-async def add(conn: Conn, business_id: int, absence: Absence, key: str, made_by: str, made_at: datetime) -> int | None:
-    """The number of a new absence; None where its key is known."""
+async def add(
+    conn: Conn, business_id: int, absence: Absence, key: str, made_by: str, made_at: datetime, *,
+    calendar: int | None = None,
+) -> int | None:  # fmt: skip
+    """The number of a new absence, of a ``calendar`` where it is one's; None where its key is known."""
     values = {
         "business_id": business_id,
         "slack_id": absence.person,
@@ -56,6 +65,8 @@ async def add(conn: Conn, business_id: int, absence: Absence, key: str, made_by:
         "key": key,
         "made_by": made_by[:LONGEST_NAME],
         "made_at": made_at,
+        "source": absence.source,
+        "calendar_id": calendar,
     }
     row = await (await conn.execute(ADD, values)).fetchone()
     return row[0] if row else None
@@ -72,7 +83,7 @@ async def find(conn: Conn, business_id: int, number: int) -> Absence | None:
 async def of_key(conn: Conn, business_id: int, key: str) -> tuple[Absence, str, datetime] | None:
     """The absence that was recorded by a key, by whom and when."""
     row = await (await conn.execute(OF_KEY, {"business_id": business_id, "key": key})).fetchone()
-    return None if row is None else (Absence(*row[:5]), row[5], row[6])
+    return None if row is None else (Absence(*row[:6]), row[6], row[7])
 
 
 async def end(conn: Conn, business_id: int, number: int, now: datetime) -> bool:
@@ -81,6 +92,11 @@ async def end(conn: Conn, business_id: int, number: int, now: datetime) -> bool:
     if (await conn.execute(REMOVE, values)).rowcount == 1:
         return True
     return (await conn.execute(END, values)).rowcount == 1
+
+
+async def move(conn: Conn, business_id: int, number: int, ends_at: datetime) -> None:
+    """Gives an absence that runs another end, which is ahead."""
+    await conn.execute(MOVE, {"business_id": business_id, "id": number, "ends_at": ends_at})
 
 
 async def put_holidays(conn: Conn, business_id: int, team_id: int, holidays: Sequence[Holiday]) -> int:

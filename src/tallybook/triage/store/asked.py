@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from tallybook.core.db import Conn
-from tallybook.triage.rules_overrides import Asked, State
+from tallybook.triage.rules_overrides import Asked, Part
 
-_COLUMNS = """o.id, o.team_id, o.role, o.original_slack_id, o.replacement_slack_id, o.requested_by, o.state,
-    o.starts_at, o.ends_at, o.sprint_index, o.whole, o.swap_id, o.decided_by, o.decided_at, o.reason,
-    o.note, coalesce(p.name, a.display_name, o.requested_by)"""
+from .overrides import COLUMNS, of_row
+
+_COLUMNS = f"{COLUMNS}, o.note, coalesce(p.name, a.display_name, o.requested_by)"
 _FROM = """
 from overrides o
 left join triage_people p on p.business_id = o.business_id and p.slack_id = o.requested_by::text
@@ -30,6 +30,12 @@ select {_COLUMNS}
 {_FROM} and not (o.state::text = 'pending' or o.state::text = 'approved' and o.ends_at > %(now)s::timestamptz)
     and (%(below)s::bigint is null or o.id < %(below)s::bigint)
 order by o.id desc limit %(limit)s::int
+"""
+IN_THE_WAY = f"""
+select {_COLUMNS}
+{_FROM} and o.role = %(role)s::text and o.state::text = 'pending'
+    and o.starts_at < %(ends_at)s::timestamptz and o.ends_at > %(starts_at)s::timestamptz
+order by o.starts_at limit 1
 """
 # The request, and where it is one of an exchange the other one too.
 ONE = f"""
@@ -50,8 +56,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 def _listed(row: tuple[Any, ...]) -> Listed:
     *values, note, asker = row
-    values[6] = State(values[6])
-    return Listed(Asked(*values), note, asker)
+    return Listed(of_row(values), note, asker)
 
 
 async def still_open(conn: Conn, business_id: int, team_id: int, now: datetime) -> list[Listed]:
@@ -66,6 +71,14 @@ async def over(
     """What was decided otherwise or is over, the newest first; the next page begins below the last number of this."""
     values = {"business_id": business_id, "team_id": team_id, "now": now, "below": below, "limit": limit}
     return [_listed(row) for row in await (await conn.execute(OVER, values)).fetchall()]
+
+
+async def in_the_way(conn: Conn, business_id: int, team_id: int, part: Part) -> Listed | None:
+    """The first that waits for a part of this time."""
+    values = {"business_id": business_id, "team_id": team_id, "role": part.discipline}
+    values |= {"starts_at": part.starts_at, "ends_at": part.ends_at}
+    row = await (await conn.execute(IN_THE_WAY, values)).fetchone()
+    return _listed(row) if row else None
 
 
 async def one(conn: Conn, business_id: int, team_id: int, number: int) -> list[Listed]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import time
+from datetime import datetime, time
 
 import msgspec
 
@@ -18,7 +18,10 @@ select t.version, json_build_object(
     'team', json_build_object('id', t.id, 'name', t.name, 'zone', t.zone, 'hand_over', t.hand_over,
         'weekend', t.weekend, 'country', t.country),
     'disciplines', (select coalesce(json_agg(json_build_object(
-            'code', d.code, 'name', d.name, 'place', d.place, 'active', d.active) order by d.place, d.code), '[]')
+            'code', d.code, 'name', d.name, 'place', d.place, 'unused', (
+                select coalesce(json_agg(json_build_object('since', (lower(r) at time zone 'UTC')::text || 'Z',
+                    'until', (upper(r) at time zone 'UTC')::text || 'Z') order by r), '[]')
+                from unnest(d.unused) as u (r))) order by d.place, d.code), '[]')
         from triage_disciplines d where d.business_id = t.business_id and d.team_id = t.id),
     'people', (select coalesce(json_agg(json_build_object('slack_id', p.slack_id, 'name', p.name)
             order by p.name, p.slack_id), '[]')
@@ -40,7 +43,7 @@ select t.version, json_build_object(
             'ends_at', (s.ends_at at time zone 'UTC')::text || 'Z') order by s.starts_at), '[]')
         from sprints s where s.business_id = t.business_id and s.team_id = t.id),
     'absences', (select coalesce(json_agg(json_build_object(
-            'id', a.id, 'person', a.slack_id, 'kind', a.kind,
+            'id', a.id, 'person', a.slack_id, 'kind', a.kind, 'source', a.source,
             'starts_at', (a.starts_at at time zone 'UTC')::text || 'Z',
             'ends_at', (a.ends_at at time zone 'UTC')::text || 'Z') order by a.starts_at, a.id), '[]')
         from triage_absences a where a.business_id = t.business_id and exists (select from triage_memberships m
@@ -48,7 +51,8 @@ select t.version, json_build_object(
     'holidays', (select coalesce(json_agg(json_build_object('day', h.day, 'name', h.name) order by h.day), '[]')
         from triage_holidays h where h.business_id = t.business_id and h.team_id = t.id),
     'overrides', (select coalesce(json_agg(json_build_object(
-            'id', o.id, 'discipline', o.role, 'person', o.replacement_slack_id, 'instead_of', o.original_slack_id,
+            'id', o.id, 'discipline', o.role, 'person', case when not o.nobody then o.replacement_slack_id end,
+            'reason', case when o.nobody then o.reason else '' end, 'instead_of', o.original_slack_id,
             'swap', o.swap_id, 'starts_at', (o.starts_at at time zone 'UTC')::text || 'Z',
             'ends_at', (o.ends_at at time zone 'UTC')::text || 'Z') order by o.starts_at, o.id), '[]')
         from overrides o where o.business_id = t.business_id and o.team_id = t.id and o.state::text = 'approved')
@@ -87,6 +91,13 @@ with held as (
     order by t.id for no key update)
 update triage_teams t set version = t.version + 1 from held h where t.business_id = h.business_id and t.id = h.id
 """
+SHARING = """
+select distinct o.team_id from triage_memberships m
+join triage_memberships o on o.business_id = m.business_id and o.slack_id = m.slack_id and o.team_id <> m.team_id
+where m.business_id = %(business_id)s::int and m.team_id = %(team_id)s::bigint
+    and coalesce(m.until > %(since)s::timestamptz, true) and coalesce(o.until > %(since)s::timestamptz, true)
+order by o.team_id
+"""
 TEAMS = """
 select id, name, zone, hand_over, weekend, country from triage_teams
 where business_id = %(business_id)s::int order by folded
@@ -103,6 +114,12 @@ async def turn(conn: Conn, business_id: int, team_id: int) -> bool:
     """Holds a team until the transaction ends, with a new version of its facts; False where there is none."""
     values = {"business_id": business_id, "team_id": team_id}
     return (await conn.execute(TURN, values)).rowcount == 1
+
+
+async def sharing(conn: Conn, business_id: int, team_id: int, since: datetime) -> list[int]:
+    """The other teams, in order, to which somebody of this one belongs at a moment or later."""
+    values = {"business_id": business_id, "team_id": team_id, "since": since}
+    return [row[0] for row in await (await conn.execute(SHARING, values)).fetchall()]
 
 
 async def hold(conn: Conn, business_id: int, team_id: int) -> bool:

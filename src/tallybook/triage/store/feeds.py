@@ -46,29 +46,33 @@ class Opened(msgspec.Struct, frozen=True):
     teams: list[int]
 
 
-_NAMES = """
+NAMES = """
 left join triage_teams t on t.business_id = f.business_id and t.id = f.team_id
 left join triage_disciplines d
     on d.business_id = f.business_id and d.team_id = f.team_id and d.code = f.discipline
 left join triage_people p on p.business_id = f.business_id and p.slack_id = f.slack_id
 """
-# Whoever made it must still be somebody here; what was made by nobody's account is ended by hand.
-OPEN = f"""
-select f.id, f.kind, f.team_id, f.discipline, f.slack_id, coalesce(p.name, t.name || ' · ' || d.name, t.name),
-    b.locale, f.fed, coalesce(s.stamp, ''), coalesce(s.teams, '{{}}'::bigint[])
-from triage_feeds f
-join businesses b on b.id = f.business_id
-{_NAMES}
+NAME = "coalesce(p.name, t.name || ' · ' || d.name, t.name)"
+# The teams of which a link shows something, and their versions.
+TEAMS = """
 cross join lateral (
     select string_agg(o.id || '.' || o.version, '-' order by o.id) as stamp, array_agg(o.id order by o.id) as teams
     from triage_teams o
     where o.business_id = f.business_id and (o.id = f.team_id or f.slack_id is not null and exists (
         select from triage_memberships m
         where m.business_id = f.business_id and m.team_id = o.id and m.slack_id = f.slack_id))) s
-where f.business_id = %(business_id)s::int and f.token_hash = %(token_hash)s::bytea and f.revoked_at is null
-    and (f.account_id is null or exists (
-        select from accounts a join account_roles r on r.account_id = a.id and r.business_id = f.business_id
-        where a.id = f.account_id and a.active))
+"""
+# Whoever made it must still be somebody here; what was made by nobody's account is ended by hand.
+HOLDS = """f.revoked_at is null and (f.account_id is null or exists (
+    select from accounts a join account_roles r on r.account_id = a.id and r.business_id = f.business_id
+    where a.id = f.account_id and a.active))"""
+OPEN = f"""
+select f.id, f.kind, f.team_id, f.discipline, f.slack_id, {NAME},
+    b.locale, f.fed, coalesce(s.stamp, ''), coalesce(s.teams, '{{}}'::bigint[])
+from triage_feeds f
+join businesses b on b.id = f.business_id
+{NAMES} {TEAMS}
+where f.business_id = %(business_id)s::int and f.token_hash = %(token_hash)s::bytea and {HOLDS}
 """
 # Once in a while is enough to say whether anybody reads it.
 READ_AT = """
@@ -105,6 +109,8 @@ where business_id = %(business_id)s::int and feed_id = %(id)s::bigint and uid = 
 FED = """
 update triage_feeds set fed = %(fed)s::text where business_id = %(business_id)s::int and id = %(id)s::bigint
 """
+# Whoever makes one counts those that are there first; two at once must not both find room for the last.
+TAKE_TURN = "select pg_advisory_xact_lock(hashtext('triage links'), %(business_id)s::int)"
 MAKE = f"""
 insert into triage_feeds (business_id, token_hash, kind, team_id, discipline, slack_id, made_by, account_id, made_at)
 values (%(business_id)s::int, %(token_hash)s::bytea, %(kind)s::text, %(team_id)s::bigint, %(discipline)s::text,
@@ -112,10 +118,10 @@ values (%(business_id)s::int, %(token_hash)s::bytea, %(kind)s::text, %(team_id)s
 on conflict {triage_keys.TRIAGE_FEED.target} do nothing returning id
 """
 LISTED = f"""
-select f.id, f.kind, f.team_id, f.discipline, f.slack_id, coalesce(p.name, t.name || ' · ' || d.name, t.name),
+select f.id, f.kind, f.team_id, f.discipline, f.slack_id, {NAME},
     f.made_by, f.account_id, f.made_at, f.read_at
 from triage_feeds f
-{_NAMES}
+{NAMES}
 where f.business_id = %(business_id)s::int and f.revoked_at is null
 order by f.id desc
 """
@@ -177,6 +183,11 @@ async def tell(
         uids = arrays.texts([one.uid for one in gone])
         await conn.execute(DROP, {"business_id": business_id, "id": feed_id, "uids": uids})
     await conn.execute(FED, {"business_id": business_id, "id": feed_id, "fed": fed})
+
+
+async def take_turn(conn: Conn, business_id: int) -> None:
+    """Waits for whoever else makes a link in the business; the turn ends with the transaction."""
+    await conn.execute(TAKE_TURN, {"business_id": business_id})
 
 
 async def make(

@@ -211,12 +211,12 @@ async def undo(conn: Conn, business_id: int, team_id: int, import_: Last, by: st
         "now": now,
     }
     taken = (TAKE_OVERRIDES, TAKE_ROSTERS, TAKE_SPRINTS, TAKE_MEMBERSHIPS, TAKE_DISCIPLINES, TAKE_PEOPLE)
-    for STATEMENT in (*taken, UNDONE):  # noqa: N806 - each one of a fixed few
-        await conn.execute(STATEMENT, values)
+    for statement in (*taken, UNDONE):
+        await conn.execute(statement, values)
     await look_anew(conn, business_id, team_id)
 
 
 async def look_anew(conn: Conn, business_id: int, team_id: int) -> None:
     """Has a team be looked at as if it were new: of what is so by then nobody is told."""
-    for STATEMENT in (TAKE_STATES, TAKE_LOOKS):  # noqa: N806 - each one of a fixed few
-        await conn.execute(STATEMENT, {"business_id": business_id, "team_id": team_id})
+    for statement in (TAKE_STATES, TAKE_LOOKS):
+        await conn.execute(statement, {"business_id": business_id, "team_id": team_id})

@@ -12,23 +12,25 @@ from tallybook.triage.rules_overrides import Asked, Found, State
 
 from .refused import unless_apart
 
-_COLUMNS = """o.id, o.team_id, o.role, o.original_slack_id, o.replacement_slack_id, o.requested_by, o.state,
+COLUMNS = """o.id, o.team_id, o.role, o.original_slack_id,
+    case when not o.nobody then o.replacement_slack_id end, o.requested_by, o.state,
     o.starts_at, o.ends_at, o.sprint_index, o.whole, o.swap_id, o.decided_by, o.decided_at, o.reason"""
 ADD = f"""
 insert into overrides (business_id, team_id, role, sprint_index, original_slack_id, replacement_slack_id,
-    replacement_name, requested_by, starts_at, ends_at, whole, swap_id, reason, key)
+    replacement_name, nobody, requested_by, starts_at, ends_at, whole, swap_id, reason, key)
 select %(business_id)s::int, %(team_id)s::bigint, %(role)s::text, %(sprint_index)s::int, %(instead_of)s::text,
-    p.slack_id, p.name, %(requested_by)s::text,
+    p.slack_id, p.name, %(person)s::text is null, %(requested_by)s::text,
     %(starts_at)s::timestamptz, %(ends_at)s::timestamptz, %(whole)s::bool, %(swap)s::bigint,
     %(reason)s::text, %(key)s::text
-from triage_people p where p.business_id = %(business_id)s::int and p.slack_id = %(person)s::text
+from triage_people p
+where p.business_id = %(business_id)s::int and p.slack_id = coalesce(%(person)s::text, %(instead_of)s::text)
 on conflict {triage_keys.OVERRIDE.target} do nothing
 returning id
 """
-OF_KEY = f"select {_COLUMNS} from overrides o where o.business_id = %(business_id)s::int and o.key = %(key)s::text"
+OF_KEY = f"select {COLUMNS} from overrides o where o.business_id = %(business_id)s::int and o.key = %(key)s::text"
 # The request, and where it is one of an exchange the other one too.
 GROUP = f"""
-select {_COLUMNS} from overrides o
+select {COLUMNS} from overrides o
 where o.business_id = %(business_id)s::int and (o.id = %(id)s::bigint or o.swap_id = (
     select s.swap_id from overrides s where s.business_id = %(business_id)s::int and s.id = %(id)s::bigint))
 order by o.id
@@ -56,14 +58,14 @@ where business_id = %(business_id)s::int and id = any(%(ids)s::bigint[]) and sta
     and starts_at < %(now)s::timestamptz and ends_at > %(now)s::timestamptz
 """
 IN_THE_WAY = f"""
-select {_COLUMNS} from overrides o
+select {COLUMNS} from overrides o
 where o.business_id = %(business_id)s::int and o.team_id = %(team_id)s::bigint and o.role = %(role)s::text
-    and o.state::text = %(state)s::text and (%(asker)s::text is null or o.requested_by = %(asker)s::text)
+    and o.state::text = %(state)s::text
     and o.starts_at < %(ends_at)s::timestamptz and o.ends_at > %(starts_at)s::timestamptz
 order by o.starts_at limit 1
 """
 WAITING = f"""
-select {_COLUMNS} from overrides o
+select {COLUMNS} from overrides o
 where o.business_id = %(business_id)s::int and o.team_id = %(team_id)s::bigint and o.state::text = 'pending'
 order by o.starts_at, o.id
 """
@@ -75,11 +77,12 @@ where o.business_id = %(business_id)s::int and o.state::text = 'pending'
         select s.swap_id from overrides s
         where s.business_id = %(business_id)s::int and s.state::text = 'pending'
             and s.ends_at <= %(now)s::timestamptz))
-returning {_COLUMNS}
+returning {COLUMNS}
 """
 
 
-def _asked(row: tuple[Any, ...]) -> Asked:
+def of_row(row: Sequence[Any]) -> Asked:
+    """A request by its ``COLUMNS``."""
     values: list[Any] = list(row)
     values[6] = State(row[6])
     return Asked(*values)
@@ -96,7 +99,7 @@ async def add(
     reason: str = "",
     swap: int | None = None,
 ) -> int | None:
-    """The number of a new request; None where this asker has one waiting for a part of this time."""
+    """The number of a new request; None where one waits for a part of this time, whoever asked for it."""
     values = {
         "business_id": business_id,
         "team_id": team_id,
@@ -124,13 +127,13 @@ async def pair(conn: Conn, business_id: int, swap: int) -> None:
 async def of_key(conn: Conn, business_id: int, key: str) -> Asked | None:
     """The request that was made by this key."""
     row = await (await conn.execute(OF_KEY, {"business_id": business_id, "key": key})).fetchone()
-    return _asked(row) if row else None
+    return of_row(row) if row else None
 
 
 async def group(conn: Conn, business_id: int, number: int) -> list[Asked]:
     """A request, and the other one of its exchange; nothing where there is none."""
     rows = await (await conn.execute(GROUP, {"business_id": business_id, "id": number})).fetchall()
-    return [_asked(row) for row in rows]
+    return [of_row(row) for row in rows]
 
 
 def _decided(business_id: int, ids: Sequence[int], by: str, now: datetime, note: str) -> dict[str, Any]:
@@ -155,30 +158,27 @@ async def settle(
     return settled + (await conn.execute(CUT, values)).rowcount
 
 
-async def in_the_way(
-    conn: Conn, business_id: int, asked: Asked, state: State, asker: str | None = None
-) -> Asked | None:
-    """The first one in a state that is for a part of the same time, of one asker or anybody."""
+async def in_the_way(conn: Conn, business_id: int, asked: Asked, state: State) -> Asked | None:
+    """The first one in a state that is for a part of the same time."""
     values = {
         "business_id": business_id,
         "team_id": asked.team_id,
         "role": asked.discipline,
         "state": state.value,
-        "asker": asker,
         "starts_at": asked.starts_at,
         "ends_at": asked.ends_at,
     }
     row = await (await conn.execute(IN_THE_WAY, values)).fetchone()
-    return _asked(row) if row else None
+    return of_row(row) if row else None
 
 
 async def waiting(conn: Conn, business_id: int, team_id: int) -> list[Asked]:
     """What waits for a decision, the soonest first."""
     rows = await (await conn.execute(WAITING, {"business_id": business_id, "team_id": team_id})).fetchall()
-    return [_asked(row) for row in rows]
+    return [of_row(row) for row in rows]
 
 
 async def expire(conn: Conn, business_id: int, now: datetime) -> list[Asked]:
     """Ends the requests whose time is over, by their numbers; they decided nothing, so that no facts change."""
     rows = await (await conn.execute(EXPIRE, {"business_id": business_id, "now": now})).fetchall()
-    return sorted((_asked(row) for row in rows), key=lambda one: one.id)
+    return sorted((of_row(row) for row in rows), key=lambda one: one.id)

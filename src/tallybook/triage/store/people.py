@@ -13,11 +13,22 @@ from tallybook.core.db import Conn
 from tallybook.triage.types import Discipline, Person
 
 PUT_DISCIPLINE = f"""
-insert into triage_disciplines as d (business_id, team_id, code, name, place, active)
-values (%(business_id)s::int, %(team_id)s::bigint, %(code)s::text, %(name)s::text, %(place)s::int, %(active)s::bool)
-on conflict {triage_keys.DISCIPLINE.target} do update
-    set name = excluded.name, place = excluded.place, active = excluded.active
-where (d.name, d.place, d.active) is distinct from (excluded.name, excluded.place, excluded.active)
+insert into triage_disciplines as d (business_id, team_id, code, name, place)
+values (%(business_id)s::int, %(team_id)s::bigint, %(code)s::text, %(name)s::text, %(place)s::int)
+on conflict {triage_keys.DISCIPLINE.target} do update set name = excluded.name, place = excluded.place
+where (d.name, d.place) is distinct from (excluded.name, excluded.place)
+"""
+# ``active`` is for a release that does not know since when.
+PUT_USE = """
+update triage_disciplines set unused = coalesce((select range_agg(tstzrange(u.since, u.until))
+        from unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) as u (since, until)), '{}'),
+    active = array_position(%(until)s::timestamptz[], null) is null
+where business_id = %(business_id)s::int and team_id = %(team_id)s::bigint and code = %(code)s::text
+"""
+# As they are until this transaction ends.
+HELD = """
+select slack_id, name, account_id from triage_people
+where business_id = %(business_id)s::int and slack_id = any(%(slack_ids)s::text[]) order by slack_id for no key update
 """
 # In key order, so that two who bring the same people do not wait for each other.
 PUT_PEOPLE = f"""
@@ -29,6 +40,18 @@ where p.name is distinct from excluded.name
 returning slack_id
 """
 NAMED = "select name from triage_people where business_id = %(business_id)s::int and slack_id = %(slack_id)s::text"
+# Who joins at a moment belongs for good from then on: what was planned for later goes, and an end with it.
+NOT_LATER = """
+delete from triage_memberships
+where business_id = %(business_id)s::int and team_id = %(team_id)s::bigint
+    and discipline = %(discipline)s::text and slack_id = %(slack_id)s::text and since > %(since)s::timestamptz
+"""
+STAY = """
+update triage_memberships set until = null, updated_at = now()
+where business_id = %(business_id)s::int and team_id = %(team_id)s::bigint
+    and discipline = %(discipline)s::text and slack_id = %(slack_id)s::text
+    and since <= %(since)s::timestamptz and until > %(since)s::timestamptz
+"""
 # Who belongs to it already at that moment is left as they are; one who comes back gets a row of their own.
 JOIN = f"""
 insert into triage_memberships (business_id, team_id, discipline, slack_id, since)
@@ -40,15 +63,19 @@ where not exists (
         and coalesce(m.until > %(since)s::timestamptz, true))
 on conflict {triage_keys.MEMBERSHIP.target} do nothing
 """
+# An end that is planned is put off only where the discipline is named; what is over stays so.
 LEAVE = """
-update triage_memberships set until = %(until)s::timestamptz, updated_at = now()
-where business_id = %(business_id)s::int and team_id = %(team_id)s::bigint and slack_id = %(slack_id)s::text
-    and (%(discipline)s::text is null or discipline = %(discipline)s::text)
-    and since < %(until)s::timestamptz and coalesce(until > %(until)s::timestamptz, true)
-returning discipline
+update triage_memberships m set until = %(until)s::timestamptz, updated_at = now()
+where m.business_id = %(business_id)s::int and m.team_id = %(team_id)s::bigint and m.slack_id = %(slack_id)s::text
+    and (%(discipline)s::text is null or m.discipline = %(discipline)s::text) and m.since < %(until)s::timestamptz
+    and (coalesce(m.until > %(until)s::timestamptz, true)
+        or (m.discipline = %(discipline)s::text and m.until > %(now)s::timestamptz
+            and m.until < %(until)s::timestamptz and not exists (
+                select from triage_memberships o
+                where o.business_id = m.business_id and o.team_id = m.team_id and o.discipline = m.discipline
+                    and o.slack_id = m.slack_id and o.since > m.since and o.since < %(until)s::timestamptz)))
+returning m.discipline
 """
-
-
 # One that has not begun by then never does.
 FORGET = """
 delete from triage_memberships
@@ -59,16 +86,27 @@ returning discipline
 
 
 async def put_discipline(conn: Conn, business_id: int, team_id: int, one: Discipline) -> bool:
-    """Whether it is new or otherwise than it was."""
+    """Whether its name or place is new or otherwise than it was."""
     values = {
         "business_id": business_id,
         "team_id": team_id,
         "code": one.code,
         "name": one.name,
         "place": one.place,
-        "active": one.active,
     }
     return (await conn.execute(PUT_DISCIPLINE, values)).rowcount == 1
+
+
+async def put_use(conn: Conn, business_id: int, team_id: int, one: Discipline) -> None:
+    """Has a discipline be out of use at the times that it says."""
+    values = {
+        "business_id": business_id,
+        "team_id": team_id,
+        "code": one.code,
+        "since": [each.since for each in one.unused],
+        "until": [each.until for each in one.unused],
+    }
+    await conn.execute(PUT_USE, values)
 
 
 async def put_people(conn: Conn, business_id: int, people: Sequence[Person]) -> list[str]:
@@ -133,6 +171,12 @@ async def listed(conn: Conn, business_id: int) -> list[Listed]:
     return [Listed(*row) for row in rows]
 
 
+async def held(conn: Conn, business_id: int, slack_ids: Sequence[str]) -> dict[str, Listed]:
+    """Those of them who are known, by their ids, held until the transaction ends."""
+    values = {"business_id": business_id, "slack_ids": arrays.texts(slack_ids)}
+    return {row[0]: Listed(*row) for row in await (await conn.execute(HELD, values)).fetchall()}
+
+
 async def by_slack(conn: Conn, business_id: int, slack_id: str) -> Known | None:
     """Who somebody of Slack is; None where they are not known."""
     row = await (await conn.execute(BY_SLACK, {"business_id": business_id, "slack_id": slack_id})).fetchone()
@@ -158,7 +202,7 @@ async def link(conn: Conn, business_id: int, slack_id: str, account_id: int | No
         async with conn.transaction():
             return (await conn.execute(LINK, values)).rowcount == 1
     except UniqueViolation as error:
-        if violations.read(error).constraint != triage_keys.TRIAGE_ACCOUNT.constraint:
+        if not violations.answers(error, triage_keys.TRIAGE_ACCOUNT):
             raise
         return False
 
@@ -170,7 +214,7 @@ async def named(conn: Conn, business_id: int, slack_id: str) -> str | None:
 
 
 async def join(conn: Conn, business_id: int, team_id: int, discipline: str, slack_id: str, since: datetime) -> bool:
-    """Whether somebody belongs to a discipline from a moment on who did not, nor will later anyway."""
+    """Has somebody belong to a discipline from a moment on for good; whether they did not."""
     values = {
         "business_id": business_id,
         "team_id": team_id,
@@ -178,11 +222,12 @@ async def join(conn: Conn, business_id: int, team_id: int, discipline: str, slac
         "slack_id": slack_id,
         "since": since,
     }
-    return (await conn.execute(JOIN, values)).rowcount == 1
+    counts = [(await conn.execute(statement, values)).rowcount for statement in (NOT_LATER, STAY, JOIN)]
+    return any(counts)
 
 
-async def leave(
-    conn: Conn, business_id: int, team_id: int, discipline: str | None, slack_id: str, until: datetime
+async def leave(  # noqa: PLR0917 - whose, of what, and when
+    conn: Conn, business_id: int, team_id: int, discipline: str | None, slack_id: str, until: datetime, now: datetime
 ) -> list[str]:
     """Ends a membership at a moment, or all of them in the team (None); the disciplines that it was."""
     values = {
@@ -191,6 +236,7 @@ async def leave(
         "discipline": discipline,
         "slack_id": slack_id,
         "until": until,
+        "now": now,
     }
     left = await (await conn.execute(LEAVE, values)).fetchall()
     forgotten = await (await conn.execute(FORGET, values)).fetchall()

@@ -26,6 +26,6 @@ async def unless_apart(
                 raise Rollback
             return await cursor.fetchone()
     except ExclusionViolation as error:
-        if violations.read(error).constraint not in {rule.constraint for rule in rules}:
+        if not violations.answers(error, *rules):
             raise
     return None

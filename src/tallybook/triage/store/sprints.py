@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
 
-from tallybook.core import triage_keys
+from tallybook.core import arrays, triage_keys
 from tallybook.core.db import Conn
+from tallybook.triage.rules_overrides import Asked
 from tallybook.triage.types import Sprint
 
+from .overrides import COLUMNS, of_row
 from .refused import unless_apart
 
 NEXT_NUMBER = """
@@ -29,15 +31,21 @@ returning id
 REMOVE = """
 delete from sprints where business_id = %(business_id)s::int and team_id = %(team_id)s::bigint and id = %(id)s::bigint
 """
-# What is of all of a sprint moves with it. What is approved for another turn meanwhile stays, and is told.
-MOVE_WHOLE = """
+# What is of all of a sprint, and moves with it.
+WHOLE_OF = f"""
+select {COLUMNS} from overrides o
+where o.business_id = %(business_id)s::int and o.team_id = %(team_id)s::bigint and o.whole
+    and o.sprint_index = %(number)s::int and o.state::text in ('pending', 'approved')
+order by o.id
+"""
+MOVE = """
 with moved as (
-    update overrides set ends_at = %(ends_at)s::timestamptz, updated_at = now(),
-        starts_at = case when starts_at >= %(now)s::timestamptz then %(starts_at)s::timestamptz else starts_at end
-    where business_id = %(business_id)s::int and team_id = %(team_id)s::bigint and whole
-        and sprint_index = %(number)s::int and state::text in ('pending', 'approved')
-    returning id)
-select count(*)::int from moved
+    update overrides o set starts_at = u.starts_at, ends_at = u.ends_at, updated_at = now()
+    from unnest(%(ids)s::bigint[], %(since)s::timestamptz[], %(until)s::timestamptz[]) as u (id, starts_at, ends_at)
+    where o.business_id = %(business_id)s::int and o.team_id = %(team_id)s::bigint and o.id = u.id
+        and o.state::text in ('pending', 'approved')
+    returning o.id)
+select count(*) from moved
 """
 OF_SPRINT = """
 select id from overrides
@@ -79,14 +87,25 @@ async def change(conn: Conn, business_id: int, team_id: int, sprint: Sprint) -> 
     return await unless_apart(conn, CHANGE, values, triage_keys.SPRINTS_APART) is not None
 
 
-async def move_whole(conn: Conn, business_id: int, team_id: int, sprint: Sprint, now: datetime) -> int | None:
-    """Moves the overrides that are of all of a sprint to where it is now; how many those were.
+async def whole_of(conn: Conn, business_id: int, team_id: int, sprint: Sprint) -> list[Asked]:
+    """What waits or is approved for all of a sprint."""
+    rows = await (await conn.execute(WHOLE_OF, _values(business_id, team_id, sprint))).fetchall()
+    return [of_row(row) for row in rows]
 
-    One that runs keeps its beginning. None, and nothing is done, where another override is in the way.
-    """
-    values = _values(business_id, team_id, sprint) | {"now": now}
-    row = await unless_apart(conn, MOVE_WHOLE, values, triage_keys.APPROVED_APART, triage_keys.PENDING_APART)
-    return row[0] if row else None
+
+async def move(conn: Conn, business_id: int, team_id: int, moved: Sequence[Asked]) -> bool:
+    """Moves overrides to the times that they have here; False, and nothing is done, where others are in the way."""
+    if not moved:
+        return True
+    values = {
+        "business_id": business_id,
+        "team_id": team_id,
+        "ids": arrays.numbers([one.id for one in moved]),
+        "since": [one.starts_at for one in moved],
+        "until": [one.ends_at for one in moved],
+    }
+    rules = (triage_keys.APPROVED_APART, triage_keys.PENDING_APART)
+    return await unless_apart(conn, MOVE, values, *rules) is not None
 
 
 async def overrides_of(conn: Conn, business_id: int, team_id: int, sprint: Sprint) -> list[int]:

@@ -11,11 +11,12 @@ from tallybook.core.db import Conn
 # In key order, so that two who tell the same do not wait for each other.
 TELL = f"""
 insert into triage_told (business_id, team_id, kind, what, recipient, told_at)
-select %(business_id)s::int, %(team_id)s::bigint, u.kind, u.what, u.recipient, %(now)s::timestamptz
-from unnest(%(kinds)s::text[], %(whats)s::text[], %(recipients)s::text[]) as u (kind, what, recipient)
-order by u.kind, u.what, u.recipient
+select %(business_id)s::int, u.team_id, u.kind, u.what, u.recipient, %(now)s::timestamptz
+from unnest(%(teams)s::bigint[], %(kinds)s::text[], %(whats)s::text[], %(recipients)s::text[])
+    as u (team_id, kind, what, recipient)
+order by u.team_id, u.kind, u.what, u.recipient
 on conflict {triage_keys.TRIAGE_TOLD.target} do nothing
-returning kind, what, recipient
+returning team_id, kind, what, recipient
 """
 WHO = """
 select recipient from triage_told
@@ -31,18 +32,18 @@ where p.business_id = %(business_id)s::int and r.role = any(%(roles)s::text[]) o
 
 
 async def first_time(
-    conn: Conn, business_id: int, team_id: int, told: Sequence[tuple[str, str, str]], now: datetime
-) -> set[tuple[str, str, str]]:
-    """Which of these (kind, what, recipient) were never told before; none is twice among them."""
+    conn: Conn, business_id: int, told: Sequence[tuple[int, str, str, str]], now: datetime
+) -> set[tuple[int, str, str, str]]:
+    """Which of these (team, kind, what, recipient) were never told before; none is twice among them."""
     values = {
         "business_id": business_id,
-        "team_id": team_id,
-        "kinds": arrays.texts([one[0] for one in told]),
-        "whats": arrays.texts([one[1] for one in told]),
-        "recipients": arrays.texts([one[2] for one in told]),
+        "teams": arrays.numbers([one[0] for one in told]),
+        "kinds": arrays.texts([one[1] for one in told]),
+        "whats": arrays.texts([one[2] for one in told]),
+        "recipients": arrays.texts([one[3] for one in told]),
         "now": now,
     }
-    return {(row[0], row[1], row[2]) for row in await (await conn.execute(TELL, values)).fetchall()}
+    return {(row[0], row[1], row[2], row[3]) for row in await (await conn.execute(TELL, values)).fetchall()}
 
 
 async def recipients(conn: Conn, business_id: int, team_id: int, kind: str, what: str) -> list[str]:
