@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -17,10 +18,10 @@ from tallybook.core.db import Conn, Database
 from tallybook.demo import rota
 from tallybook.triage.rules import gaps, prepare, who
 from tallybook.triage.rules_cover import clashes
-from tallybook.triage.service import rosters
+from tallybook.triage.service import doing, members, rosters
 from tallybook.triage.service.doing import Actor, seen
 from tallybook.triage.store import overrides
-from tallybook.triage.types import Facts, Why
+from tallybook.triage.types import Facts, Person, Why
 from tallybook.web import (
     asgi,
     triage,
@@ -40,6 +41,7 @@ from tests.triage import facts as made
 from tests.triage.rooms import in_another_team
 from tests.web.conftest import Browser
 
+WAITS_FOR_US = "select from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
 NEW = {"name": "Web", "zone": "Africa/Johannesburg", "hand_over": "08:00", "disciplines": "UI engineering, Back end"}
 
 
@@ -378,6 +380,43 @@ async def test_a_leaving_that_is_planned_is_put_off_or_taken_back_and_who_joins_
     assert len(await until()) == 1, "who stands on the roster is not on duty before somebody has looked"
     await browser.post("/triage/people?team=1", again | {"seen": hidden(looked, "seen")})
     assert (await until())[-1] is None
+
+
+@pytest.mark.parametrize("does", ["leave", "join"])
+async def test_a_form_that_waited_for_its_twin_is_as_if_it_were_the_only_one(
+    db: Database, business: Business, browser: Browser, bia: world.Someone, does: str
+) -> None:
+    await demo(db, business)
+    path = "/triage/people/U0DEMO0002/disciplines?team=1"
+    lena = Actor(business.id, "Lena", leads=True, why="Sent first")
+
+    async def becomes_so(conn: Conn, what: str) -> None:
+        now = datetime.now(UTC)
+        if what == "leave":
+            await members.leave(conn, lena, 1, "uiEng", "U0DEMO0002", now, now=now)
+        else:
+            await members.join(conn, lena, 1, "uiEng", Person("U0DEMO0002", "Sipho Mthembu"), now)
+
+    if does == "join":
+        await db.run("leave first", lambda conn: becomes_so(conn, "leave"))
+    form = {"discipline": "uiEng", "reason": "Goes to another team", "does": does, "day": ""}
+    seen = hidden((await browser.post(path, form | {"do": "look"})).text, "seen")
+
+    async def first(conn: Conn) -> asyncio.Task[Any]:
+        await doing.held_as_is(conn, lena, 1)
+        asked = browser.post(path, form | {"do": "sure", "seen": seen})
+        second = asyncio.create_task(asked, context=Context())
+        async with asyncio.timeout(20):
+            while not await all_of(conn, WAITS_FOR_US):
+                assert not second.done()
+        await becomes_so(conn, does)
+        return second
+
+    second = await db.run("first", first)
+    assert (await second).status_code == 303
+    listed = (await facts_of(db, business)).memberships
+    theirs = [one for one in listed if (one.person, one.discipline) == ("U0DEMO0002", "uiEng")]
+    assert (theirs[-1].until is None) == (does == "join")
 
 
 async def all_of(conn: Conn, statement: str) -> list[tuple[Any, ...]]:

@@ -137,6 +137,9 @@ async def write_membership(request: Asked, app: TheApp, slack_id: FromPath[str])
     except (Conflict, Invalid) as error:
         place = await stand(request, app)
         found = member.looked(place.facts, *asked) if found is not None else None
+        # The same form, sent twice: who waited for the other had taken an earlier moment for now.
+        if found is not None and member.is_so(place.facts, slack_id, found):
+            return home
         return await _shown(request, app, place, slack_id, given, error, found=found)
     changed = Conflict(said.CHANGED) if is_sure else None
     return await _shown(request, app, place, slack_id, given, changed, found=found)
