@@ -203,8 +203,13 @@ def item(name: str, count: object, price: object, currency: str = "ZAR") -> str:
         ([item("a", 1, None)], [("a", "1 ×", "")], ""),
         ([item("a", 1, "free", "?")], [("a", "1 ×", "")], ""),
         ([item("a", 1, 3, "coins")], [("a", "1 ×", "3 coins")], "3 coins"),
+        ([item("a", 1, 3), item("b", 1, None)], [("a", "1 ×", "ZAR3.00"), ("b", "1 ×", "")], ""),
+        ([item("a", 1, "1e40"), item("b", 1, 3)], [("a", "1 ×", ""), ("b", "1 ×", "ZAR3.00")], ""),
     ],
-    ids=["a sum", "two currencies", "no price", "no number", "no currency of any country"],
+    ids=[
+        "a sum", "two currencies", "no price", "no number", "no currency of any country", "one without a price",
+        "more than there is",
+    ],
 )  # fmt: skip
 def test_an_order_is_drawn_with_its_products_prices_and_sum(
     items: list[str], lines: list[tuple[str, str, str]], total: str

@@ -16,6 +16,8 @@ from .times import Clock
 
 MOST = 30  # lines of an order or a form that are drawn; the rest is counted
 LONGEST = 500  # characters of an answer
+# What is more is no price and no quantity; it could not be written out in a currency either.
+TOO_MUCH = Decimal(10) ** 9
 ORDERED = N_("Order")
 FILLED_IN = N_("Form")
 OURS = frozenset({"flow_token"})  # what WhatsApp adds to what somebody filled in
@@ -69,17 +71,13 @@ class Interactive(msgspec.Struct, frozen=True):
 
 
 def order_view(order: Order, clock: Clock) -> ListView:
-    """The products with how many of each, their prices, and the sum where all are in one currency."""
-    sums: dict[str, Decimal] = {}
-    lines = []
-    for item in order.product_items:
-        price, count = _number(item.item_price), _number(item.quantity)
-        if price is not None and count is not None:
-            sums[item.currency] = sums.get(item.currency, Decimal(0)) + price * count
-        lines.append(Line(item.product_retailer_id, f"{item.quantity} ×", _money(price, item.currency, clock)))
-    whole = next(iter(sums.items())) if len(sums) == 1 else ("", None)
+    """The products with how many of each, their prices, and the sum where all are priced in one currency."""
+    lines = [
+        Line(one.product_retailer_id, f"{one.quantity} ×", _money(_number(one.item_price), one.currency, clock))
+        for one in order.product_items
+    ]
     heading = clock.words.gettext(ORDERED)
-    return ListView(heading, lines[:MOST], max(0, len(lines) - MOST), _money(whole[1], whole[0], clock))
+    return ListView(heading, lines[:MOST], max(0, len(lines) - MOST), _sum(order, clock))
 
 
 def form_view(interactive: Interactive, clock: Clock) -> ListView | None:
@@ -95,6 +93,17 @@ def form_view(interactive: Interactive, clock: Clock) -> ListView | None:
     return ListView(heading, lines[:MOST], max(0, len(lines) - MOST)) if lines else None
 
 
+def _sum(order: Order, clock: Clock) -> str:
+    """What it comes to; nothing where a price or a quantity is missing, or there are several currencies."""
+    whole = Decimal(0)
+    for item in order.product_items:
+        price, count = _number(item.item_price), _number(item.quantity)
+        if price is None or count is None or item.currency != order.product_items[0].currency:
+            return ""
+        whole += price * count
+    return _money(whole, order.product_items[0].currency, clock) if order.product_items else ""
+
+
 def _said(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_said(one) for one in value)[:LONGEST]
@@ -106,7 +115,7 @@ def _number(told: float | str | None) -> Decimal | None:
         number = Decimal(str(told))
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and abs(number) < TOO_MUCH else None
 
 
 def _money(amount: Decimal | None, currency: str, clock: Clock) -> str:
