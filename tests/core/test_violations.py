@@ -13,7 +13,7 @@ from psycopg import errors as pg
 
 from tallybook.core import alarm_store, arbiter_named, health_words, keys, violation_detail, violations, violations_kept
 from tallybook.core.businesses import Business
-from tallybook.core.db import Conn, Database
+from tallybook.core.db import Conn, Database, open_database
 from tallybook.core.violations import Kind, UnexpectedViolation, Violation
 from tests.architecture import sources
 from tests.core.worked import rows
@@ -186,17 +186,43 @@ async def test_hundreds_of_refusals_at_once_are_counted_each_and_written_twice(
     labels = {"table": "drops", "constraint": "drops_pkey"}
     before = REGISTRY.get_sample_value("tallybook_constraint_violations_total", labels) or 0
 
-    async def post() -> None:
-        with suppress(UnexpectedViolation):
-            await db.run("a storm", lambda conn: conn.execute(DROP.encode(), [business.id]))
+    async def post(times: int) -> None:
+        for _ in range(times):
+            with suppress(UnexpectedViolation):
+                await db.run("a storm", lambda conn: conn.execute(DROP.encode(), [business.id]))
 
-    await asyncio.gather(*(post() for _ in range(301)))
+    # More than there are connections, and not so many that one waits for its turn longer than the pool lets it.
+    await asyncio.gather(*(post(7) for _ in range(43)))
     assert REGISTRY.get_sample_value("tallybook_constraint_violations_total", labels) == before + 300
     assert await rows(db, TIMES) == [("drops_pkey", False, 1)]
     await violations_kept.flush(db, all_of_them=False)
     assert len(await rows(db, TIMES)) == 1, "not before its time"
     await violations_kept.flush(db)
     assert await rows(db, TIMES) == [("drops_pkey", False, 1), ("drops_pkey", False, 299)]
+
+
+async def test_a_refusal_is_written_down_while_others_wait_for_every_connection(
+    db: Database, business: Business, database_url: str
+) -> None:
+    """It is recorded by the connection on which it was met: for another one it would stand at the end of the queue."""
+    looked = asyncio.Event()
+
+    async def post(into: Database) -> None:
+        await into.run("file a post", lambda conn: conn.execute(DROP.encode(), [business.id]))
+
+    async def others(busy: Database) -> None:
+        async with busy.transaction():
+            await looked.wait()
+
+    await post(db)
+    async with open_database(database_url, "prod", size=1) as busy:
+        refused, waiting = asyncio.create_task(post(busy)), asyncio.create_task(others(busy))
+        with pytest.raises(UnexpectedViolation):
+            await refused
+        written = await rows(db, TIMES)
+        looked.set()
+        await waiting
+    assert written == [("drops_pkey", False, 1)]
 
 
 async def test_recording_never_hides_the_first_error_and_what_was_not_written_waits() -> None:

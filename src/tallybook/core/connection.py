@@ -125,6 +125,11 @@ NOTHING = ""
 JUST_NOW = 0.5
 
 
+def limited(conn: Conn, seconds: float | None) -> AbstractContextManager[None]:
+    """For whom each answer must come within so many seconds; None leaves the usual patience."""
+    return conn.within(seconds) if seconds is not None and isinstance(conn, Impatient) else nullcontext()
+
+
 def promptly(conn: Conn) -> AbstractContextManager[None]:
     """For what any server answers at once: one that hangs is left after two seconds."""
     if not isinstance(conn, Impatient):

@@ -136,34 +136,35 @@ class Database:
         if connection.met.get() is not None:
             raise RuntimeError("a transaction inside another one: pass the connection on instead")
         met: list[connection.Met] = []
-        try:
-            async with self._transaction(within, met) as conn:
-                yield conn
-        finally:
-            if met:
-                await violations_kept.keep(self, met, what)
+        async with self._connection(within) as conn:
+            try:
+                async with self.begun(conn, met):
+                    yield conn
+            finally:
+                if met:
+                    await violations_kept.keep(_InHand(self, conn), met, what)
 
     @asynccontextmanager
-    async def _transaction(self, within: float | None, met: list[connection.Met]) -> AsyncIterator[Conn]:
-        async with self._connection(within) as conn:
-            token = connection.met.set(met)
-            try:
-                with connection.promptly(conn):
-                    await conn.execute(self.begin)
-                self.outage.over()
-                yield conn
-                await _commit(conn)
-            except BaseException as error:
-                if isinstance(error, psycopg.Error):
-                    connection.notice(error)
-                if not conn.closed and not conn.broken:
-                    with suppress(psycopg.Error):  # the pool replaces a connection that cannot even roll back
-                        await conn.execute("rollback")
-                if (refusal := _refusal(error)) is not None:
-                    raise refusal from None
-                raise
-            finally:
-                connection.met.reset(token)
+    async def begun(self, conn: Conn, met: list[connection.Met]) -> AsyncIterator[Conn]:
+        """The same on a connection that is held already; what was met in it is put into ``met`` and not recorded."""
+        token = connection.met.set(met)
+        try:
+            with connection.promptly(conn):
+                await conn.execute(self.begin)
+            self.outage.over()
+            yield conn
+            await _commit(conn)
+        except BaseException as error:
+            if isinstance(error, psycopg.Error):
+                connection.notice(error)
+            if not conn.closed and not conn.broken:
+                with suppress(psycopg.Error):  # the pool replaces a connection that cannot even roll back
+                    await conn.execute("rollback")
+            if (refusal := _refusal(error)) is not None:
+                raise refusal from None
+            raise
+        finally:
+            connection.met.reset(token)
 
     @asynccontextmanager
     async def _connection(self, within: float | None) -> AsyncIterator[Conn]:
@@ -173,8 +174,7 @@ class Database:
             except PoolTimeout as error:
                 self.outage.begun(str(error))
                 raise
-            if within is not None and isinstance(conn, connection.Impatient):
-                stack.enter_context(conn.within(within))
+            stack.enter_context(connection.limited(conn, within))
             yield conn
 
     async def run(self, what: str, work: Callable[[Conn], Awaitable[T]]) -> T:
@@ -209,6 +209,28 @@ class Database:
                 ended.labels(what, "failed").inc()
             raise
         raise AssertionError("unreachable: the last attempt raises")
+
+
+@dataclass(frozen=True)
+class _InHand:
+    """A database by the one connection that somebody holds.
+
+    A refusal is recorded by this: for a second connection it would stand behind everybody who waits for one, and in a
+    storm of refusals nothing would be written while the storm lasts.
+    """
+
+    database: Database
+    conn: Conn
+
+    @property
+    def refusals(self) -> violations_kept.Book:
+        return self.database.refusals
+
+    @asynccontextmanager
+    async def transaction(self, within: float | None = None) -> AsyncIterator[Conn]:
+        with connection.limited(self.conn, within):
+            async with self.database.begun(self.conn, []) as conn:
+                yield conn
 
 
 @asynccontextmanager
