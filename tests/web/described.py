@@ -16,6 +16,7 @@ TEMPLATES = Path(__file__).parents[2] / "src" / "tallybook" / "web" / "templates
 FIELD = re.compile(r'name="([a-z_]+)"|[?&;]([a-z_]+)=')
 PLACE = re.compile(r"{(\w+):(\w+)}")
 # Of the installation, of the caller alone, or not answered by a route: by some of it the caller would end their token.
+# A stream has no end to wait for: test_live_two_businesses listens to it.
 NOBODYS = (
     "/account",
     "/api/account",
