@@ -29,6 +29,11 @@ from tallybook.web import doctor_words
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 STRICT = "create unique index one_number on qa_photo_reviews (business_id, drop_number)"
+# One drop on two days, as only somebody's own SQL has it.
+TWICE = """
+insert into qa_photo_reviews (business_id, drop_number, project, user_name, review_date, whatsapp_message_date)
+select %(business)s, 'DR1752104', 'Lawley', 'Somebody', day, day from unnest('{2026-03-01, 2026-03-02}'::date[]) as day
+"""
 FIND = Finding(
     code=Code.TOO_STRICT, severity=Severity.ERROR, table="contacts", name="contacts_name_key", says="Too strict.",
     do="drop index contacts_name_key;", key=NaturalKey(table="contacts", columns=("business_id", "phone")),
@@ -90,7 +95,7 @@ async def test_our_own_schema_is_well_and_a_rule_that_is_too_strict_is_found_kep
 
 
 async def test_a_rule_that_one_environment_alone_has_is_found_and_is_a_fault_unless_one_was_migrated_first(
-    app: App, db: Database, dev_url: str, superuser_url: str
+    app: App, db: Database, business: Business, dev_url: str, superuser_url: str
 ) -> None:
     async def drifts(cause: str) -> list[Found]:
         await db.run("ask", lambda conn: doctor_runs.ask(conn, cause, cause))
@@ -100,9 +105,12 @@ async def test_a_rule_that_one_environment_alone_has_is_found_and_is_a_fault_unl
 
     with psycopg.connect(superuser_url, autocommit=True) as owner:
         owner.execute(STRICT.replace("on qa", "on dev.qa").encode())
+        owner.execute(TWICE.encode(), {"business": business.id})
         try:
             (found,) = await drifts("start")
             assert found.says.startswith("dev refuses two rows of qa_photo_reviews with the same (business_id, drop_")
+            shown = [(row["drop_number"], row["user_name"]) for row in found.rows]
+            assert (found.groups, shown) == (1, [("DR1752104", "‹8 characters›")] * 2)
             assert await checked(app) == ("wrong", "1 fault in the schema.")
             from_dev = dataclasses.replace(app, db=dataclasses.replace(db, environment="dev"))
             run = await doctor_link.examined(from_dev, "asked")

@@ -23,12 +23,15 @@ from .core.jobs import Held
 from .core.schedules import Schedule
 from .core.standing import Rhythm, again_and_again
 from .core.violations import masked
+from .doctor import drift_evidence
 from .doctor.catalog import Catalog
 from .doctor.catalog_reading import BeingChanged, read
 from .doctor.contract import Contract
 from .doctor.drift import drift
+from .doctor.drift_evidence import Side
 from .doctor.examining import examine
 from .doctor.findings import in_order
+from .doctor.looking import Clock
 from .doctor.types import Code, Finding, Report, Severity
 from .own_contract import own_contract
 
@@ -52,6 +55,7 @@ join pg_roles r on r.rolname = 'tallybook_' || e.name
 where c.relname = 'alembic_version' and c.relkind = 'r' and e.nspname <> %(own)s order by e.nspname <> 'public', 1
 """
 READ_WITHIN = 20.0  # seconds for one environment's catalogue
+ROWS_WITHIN = 30.0  # seconds for the rows of all environments that one takes and another refuses
 
 
 def schedules(time_zone: str) -> list[Schedule]:
@@ -87,11 +91,15 @@ async def examined(app: App, cause: str) -> Run:
 
 
 async def drifted(conn: psycopg.AsyncConnection[Any], environment: str) -> list[Finding]:
-    """How the environment's schema differs from the others: production from each, each other one from production."""
+    """How the environment's schema differs from the others: production from each, each other one from production.
+
+    With rows that one takes and the other refuses, as far as our role may read them.
+    """
     own = schema_of(environment)
-    row = await (await conn.execute(OTHERS, {"own": own})).fetchall()
+    others = await (await conn.execute(OTHERS, {"own": own})).fetchall()
     found: list[Finding] = []
-    for other, schema in row:
+    clock = Clock(ROWS_WITHIN)
+    for other, schema in others:
         if PROD not in {environment, other}:
             continue
         try:
@@ -99,7 +107,8 @@ async def drifted(conn: psycopg.AsyncConnection[Any], environment: str) -> list[
         except (BeingChanged, psycopg.errors.QueryCanceled):
             found.append(_not_compared(environment, other))
         else:
-            found += of_one_release(drift(here, there, names=(environment, other)), here, there)
+            differences = of_one_release(drift(here, there, names=(environment, other)), here, there)
+            found += await drift_evidence.with_rows(differences, (Side(conn, here), Side(conn, there)), clock)
     return found
 
 

@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from tallybook.core.db import Conn
 from tallybook.doctor.catalog_reading import read
 from tallybook.doctor.drift import drift
+from tallybook.doctor.drift_evidence import Side, with_rows
+from tallybook.doctor.looking import Clock
 from tallybook.doctor.types import Code, Finding, Severity
 
 TABLE = "create table {schema}.posts (id int, drop_number text not null, day date not null, project text)"
@@ -203,3 +206,13 @@ async def test_parts_of_other_days_are_no_difference_and_what_a_part_has_of_the_
     assert [one.table for one in await compared(two, "", "") if "ON CONFLICT" not in one.says] == ["ev"]
     await two.execute(b"alter table one_env.ev drop constraint ev_pkey; create unique index on one_env.ev_1 (id)")
     assert [one.table for one in await compared(two, "", "")] == ["ev_1"]
+
+
+async def test_rows_that_our_role_may_not_read_are_named_and_not_taken_for_none(two: Conn) -> None:
+    (found,) = await compared(two, KEY, "")
+    here, there = [await read(two, [schema]) for schema in ("one_env", "other_env")]
+    dark = replace(there, tables=tuple(replace(table, may_read=False) for table in there.tables))
+    (same, note) = await with_rows([found], (Side(two, here), Side(two, dark)), Clock(5))
+    assert same == found
+    assert (note.code, note.severity) == (Code.NOT_LOOKED_AT, Severity.NOTE)
+    assert note.says.endswith("were not looked for, of other_env.posts.")

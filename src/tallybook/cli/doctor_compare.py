@@ -10,11 +10,10 @@ import msgspec
 import typer
 
 from tallybook.core.errors import WrongSetup
+from tallybook.doctor import drift_evidence
 from tallybook.doctor.catalog import Catalog
 from tallybook.doctor.catalog_reading import read
 from tallybook.doctor.drift import drift
-from tallybook.doctor.drift_evidence import with_rows
-from tallybook.doctor.examining import not_looked_at
 from tallybook.doctor.looking import Clock
 from tallybook.doctor.report import worst_first
 from tallybook.doctor.types import Finding, Report
@@ -77,12 +76,11 @@ async def _compared(
     sides = await (_environments(env) if env is not None else _sides(databases, schemas))
     here, there = sides
     findings = list(drift(here.catalog, there.catalog, names=(here.name, there.name)))
-    clock, notes = Clock(ROWS_WITHIN), []
-    for taking, refusing in ((here, there), (there, here)) if any(one.key for one in findings) else ():
-        async with connected(taking.url) as conn:
-            findings, unlooked = await with_rows(conn, findings, taking.catalog, refusing.catalog, clock)
-        notes += [not_looked_at(what, names) for what, names in unlooked.items()]
-    return sides, findings + notes
+    if any(one.key for one in findings):
+        async with connected(here.url) as one, connected(there.url) as other:
+            both = (drift_evidence.Side(one, here.catalog), drift_evidence.Side(other, there.catalog))
+            findings = await drift_evidence.with_rows(findings, both, Clock(ROWS_WITHIN))
+    return sides, findings
 
 
 async def _environments(env: str) -> list[Side]:
