@@ -15,9 +15,10 @@ from tallybook.core.errors import Invalid
 from tallybook.inbox.service import customers, threads
 from tallybook.inbox.service.threads import Bubble, Filter, Listed, Thread
 
-from . import inbox_receipts, inbox_view
+from . import inbox_receipts, inbox_view, pages
 from .answers import Ok, ok
 from .needs import Asked, TheApp
+from .times import Clock
 
 THREADS = "/api/crm/threads"
 CONVERSATIONS = "/api/whatsapp/conversations"
@@ -30,7 +31,9 @@ TAGS = ["Inbox"]
 class ThreadRow(msgspec.Struct, frozen=True):
     """A thread of the list. ``id`` is its canonical key, ``conversation_id`` our number of it.
 
-    ``name`` is the lead's, what the contact is called, the phone, or ``Unknown``. ``unread`` is the caller's own count;
+    ``name`` is the lead's, what the contact is called, the phone, or ``Unknown``. ``lastMessage`` are the newest
+    message's first 50 characters, or what it is where it has no words, as ``📷 Photo``, in the caller's language.
+    ``has_media`` says whether that message is or bears a file. ``unread`` is the caller's own count;
     of a token that belongs to no person, the team's. ``time`` is when the newest message was said.
     """
 
@@ -117,8 +120,9 @@ async def list_threads(
         return await threads.listing(conn, request.user, query.asked, query.search, place, inbox_view.PAGE_SIZE)
 
     page = await app.db.run("list threads", work)
+    clock = pages.clock_of(request)
     following = inbox_view.write_place(page.after.at, page.after.id) if page.after else None
-    return ok(ThreadsPage([row_of(one) for one in page.threads], following))
+    return ok(ThreadsPage([row_of(one, clock) for one in page.threads], following))
 
 
 @get(f"{THREADS}/{{thread_id:str}}/messages", tags=TAGS)
@@ -158,7 +162,7 @@ async def mark_read(request: Asked, app: TheApp, thread_id: FromPath[str]) -> Ok
 
     thread = await app.db.run("mark thread read", work)
     threads.tell_read(request.user, thread.id)
-    return ok(row_of(thread))
+    return ok(row_of(thread, pages.clock_of(request)))
 
 
 @post(f"{CONVERSATIONS}/{{thread_id:str}}/mark_unread", tags=TAGS, status_code=200)
@@ -173,7 +177,7 @@ async def mark_unread(request: Asked, app: TheApp, thread_id: FromPath[str]) -> 
         thread = await threads.thread(conn, request.user, thread_id)
         return await threads.mark_unread(conn, request.user, thread.id)
 
-    return ok(row_of(await app.db.run("mark thread unread", work)))
+    return ok(row_of(await app.db.run("mark thread unread", work), pages.clock_of(request)))
 
 
 @post(f"{CONVERSATIONS}/{{thread_id:str}}/lead", tags=TAGS, status_code=200)
@@ -191,10 +195,10 @@ async def make_lead(
         thread = await threads.thread(conn, request.user, thread_id)
         return await customers.make_lead(conn, request.user, thread.id, data.name if data else "")
 
-    return ok(row_of(await app.db.run("make lead", work)))
+    return ok(row_of(await app.db.run("make lead", work), pages.clock_of(request)))
 
 
-def row_of(thread: Thread) -> ThreadRow:
+def row_of(thread: Thread, clock: Clock) -> ThreadRow:
     """A thread as programs are told of it."""
     return ThreadRow(
         id=thread.canonical_key,
@@ -205,7 +209,7 @@ def row_of(thread: Thread) -> ThreadRow:
         lead_id=thread.lead_id,
         phone=thread.phone,
         phone_e164=thread.phone,
-        last_message=thread.last_body[:PREVIEW],
+        last_message=inbox_view.last_words(thread, clock)[:PREVIEW],
         unread=thread.unread,
         time=thread.last_message_at,
         is_closed=not thread.is_open,

@@ -13,6 +13,7 @@ from tallybook.inbox import naming
 from tallybook.inbox.service import customers, threads
 from tallybook.inbox.service.customers import Joining, Pair, Side
 
+from . import pages
 from .answers import Ok, ok
 from .inbox_api import CONVERSATIONS, TAGS, ThreadRow, row_of
 from .inbox_view import MAX_SEARCH
@@ -74,7 +75,7 @@ async def look_at_joining(request: Asked, app: TheApp, thread_id: FromPath[str],
         return await customers.pair(conn, request.user, thread.id, data.who.strip())
 
     found = await app.db.run("look at two threads", work)
-    return ok(PairRow(_side(found.kept), _side(found.gone)))
+    return ok(PairRow(_side(found.kept, request), _side(found.gone, request)))
 
 
 @post(f"{CONVERSATIONS}/{{thread_id:str}}/join", tags=TAGS, status_code=200)
@@ -125,11 +126,11 @@ async def part_customers(request: Asked, app: TheApp, thread_id: FromPath[str], 
 
 async def _stands(conn: Conn, request: Asked, conversation_id: int) -> JoinedRow:
     thread = await threads.by_number(conn, request.user, conversation_id)
-    return JoinedRow(row_of(thread), await customers.joining(conn, request.user, thread.id))
+    return JoinedRow(row_of(thread, pages.clock_of(request)), await customers.joining(conn, request.user, thread.id))
 
 
-def _side(side: Side) -> SideRow:
-    return SideRow(row_of(side.thread), side.contact_id, side.messages)
+def _side(side: Side, request: Asked) -> SideRow:
+    return SideRow(row_of(side.thread, pages.clock_of(request)), side.contact_id, side.messages)
 
 
 def _number(given: int, without: str) -> int:

@@ -116,6 +116,14 @@ def sign_of(thread: Thread) -> str:
     return inbox_words.SIGNS.get(thread.last_source, "")
 
 
+def last_words(thread: Thread, clock: Clock) -> str:
+    """A thread's newest message: its first words, or, where it has none, what it is, as “📷 Photo”."""
+    kind, said = thread.last_type, thread.last_body
+    if kind in inbox_words.TEXTS or said not in {"", _told(kind)[0]}:
+        return said
+    return _called(kind, clock)
+
+
 @dataclass(frozen=True)
 class Mark:
     """How far a message of ours came: in words, as an icon, and the icon's colour."""
@@ -195,9 +203,15 @@ def day_words(on: date, clock: Clock) -> str:
 
 def what_of(bubble: Bubble, clock: Clock) -> str:
     """What a message is that is not only words, as “📷 Photo”; empty for words."""
-    if bubble.type in inbox_words.TEXTS:
-        return ""
-    sign, words = inbox_words.TYPES.get(bubble.type, inbox_words.OTHER)
+    return "" if bubble.type in inbox_words.TEXTS else _called(bubble.type, clock)
+
+
+def _told(kind: str) -> tuple[str, str]:
+    return inbox_words.TYPES.get(kind, inbox_words.OTHER)
+
+
+def _called(kind: str, clock: Clock) -> str:
+    sign, words = _told(kind)
     return f"{sign} {clock.words.gettext(words)}".strip()
 
 
