@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 import httpx
 import msgspec
 
+from tallybook.channels.authorities import authorities
 from tallybook.core.channel import OutcomeUnknown, Unreachable
 
 MAX_ANSWER = 65_536  # bytes
@@ -56,6 +57,7 @@ class Poster:
                 timeout=httpx.Timeout(self.answer_timeout, connect=self.connect_timeout),
                 # A kept connection that is closed at that moment would look like a send without an answer.
                 limits=httpx.Limits(max_keepalive_connections=0),
+                verify=authorities(),
                 follow_redirects=False,
                 trust_env=False,
             )

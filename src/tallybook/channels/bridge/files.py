@@ -15,6 +15,8 @@ from pathlib import Path, PurePosixPath
 import httpx
 import msgspec
 
+from tallybook.channels.authorities import authorities
+
 MAX_ANSWER = 65_536
 
 
@@ -52,7 +54,7 @@ class BridgeFiles:
         body = {"message_id": external_id, "chat_jid": chat}
         try:
             async with httpx.AsyncClient(
-                headers=headers, timeout=self.timeout, follow_redirects=False, trust_env=False
+                headers=headers, timeout=self.timeout, verify=authorities(), follow_redirects=False, trust_env=False
             ) as client:
                 answer = await client.post(f"{self.api}/download", json=body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:

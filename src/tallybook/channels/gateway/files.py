@@ -17,6 +17,7 @@ from typing import ClassVar
 import httpx
 import msgspec
 
+from tallybook.channels.authorities import authorities
 from tallybook.channels.files import AGAIN, CANNOT_READ, LONGEST_ID, PART, File, NotThere, Take
 from tallybook.channels.posting import at_most, read_as
 from tallybook.core import signatures
@@ -86,8 +87,9 @@ class GatewayFiles:
     def _client(self) -> httpx.AsyncClient:
         """No proxy, no redirect: the address is the address. No compression: what comes is as long as it is."""
         return httpx.AsyncClient(
-            headers={"accept-encoding": "identity"}, timeout=self.timeout, follow_redirects=False, trust_env=False
-        )
+            headers={"accept-encoding": "identity"}, timeout=self.timeout, verify=authorities(),
+            follow_redirects=False, trust_env=False,
+        )  # fmt: skip
 
 
 def _look_at(answer: httpx.Response) -> None:

@@ -27,10 +27,14 @@ BETWEEN = "/"  # stands between the channel and the moment that together name a 
 
 
 class Topic(msgspec.Struct, frozen=True):
-    """What a channel's topic is to be, if it still is ``was``; with None, whatever it is."""
+    """What a channel's topic is to be, if it still is ``was``; with None, whatever it is.
+
+    ``perhaps`` was asked for before, and may have been set since.
+    """
 
     text: str
     was: str | None = None
+    perhaps: str | None = None
 
 
 class Body(msgspec.Struct, frozen=True):

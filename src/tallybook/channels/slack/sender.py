@@ -97,7 +97,8 @@ class SlackSender(SlackCalls):
         if topic.was is None:
             return
         now = await self.topic_of(outgoing.account, outgoing.to)
-        if plain(now) not in {plain(topic.was), plain(topic.text)}:
+        ours = (topic.was, topic.text, *([topic.perhaps] if topic.perhaps is not None else []))
+        if plain(now) not in {plain(one) for one in ours}:
             raise Refused("Somebody else has written the channel's topic, and it stays theirs.")
 
     async def _where(self, outgoing: Outgoing) -> str:

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 import msgspec
 
+from tallybook.channels.authorities import authorities
 from tallybook.core.channel import Unreachable
 from tallybook.core.numbers import seconds_in
 
@@ -55,7 +56,7 @@ class Answer(msgspec.Struct, frozen=True):
 class Caller:
     """Posts. ``internal`` lets addresses be those of the own network."""
 
-    tls: ssl.SSLContext | bool = True
+    tls: ssl.SSLContext | None = None
     resolve: Resolve = resolved
     seconds: float = SECONDS
     internal: bool = False
@@ -86,7 +87,7 @@ def place_of(url: str) -> tuple[str, int]:
 
 @asynccontextmanager
 async def posting(
-    call: Call, address: str, tls: ssl.SSLContext | bool, seconds: float
+    call: Call, address: str, tls: ssl.SSLContext | None, seconds: float
 ) -> AsyncIterator[httpx.Response]:
     """Posts to the ``address`` of the call's host that was checked; nothing of the answer's body is read yet.
 
@@ -96,7 +97,7 @@ async def posting(
     # Connected to the address that was checked, while the certificate is held against the name.
     named = {"sni_hostname": parts.hostname} if parts.scheme == "https" else {}
     url = at_number(parts, address, place_of(call.url)[1])
-    client = httpx.AsyncClient(verify=tls, trust_env=False, follow_redirects=False, timeout=seconds)
+    client = httpx.AsyncClient(verify=tls or authorities(), trust_env=False, follow_redirects=False, timeout=seconds)
     async with (
         client,
         client.stream("POST", url, headers=_headers(parts, call), content=call.body, extensions=named) as answer,

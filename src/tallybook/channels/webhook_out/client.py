@@ -41,7 +41,7 @@ class Webhooks:
     """Webhooks as a channel; a message's recipient is the hook's name. ``hook`` raises Refused for an unknown one."""
 
     hook: Callable[[str], Hook]
-    tls: ssl.SSLContext | bool = True
+    tls: ssl.SSLContext | None = None
     resolve: Resolve = resolved
     seconds: float = SECONDS
     name: str = NAME

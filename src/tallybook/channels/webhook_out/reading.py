@@ -12,6 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from tallybook.channels.authorities import authorities
 from tallybook.core.channel import Refused, Unreachable
 
 from .addresses import LookUps, Resolve, checked
@@ -35,7 +36,7 @@ class Unreadable(Exception):
 class Reader:
     """Reads. ``internal`` lets addresses be those of the own network, and lines be open ones."""
 
-    tls: ssl.SSLContext | bool = True
+    tls: ssl.SSLContext | None = None
     resolve: Resolve = resolved
     seconds: float = SECONDS
     most: int = MOST_BYTES
@@ -77,7 +78,9 @@ class Reader:
             "Host": parts.netloc.rpartition("@")[2], "User-Agent": "Tallybook", "Accept": "text/calendar",
             "Accept-Encoding": "identity",
         }  # fmt: skip
-        client = httpx.AsyncClient(verify=self.tls, trust_env=False, follow_redirects=False, timeout=self.seconds)
+        client = httpx.AsyncClient(
+            verify=self.tls or authorities(), trust_env=False, follow_redirects=False, timeout=self.seconds
+        )
         where = at_number(parts, address, port)
         async with client, client.stream("GET", where, headers=headers, extensions=named) as answer:
             if answer.is_redirect and "location" in answer.headers:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
+from tallybook.channels.authorities import authorities
 from tallybook.channels.files import AGAIN, CANNOT_READ, LONGEST_ID, PART, File, NotThere, Take
 from tallybook.channels.posting import at_most, read_as
 from tallybook.core.channel import OutcomeUnknown, RateLimited, SendError, Unreachable
@@ -149,6 +150,7 @@ class WhatsAppFiles:
         async with httpx.AsyncClient(
             headers=headers | {"accept-encoding": "identity"},
             timeout=self.timeout,
+            verify=authorities(),
             follow_redirects=False,
             trust_env=False,
         ) as client:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from tallybook.channels.authorities import authorities
 from tallybook.core.channel import OutcomeUnknown, SendError, Unreachable
 from tallybook.core.numbers import number_in
 
@@ -57,7 +58,8 @@ class Catalogue:
             raise OfNumber("This is not the id of a business account.")
         found: list[dict[str, Any]] = []
         asked = {"fields": fields, "limit": str(PAGE)}
-        async with httpx.AsyncClient(timeout=self.timeout, follow_redirects=False, trust_env=False) as client:
+        client = httpx.AsyncClient(timeout=self.timeout, verify=authorities(), follow_redirects=False, trust_env=False)
+        async with client:
             for _ in range(MOST_PAGES):
                 page = await self._page(client, f"{self.address}/{waba}/{what}", asked, token)
                 found += page.data
