@@ -41,7 +41,8 @@ test: lint ## Check the code, then run all tests
 	@echo "Running those of the database again, on PostgreSQL 18"
 	@TALLYBOOK_TEST_POSTGRES=18 $(BIN)/pytest -n 2 tests/architecture/test_sql.py tests/architecture/test_keys.py \
 		tests/core/test_db.py tests/core/test_ingest.py tests/core/test_work.py tests/core/test_backup.py \
-		tests/core/test_receive.py tests/core/test_sending.py tests/inbox/test_filing.py tests/monitor/test_filing.py
+		tests/core/test_receive.py tests/core/test_sending.py tests/inbox/test_filing.py tests/monitor/test_filing.py \
+		tests/doctor/test_periods.py
 
 lint: install ## Check style, types and who imports whom
 	@echo "Checking style, types and who imports whom"

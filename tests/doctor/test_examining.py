@@ -180,7 +180,7 @@ async def test_rows_that_break_a_rule_which_they_were_never_held_against_are_sho
     found = {one.name: one for one in await ill.told()}
     shown = {name: (one.evidence.groups, [row["id"] for row in one.evidence.rows]) for name, one in found.items()}
     assert shown == {
-        "positive": (2, [1, 4]), "of_parent": (3, [1, 4, 5]), "of_itself": (1, [4]), "whole": (None, []),
+        "positive": (2, [1, 4]), "of_parent": (3, [1, 4, 5]), "of_itself": (1, [4]), "whole": (4, [1, 3, 4, 5]),
     }  # fmt: skip
     assert found["positive"].do == (
         "Correct the rows that break it, then: alter table patient.t validate constraint positive;"

@@ -56,7 +56,7 @@ def serves(conflict: Conflict, index: Index) -> bool:
 
 
 def _can_infer(index: Index) -> bool:
-    return index.unique and index.kind is not Kind.EXCLUSION
+    return index.unique and not index.excludes
 
 
 def _same_columns(conflict: Conflict, index: Index) -> bool:
@@ -152,7 +152,7 @@ def _same(conflict: Conflict, index: Index) -> Near | None:
 
 def _exclusion(conflict: Conflict, indexes: Sequence[Index]) -> Near | None:
     for index in indexes:
-        if index.kind is Kind.EXCLUSION and {*conflict.columns} == {*index.columns}:
+        if index.excludes and {*conflict.columns} == {*index.columns}:
             return Near(
                 f"{index.name} is an exclusion, which ON CONFLICT cannot find by its columns",
                 f"write on conflict on constraint {index.name} do nothing; do update is not possible with it",

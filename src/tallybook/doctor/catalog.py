@@ -111,6 +111,11 @@ class Index(msgspec.Struct, frozen=True):
         """Whether it compares by equality alone, as a unique index does."""
         return all(operator == "=" for operator in self.operators)
 
+    @property
+    def excludes(self) -> bool:
+        """Whether it is an exclusion, whatever it is called: a key WITHOUT OVERLAPS is one too."""
+        return self.kind is Kind.EXCLUSION or not self.equal
+
 
 class Check(msgspec.Struct, frozen=True):
     """A check that every row passed. ``definition`` is ``CHECK (…)`` as the server writes it."""
@@ -125,8 +130,8 @@ class Unvalidated(msgspec.Struct, frozen=True):
     """A check, foreign key or NOT NULL that old rows were never held against.
 
     ``check`` is the expression of a check. ``columns`` are those of the others; a foreign key's ``refers`` are the
-    schema, table and columns that it names. A foreign key of periods, or one that takes no row with some values alone
-    (MATCH FULL), has no columns here.
+    schema, table and columns that it names. One that is ``full`` takes no row with some of its values alone (MATCH
+    FULL); of one ``of_periods`` the last column is a period, which those referred to must cover between them.
     """
 
     schema: str
@@ -136,6 +141,8 @@ class Unvalidated(msgspec.Struct, frozen=True):
     check: str | None = None
     columns: tuple[str, ...] = ()
     refers: tuple[str, str, tuple[str, ...]] | None = None
+    full: bool = False
+    of_periods: bool = False
 
 
 class SequenceState(msgspec.Struct, frozen=True):

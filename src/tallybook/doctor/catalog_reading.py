@@ -135,20 +135,20 @@ from (
 join pg_namespace n on n.oid = c.relnamespace and n.nspname = any(%(schemas)s::text[])
 group by n.nspname, c.relname
 """
+# Servers before 18 have no conperiod.
 CONSTRAINTS = """
 select k.convalidated, json_build_object(
     'schema', n.nspname, 'table', t.relname, 'name', k.conname, 'definition', pg_get_constraintdef(k.oid),
     'check', case when k.contype = 'c' and not k.convalidated then pg_get_expr(k.conbin, k.conrelid) end,
-    'columns', case when k.contype = 'n' or simple then (
+    'columns', case when k.contype in ('f', 'n') then (
         select json_agg(attname order by array_position(k.conkey, attnum)) from pg_attribute
         where attrelid = k.conrelid and attnum = any(k.conkey)) else '[]' end,
-    'refers', case when simple then (
+    'refers', case when k.contype = 'f' then (
         select json_build_array(rn.nspname, r.relname, json_agg(a.attname order by array_position(k.confkey, a.attnum)))
         from pg_attribute a join pg_class r on r.oid = a.attrelid join pg_namespace rn on rn.oid = r.relnamespace
-        where r.oid = k.confrelid and a.attnum = any(k.confkey) group by rn.nspname, r.relname) end)
+        where r.oid = k.confrelid and a.attnum = any(k.confkey) group by rn.nspname, r.relname) end,
+    'full', k.confmatchtype = 'f', 'of_periods', coalesce((to_jsonb(k) ->> 'conperiod')::bool, false))
 from pg_constraint k
-cross join lateral (select k.contype = 'f' and k.confmatchtype = 's' and pg_get_constraintdef(k.oid) !~ 'PERIOD ')
-    as f (simple)
 join pg_class t on t.oid = k.conrelid and t.oid <> all(%(locked)s::oid[])
 join pg_namespace n on n.oid = t.relnamespace and n.nspname = any(%(schemas)s::text[])
 where k.conparentid = 0 and (k.contype = 'c' or k.contype in ('f', 'n') and not k.convalidated)

@@ -52,7 +52,7 @@ def draft(catalog: Catalog, upserts: Sequence[Upsert]) -> Contract:
         apart=tuple(
             Apart(table=index.table, name=index.name, rule=index.definition)
             for index in _called(catalog).indexes
-            if index.kind is Kind.EXCLUSION and not index.equal
+            if not index.equal
         ),
         upserts=tuple(upserts),
         distributed_by=spread.most_common(1)[0][0] if spread else None,
@@ -112,7 +112,7 @@ def _natural(catalog: Catalog) -> Iterator[Index]:
         where = (index.schema, index.table)
         if where not in whole or index.columns == (singles.get(index.table),):
             continue
-        if index.unique and index.kind is not Kind.EXCLUSION and not numbers.get(where, set()) & {*index.columns}:
+        if index.unique and not index.excludes and not numbers.get(where, set()) & {*index.columns}:
             yield index
 
 
@@ -162,7 +162,7 @@ def _key(conflict: Conflict, indexes: Sequence[Index]) -> NaturalKey | None:
         where = conflict.where if not conflict.parameters else None
         return NaturalKey(table=conflict.table, columns=conflict.columns, where=where)
     named = next((index for index in indexes if index.name == conflict.constraint), None)
-    return _of_index(named) if named is not None and named.kind is not Kind.EXCLUSION else None
+    return _of_index(named) if named is not None and not named.excludes else None
 
 
 def _of_index(index: Index) -> NaturalKey:

@@ -73,6 +73,13 @@ left join (
     ) as pair
 ) as pairs on true
 """
+# What is true of a row that a foreign key would refuse: what it names is not there, or covers its period in part only.
+NOT_THERE: LiteralString = "num_nulls({own}) = 0 and not exists (select from {there} as doctor_there where {same})"
+UNCOVERED: LiteralString = """
+num_nulls({own}) = 0
+    and not coalesce({mine} <@ (select range_agg({theirs}) from {there} as doctor_there where {same}), false)
+"""
+HALF_GIVEN: LiteralString = "(num_nulls({own}) > 0 and num_nonnulls({own}) > 0 or {otherwise})"
 # The places of two rows of a group: the first and the last one, or where it is about tenants, of two of these.
 ENDS: LiteralString = "min(ctid) as first_place, max(ctid) as last_place"
 APART: LiteralString = (
@@ -138,31 +145,31 @@ def doubles(table: Table, key: NaturalKey, first: int | None = None, scope: str 
     )
 
 
-def breaks(table: Table, rule: Unvalidated) -> sql.Composed | None:
-    """What is true of a row that breaks a rule which old rows were never held against; None where that is not known."""
+def breaks(table: Table, rule: Unvalidated) -> sql.Composed:
+    """What is true of a row that breaks a rule which old rows were never held against."""
     if rule.check is not None:
         return sql.SQL("not (\n{}\n)").format(sql.SQL(rule.check))
     own = [sql.Identifier(table.name, column) for column in rule.columns]
-    if not own:
-        return None
     if rule.refers is None:
         return sql.SQL("{} is null").format(own[0])
-    schema, there, columns = rule.refers
-    pairs = zip(columns, own, strict=True)
-    return sql.SQL("{} and not exists (select from {} as doctor_there where {})").format(
-        sql.SQL(" and ").join(sql.SQL("{} is not null").format(column) for column in own),
-        sql.Identifier(schema, there),
-        sql.SQL(" and ").join(
-            sql.SQL("{} = {}").format(sql.Identifier("doctor_there", column), mine) for column, mine in pairs
-        ),
-    )
+    schema, name, columns = rule.refers
+    pairs = [
+        sql.SQL("{} = {}").format(sql.Identifier("doctor_there", column), mine)
+        for column, mine in zip(columns, own, strict=True)
+    ]
+    parts: dict[str, sql.Composable] = {"there": sql.Identifier(schema, name), "own": sql.SQL(", ").join(own)}
+    if rule.of_periods:
+        there = sql.Identifier("doctor_there", columns[-1])
+        same = sql.SQL(" and ").join([*pairs[:-1], sql.SQL("{} && {}").format(there, own[-1])])
+        found = sql.SQL(UNCOVERED).format(mine=own[-1], theirs=there, same=same, **parts)
+    else:
+        found = sql.SQL(NOT_THERE).format(same=sql.SQL(" and ").join(pairs), **parts)
+    return sql.SQL(HALF_GIVEN).format(otherwise=found, **parts) if rule.full else found
 
 
-def breaking(table: Table, rule: Unvalidated, first: int | None = None) -> sql.Composed | None:
-    """Rows that break a rule which they were never held against: how many, and a few; None where that is not known."""
+def breaking(table: Table, rule: Unvalidated, first: int | None = None) -> sql.Composed:
+    """Rows that break a rule which they were never held against: how many, and a few."""
     broken = breaks(table, rule)
-    if broken is None:
-        return None
     return sql.SQL(BREAKING).format(
         table=sql.Identifier(table.schema, table.name),
         name=sql.Identifier(table.name),

@@ -99,7 +99,7 @@ def _wider(subject: Subject, rule: Rule, other: Index, its_rule: Rule) -> bool:
 
 
 def _overlapping(subject: Subject) -> Iterator[Finding]:
-    live = [index for index, _ in subject.indexes if index.kind is Kind.EXCLUSION]
+    live = [index for index, _ in subject.indexes if index.excludes]
     for apart in subject.apart:
         if any(same_rule(index, apart) and index.valid for index in live):
             continue

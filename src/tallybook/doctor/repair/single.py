@@ -8,6 +8,7 @@ from tallybook.core.errors import Invalid
 from tallybook.doctor.catalog import BIGGEST, Index, SequenceState, Table, Unvalidated
 from tallybook.doctor.contract import Apart
 from tallybook.doctor.evidence_statements import breaks
+from tallybook.doctor.periods import taken_apart
 
 from . import keys
 from .types import Pace, Plan, Statement, Step
@@ -36,15 +37,14 @@ def plan_invalid(run: str, index: Index) -> Plan:
 def plan_unvalidated(run: str, table: Table, one: Unvalidated) -> Plan:
     """Holds the old rows against a constraint. Undone, nothing is: it holds for new rows anyway.
 
-    ``preview`` names the rows in the way, where they can be told.
+    ``preview`` names the rows in the way.
     """
-    broken = breaks(table, one)
     statement = keys.validate(name(one.schema, one.table), one.name)
     step = Step("validate", "Old rows are held against the constraint while others write.", statements=(statement,))
     return Plan(
         run=run, what=f"{one.name} holds for all rows", schema=one.schema, table=one.table, steps=(step,),
         notes=(STAYS.format("for new rows the constraint held before"),),
-        preview=_breaking(table, broken.as_string()) if broken else None,
+        preview=_breaking(table, breaks(table, one).as_string()),
     )  # fmt: skip
 
 
@@ -101,29 +101,17 @@ def plan_apart(run: str, schema: str, one: Apart) -> Plan:
 
 def overlapping(table: str, rule: str) -> str:
     """A query of one jsonb: the pairs of rows that an exclusion would refuse. Raises Invalid for a rule unread."""
-    found = re.match(r"\s*exclude\s+using\s+\w+\s*\((.*)\)\s*\Z", rule, re.IGNORECASE | re.DOTALL)
-    if found is None:
-        raise Invalid(f"The rule cannot be read: {rule}. It begins with exclude using gist (…).")
-    parts, *where = re.split(r"\)\s*where\s*\(", found[1], maxsplit=1, flags=re.IGNORECASE)
-    both = []
-    for at, part in enumerate(_split(parts)):
-        expression, _, operator = part.rpartition(" WITH " if " WITH " in part else " with ")
-        both.append((at, expression.strip(), operator.strip()))
-    values = ", ".join(f"{expression} as doctor_part_{at}" for at, expression, _ in both)
+    periods = taken_apart(rule)
+    if periods is None:
+        raise Invalid(
+            f"The rule cannot be read: {rule}. It is exclude using gist (… with &&) or unique (… without overlaps)."
+        )
+    values = ", ".join(f"({expression}) as doctor_part_{at}" for at, (expression, _) in enumerate(periods.elements))
     side = f"select ctid as doctor_own, {values}, to_jsonb(each_row) as doctor_row from {table} each_row"
-    side += f" where {where[0]}" if where else ""
-    meets = " and ".join(f"a.doctor_part_{at} {how} b.doctor_part_{at}" for at, _, how in both)
+    side += f" where {periods.where}" if periods.where else ""
+    meets = " and ".join(
+        f"a.doctor_part_{at} {operator} b.doctor_part_{at}" for at, (_, operator) in enumerate(periods.elements)
+    )
     return f"""select jsonb_build_object('meeting', coalesce(jsonb_agg(pair), '[]')) from (
     select jsonb_build_array(a.doctor_row, b.doctor_row) as pair
     from ({side}) a join ({side}) b on a.doctor_own < b.doctor_own and {meets} limit {SHOWN}) pairs"""
-
-
-def _split(parts: str) -> list[str]:
-    """The parts between commas that stand in no parentheses."""
-    found, depth, start = [], 0, 0
-    for at, sign in enumerate(parts):
-        depth += (sign == "(") - (sign == ")")
-        if sign == "," and depth == 0:
-            found.append(parts[start:at])
-            start = at + 1
-    return [*found, parts[start:]]
