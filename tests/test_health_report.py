@@ -102,6 +102,20 @@ async def test_what_cannot_be_looked_at_is_told_and_ends_no_alarm(
     assert f"Over: Registers ({business.name})" not in subjects
 
 
+async def test_a_look_that_waits_for_a_lock_is_not_taken_for_a_database_that_is_away(
+    db: Database, business: Business, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    superuser_url: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("tallybook.health_report.SLOW", "set local lock_timeout = '50ms'")
+    app = app_on(db, database_url, tmp_path)
+    with psycopg.connect(superuser_url) as conn:
+        conn.execute("lock table doctor_runs, register_checks in access exclusive mode")
+        found = await health_report(app, datetime.now(UTC), business)
+    now = {check.name: (check.state, check.says) for check in found.checks}
+    assert now["database"][0] == "ok"
+    assert now["doctor"] == now["registers"] == ("wrong", health.UNSEEN)
+
+
 def test_a_damaged_spool_is_not_hidden_by_one_that_waits() -> None:
     def states(records: int, damaged: int) -> dict[str, str]:
         return {one.name: one.state for one in spool_checks(SpoolStatus(records, 1, None, damaged, 1))}

@@ -62,7 +62,9 @@ async def health_report(app: App, now: datetime, business: Business | None = Non
     if is_away(found):
         return health.summed_up([*found.checks, *rota_snapshot.checks(app.settings, now, away=True)])
     try:
-        checks = [*await _doctor(app, now), *await _modules(app, now, business)]
+        # What the doctor found is the whole installation's.
+        doctor = await _looked(app, doctor_runs.NAMES, doctor_runs.checks, now)
+        checks = [*doctor, *await _modules(app, now, business)]
     except psycopg.OperationalError:
         away = Check("database", "wrong", health.AWAY)
         others = [check for check in found.checks if check.name != away.name]
@@ -84,11 +86,13 @@ async def _modules(app: App, now: datetime, business: Business | None) -> list[C
     found: list[Check] = []
     for one in known:
         for kinds, look in LOOKS.items():
-            found += await _looked(app, one, now, kinds, look)
-    return found
+            found += await _looked(app, kinds, look, one, now)
+    return [replace(check, open=True) for check in found]
 
 
-async def _looked(app: App, business: Business, now: datetime, kinds: tuple[str, ...], look: Look) -> list[Check]:
+async def _looked(
+    app: App, kinds: tuple[str, ...], look: Callable[..., Awaitable[list[Check]]], *asked: object
+) -> list[Check]:
     """Each look has a transaction of its own, which one that fails takes from no other.
 
     Raises OperationalError where it is the database that is gone.
@@ -96,27 +100,13 @@ async def _looked(app: App, business: Business, now: datetime, kinds: tuple[str,
     try:
         async with app.db.transaction(LOOK_WAIT) as conn:
             await conn.execute(SLOW)
-            found = await look(conn, business, now)
+            return await look(conn, *asked)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is said
         log.warning("A part of health cannot be looked at", part=kinds[0], error=type(error).__name__)
         if is_transient(error):
             async with app.db.transaction(DATABASE_WAIT) as conn:
                 await conn.execute(ANSWERS)
-        found = [Check(kinds[0], "wrong", UNSEEN, unseen=kinds)]
-    return [replace(check, open=True) for check in found]
-
-
-async def _doctor(app: App, now: datetime) -> list[Check]:
-    """What the doctor last found in the environment's schema, which is the whole installation's."""
-    try:
-        async with app.db.transaction(LOOK_WAIT) as conn:
-            await conn.execute(SLOW)
-            return await doctor_runs.checks(conn, now)
-    except Exception as error:
-        if is_transient(error):
-            raise
-        log.warning("A part of health cannot be looked at", part="doctor", error=type(error).__name__)
-        return [Check("doctor", "wrong", UNSEEN, unseen=doctor_runs.NAMES)]
+        return [Check(kinds[0], "wrong", UNSEEN, unseen=kinds)]
 
 
 async def _spool(app: App) -> Sequence[Check]:
