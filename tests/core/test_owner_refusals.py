@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -10,6 +11,7 @@ from psycopg import errors
 
 from tallybook.core import backup, environment, owner_refusals, revisions, roll_back
 from tallybook.core.errors import Unavailable
+from tests.postgres import OWNER, Server
 
 RECORDED = "select sqlstate, table_name, constraint_name, place from {}.constraint_violations"
 
@@ -49,8 +51,16 @@ async def test_who_makes_an_environment_goes_back_a_release_or_migrates_leaves_a
     ]
 
 
-async def test_a_backup_that_a_rule_refuses_leaves_a_record_where_it_was_to_be_restored(
-    fresh_owner_url: str, tmp_path: Path
+@pytest.fixture
+def empty_url(postgres: Server, fresh_name: str) -> Iterator[str]:
+    name = f"{fresh_name}_empty"
+    postgres.run(f"create database {name} owner {OWNER}")
+    yield postgres.url(OWNER, name)
+    postgres.drop(name)
+
+
+async def test_a_backup_that_a_rule_refuses_is_told_whoever_asked_and_recorded_where_there_are_tables_for_it(
+    fresh_owner_url: str, empty_url: str, tmp_path: Path
 ) -> None:
     """The rule looks at a table that is filled later."""
     run(
@@ -62,8 +72,13 @@ async def test_a_backup_that_a_rule_refuses_leaves_a_record_where_it_was_to_be_r
     )  # fmt: skip
     file = tmp_path / "backup"
     await backup.backup(fresh_owner_url, file)
-    with pytest.raises(Unavailable, match='restored: new row for relation "a_odd" violates check constraint'):
+    with pytest.raises(Unavailable, match='restored: new row for relation "a_odd" violates check constraint') as told:
         await backup.restore(fresh_owner_url, file, replace=True)
+    refused = "odd_is_allowed on a_odd refuses one of the rows. The database is as it was, and this is recorded"
+    assert told.value.message.endswith(f"{refused} there.")
+    with pytest.raises(Unavailable) as told:
+        await backup.restore(empty_url, file)
+    assert told.value.message.endswith(f"{refused} nowhere else, since it has no tables yet.")
     assert run(fresh_owner_url, RECORDED.format("public")) == [("23514", "a_odd", "odd_is_allowed", "restore a backup")]
 
 
@@ -77,5 +92,8 @@ def test_what_psql_says_in_full_is_read_and_what_is_personal_in_it_is_masked() -
     assert found is not None
     assert (found.sqlstate, found.table, found.constraint) == ("23505", "contacts", "contacts_name")
     assert found.masked == "business_id=1, name=‹3 characters›"
+    assert owner_refusals.sentence(found, kept=True).startswith(
+        "contacts_name on contacts refuses a row with business_id=1, name=‹3 characters›. "
+    )
     assert owner_refusals.told_by_psql('psql:<stdin>:9: ERROR:  42P01: relation "x" does not exist') is None
     assert owner_refusals.told_by_psql("pg_restore: error: could not read") is None

@@ -101,9 +101,16 @@ async def _pour(program: Program, owner_url: str, file: Path, replace: bool) -> 
         await asyncio.gather(writer.wait(), reader.wait(), _all_of(reader.stdout))
         faults = await said
     if reader.returncode != 0 or writer.returncode != 0:
-        if found := owner_refusals.told_by_psql(faults[1]):
-            await owner_refusals.keep(owner_url, PROD, found, "restore a backup")
-        raise Unavailable(f"The backup could not be restored: {_first_error(faults[1] or faults[0])}")
+        raise Unavailable(f"The backup could not be restored: {await _why(owner_url, faults[1] or faults[0])}")
+
+
+async def _why(owner_url: str, said: str) -> str:
+    """The first error; of a refusal also what it was, which is recorded where there are tables for it."""
+    first, found = _first_error(said), owner_refusals.told_by_psql(said)
+    if found is None:
+        return first
+    kept = await owner_refusals.keep(owner_url, PROD, found, "restore a backup")
+    return f"{first}. {owner_refusals.sentence(found, kept=kept)}"
 
 
 async def _all_of(stream: asyncio.StreamReader | None) -> str:

@@ -25,10 +25,21 @@ async def recorded(owner_url: str, environment: str, what: str) -> AsyncIterator
         raise
 
 
-async def keep(owner_url: str, environment: str, found: Violation, what: str) -> None:
-    """Records one refusal in the environment's own tables, as far as they are there. Never raises."""
+async def keep(owner_url: str, environment: str, found: Violation, what: str) -> bool:
+    """Records one refusal in the environment's own tables; False where they are not there. Never raises."""
     async with open_database(owner_url, environment, size=1) as db:
         await violations_kept.count(db, violations_kept.Case(found, what, answered=False))
+        return not db.refusals.due(all_of_them=True)
+
+
+def sentence(found: Violation, *, kept: bool) -> str:
+    """What to tell whoever asked for what was refused as a whole. Pure."""
+    row = f"a row with {found.masked}" if found.masked else "one of the rows"
+    record = "is recorded there" if kept else "is recorded nowhere else, since it has no tables yet"
+    return (
+        f"{found.constraint or 'A rule'} on {found.table or 'a table'} refuses {row}. "
+        f"The database is as it was, and this {record}."
+    )
 
 
 def told_by_psql(said: str) -> Violation | None:
