@@ -96,15 +96,20 @@ class CustomerFiles:
         owner, known = await self.db.run("look up an upload", partial(self._known, copy))
         if known is not None:
             return known
-        if copy not in self.under_way:
-            self.under_way[copy] = asyncio.create_task(self._upload(owner, copy, file))
-        task = self.under_way[copy]
+        task = self.under_way.get(copy)
+        if task is None:
+            task = self.under_way[copy] = asyncio.create_task(self._upload(owner, copy, file))
+            task.add_done_callback(partial(self._ended, copy))
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
         if not done:
             raise SendError(ON_ITS_WAY, PATIENCE)
-        if self.under_way.get(copy) is task:
-            del self.under_way[copy]
         return task.result()
+
+    def _ended(self, copy: Copy, task: asyncio.Task[str]) -> None:
+        """Also where nobody waits for it any more: what it came to holds for as long as the provider keeps the file."""
+        self.under_way.pop(copy, None)
+        if not task.cancelled():
+            task.exception()  # seen: the next send tries again, and says why it cannot
 
     async def _known(self, copy: Copy, conn: Conn) -> tuple[int, str | None]:
         owners = await channel_accounts.owners(conn, [copy.account], copy.channel)

@@ -93,3 +93,20 @@ async def test_a_slow_upload_puts_its_own_message_off_and_closes_nothing(
     slow.cancel()
     assert (raised.value.of_line, raised.value.permanent) == (False, False)
     assert raised.value.retry_after
+
+
+async def test_a_slow_upload_that_came_through_is_not_taken_for_one_that_is_under_way(
+    db: Database, business: Business, settings: Settings, api: FakeCloudApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the provider was given it keeps for a time; after that it is given the file again."""
+    monkeypatch.setattr(customer_files, "PATIENCE", 0)
+    files = inbox_files(settings, db, SEAL)
+    with pytest.raises(SendError, match="on its way"):
+        await files.given(a_photo())
+    (slow,) = files.under_way.values()
+    await slow
+    ((first,),) = await rows(db, "select media_id from uploaded_files")
+    await rows(db, "update uploaded_files set at = now() - interval '40 days' returning media_id")
+    monkeypatch.setattr(customer_files, "PATIENCE", 15)
+    given = await files.given(a_photo())
+    assert msgspec.json.decode(msgspec.json.encode(given.body["media"]))["id"] != first
