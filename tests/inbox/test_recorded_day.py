@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,43 +15,27 @@ from tallybook.core import receive
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tallybook.core.receive import Received
+from tallybook.inbox.service import automation_firing, sessions
+from tests import world
 from tests.channels.whatsapp import bodies
 from tests.channels.whatsapp.bodies import BSUID, CUSTOMER, NOON, OTHER, OURS, body, change, contact, message, text
 from tests.channels.whatsapp.test_received import add, come, process
 from tests.core.worked import rows
-from tests.inbox.test_filing import MESSAGES, REACTIONS, THREADS, WAITING, by_us
+from tests.inbox import day_state
+from tests.inbox.automated import rule
+from tests.inbox.test_filing import by_us
 
 MOVED, NEXT_ID = "27820000003", "ZA.2"
 LEFT = 90  # seconds after noon: she is at another phone from then on
-STATEMENTS = {
-    "threads": THREADS,
-    # Of two threads that were joined the runs are kept: their number, and the seeds' own column by which what came in a
-    # run before is unread, tell whether she was two for a while.
-    "sessions": """select canonical_key, session_open, read_seq, read_inbound,
-        blocked_at is null, bot_active, lead_id is null, assigned_to
-        from whatsapp_conversation order by 1""",
-    "leads": """select c.phone, l.name, l.status, l.source from leads l
-        join contacts c on c.id = l.contact_id order by 1""",
-    "messages": MESSAGES,
-    "reactions": REACTIONS,
-    "windows": """select c.canonical_key, w.channel, w.account, extract(epoch from w.last_inbound_at)::int,
-        extract(epoch from w.referred_at)::int from conversation_windows w
-        join whatsapp_conversation c on c.id = w.conversation_id order by 1, 2, 3""",
-    "waiting": WAITING,
-    "whose": """select c.canonical_key, m.provider_message_id from whatsapp_message m
-        join whatsapp_conversation c on c.id = m.conversation_id order by 2""",
-    "names": """select c.phone, c.profile_name, i.kind, i.value, extract(epoch from i.left_at)::int
-        from contact_identities i join contacts c on c.id = i.contact_id order by 3, 4""",
-    "files": """select m.provider_message_id, f.kind, f.media_id, f.told_type, f.filename, f.voice, f.state
-        from inbox_files f join whatsapp_message m on m.id = f.message_id order by 1""",
-    # The same news of WhatsApp's in another post is news again; a refusal counts from when we saw it.
-    "consents": """with recursive who as (
-            select c.id as root, c.id, c.phone from contacts c where c.merged_into is null
-            union all select w.root, c.id, w.phone from contacts c join who w on c.merged_into = w.id)
-        select distinct w.phone, s.stopped, s.how, case when s.how <> 'refused' then extract(epoch from s.at)::int end
-        from contact_consents s join who w on w.id = s.contact_id order by 1, 4, 3""",
-    "templates": "select waba, name, language, status, category, reason from inbox_templates order by 1, 2, 3",
-}
+LONG_AGO = datetime.fromtimestamp(NOON, UTC) - timedelta(days=30)
+AFTER = datetime.fromtimestamp(NOON, UTC) + timedelta(minutes=3)
+SILENCE = timedelta(hours=24)
+# The same news of WhatsApp's in another post is news again; a refusal counts from when we saw it.
+CONSENTS = """with recursive who as (
+        select c.id as root, c.id, c.phone from contacts c where c.merged_into is null
+        union all select w.root, c.id, w.phone from contacts c join who w on c.merged_into = w.id)
+    select distinct w.phone, s.stopped, s.how, case when s.how <> 'refused' then extract(epoch from s.at)::int end
+    from contact_consents s join who w on w.id = s.contact_id order by 1, 4, 3"""
 
 
 def theirs(*some: dict[str, Any]) -> dict[str, Any]:
@@ -132,9 +116,17 @@ async def number(db: Database, business: Business) -> str:
     return bodies.NUMBER
 
 
+@pytest.fixture
+async def rules(db: Database, business: Business, number: str) -> None:
+    """Two rules of automation, which tell other programs: what they do changes nothing here."""
+    bia = await db.run("add", lambda conn: world.bia(conn, business))
+    for name, trigger in (("Any", {"on": "any"}), ("Open", {"on": "keyword", "words": ["open", "last"]})):
+        await rule(db, bia, trigger, name=name, actions={"webhook": True}, since=LONG_AGO)
+
+
 async def told(db: Database) -> dict[str, list[Any]]:
-    """All that the inbox knows, but for numbers of its own."""
-    return {name: await rows(db, one) for name, one in STATEMENTS.items()}
+    """All that the inbox knows, but for what is its own alone."""
+    return await day_state.state(db) | {"consents": await rows(db, CONSENTS)}
 
 
 def different(one: dict[str, list[Any]], other: dict[str, list[Any]]) -> dict[str, tuple[list[Any], list[Any]]]:
@@ -152,26 +144,25 @@ def alone(event: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_order_repetition_and_batching_of_a_day_ends_in_one_state(
-    db: Database, number: str, chance: random.Random
+    db: Database, business: Business, rules: None, chance: random.Random
 ) -> None:
-    await played(db, chance)
+    await played(db, business, chance)
 
 
 @pytest.mark.soak
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_so_do_two_hundred_days(db: Database, number: str, chance: random.Random) -> None:
-    await played(db, chance)
+async def test_so_do_two_hundred_days(db: Database, business: Business, rules: None, chance: random.Random) -> None:
+    await played(db, business, chance)
 
 
-async def played(db: Database, chance: random.Random) -> None:
+async def played(db: Database, business: Business, chance: random.Random) -> None:
     """The day once more, by two workers at once: its messages shuffled, split, told again and cut into posts anew."""
     if not (expected := SEEN.get("day")):
         await come(db, *(body(one) for one in EVENTS))
-        expected = SEEN["day"] = await told(db)
-        await empty(db)
+        expected = SEEN["day"] = await evening(db, business)
     told_once = [one for event in EVENTS for one in (alone(event) if chance.random() < 0.5 else [event])]
     some = [*told_once, *chance.choices(EVENTS, k=8)]
     chance.shuffle(some)
@@ -184,8 +175,17 @@ async def played(db: Database, chance: random.Random) -> None:
             await both_work(db, waiting)
             waiting = []
     await both_work(db, waiting)
-    assert different(await told(db), expected) == {}
+    assert different(await evening(db, business), expected) == {}
+
+
+async def evening(db: Database, business: Business) -> dict[str, list[Any]]:
+    """How the day ended: what came for rules and what they made of it, and each conversation with its summary."""
+    causes = await day_state.state(db, "automation_causes")
+    await automation_firing.fire_due(db, business, AFTER)
+    await sessions.end_silent(db, business, SILENCE, datetime.now(UTC))
+    over = await told(db)
     await empty(db)
+    return over | causes
 
 
 async def both_work(db: Database, posts: list[bytes]) -> None:
@@ -195,19 +195,41 @@ async def both_work(db: Database, posts: list[bytes]) -> None:
     await asyncio.gather(process(db), process(db))
 
 
-async def test_the_day_leaves_nothing_waiting_and_each_kind_where_it_belongs(db: Database, number: str) -> None:
+async def test_the_day_leaves_nothing_waiting_and_each_kind_where_it_belongs(
+    db: Database, business: Business, rules: None
+) -> None:
     await come(db, *(body(one) for one in EVENTS))
     found = await told(db)
-    assert found["waiting"] == [(0,), (1,)], "what somebody else said of her words waits for words of their own"
-    assert len(found["threads"]) == 3, "hers, another person's, and a group's"
+    assert (found["waiting_reports"], len(found["waiting_changes"])) == ([], 1), (
+        "what somebody else said of her words waits for words of their own"
+    )
+    assert len(found["whatsapp_conversation"]) == 3, "hers, another person's, and a group's"
     assert {row[2] for row in found["consents"]} == {"keyword", "preference", "refused"}
-    assert [row[2] for row in found["templates"]] == ["en"]
-    assert ("wamid.0052", "image") in {row[:2] for row in found["files"]}, "not what stood for it"
-    assert ("phone", f"+{CUSTOMER}", NOON + LEFT) in {row[2:] for row in found["names"]}
+    assert [row["language"] for row in found["inbox_templates"]] == ["en"]
+    assert ("wamid.0052", "image") in {(row["message_id"], row["kind"]) for row in found["inbox_files"]}, (
+        "not what stood for it"
+    )
+    left = datetime.fromtimestamp(NOON + LEFT, UTC)
+    assert await rows(db, "select value, left_at from contact_identities where left_at is not null") == [
+        (f"+{CUSTOMER}", left)
+    ]
+    day = await evening(db, business)
+    for table in ("automation_causes", "automation_runs", "conversation_sessions"):
+        assert day[table], "it is compared at what is there"
+
+
+async def test_every_table_and_column_is_compared_or_named_with_the_reason(db: Database) -> None:
+    there = await day_state.columns(db)
+    assert set(day_state.LEFT_OUT) <= set(there)
+    for named in (day_state.DIFFER, day_state.STANDS_FOR):
+        for table, some in named.items():
+            assert set(some) <= set(there[table]), table
+    assert not [table for table, some in day_state.DIFFER.items() if not all(some.values())]
 
 
 SEEN: dict[str, dict[str, list[Any]]] = {}
 TABLES = (
+    "automation_causes", "channel_arrivals",
     "deliveries", "message_revisions", "merged_messages", "contact_merges", "messages", "contact_consents",
     "whatsapp_message", "whatsapp_conversation", "contact_identities", "left_phones", "contacts", "message_reactions",
     "waiting_reports", "waiting_changes", "inbox_templates",

@@ -302,6 +302,25 @@ async def test_conversations_follow_when_two_are_joined_and_go_back_when_they_ar
     assert [await rows(db, whole), await rows(db, states)] == before
 
 
+async def test_whose_two_threads_are_joined_goes_on_in_one_conversation(db: Database, business: Business) -> None:
+    for person in (NALEDI, THABO):
+        await write(db, business, told(said(person, 0), datetime.now(UTC)))
+    states = """select id, session_number, session_open, session_seq, started_at, summary_created, last_read_at
+        from whatsapp_conversation order by id"""
+    before = await rows(db, states)
+    kept, gone = [row[0] for row in await rows(db, "select contact_id from whatsapp_conversation order by id")]
+    caller = bia(business, Role.ADMIN)
+    merge = await db.run("join", lambda conn: merging.join(conn, business, kept, gone, caller))
+    ((_, *joined),) = await rows(db, states)
+    assert joined[:3] == [1, True, 0]
+    await db.run("part", lambda conn: merging.undo(conn, caller, merge))
+    assert (await rows(db, RUNS), await rows(db, states)) == ([], before)
+    await db.run("join", lambda conn: merging.join(conn, business, kept, gone, caller))
+    await act(db, business, closing.close)
+    assert await rows(db, RUNS) == [(1, 1, 2, "person")]
+    assert await rows(db, "select customer from conversation_sessions") == [(2,)]
+
+
 JERUSALEM = ZoneInfo("Asia/Jerusalem")
 
 

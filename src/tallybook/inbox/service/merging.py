@@ -78,7 +78,9 @@ async def _move(conn: Conn, business_id: int, merge_id: int, sides: tuple[Side, 
         threads = (kept.thread, gone.thread)
         await following.join(conn, business_id, merge_id, kept.thread["id"], gone.thread["id"])
         await automation.join_threads(conn, business_id, kept.thread["id"], gone.thread["id"])
-        await session_ends.end_joined(conn, business_id, kept.thread["id"])
+        # A run's messages lie together: those of the kept one's are cut off by runs that are over.
+        if gone.thread["session_seq"] > 0:
+            await session_ends.end_joined(conn, business_id, kept.thread["id"])
         await session_following.join(conn, business_id, *threads)
         moved = await store.move_thread(conn, business_id, merge_id, threads, lead)
         await hooks.follow(conn, business_id, merge_id, kept.thread["id"], gone.thread["id"])

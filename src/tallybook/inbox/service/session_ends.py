@@ -31,6 +31,6 @@ async def end(conn: Conn, business: Business, conversations: Collection[int], of
 
 
 async def end_joined(conn: Conn, business_id: int, conversation_id: int) -> None:
-    """Ends the conversation of a thread behind which another one comes. The caller holds both."""
+    """Ends the conversation of a thread behind which another's come that are over. The caller holds both."""
     business = next(one for one in await businesses.every(conn) if one.id == business_id)
     await end(conn, business, [conversation_id], End(datetime.now(UTC), Ended.JOINED))

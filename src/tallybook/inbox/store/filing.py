@@ -95,8 +95,8 @@ on conflict {inbox_keys.CONVERSATION.target} do update set
     session_open = c.session_open or {_ANEW},
     session_number = c.session_number + {_BEGINS}::int,
     started_at = case when {_BEGINS} then now() else c.started_at end,
-    last_read_at = case when {_BEGINS} then coalesce(c.last_read_at, c.started_at - interval '1 microsecond')
-        else c.last_read_at end,
+    last_read_at = case when {_BEGINS} and c.inbound > c.read_inbound
+        then coalesce(c.last_read_at, c.started_at - interval '1 microsecond') else c.last_read_at end,
     summary_created = c.summary_created and not {_BEGINS},
     channel = case when excluded.last_customer_message_at >= coalesce(c.last_customer_message_at, '-infinity')
         then excluded.channel else c.channel end,

@@ -1,6 +1,7 @@
 """SQL of runs of conversation whose thread goes into another, and comes back. The caller holds both threads.
 
-What was the other thread's stands behind all of the kept one's, and its run goes on. That of the kept one ended before.
+What was the other thread's stands behind all of the kept one's. Where none of its runs is over, the run that goes on in
+either goes on in both, as if the customer had had one thread; else that of the kept one ended before.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ update conversation_sessions set conversation_id = %(kept)s::bigint, number = nu
     first_seq = first_seq + %(last_seq)s::bigint, last_seq = last_seq + %(last_seq)s::bigint
 where business_id = %(business_id)s::int and conversation_id = %(gone)s::bigint
 """
-# Put away is what is put away in both, and it comes back by the earlier moment.
+# Put away is what is put away in both, and it comes back by the earlier moment. A run that goes on has no summary yet.
 JOIN = """
-update whatsapp_conversation k set session_number = k.session_number + g.session_number,
-    session_open = g.session_open, session_seq = %(last_seq)s::bigint + g.session_seq,
+update whatsapp_conversation k set
+    session_number = k.session_number + case when k.session_open then 0 else g.session_number end,
+    session_open = k.session_open or g.session_open,
+    session_seq = case when g.session_seq = 0 then k.session_seq else %(last_seq)s::bigint + g.session_seq end,
+    summary_created = (k.summary_created or g.summary_created) and not (k.session_open or g.session_open),
     wrote_at = greatest(k.wrote_at, g.wrote_at), back_at = greatest(k.back_at, g.back_at),
     closed_at = case when k.is_open or g.is_open then null else greatest(k.closed_at, g.closed_at) end,
     snoozed_at = case when s.both then greatest(k.snoozed_at, g.snoozed_at) end,

@@ -46,7 +46,7 @@ left join lateral (
     select left(m.body, 400) as body from whatsapp_message m
     where m.business_id = {_HIDDEN} and m.conversation_id = c.id and m.seq > c.session_seq
         and m.source = 'customer' and m.status <> 'deleted' and m.body <> ''
-    order by strpos(m.body, '?') = 0, m.seq limit 1) q on true
+    order by strpos(m.body, '?') = 0, m.said_at, m.seq limit 1) q on true
 left join lateral (
     select m.source from whatsapp_message m
     where m.business_id = {_HIDDEN} and m.conversation_id = c.id and m.seq > c.session_seq
