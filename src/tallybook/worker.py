@@ -41,7 +41,7 @@ from .core.jobs import Held
 from .core.outcomes import Became
 from .core.schedules import Schedule
 from .core.sending import Post
-from .core.withdrawing import Claimed, NotNow
+from .core.withdrawing import Claimed, Moot, NotNow
 from .inbox import automation_jobs, broadcast_jobs, hook_jobs, search_jobs, session_jobs
 from .inbox import jobs as inbox_jobs
 from .inbox.answer_types import Bot
@@ -275,16 +275,16 @@ def _rooms(app: App) -> Rooms | None:
     return sender if isinstance(sender, Rooms) else None
 
 
-async def _stands(conn: Conn, business_id: int, claimed: Claimed) -> str | NotNow | None:
+async def _stands(conn: Conn, business_id: int, claimed: Claimed) -> str | NotNow | Moot | None:
     """Why a message of the inbox no longer stands, or waits; None where it leaves, or is no message of the inbox."""
     if why := await blocking.stands(conn, business_id, claimed) or await leaving_late.stands(
         conn, business_id, claimed
     ):
         return why
-    if why := await signs.stands(conn, business_id, claimed) or await triage_outcomes.stands(
-        conn, business_id, claimed
-    ):
+    if why := await signs.stands(conn, business_id, claimed):
         return why
+    if moot := await triage_outcomes.stands(conn, business_id, claimed):
+        return moot
     if says := await broadcasts.stands(conn, business_id, claimed):
         return says
     return await consent.stands(conn, business_id, claimed) or await withdrawing.stands(conn, business_id, claimed)

@@ -1,9 +1,10 @@
 """Sends what the outbox holds: claimed with a lease, sent outside any transaction, written down.
 
 A crash between the provider's yes and our record leaves ``sending`` with an expired lease: whether it was sent is then
-``unknown``. Where a report or a look-up would have told us, it is sent again once, after ``unknown_after``; where only
-its coming back tells, that is awaited and then a person is asked; where nothing tells, a person is asked at once. Each
-message is claimed alone, so that a crash leaves only those unknown that were really under way.
+``unknown``. Where a report would have told us, it is sent again once, after ``unknown_after``; a provider that can be
+asked is asked after ``look_up_after`` and sent what it does not have; where only its coming back tells, that is awaited
+and then a person is asked; where nothing tells, a person is asked at once. Each message is claimed alone, so that a
+crash leaves only those unknown that were really under way.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class Post:
     """Who sends for which channel, and how patiently. Times in seconds.
 
     Outside prod only a recipient in ``allowed`` is sent to. A send that takes over ``timeout`` is unknown; ``lease``
-    must be longer. ``unknown_after`` is how long a report of it, or its coming back, is awaited. ``begun`` is when this
+    must be longer. ``unknown_after`` is how long a report of it, or its coming back, is awaited; ``look_up_after`` how
+    long a provider has until what it took can be looked up, which is tried until ``most_tries``. ``begun`` is when this
     process began to send, ``listening_since`` when to listen, by its monotonic clock: nothing is sent again before
     reports had ``unknown_after`` to come, since then and since the database was last away. ``tell`` hears of every
     outcome, in the transaction that records it.
@@ -68,6 +70,8 @@ class Post:
     timeout: float = 45.0
     lease: float = 60.0
     unknown_after: float = 600.0
+    look_up_after: float = 60.0
+    most_tries: int = 6
     begun: float = field(default_factory=time.monotonic)
     listening_since: float = field(default_factory=time.monotonic)
     tell: Tell = tell_nobody
@@ -75,10 +79,16 @@ class Post:
 
     def sends_again(self, channel: str) -> bool:
         """Whether a message without an answer may be sent once more: we would have been told, had it been sent."""
+        return self.looks_up(channel) or self.senders[channel].settlement is Settlement.BY_REPORT
+
+    def looks_up(self, channel: str) -> bool:
+        """Whether the channel's provider is asked whether it has a message, so that to send it again does no harm."""
         sender = self.senders[channel]
-        if sender.settlement is Settlement.BY_LOOKUP:
-            return isinstance(sender, LooksUp)
-        return sender.settlement is Settlement.BY_REPORT
+        return sender.settlement is Settlement.BY_LOOKUP and isinstance(sender, LooksUp)
+
+    def settled_after(self, channel: str) -> float:
+        """Seconds until the next step of what is unknown."""
+        return self.look_up_after if self.looks_up(channel) else self.unknown_after
 
     def has_listened(self, db: Database) -> bool:
         """Whether a report of whatever is unknown would have come by now, had there been one."""
@@ -139,9 +149,12 @@ CLAIM = """
 with next as (
     select o.id, o.tried_at from outbox o
     where o.business_id = %(business_id)s::int and o.channel = any(%(ready)s::text[]) and o.not_before <= now()
-        and (o.state = 'waiting' or o.state = 'unknown' and not o.resent and o.channel = any(%(telling)s::text[])
-            and %(listened)s::bool
-            and not exists (select from deliveries d where d.channel = o.channel and d.state = 'waiting'))
+        and (o.state = 'waiting'
+            or o.state = 'unknown' and o.channel = any(%(asked)s::text[])
+                and (not o.resent or o.attempts < %(most_tries)s::int)
+            or o.state = 'unknown' and not o.resent and o.channel = any(%(reporting)s::text[])
+                and %(listened)s::bool
+                and not exists (select from deliveries d where d.channel = o.channel and d.state = 'waiting'))
         and o.state in ('waiting', 'sending', 'unknown') and (o.expires_at is null or o.expires_at > now())
         and (%(everybody)s::bool or o.recipient = any(%(allowed)s::text[]))
         and not exists (
@@ -209,9 +222,12 @@ class _Courier:
             "ready": [channel for channel in post.senders if post.may_begin(channel)],
             "listened": post.has_listened(self.db),
             "telling": [channel for channel in post.senders if post.sends_again(channel)],
+            "asked": [channel for channel in post.senders if post.looks_up(channel)],
+            "reporting": [name for name, one in post.senders.items() if one.settlement is Settlement.BY_REPORT],
             "echoing": [name for name, one in post.senders.items() if one.settlement is Settlement.BY_ECHO],
             "allowed": list(post.allowed),
             "everybody": self.db.environment == PROD, "unknown_after": post.unknown_after,
+            "look_up_after": post.look_up_after, "most_tries": post.most_tries,
         }  # fmt: skip
 
     async def prepare(self, conn: Conn) -> None:
@@ -320,7 +336,7 @@ class _Courier:
         except Exception as error:  # noqa: BLE001 - a sender's own fault may strike after the message has left
             log.warning("outcome unknown", outgoing=claimed.id, channel=claimed.outgoing.channel)
             reason = str(error) if isinstance(error, OutcomeUnknown) else reason_of(error)
-            return Outcome(Status.UNKNOWN, reason=reason, delay=self.post.unknown_after)
+            return Outcome(Status.UNKNOWN, reason=reason, delay=self.post.settled_after(claimed.outgoing.channel))
         return Outcome(Status.SENT, external_id or None)
 
     async def _send(self, claimed: Claimed) -> str:

@@ -42,13 +42,19 @@ class NotNow(msgspec.Struct, frozen=True):
     seconds: float | None
 
 
+class Moot(msgspec.Struct, frozen=True):
+    """It no longer stands, and it makes no difference whether an earlier send of it came: something newer is due."""
+
+    reason: str
+
+
 UNTIL_LET_GO = NotNow(None)  # nothing looks at it again before somebody lets it go
 
 
 # Says of a claimed message why it no longer stands, or that it waits; None where it leaves. It is called in the
 # transaction that claims, so that what it locks stays as it is until the message is in hand. It locks the last of all,
 # and of one message only.
-Stands: TypeAlias = Callable[[Conn, int, Claimed], Awaitable[str | NotNow | None]]
+Stands: TypeAlias = Callable[[Conn, int, Claimed], Awaitable[str | NotNow | Moot | None]]
 
 
 async def stands_always(_conn: Conn, _business_id: int, _claimed: Claimed) -> str | None:
@@ -57,22 +63,24 @@ async def stands_always(_conn: Conn, _business_id: int, _claimed: Claimed) -> st
 
 
 # Of one that was sent before nobody knows whether it came: it is not sent again, and nobody says that it was not.
+# Where that is moot, nobody is asked either.
 WITHDRAW = """
-update outbox set state = case when resent then 'parked' else 'dropped' end, lease_until = null,
-    done_at = case when resent then done_at else now() end, claimed_by = null,
-    reason = case when resent then 'nobody knows whether it was sent, and it is not sent again: ' else '' end
-        || %(reason)s::text
+update outbox set state = case when %(in_doubt)s::bool then 'parked' else 'dropped' end, lease_until = null,
+    done_at = case when %(in_doubt)s::bool then done_at else now() end, claimed_by = null,
+    reason = case when %(in_doubt)s::bool then 'nobody knows whether it was sent, and it is not sent again: '
+        else '' end || %(reason)s::text
 where business_id = %(business_id)s::int and id = %(id)s::bigint and claimed_by = %(worker)s::uuid
 """
 
 
-async def withdraw(conn: Conn, business_id: int, worker: UUID, claimed: Claimed, reason: str) -> Became:
+async def withdraw(conn: Conn, business_id: int, worker: UUID, claimed: Claimed, why: str | Moot) -> Became:
     """Takes back what this worker has just claimed, and says what became of it."""
-    out = claimed.outgoing
-    values = {"business_id": business_id, "id": claimed.id, "worker": worker, "reason": reason}
+    out, in_doubt = claimed.outgoing, claimed.resent and not isinstance(why, Moot)
+    reason = why.reason if isinstance(why, Moot) else why
+    values = {"business_id": business_id, "id": claimed.id, "worker": worker, "reason": reason, "in_doubt": in_doubt}
     await conn.execute(WITHDRAW, values)
     withdrawn.labels(out.channel).inc()
-    return Became(out.channel, out.dedup_key, Status.PARKED if claimed.resent else Status.DROPPED)
+    return Became(out.channel, out.dedup_key, Status.PARKED if in_doubt else Status.DROPPED)
 
 
 UNKNOWN_AND_HELD = "nobody knows whether it was sent, and what it belongs to is held"

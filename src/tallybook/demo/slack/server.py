@@ -13,7 +13,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeAlias
 
 from aiohttp import ClientSession, WSMsgType, web
 
@@ -31,17 +31,19 @@ TRUE = frozenset({"true", "1", True})
 LAST_SECONDS = 10.0  # from the word that a socket ends until it does
 MOST_BODY = 1_000_000  # bytes
 
+Kind: TypeAlias = Literal["says", "drop", "slow", "stuck", "garbled"]
+
 
 @dataclass
 class Order:
     """What is done to one call in place of answering it, if it is of ``method``.
 
     ``says``: that error, and nothing is done. ``drop``: the connection breaks, before it is done or ``after``.
-    ``slow``: it is done, and answered when ``let_go`` is set. ``garbled``: it is done, and the answer is ``text``.
-    ``held`` is set once it has come.
+    ``slow``: it is done, and answered when ``let_go`` is set; ``stuck``: not even done. ``garbled``: it is done, and
+    the answer is ``text``. ``held`` is set once it has come, and is done if it is to be.
     """
 
-    kind: Literal["says", "drop", "slow", "garbled"]
+    kind: Kind
     method: str = ""
     code: str = ""
     status: int = 200
@@ -110,7 +112,7 @@ class FakeSlack:
         await self._session.close()
         await self._runner.cleanup()
 
-    def order(self, kind: Literal["says", "drop", "slow", "garbled"], method: str = "", **more: Any) -> Order:
+    def order(self, kind: Kind, method: str = "", **more: Any) -> Order:
         """The next call, of that method where one is named, meets this."""
         self._given.append(Order(kind, method, **more))
         self.orders.append(self._given[-1])
@@ -142,19 +144,28 @@ class FakeSlack:
     async def _called(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
         order = self._order_for(method)
-        if order is not None:
-            order.held.set()
-            if order.kind == "says":
-                return web.json_response({"ok": False, "error": order.code}, status=order.status, headers=order.headers)
-            if order.kind == "drop" and not order.after:
-                return _broken(request)
+        if order is not None and (instead := await self._instead(order, request)) is not None:
+            return instead
         answer = await self._taken(method, request)
         if order is None:
             return answer
+        order.held.set()
         if order.kind == "slow":
             await order.let_go.wait()
             return answer
         return web.Response(text=order.text) if order.kind == "garbled" else _broken(request)
+
+    @staticmethod
+    async def _instead(order: Order, request: web.Request) -> web.Response | None:
+        """What comes of a call that is not even looked at; None for one that is."""
+        if order.kind in {"slow", "garbled"} or order.after:
+            return None
+        order.held.set()
+        if order.kind == "says":
+            return web.json_response({"ok": False, "error": order.code}, status=order.status, headers=order.headers)
+        if order.kind == "stuck":
+            await order.let_go.wait()
+        return _broken(request)
 
     async def _taken(self, method: str, request: web.Request) -> web.Response:
         told = await _told(request)

@@ -11,7 +11,7 @@ from tallybook.core.db import Conn
 from tallybook.core.messages import Status
 from tallybook.core.numbers import number_in
 from tallybook.core.outcomes import Became
-from tallybook.core.withdrawing import Claimed
+from tallybook.core.withdrawing import Claimed, Moot
 from tallybook.triage.store import homes, looks
 from tallybook.triage.store import shown as store
 from tallybook.triage.store import told as told_store
@@ -20,7 +20,7 @@ from .schedules import Schedules
 from .surfaces import GROUP, TOPIC
 from .telling import CHANNEL, PEOPLE, PREFIX, audience, unreached
 
-OVERTAKEN = "something else is to be shown by now"
+OVERTAKEN = Moot("something else is to be shown by now")
 UNREACHED, HOME = "unreached", "home"
 FAILED = frozenset({Status.PARKED, Status.DROPPED})
 
@@ -67,16 +67,17 @@ async def told(conn: Conn, schedules: Schedules, business_id: int, became: Seque
 
 async def _shown(conn: Conn, business_id: int, key: Key, one: Became, now: datetime) -> None:
     held = await store.hold(conn, business_id, key.kind, key.target)
-    text = await told_store.said(conn, business_id, CHANNEL, one.dedup_key) if one.is_yes and key.kind == TOPIC else ""
-    if text:
-        await store.put(conn, business_id, key.kind, key.target, text)
+    if key.kind == TOPIC and (one.is_yes or one.status is Status.UNKNOWN):
+        text = await told_store.said(conn, business_id, CHANNEL, one.dedup_key)
+        if text:
+            await store.put(conn, business_id, key.kind, key.target, text, surely=one.is_yes)
     # What only prod may send is as good as set anywhere else.
     state = "set" if one.is_yes or one.status is Status.CAPTURED else "failed" if one.status in FAILED else None
     if state is not None and held.number == key.number:
         await store.become(conn, business_id, held, state, now)
 
 
-async def stands(conn: Conn, business_id: int, claimed: Claimed) -> str | None:
+async def stands(conn: Conn, business_id: int, claimed: Claimed) -> Moot | None:
     """Why a group, topic or home is not to be changed any more: sent late, it would win over what was put since."""
     out = claimed.outgoing
     key = key_of(out.dedup_key) if out.channel == CHANNEL else None

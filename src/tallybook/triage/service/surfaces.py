@@ -79,9 +79,13 @@ def asked(account: str, held: Shown, number: int, body: dict[str, Any]) -> Outgo
 
 
 def _topic(text: str, held: Shown, was: str | None = None) -> dict[str, Any]:
-    """Without anything of ours there, whatever stands there is taken over: who leads asked for the topic."""
+    """Without anything of ours there, whatever stands there is taken over: who leads asked for the topic.
+
+    What was asked for last may leave, or have left, before anybody knows of it.
+    """
     was = was if was is not None else next(iter(held.ours), None)
-    return {"topic": Raw(msgspec.json.encode({"text": text, "was": was}))}
+    perhaps = held.wanted[0] if held.state == "asked" and held.wanted else None
+    return {"topic": Raw(msgspec.json.encode({"text": text, "was": was, "perhaps": perhaps}))}
 
 
 def members(states: Sequence[dict[str, str | None]]) -> list[str]:

@@ -62,6 +62,12 @@ update triage_shown set ours = (%(texts)s::text[] || ours)[1:{MOST_OURS}]
 where business_id = %(business_id)s::int and kind = %(kind)s::text and target = %(target)s::text
     and ours[1] is distinct from (%(texts)s::text[])[1]
 """
+# Whether it was put there nobody knows: what surely was stays first, and is what a change expects to find.
+PERHAPS_PUT = f"""
+update triage_shown set ours = (ours[1:1] || %(texts)s::text[] || ours[2:])[1:{MOST_OURS}]
+where business_id = %(business_id)s::int and kind = %(kind)s::text and target = %(target)s::text
+    and not ours @> %(texts)s::text[]
+"""
 TAKE_OVER = f"""
 insert into triage_shown as s (business_id, kind, target)
 values (%(business_id)s::int, %(kind)s::text, %(target)s::text)
@@ -116,9 +122,13 @@ async def become(conn: Conn, business_id: int, shown: Shown, state: str, now: da
     await conn.execute(BECOME, values | {"state": state, "now": now, "seen": seen})
 
 
-async def put(conn: Conn, business_id: int, kind: str, target: str, text: str) -> None:
-    """Keeps that a text was put there by us."""
-    await conn.execute(PUT, _values(business_id, kind, target) | {"texts": arrays.texts([text])})
+async def put(conn: Conn, business_id: int, kind: str, target: str, text: str, *, surely: bool) -> None:
+    """Keeps that a text was put there by us, or perhaps was."""
+    values = _values(business_id, kind, target) | {"texts": arrays.texts([text])}
+    if surely:
+        await conn.execute(PUT, values)
+    else:
+        await conn.execute(PERHAPS_PUT, values)
 
 
 async def take_over(conn: Conn, business_id: int, kind: str, target: str) -> None:
