@@ -248,6 +248,19 @@ async def test_a_log_that_cannot_be_read_is_told_and_stops_no_other(
     assert await checked(app, "server-log") == ("ok", server_log_link.READ)
 
 
+async def test_a_record_whose_key_fits_no_row_of_ours_is_taken_and_what_follows_it_too(
+    app: App, db: Database, worker_database: str, log: Path
+) -> None:
+    """A log names no schemas: another program's table may bear a name of ours, over larger numbers."""
+    large = record(worker_database, "businesses_pkey", detail="Key (id)=(5000000000) already exists.")
+    (log / "server.json").write_text(large + record(worker_database, "drops_pkey"))
+    await Reader(app).look()
+    assert await rows(db, "select key_masked, existing from constraint_violations order by id limit 1") == [
+        ("id=5000000000", None)
+    ]
+    assert await times(db) == 2
+
+
 OURS = "insert into businesses (name) values ('a double of ours')"
 THEIRS = "insert into businesses (name) values ('another''s double')"
 KEPT = "select table_name, constraint_name, sqlstate, key_masked, place from constraint_violations order by 3, 5"

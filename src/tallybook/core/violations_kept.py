@@ -19,6 +19,7 @@ from prometheus_client import Counter
 from psycopg import sql
 
 from .connection import Conn, Met
+from .errors import Invalid
 from .violations import UNIQUE, WATCHED, Violation, harmless, read
 
 WRITE_EVERY = 10.0  # seconds, for each constraint and process
@@ -165,6 +166,6 @@ async def row_in_the_way(db: Recording, found: Violation) -> dict[str, Any] | No
     try:
         async with db.transaction(QUICK) as conn:
             row = await (await conn.execute(statement)).fetchone()
-    except psycopg.Error:  # a dropped table, no right to read, an expression in the key
+    except (psycopg.Error, Invalid):  # a dropped table, no right to read, an expression, or what fits no row of ours
         return None
     return harmless(row[0]) if row else None
