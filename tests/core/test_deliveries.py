@@ -15,7 +15,7 @@ from tallybook.core.db import Conn, Database
 from tallybook.core.deliveries import ChannelEntry
 from tallybook.core.messages import Stored
 from tallybook.core.parked import Ref, Replayer
-from tallybook.core.queue import IN_ORDER, Retry
+from tallybook.core.queue import DELIVERIES, IN_ORDER, Retry
 from tallybook.core.receive import Received
 from tests import world
 from tests.core.worked import rows, until
@@ -239,6 +239,39 @@ async def test_what_comes_after_one_whose_worker_is_dead_waits_for_it(db: Databa
     await rows(db, "update deliveries set lease_until = clock_timestamp() where id = 1 returning id")
     await deliveries.process(db, in_order(clerk), asyncio.Event())
     assert clerk.told == ["one", "two"]
+
+
+async def claimed(db: Database) -> list[int]:
+    """The numbers of what a worker takes that dies then."""
+    plan = dataclasses.replace(deliveries.PLAN, sorts=("fake",))
+    taken = await db.run("claim", lambda conn: DELIVERIES.claim(conn, uuid4(), plan))
+    await rows(db, "update deliveries set lease_until = clock_timestamp() returning id")
+    return [one.id for one in taken]
+
+
+async def test_many_small_bodies_are_taken_together_and_few_large_ones(db: Database, business: Business) -> None:
+    small, large = [b"{}%d" % number for number in range(300)], b"x" * 700_000
+    await db.run("store", lambda conn: receive.store(conn, [Received("fake", one, NOON) for one in small]))
+    assert len(await claimed(db)) == 256
+    await rows(db, "delete from deliveries returning id")
+    await store(db, b"{}", large + b"1", large + b"2", large + b"3")
+    numbers = [one for (one,) in await rows(db, "select id from deliveries order by id")]
+    assert await claimed(db) == numbers[:3], "what comes last may be over the limit, so that each one is taken"
+
+
+async def test_what_may_have_killed_two_workers_is_taken_alone_and_nothing_is_given_up_with_it(
+    db: Database, business: Business
+) -> None:
+    clerk = Clerk()
+    await store(db, *(body_of(said(name, name)) for name in ("one", "two", "deadly", "three")))
+    assert [len(await claimed(db)) for _ in range(2)] == [4, 4]
+    assert await claimed(db) == [1]
+    await store(db, body_of(said("four", "four")))
+    await rows(db, "delete from deliveries where id < 3 returning id")
+    assert [await claimed(db) for _ in range(6)] == [[3]] * 6
+    await process(db, clerk)
+    assert [state for (state, _) in await rows(db, STATES)] == ["parked", "done", "done"]
+    assert sorted(clerk.told) == ["four", "three"]
 
 
 @dataclasses.dataclass

@@ -28,8 +28,8 @@ from .wakeups import either, wake_up
 from .work import reason_of, work_batch
 
 NOBODYS = "no business has the account that it came for"
-# Few, since a body may have 3 MB.
-PLAN = Plan(batch=32)
+# As many as are worth one transaction; the queue takes fewer where they are large.
+PLAN = Plan(batch=256)
 # Whatever comes after it waits for its end, if its worker dies. A claim need only last until its transaction has begun,
 # which then holds the row.
 ONE = Plan(batch=1, lease=10)

@@ -153,19 +153,19 @@ class Queue(Generic[RowT]):
         return {row[0] for row in await (await conn.execute(statement, values)).fetchall()}
 
 
-def _claim(table: str, columns: str, sort: str, only: str = "") -> str:
+def _claim(table: str, columns: str, sort: str, only: str = "", few: str = "") -> str:
     """The inner order decides who is served first, the outer one gives the order back that UPDATE does not keep."""
     return f"""
 with due as (
-    select id from {table}
+    select id{", not_before, attempts, octet_length(body) as size" if few else ""} from {table}
     where state = 'waiting' and not_before <= coalesce(%(now)s::timestamptz, now())
         and (lease_until is null or lease_until <= clock_timestamp())
         and (%(sorts)s::text[] is null or {sort} = any(%(sorts)s::text[])){only}
     order by not_before, id limit %(limit)s::int for update skip locked
-), taken as (
-    update {table} t set claimed_by = %(worker)s::uuid, attempts = attempts + 1,
+){few}, taken as (
+    update {table} t set claimed_by = %(worker)s::uuid, attempts = t.attempts + 1,
         lease_until = clock_timestamp() + make_interval(secs => %(lease)s::float8)
-    from due where t.id = due.id returning t.*
+    from {"few" if few else "due"} as due where t.id = due.id returning t.*
 )
 select {columns} from taken order by not_before, id"""
 
@@ -218,6 +218,21 @@ _FIRST = f"""
                         and e.line = deliveries.line and {_HOLDS}
                         and (e.received_at, e.id) < (deliveries.received_at, deliveries.id)) end"""
 
-DELIVERIES = queue_of("deliveries", Delivery, "channel")
+# Many small bodies or a few large ones. What two workers began and never ended may be what killed them: it goes alone,
+# so that nothing is given up with it.
+TOGETHER_BYTES = 1_000_000
+_FEW = f""", few as (
+    select id from (
+        select id, attempts, row_number() over due_first as place, first_value(attempts) over due_first as first,
+            sum(size) over due_first - size as before
+        from due window due_first as (order by not_before, id)
+    ) as d
+    where before < {TOGETHER_BYTES} and case when first > 1 then place = 1 else attempts <= 1 end
+)"""
+
+_COLUMNS = ", ".join(Delivery.__struct_fields__)
+DELIVERIES = replace(
+    queue_of("deliveries", Delivery, "channel"), CLAIM=_claim("deliveries", _COLUMNS, "channel", few=_FEW)
+)
 # Each line one after another in the order in which it was received, by however many workers. A plan has one channel.
-IN_ORDER = replace(DELIVERIES, CLAIM=_claim("deliveries", ", ".join(Delivery.__struct_fields__), "channel", _FIRST))
+IN_ORDER = replace(DELIVERIES, CLAIM=_claim("deliveries", _COLUMNS, "channel", _FIRST))
