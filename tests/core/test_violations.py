@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -234,6 +235,27 @@ async def test_recording_never_hides_the_first_error_and_what_was_not_written_wa
 
     await violations_kept.record(Away(), pg.UniqueViolation(), "somewhere")
     assert [times for _, times in Away.refusals.due(all_of_them=True)] == [1]
+
+
+async def test_a_refusal_whose_writer_is_cancelled_waits_to_be_written() -> None:
+    """As when whoever asked on a page goes away, or a handler takes too long."""
+    begun = asyncio.Event()
+
+    class Slow:
+        refusals = violations_kept.Book()
+
+        @asynccontextmanager
+        async def transaction(self, within: float) -> AsyncIterator[None]:
+            begun.set()
+            await asyncio.Event().wait()
+            yield
+
+    writing = asyncio.create_task(violations_kept.record(Slow(), pg.UniqueViolation(), "somewhere"))
+    await begun.wait()
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert [times for _, times in Slow.refusals.due(all_of_them=True)] == [1]
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,7 @@ async def _write(db: Recording, case: Case, times: int) -> None:
     (log.info if case.answered else log.error)(
         "constraint violated", sqlstate=found.sqlstate, table=found.table, constraint=found.constraint,
         declared=found.declared, place=case.place, answered=case.answered, times=times)  # fmt: skip
+    is_written = False
     try:
         existing = found.existing or await row_in_the_way(db, found)
         async with db.transaction(QUICK) as conn:
@@ -143,9 +144,12 @@ async def _write(db: Recording, case: Case, times: int) -> None:
                 "declared": found.declared, "key": found.masked, "place": case.place, "answered": case.answered,
                 "times": times, "existing": None if existing is None else msgspec.json.encode(existing).decode(),
             })  # fmt: skip
+        is_written = True
     except Exception as failure:  # noqa: BLE001 - the caller has an error to report already; this must not hide it
-        db.refusals.give_back(case, times)
         log.warning("violation not recorded yet", failure=type(failure).__name__)
+    finally:  # also of whoever is cancelled here
+        if not is_written:
+            db.refusals.give_back(case, times)
 
 
 async def row_in_the_way(db: Recording, found: Violation) -> dict[str, Any] | None:
