@@ -39,7 +39,7 @@ FIND = Finding(
     do="drop index contacts_name_key;", key=NaturalKey(table="contacts", columns=("business_id", "phone")),
     evidence=Evidence(
         rows=({"business_id": 1, "phone": "27820000001", "name": "Somebody", "is_known": True, "note": None},),
-        groups=1, error='duplicate key "contacts_name_key": Key (name)=(Somebody) already exists.',
+        groups=1, error='duplicate key "contacts_name_key": Key (name)=(Some (one) body) already exists.',
     ),
 )  # fmt: skip
 

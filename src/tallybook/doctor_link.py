@@ -42,8 +42,8 @@ SHOW_SECONDS = 30.0
 SETTLED = timedelta(seconds=15)
 # Several workers of one release that start within so many minutes ask for one examination.
 TOGETHER = 10
-# A key's values, as the server quotes them.
-VALUES = re.compile(r"\)=\(.*?\)(?= |\.|$)", re.DOTALL)
+# A key's values, as the server quotes them. They may hold parentheses, so that only the last one surely ends them.
+VALUES = re.compile(r"\)=\(.*\)", re.DOTALL)
 
 
 # Schemas of this database with tables of ours, by whose role they are told from those of other programs.
