@@ -137,6 +137,7 @@ async def test_how_the_bot_did_is_told_as_on_its_page(api: httpx.AsyncClient, db
     ends = {"bursts": 4, "asked": 3, "answered": 1, "drafted": 0, "handed_over": 2, "suppressed": 1}
     assert {name: whole[name] for name in ends} == ends
     assert whole["rate"] == pytest.approx(1 / 3)
+    assert (whole["reached"], board["target"], board["last_day"]["rate"]) == (False, 0.95, whole["rate"])
     assert 0 < whole["median"] <= whole["p95"] < 60
     assert day | {"day": None} == whole
     why = {one["reason"]: (one["decision"], one["count"]) for one in board["reasons"]}

@@ -13,7 +13,7 @@ from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
 from tallybook.core.db import Database
-from tallybook.inbox.answer_types import Bot, Line, Mode, Unknown
+from tallybook.inbox.answer_types import BoardDay, Bot, Line, Mode, Unknown
 from tallybook.inbox.service import answering, bot_board
 from tallybook.inbox.service.answering import Turn
 from tallybook.web import inbox, inbox_bot, inbox_bot_answers, inbox_bot_lists
@@ -69,7 +69,12 @@ async def test_the_rate_the_times_the_reasons_and_what_nobody_knew(
     await a_day(db, business)
     await browser.log_in(lead)
     shown = (await browser.get("/inbox/bot")).text
-    assert re.findall(r"<b>(33\.3%|66\.7%)</b>", shown) == ["33.3%", "66.7%"]
+    figures, _, rest = shown.partition("</dl>")
+    assert re.findall(r"<b>(33\.3%|66\.7%)</b>", figures) == ["33.3%", "66.7%"]
+    assert "The target is not reached:" in rest
+    assert "The bot answered or drafted 33.3% of what it was to answer, and it is to be over 95%." in rest
+    assert "2 more answers would have been enough." in rest
+    assert re.search(r"tallybook_reply_rate</code> tells them: <b>33\.3%</b>", rest)
     assert "of 3 in which the bot was to answer" in shown
     assert "asked 2 times" in shown
     assert "it is not only text" in shown
@@ -81,6 +86,31 @@ async def test_the_rate_the_times_the_reasons_and_what_nobody_knew(
     assert "batteries" in (await browser.get(asked[1])).text
     await browser.post("/inbox/bot/answers", {"question": "Do you sell batteries for phones?", "answer": "Yes."})
     assert "asked 2 times" not in (await browser.get("/inbox/bot")).text
+
+
+@pytest.mark.parametrize(
+    ("answered", "handed_over", "reached", "lacks"),
+    [(0, 0, None, 1), (1, 0, True, 0), (19, 1, False, 1), (20, 1, True, 0), (96, 4, True, 0), (95, 5, False, 1)],
+)
+def test_the_target_is_reached_by_more_than_95_of_100(
+    answered: int, handed_over: int, reached: bool | None, lacks: int
+) -> None:
+    day = BoardDay(None, answered + handed_over + 7, answered, 0, handed_over, 7, None, None)
+    assert (day.reached, day.lacks) == (reached, lacks)
+
+
+async def test_a_target_that_is_reached_is_said_to_be_in_words(
+    browser: Browser, db: Database, business: Business, lead: world.Someone
+) -> None:
+    await talks.connect(db, business)
+    async with db.transaction() as conn:
+        for one in KNOWN:
+            await conn.execute(ADD, one)
+    await say(db, business, words("What are your opening hours?", ONE))
+    await answering.decide_due(db, Turn(business, Bot(Mode.AUTO), datetime.now(UTC) + timedelta(seconds=10)))
+    await browser.log_in(lead)
+    for language, said in (("en", "The target is reached:"), ("he", "היעד הושג:")):
+        assert said in (await browser.get("/inbox/bot", headers={"accept-language": language})).text
 
 
 async def test_answers_are_kept_on_the_page_and_each_change_stands_in_the_record(

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 import msgspec
 
 FAQ, MODEL = "faq", "model"  # who thinks out an answer
+TARGET = 95  # of 100 bursts: the bot is to answer or draft more of those in which it is not to keep silent
 
 
 class Mode(enum.StrEnum):
@@ -211,6 +212,16 @@ class BoardDay(msgspec.Struct, frozen=True):
     def rate(self) -> float | None:
         """The part of those that it answered or drafted, from 0 to 1; None where there were none."""
         return (self.answered + self.drafted) / self.asked if self.asked else None
+
+    @property
+    def lacks(self) -> int:
+        """How many more of those it would have had to answer or draft, so that they were over TARGET of 100."""
+        return max(self.asked * TARGET // 100 + 1 - self.answered - self.drafted, 0)
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether they were over TARGET of 100; None where there were none."""
+        return self.lacks == 0 if self.asked else None
 
 
 class Why(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from tallybook.core.callers import Right, may, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid
 from tallybook.core.numbers import number_in
-from tallybook.inbox.answer_types import Choice, Listed
+from tallybook.inbox.answer_types import TARGET, BoardDay, Choice, Listed
 from tallybook.inbox.service import bot_board
 from tallybook.inbox.service.bot_board import Board, Sought, period_of
 
@@ -78,13 +78,15 @@ async def bot_page(request: Asked, app: TheApp) -> Response[str]:
     require(request.user, Right.SEE)
     query, clock = read_query(request.query_params), pages.clock_of(request)
 
-    async def work(conn: Conn) -> tuple[Board, dict[str, Any]]:
+    async def work(conn: Conn) -> tuple[Board, BoardDay, dict[str, Any]]:
         period = period_of(request.user.business, clock.now, query.days)
-        return await bot_board.board(conn, request.user, period), await frame(conn, app, request)
+        metric = await bot_board.last_day(conn, request.user.business, clock.now)
+        return await bot_board.board(conn, request.user, period), metric, await frame(conn, app, request)
 
-    board, context = await app.db.run("show bot", work)
+    board, metric, context = await app.db.run("show bot", work)
     reasons = [(one, inbox_bot_words.why(one.reason, clock.words)) for one in board.reasons]
     context |= {"query": query, "board": board, "reasons": reasons, "percent": percent, "lasted": lasted}
+    context |= {"target": TARGET, "metric": metric}
     return pages.page(request, "inbox/bot.html", context)
 
 

@@ -11,7 +11,7 @@ from litestar.params import FromQuery
 from tallybook.core.callers import Right, require
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid
-from tallybook.inbox.answer_types import BoardDay, Choice, Listed, Mode, Why
+from tallybook.inbox.answer_types import TARGET, BoardDay, Choice, Listed, Mode, Why
 from tallybook.inbox.service import bot_board
 from tallybook.inbox.service.bot_board import Board, Question, Sought, period_of
 
@@ -29,8 +29,8 @@ class EndsRow(msgspec.Struct, frozen=True):
     """How the bursts of customers' messages of a day ended; ``day`` null is of the whole period.
 
     ``asked`` are those on which the bot was not to keep silent. ``rate`` is the part of them that it answered or
-    drafted, from 0 to 1, null where there were none. ``median`` and ``p95`` are the seconds within which half and 95
-    of 100 of them were decided.
+    drafted, from 0 to 1, null where there were none; ``reached`` whether it is over the target. ``median`` and ``p95``
+    are the seconds within which half and 95 of 100 of them were decided.
     """
 
     day: date | None
@@ -41,6 +41,7 @@ class EndsRow(msgspec.Struct, frozen=True):
     handed_over: int
     suppressed: int
     rate: float | None
+    reached: bool | None
     median: float | None
     p95: float | None
 
@@ -48,11 +49,15 @@ class EndsRow(msgspec.Struct, frozen=True):
 class BoardRow(msgspec.Struct, frozen=True):
     """A period. ``mode`` is the business's: off, draft or auto. ``days`` begins with the newest that has any.
 
+    ``target`` is what the rate is to be over. ``last_day`` are the last 24 hours, which the metric
+    ``tallybook_reply_rate`` tells too.
     ``reasons`` are the 30 commonest for a person, silence or an answer taken back; ``questions`` the 20 commonest to
     which no answer is known yet.
     """
 
     mode: Mode
+    target: float
+    last_day: EndsRow
     whole: EndsRow
     days: list[EndsRow]
     reasons: list[Why]
@@ -75,14 +80,16 @@ async def bot_board_of(request: Asked, app: TheApp, days: FromQuery[int] = USUAL
     require(request.user, Right.SEE)
     _known(days)
 
-    async def work(conn: Conn) -> tuple[Board, Mode]:
-        period = period_of(request.user.business, datetime.now(UTC), days)
-        its = await bot_of(conn, app, request.user.business)
-        return await bot_board.board(conn, request.user, period), its.mode
+    now, business = datetime.now(UTC), request.user.business
 
-    board, mode = await app.db.run("show bot", work)
+    async def work(conn: Conn) -> tuple[Board, BoardDay, Mode]:
+        board = await bot_board.board(conn, request.user, period_of(business, now, days))
+        return board, await bot_board.last_day(conn, business, now), (await bot_of(conn, app, business)).mode
+
+    board, last_day, mode = await app.db.run("show bot", work)
     rows = [_ends(one) for one in board.days]
-    return ok(BoardRow(mode, _ends(board.whole), rows, board.reasons, board.questions))
+    whole = _ends(board.whole)
+    return ok(BoardRow(mode, TARGET / 100, _ends(last_day), whole, rows, board.reasons, board.questions))
 
 
 @get(f"{PATH}/decisions", tags=TAGS)
@@ -124,6 +131,7 @@ def _ends(one: BoardDay) -> EndsRow:
         one.handed_over,
         one.suppressed,
         one.rate,
+        one.reached,
         _seconds(one.median),
         _seconds(one.p95),
     )
