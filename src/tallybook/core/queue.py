@@ -105,11 +105,13 @@ class Queue(Generic[RowT]):
             "worker": worker, "limit": plan.batch, "lease": plan.lease, "now": now,
             "sorts": None if plan.sorts is None else list(plan.sorts),
         }  # fmt: skip
-        rows = [self.row(*row) for row in await (await conn.execute(self.CLAIM, asked)).fetchall()]
-        deadly = [row.id for row in rows if row.attempts > plan.tries]
-        if deadly:
-            await self.park(conn, worker, deadly, f"given up: {plan.tries} workers began it and none came to its end")
-        return [row for row in rows if row.attempts <= plan.tries]
+        given_up = f"given up: {plan.tries} workers began it and none came to its end"
+        while rows := [self.row(*row) for row in await (await conn.execute(self.CLAIM, asked)).fetchall()]:
+            if deadly := [row.id for row in rows if row.attempts > plan.tries]:
+                await self.park(conn, worker, deadly, given_up)
+            if len(deadly) < len(rows):  # none means that nothing is due, not that all that was due is given up
+                return [row for row in rows if row.attempts <= plan.tries]
+        return []
 
     async def hold(self, conn: Conn, worker: UUID) -> set[int]:
         """Locks what ``worker`` still holds until the transaction ends; nobody can take it over meanwhile."""
