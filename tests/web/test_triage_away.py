@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,10 +27,12 @@ from tallybook.triage.service.snapshots import Keeper
 from tallybook.triage.store.feeds import Scope as Shown
 from tallybook.web import server as web
 from tests import world
+from tests.core.worked import until
 from tests.postgres import Server
 from tests.web.conftest import HERE
 
 SOON = 0.2  # seconds, in the place of those for which a connection is waited for
+LONG = 60.0
 
 
 class Given:
@@ -105,6 +108,38 @@ async def test_programs_and_calendars_read_the_rota_by_the_copy_and_nobody_else_
         client.cookies.set("tallybook_session", "x" * 43)
         page = await client.get("/triage", headers={"accept": "text/html"})
         assert (page.status_code, "read meanwhile in Slack" in page.text) == (503, True)
+
+
+async def test_once_the_outage_is_known_nobody_waits_for_the_copy_and_its_end_is_seen_by_asking(
+    server: Server, db: Database, business: Business, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hers = await given(db, business)
+    settings = Settings.load({"TALLYBOOK_DATABASE_URL": server.url()}, tmp_path)
+    assert await Keeper(db, rota_snapshot.path_of(settings)).keep()
+    whole = web.application(App(settings, db, [b"k" * 32], Limits(b"k" * 32), world.CHEAP))
+    transport = httpx.ASGITransport(whole, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=HERE) as client:
+
+        async def by_the_copy() -> bool:
+            answer = await client.get("/api/triage/1/who", headers={"authorization": f"Bearer {hers.token}"})
+            assert answer.status_code == 200
+            return "x-tallybook-as-of" in answer.headers
+
+        await asyncio.to_thread(server.stop)
+        db.pool.timeout = SOON
+        assert await by_the_copy(), "the first one found out"
+        db.pool.timeout = LONG
+        monkeypatch.setattr(core_db, "AWAY_SECONDS", LONG)
+        async with asyncio.timeout(LONG / 2):
+            for _ in range(20):
+                assert await by_the_copy()
+                assert (await client.get(f"/triage/feeds/{hers.calendar}.ics")).status_code == 200
+        await asyncio.to_thread(server.start)
+
+        async def is_back() -> bool:
+            return not await by_the_copy()
+
+        await until(is_back)
 
 
 def shifts_in(answer: httpx.Response) -> list[tuple[str, datetime, str]]:

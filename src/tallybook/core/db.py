@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeAlias, TypeVar
 
@@ -46,6 +46,8 @@ NUL_IN_TEXT = "A text holds a character that cannot be stored (NUL). Take it out
 OUT_OF_RANGE = "A number is larger than any that can be stored. Check it and try again."
 # Whoever asks while the database is known to be away is told so soon.
 AWAY_SECONDS = 1.0
+# And so soon, who has another answer. A connection that is there is had in no time; to ask has the pool try for one.
+AT_ONCE_SECONDS = 0.02
 
 # Its own hook would log each retry with the error's text, which may quote a row.
 stamina.instrumentation.set_on_retry_hooks(())
@@ -117,6 +119,12 @@ class Database:
     tries: int = TRIES
     outage: Outage = field(default_factory=lambda: Outage("tallybook"))
     refusals: violations_kept.Book = field(default_factory=violations_kept.Book)
+    is_patient: bool = True
+
+    @property
+    def at_once(self) -> Database:
+        """The same, for who has another answer: while the database is known to be away they do not wait for it."""
+        return replace(self, is_patient=False)
 
     @property
     def is_away(self) -> bool:
@@ -168,9 +176,10 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self, within: float | None) -> AsyncIterator[Conn]:
+        while_away = AWAY_SECONDS if self.is_patient else AT_ONCE_SECONDS
         async with AsyncExitStack() as stack:
             try:
-                conn = await stack.enter_async_context(self.pool.connection(AWAY_SECONDS if self.is_away else within))
+                conn = await stack.enter_async_context(self.pool.connection(while_away if self.is_away else within))
             except PoolTimeout as error:
                 self.outage.begun(str(error))
                 raise

@@ -16,6 +16,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from tallybook.app import App
 from tallybook.core import api_tokens, sessions
 from tallybook.core.callers import Caller
+from tallybook.core.db import Database
 from tallybook.core.errors import NotAllowed, NotSignedIn
 
 from .answers import is_partial, wants_json
@@ -59,25 +60,29 @@ def session_token(app: App, connection: ASGIConnection[Any, Any, Any, Any]) -> s
     return connection.cookies.get(cookie_name(secure=app.settings.cookies_are_secure)) or None
 
 
-async def identify(app: App, connection: ASGIConnection[Any, Any, Any, Any]) -> tuple[Caller | None, str | None]:
+async def identify(
+    app: App, connection: ASGIConnection[Any, Any, Any, Any], db: Database | None = None
+) -> tuple[Caller | None, str | None]:
     """Who asks, and by what: ``token`` or ``session``. A request with an Authorization header stands on that alone.
 
     Both are None for nobody known: only a token that holds may switch the cross-site guard off. Not tried again when
-    the database is away: the pool has waited for it already, and a person waits too.
+    the database is away: the pool has waited for it already, and a person waits too. ``db`` is the application's own,
+    or that which does not wait.
     """
+    db = db or app.db
     given = connection.headers.get("authorization")
     if given is not None:
         scheme, _, token = given.partition(" ")
         if scheme.lower() != "bearer":
             return None, None
-        async with app.db.transaction() as conn:
+        async with db.transaction() as conn:
             holder = await api_tokens.resolve(conn, token.strip())
         return holder, "token" if holder else None
     cookie = session_token(app, connection)
     if cookie is None:
         return None, None
 
-    async with app.db.transaction() as conn:
+    async with db.transaction() as conn:
         caller = await sessions.resolve(conn, cookie)
     return caller, "session" if caller else None
 
@@ -96,7 +101,8 @@ class Authentication(ASGIMiddleware):
         openness = scope["route_handler"].opt.get("open")
         if openness is not True and connection.method != "OPTIONS":
             try:
-                scope["user"], scope["auth"] = await identify(app, connection)
+                db = app.db.at_once if scope["route_handler"].opt.get("away") else app.db
+                scope["user"], scope["auth"] = await identify(app, connection, db)
             except psycopg.OperationalError:
                 answered = await _while_away(connection)
                 if answered is None:

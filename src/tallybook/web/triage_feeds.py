@@ -81,7 +81,7 @@ async def _calendar(request: Asked, app: App, token: str) -> Response[Any]:
         return await feeds.read(conn, schedules(request), token, now, known=known, instead_of=instead_of)
 
     try:
-        found = await app.db.run("read calendar", work)
+        found = await app.db.at_once.run("read calendar", work)
     except psycopg.OperationalError:
         shelf = rota_snapshot.shelf(rota_snapshot.path_of(app.settings))
         kept_then = await feeds.read_by_copy(shelf, token, now, known=known, instead_of=instead_of)
