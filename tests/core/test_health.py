@@ -141,3 +141,8 @@ async def test_who_is_no_admin_reads_how_the_shared_things_are_and_no_detail_of_
     for hidden in ("/srv", "vf-server", "1234", "primary", "7 records"):
         assert hidden not in str(shown)
     assert shown.state == "wrong"
+
+
+def test_the_first_line_leaves_names_as_they_are_written() -> None:
+    late = health.Check("slack The demo's Slack (T0DEMO)", "late", "Connected to nothing yet.")
+    assert health.summed_up([late]).sentence == "Slack The demo's Slack (T0DEMO): Connected to nothing yet."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import typing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,10 @@ from tallybook import words
 from tallybook.channels.bridge import sentences
 from tallybook.channels.bridge.findings import Findings
 from tallybook.core import health, health_words
+from tallybook.core.businesses import Business
 from tallybook.web import phrases
+from tallybook.web.health import line
+from tallybook.web.times import Clock
 
 PACKAGE = Path(tallybook.__file__).parent
 # A value stands in each place; that it comes through shows that the sentence was known.
@@ -144,3 +148,13 @@ def test_every_fact_of_a_sign_of_life_has_a_name_for_people() -> None:
     facts = {*fields, "host", "process", "newest_at", "remarks", "latency_ms", "bytes", "quarantined"}
     assert facts <= set(phrases.FACTS)
     assert all(words.words("he").gettext(name) != name for name in phrases.FACTS.values())
+
+
+@pytest.mark.parametrize(("language", "yes"), [("en", "yes"), ("he", "כן")])
+def test_what_a_process_says_is_so_is_said_in_a_word(language: str, yes: str) -> None:
+    """A bridge that drops captions says it by true, which is no number to be written as one."""
+    clock = Clock(datetime.now(UTC), Business(1, "Velo Fibre", "UTC", language), language, words.words(language))
+    shown = line(
+        health.Check("bridge", "ok", "Connected; reading.", None, {"drops_captions": True, "off": False}), clock
+    )
+    assert [value for _, value in shown.facts] == [yes]

@@ -255,7 +255,7 @@ def summed_up(checks: list[Check]) -> HealthReport:
     late = [check for check in checks if check.state == "late"]
     if not wrong and not late:
         return HealthReport("Everything is held.", "ok", checks)
-    trouble = " ".join(f"{check.name.capitalize()}: {check.says}" for check in wrong + late)
+    trouble = " ".join(f"{check.name[:1].upper()}{check.name[1:]}: {check.says}" for check in wrong + late)
     return HealthReport(trouble, "wrong" if wrong else "late", checks)
 
 

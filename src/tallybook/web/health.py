@@ -49,6 +49,8 @@ def line(check: Check, clock: Clock) -> Line:
 
 
 def _value(name: str, value: str | float, clock: Clock) -> str:
+    if value is True:  # a process says so of itself, and what is not so is left out, as nought is
+        return clock.words.gettext("yes")
     if not isinstance(value, str):
         return clock.number(value)
     if name.endswith("_at"):
@@ -61,7 +63,12 @@ def sentence(found: HealthReport, clock: Clock) -> str:
     if found.state == "ok":
         return health_words.told(found.sentence, clock.words)
     lines = [line(check, clock) for state in ("wrong", "late") for check in found.checks if check.state == state]
-    return " ".join(f"{shown.name}: {shown.says}" for shown in lines)
+    return " ".join(f"{shown.name}: {_ended(shown.says)}" for shown in lines)
+
+
+def _ended(says: str) -> str:
+    """A sentence that another one follows; what ends with a command has no full stop by itself."""
+    return says if says.endswith((".", "?", "!")) else f"{says}."
 
 
 @get("/health", include_in_schema=False)
