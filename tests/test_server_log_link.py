@@ -261,6 +261,22 @@ async def test_a_record_whose_key_fits_no_row_of_ours_is_taken_and_what_follows_
     assert await times(db) == 2
 
 
+async def test_whoever_finds_our_tables_behind_a_schema_of_their_own_is_heard_and_another_environment_s_are_not(
+    app: App, db: Database, worker_database: str, log: Path, superuser_url: str
+) -> None:
+    paths = {"billing_reports": '"$user", public', "billing_trials": "dev, public"}
+    with psycopg.connect(superuser_url, autocommit=True) as owner:
+        for role, path in paths.items():
+            owner.execute(f"create role {role}; alter role {role} set search_path to {path}".encode())
+        try:
+            lines = [record(worker_database, "drops_pkey", user=role, application_name=role) for role in paths]
+            (log / "server.json").write_text("".join(lines))
+            await Reader(app).look()
+        finally:
+            owner.execute(f"drop role {', '.join(paths)}".encode())
+    assert await rows(db, "select place from constraint_violations") == [("server log: billing_reports",)]
+
+
 OURS = "insert into businesses (name) values ('a double of ours')"
 THEIRS = "insert into businesses (name) values ('another''s double')"
 KEPT = "select table_name, constraint_name, sqlstate, key_masked, place from constraint_violations order by 3, 5"

@@ -46,12 +46,16 @@ TABLES = """
 select relname from pg_class where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p')
     and relname::text = any(%(names)s::text[])
 """
-# Roles that find their tables in another schema, such as another environment's.
+# Roles that find another environment's tables, or none: theirs are in the first schema of the path that has some.
 ELSEWHERE = """
 select r.rolname from pg_roles r join pg_db_role_setting s on s.setrole = r.oid, unnest(s.setconfig) c
 where r.rolname::text = any(%(names)s::text[]) and c like 'search_path=%%'
     and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
-    and trim(both ' "' from split_part(split_part(c, '=', 2), ',', 1)) <> current_schema()
+    and current_schema() is distinct from (
+        select n.nspname from unnest(string_to_array(split_part(c, '=', 2), ',')) with ordinality as path (name, place)
+        join pg_namespace n on n.nspname = replace(btrim(path.name, ' "'), '$user', r.rolname)
+        join pg_class t on t.relnamespace = n.oid and t.relname = 'alembic_version'
+        order by path.place limit 1)
 """
 HERE = "select current_database(), current_schema()"
 
