@@ -118,8 +118,8 @@ async def filing(count: int) -> list[Figure]:
                f"{floor:,.0f} a bare upsert into two tables", ours / floor, f"≥ {A_SECOND:,} and ≥ {SHARE:.2f}",
                ours >= A_SECOND and ours / floor >= SHARE),
         Figure("the same, one a body", f"{count / alone:,.0f}", "", None, "", None),
-        Figure("a minute of 3,300 such bodies a second is filed in", f"{60 * 3300 * alone / count:.0f} s", "", None,
-               "", None),
+        Figure("a burst of a minute, 3,300 such a second, is filed in", f"{60 * 3300 * alone / count:.0f} s", "",
+               None, "", None),
     ]  # fmt: skip
 
 

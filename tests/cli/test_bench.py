@@ -25,9 +25,7 @@ MONITOR = [
     "every day counted once", "the dashboard", "the list of any day", *STATISTICS, "marketing", "all rows as CSV",
 ]  # fmt: skip
 DOOR = ["webhooks kept in a second", "the same", "answered", "updates kept in a second"]
-INBOX = [
-    "messages filed in a second", "the same, one a body", "a minute of 3,300", "all threads", "unread threads",
-]  # fmt: skip
+INBOX = ["messages filed in a second", "the same", "a burst of a minute", "all threads", "unread threads"]
 ROTA = [
     "who is on duty", "each answer", "putting their facts in order", "a year's schedule of 5 teams", "the same",
     "the calendar of a year", "Slack answered",
