@@ -95,8 +95,8 @@ group by c.id order by max(m.created_at) desc limit 50
 """
 SAID = """\
 - **filing** takes waiting bodies of a hundred messages of 20,000 customers through all that follows from them, in one
-  process; beside it the same rows of two tables, set-wise, without foreign keys or customers. Then each message comes in
-  a body of its own, as WhatsApp sends them all day; see `bench/talks.py`.
+  process; beside it the same rows of two tables, set-wise, without foreign keys or customers. Then each message comes
+  in a body of its own, as WhatsApp sends them all day; see `bench/talks.py`.
 - **the threads** are asked for 300 times, in conversations of ten messages; beside stands the seeds' query, which
   counts the messages of each.
 """
