@@ -18,10 +18,10 @@ from tallybook.core.callers import Scope
 from tallybook.core.db import Database
 from tallybook.core.login_limits import Limits
 from tallybook.settings import Settings
-from tallybook.web import asgi, server
 from tests import world
 from tests.programs import require
 from tests.web.browser import FLAGS, OpenTab, Site, tabs_of
+from tests.web.built_once import application
 
 HERE = "http://tallybook.test"
 OpenApi = Callable[..., Awaitable[httpx.AsyncClient]]
@@ -67,7 +67,7 @@ class Browser:
 
 @pytest.fixture
 def asgi_app(app: App) -> Any:
-    return asgi.build(app)
+    return application(app)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def browser(open_browser: Callable[..., Browser]) -> Browser:
 async def open_api(app: App) -> AsyncIterator[OpenApi]:
     """A program with a token of somebody."""
     opened: list[httpx.AsyncClient] = []
-    whole = server.application(app)
+    whole = application(app)
 
     async def new(who: world.Someone, *scopes: Scope) -> httpx.AsyncClient:
         wanted = frozenset(scopes or {Scope.READ, Scope.REVIEW})

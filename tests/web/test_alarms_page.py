@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,7 +10,7 @@ from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tallybook.settings import Settings
-from tallybook.web import alarms, asgi
+from tallybook.web import alarms
 from tests import world
 from tests.web.conftest import Browser
 from tests.web.test_browser_alarms import much
@@ -24,11 +23,6 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
     """With a projects file of the test's own."""
     given = {"TALLYBOOK_DATABASE_URL": database_url, "TALLYBOOK_CONFIG": str(tmp_path / "tallybook.toml")}
     return Settings.load(given | {"TALLYBOOK_DATA_DIR": str(tmp_path / "data")})
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return asgi.build(app, alarms.HANDLERS)
 
 
 async def test_a_stranger_sees_nothing(browser: Browser) -> None:

@@ -19,7 +19,8 @@ from litestar.routes import HTTPRoute
 
 from tallybook.app import App
 from tallybook.inbox.service import closing, customers
-from tallybook.web import inbox_states, inbox_states_api, server
+from tallybook.web import inbox_states, inbox_states_api
+from tests.web.built_once import application
 
 OURS, WEB = "tallybook.", "tallybook.web"
 WRITES = re.compile(r"\s*(with\s.*)?\b(insert\s+into|update|delete\s+from)\s", re.DOTALL)
@@ -78,7 +79,7 @@ def name_of(function: Callable[..., Any]) -> str:
 
 
 def handlers(app: App) -> Iterator[tuple[str, HTTPRouteHandler]]:
-    for route in server.application(app).app.routes:
+    for route in application(app).app.routes:
         if isinstance(route, HTTPRoute):
             yield from ((route.path, one) for one in route.route_handlers)
 

@@ -16,12 +16,12 @@ from tallybook.core.db import Database
 from tallybook.inbox.answer_types import BoardDay, Bot, Line, Mode, Unknown
 from tallybook.inbox.service import answering, bot_board
 from tallybook.inbox.service.answering import Turn
-from tallybook.web import inbox, inbox_bot, inbox_bot_answers, inbox_bot_lists
-from tallybook.web.asgi import build
+from tallybook.web import inbox_bot, inbox_bot_lists
 from tests import world
 from tests.core.worked import rows
 from tests.inbox.test_answering import ADD, KNOWN
 from tests.web import talks
+from tests.web.built_once import application
 from tests.web.conftest import Browser
 from tests.web.talks import say, words
 
@@ -33,8 +33,7 @@ KEPT = "select question, answer, language, active from inbox_answers order by id
 @pytest.fixture
 def asgi_app(app: App) -> Any:
     app.settings.config.write_text('[inbox.bot]\nmode = "auto"\n')
-    shown = [*inbox.HANDLERS, *inbox_bot.HANDLERS, *inbox_bot_answers.HANDLERS, *inbox_bot_lists.HANDLERS]
-    return build(app, shown)
+    return application(app)
 
 
 @pytest.fixture

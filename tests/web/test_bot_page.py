@@ -15,12 +15,12 @@ from tallybook.core.db import Database
 from tallybook.inbox.answer_types import Bot, Mode
 from tallybook.inbox.service import answering
 from tallybook.inbox.service.answering import Turn
-from tallybook.web import i18n, inbox, inbox_bot_api, inbox_bot_thread, inbox_bot_words
-from tallybook.web.asgi import build
+from tallybook.web import i18n, inbox_bot_words
 from tests import world
 from tests.core.worked import rows
 from tests.inbox.test_answering import ADD, KNOWN, OPENING
 from tests.web import talks
+from tests.web.built_once import application
 from tests.web.conftest import Browser
 from tests.web.talks import first, say, words
 
@@ -31,7 +31,7 @@ DRAFT = {"place": "1", "draft": OPENING}
 @pytest.fixture
 def asgi_app(app: App) -> Any:
     app.settings.config.write_text('[inbox.bot]\nmode = "draft"\n')
-    return build(app, [*inbox.HANDLERS, *inbox_bot_thread.HANDLERS, *inbox_bot_api.HANDLERS])
+    return application(app)
 
 
 @pytest.fixture

@@ -6,22 +6,15 @@ from typing import Any
 
 import pytest
 
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
 from tallybook.core.db import Database
-from tallybook.web import server
 from tests import world
 from tests.core.worked import rows
 from tests.web.conftest import Browser
 from tests.web.talks import NALEDI, first, say, words
 
 HOSTILE = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return server.application(app)
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tallybook.core.environment_comparing import Line, Report
 from tallybook.core.environment_registers import Held
-from tallybook.web import server
 from tests import world
 from tests.web.conftest import Browser
 
@@ -41,11 +40,6 @@ def report(**overrides: Any) -> Report:
     drift = [said + "for: dev refuses what production takes."]
     values = {"environment": "dev", "compared_at": NOW, "days": 7, "drift": drift, "lines": lines}
     return Report(**(values | overrides))
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return server.application(app)
 
 
 async def keep(owner_url: str, business: Business, **overrides: Any) -> None:

@@ -14,10 +14,10 @@ from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role, Scope
 from tallybook.core.db import Conn, Database
-from tallybook.web import server
 from tests import world as office
 from tests.inbox import world
 from tests.inbox.world import AVI, NOA, NOON, Someone
+from tests.web.built_once import application
 from tests.web.conftest import HERE, OpenApi
 
 THREADS = "/api/crm/threads"
@@ -219,7 +219,7 @@ async def test_who_may_only_look_marks_nothing(
 
 
 async def test_a_stranger_gets_nothing_and_a_page_s_post_needs_its_token(app: App, noa: Someone) -> None:
-    transport = httpx.ASGITransport(server.application(app), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(application(app), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=HERE) as client:
         for path in (THREADS, f"{THREADS}/{noa.id}/messages"):
             assert (await client.get(path)).status_code == 401

@@ -8,32 +8,17 @@ from typing import Any
 
 import pytest
 
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
 from tallybook.core.db import Database
 from tallybook.inbox.service import automation, automation_firing, labels
-from tallybook.web import (
-    inbox,
-    inbox_appointments,
-    inbox_automation,
-    inbox_automation_api,
-    inbox_automation_hours,
-    inbox_scheduled,
-    inbox_scheduled_api,
-)
 from tallybook.web import inbox_automation_form as forms
-from tallybook.web.asgi import build
 from tests import world
 from tests.core.worked import rows
 from tests.web import talks
 from tests.web.conftest import Browser
 from tests.web.talks import first, say, words
 
-HANDLERS = (
-    inbox, inbox_automation, inbox_automation_api, inbox_automation_hours, inbox_scheduled, inbox_scheduled_api,
-    inbox_appointments,
-)  # fmt: skip
 RULE = {
     "name": "Prices",
     "on": "keyword",
@@ -43,11 +28,6 @@ RULE = {
     "opening": "",
 }
 HOSTILE = "<script>alert(1)</script> {{ 7*7 }} \" '"
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return build(app, [handler for one in HANDLERS for handler in one.HANDLERS])
 
 
 @pytest.fixture

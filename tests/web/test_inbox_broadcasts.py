@@ -7,13 +7,10 @@ import re
 from typing import Any
 
 import httpx
-import pytest
 
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Caller, Scope
 from tallybook.core.db import Database
-from tallybook.web import server
 from tests import world
 from tests.inbox.people import NALEDI, NUMBER, THABO, said, write
 from tests.inbox.test_broadcasts import Line, boss, phone, rows, send
@@ -29,11 +26,6 @@ FORM = {
     "key": "k1", "name": "Summer", "template": "1", "account": NUMBER, "kind": "list", "place.body.1": "{name|friend}",
     "place.body.2": "half price",
 }  # fmt: skip
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return server.application(app)
 
 
 async def test_a_broadcast_is_looked_at_begun_once_and_told_of(

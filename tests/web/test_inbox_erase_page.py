@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 from zipfile import ZipFile
 
 import pytest
 
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
 from tallybook.core.db import Database
-from tallybook.web import inbox, inbox_customer, inbox_erase, inbox_export
-from tallybook.web.asgi import build
 from tests import world
 from tests.core.worked import rows
 from tests.web.conftest import Browser
 from tests.web.talks import NALEDI, first, say, words
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    handlers = [*inbox.HANDLERS, *inbox_customer.HANDLERS, *inbox_export.HANDLERS, *inbox_erase.HANDLERS]
-    return build(app, handlers)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tallybook.core.sending import Post
 from tallybook.inbox.service import outcomes
 from tallybook.inbox.service.files import Shown
 from tallybook.settings import Settings
-from tallybook.web import i18n, server
+from tallybook.web import i18n
 from tallybook.web.file_answers import range_of
 from tallybook.web.inbox_file_view import file_view, told_view
 from tallybook.web.inbox_order_view import ListView
@@ -71,11 +71,6 @@ def cloud() -> Iterator[FakeCloudApi]:
 def settings(database_url: str, tmp_path: Path, cloud: FakeCloudApi) -> Settings:
     given = {"TALLYBOOK_DATABASE_URL": database_url, "TALLYBOOK_WHATSAPP_API_URL": cloud.address}
     return Settings.load(given, tmp_path)
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return server.application(app)
 
 
 @pytest.fixture

@@ -7,13 +7,10 @@ import re
 from typing import Any
 
 import httpx
-import pytest
 
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Scope
 from tallybook.core.db import Database
-from tallybook.web import server
 from tests import world
 from tests.inbox.people import NALEDI, said, write
 from tests.inbox.test_hooks import EVERYTHING, Receiver, deliver
@@ -23,11 +20,6 @@ from tests.web.conftest import Browser, OpenApi
 PATH = "/inbox/hooks"
 API = "/api/inbox/hooks"
 FORM = {"name": "shop", "url": "https://hooks.test/told?token=hidden", "events": EVERYTHING}
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return server.application(app)
 
 
 async def test_an_admin_adds_one_and_sees_its_secret_once_and_what_it_is_told(

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Scope
 from tallybook.core.db import Database
-from tallybook.web import server
 from tests import world
 from tests.channels.whatsapp import bodies
 from tests.channels.whatsapp.bodies import CUSTOMER, NOON, WABA, account_change, body, change
@@ -20,11 +14,6 @@ from tests.web.conftest import Browser, OpenApi
 
 PATH, API = "/inbox/news", "/api/inbox/news"
 BANNED = account_change("account_update", event="DISABLED_UPDATE", ban_info={"waba_ban_state": "DISABLE"})
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return server.application(app)
 
 
 async def told(db: Database, business: Business) -> None:

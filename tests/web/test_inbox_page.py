@@ -8,13 +8,10 @@ from typing import Any
 
 import pytest
 
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
 from tallybook.core.db import Database
 from tallybook.inbox.service import merging
-from tallybook.web import inbox, inbox_customer
-from tallybook.web.asgi import build
 from tests import world
 from tests.web import talks
 from tests.web.conftest import Browser
@@ -22,11 +19,6 @@ from tests.web.talks import NALEDI, first, say, words
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> \" ' {{ 7*7 }} \u202egnp.exe"
 THEIR_UNREAD = "select inbound - read_inbound from whatsapp_conversation"
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return build(app, [*inbox.HANDLERS, *inbox_customer.HANDLERS])
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from tallybook.core import api_tokens
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Scope
 from tallybook.core.db import Conn, Database
-from tallybook.web import server
 from tallybook.web.live import Live
 from tests import world as office
 from tests.inbox import world
 from tests.inbox.world import NOA
+from tests.web.built_once import application
 from tests.web.conftest import HERE
 
 AT = "/api/whatsapp/conversations/{}/{}"
@@ -27,7 +27,7 @@ NOBODYS = "update api_tokens set account_id = null"
 @pytest.fixture
 async def api(app: App, db: Database, database_url: str, root: office.Someone) -> AsyncIterator[httpx.AsyncClient]:
     """A program of root's, at a web server that hears nothing from the database."""
-    whole = server.application(app)
+    whole = application(app)
     live = whole.app.state.live = Live(db, database_url)
     scopes = frozenset({Scope.READ, Scope.REVIEW})
     token = await db.run("token", lambda conn: api_tokens.create(conn, root.caller, "a program", scopes))

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
 from tallybook.core.db import Database
 from tallybook.core.errors import Invalid
 from tallybook.inbox.contents import Interactive
-from tallybook.web import server
 from tallybook.web.inbox_question_form import question_of, read
 from tests import world
 from tests.core.worked import rows
@@ -25,11 +22,6 @@ from tests.web.talks import first, say, words
 OUTBOX = "select body from outbox order by id"
 ASKED = {"kind": "buttons", "text": "When may we come?", "button1": "Monday", "button2": "Tuesday", "key": "k"}
 LISTED = {"kind": "list", "text": "Which?", "label": "Choose", "row1": "Screen", "detail1": "from 400", "row2": "Case"}
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return server.application(app)
 
 
 @pytest.fixture

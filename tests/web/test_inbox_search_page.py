@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
 from tallybook.core.db import Database
 from tallybook.inbox.service import searching
-from tallybook.web import inbox, inbox_customer, inbox_search
-from tallybook.web.asgi import build
 from tests import world
 from tests.web.conftest import Browser
 from tests.web.talks import first, say, words
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return build(app, [*inbox.HANDLERS, *inbox_customer.HANDLERS, *inbox_search.HANDLERS])
 
 
 @pytest.fixture

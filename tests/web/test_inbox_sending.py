@@ -19,7 +19,6 @@ from tallybook.core.db import Conn, Database
 from tallybook.inbox.store import templates as store
 from tallybook.inbox.store.templates import Sync
 from tallybook.inbox.template_types import Listed
-from tallybook.web import server
 from tests import world
 from tests.cloud_api.templates import a_template
 from tests.core.worked import rows
@@ -29,11 +28,6 @@ from tests.web.talks import first, say, words
 
 OUTBOX = "select body from outbox order by id"
 HOSTILE = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return server.application(app)
 
 
 @pytest.fixture

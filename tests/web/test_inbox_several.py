@@ -6,17 +6,15 @@ import asyncio
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from playwright.async_api import expect
 
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
 from tallybook.core.db import Database
 from tallybook.inbox.service import labels, teams
-from tallybook.web import i18n, inbox_several_view, server
+from tallybook.web import i18n, inbox_several_view
 from tallybook.web.times import Clock
 from tests import world
 from tests.core.worked import rows
@@ -31,11 +29,6 @@ THREADS = "select id from whatsapp_conversation order by id"
 TOLD = "select action, subject_id::int, count(*)::int from audit_log where subject = 'conversation' group by 1, 2"
 STAND = "select is_open, assigned_to, team_id, inbound - read_inbound from whatsapp_conversation order by id"
 LABELLED = "select conversation_id from conversation_labels order by 1"
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return server.application(app)
 
 
 @pytest.fixture

@@ -16,12 +16,13 @@ from tallybook.core.callers import Scope
 from tallybook.core.db import Database
 from tallybook.inbox.service import threads
 from tallybook.inbox.service.filing import TOPIC
-from tallybook.web import inbox_presence, live, server
+from tallybook.web import inbox_presence, live
 from tallybook.web.inbox_presence import Here
 from tests import world
 from tests.channels.whatsapp import bodies
 from tests.channels.whatsapp.test_received import add, come
 from tests.web import talks
+from tests.web.built_once import application
 
 OTHER_NUMBER = "106540352242923"
 ONES_OWN = Here(7, 3, "looks", "Caio")
@@ -73,7 +74,7 @@ Opener = Callable[[world.Someone], Any]
 async def open_page(app: App, db: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Opener]:
     """Opens the inbox's stream of somebody, at a server that hears the database as the shipped one does."""
     monkeypatch.setattr(wakeups, "QUIET_FOR", 600.0)  # a lost connection would have every page look again
-    whole = server.application(app)
+    whole = application(app)
 
     @asynccontextmanager
     async def opened(who: world.Someone) -> AsyncIterator[Page]:

@@ -15,9 +15,10 @@ from tallybook.core.callers import Scope
 from tallybook.core.db import Database
 from tallybook.monitor.service import reviews
 from tallybook.monitor.types import LOCK_LASTS, STEP_COLUMNS, Filters
-from tallybook.web import monitor, server
+from tallybook.web import monitor
 from tests import world
 from tests.web.browser import MOHADIN, post, set_up
+from tests.web.built_once import application
 from tests.web.conftest import HERE, OpenApi
 
 PATH = "/api/wa-monitor-drops"
@@ -225,7 +226,7 @@ async def test_who_may_only_read_cannot_write(
 
 
 async def test_a_stranger_gets_nothing(app: App) -> None:
-    transport = httpx.ASGITransport(server.application(app), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(application(app), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=HERE) as client:
         for path in (PATH, f"{PATH}/{uuid4()}", "/api/wa-monitor-daily-drops", "/live"):
             answer = await client.get(path, headers={"accept": "application/json"})

@@ -5,27 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.db import NUL_IN_TEXT, Conn, Database
 from tallybook.monitor.service import reviews
 from tallybook.monitor.types import STEP_COLUMNS, STEPS, Filters, Review
-from tallybook.web import phrases, server
+from tallybook.web import phrases
 from tests import world
 from tests.web.browser import LAWLEY, MOHADIN, post, project, set_up
 from tests.web.conftest import Browser
 
 EVIL = "<script>alert(1)</script>\"'&"
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return server.application(app)
 
 
 @pytest.fixture

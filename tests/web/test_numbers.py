@@ -12,11 +12,12 @@ from tallybook.core import api_tokens
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Scope
 from tallybook.core.db import Conn, Database
-from tallybook.web import live, server
+from tallybook.web import live
 from tests import world as office
 from tests.inbox import world
 from tests.inbox.world import NOA
 from tests.web import described
+from tests.web.built_once import application
 from tests.web.conftest import HERE
 
 # The least that no column holds, and one that is none of the server's whole numbers.
@@ -37,7 +38,7 @@ async def who(db: Database, business: Business) -> world.Someone:
 async def test_a_number_out_of_range_is_refused_wherever_it_stands(
     app: App, db: Database, who: world.Someone, root: office.Someone
 ) -> None:
-    whole = server.application(app)
+    whole = application(app)
     token = await db.run("token", lambda conn: api_tokens.create(conn, root.caller, "walk", frozenset(Scope)))
     headers = {"authorization": f"Bearer {token}", "accept": "text/html,application/json"}
     form = dict.fromkeys(described.fields(), str(LARGEST))

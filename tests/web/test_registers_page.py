@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
 from tallybook.core.db import Conn, Database
-from tallybook.web import server
 from tests import world
 from tests.web.browser import LAWLEY, MARKETING, post, set_up
 from tests.web.conftest import Browser
@@ -21,11 +19,6 @@ from tests.web.conftest import Browser
 LIST = b"Date;DR nr;Time\n02/12/2025;DR1752104;09:00\n02/12/2025;DR1752105;10:15\n02/12/2025;=cmd();\n"
 UPLOAD = "/wa-monitor/reconcile"
 EVIL = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return server.application(app)
 
 
 @pytest.fixture

@@ -6,23 +6,15 @@ from typing import Any
 
 import pytest
 
-from tallybook.app import App
 from tallybook.core import audit, outbox, stops
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tallybook.core.messages import Outgoing
-from tallybook.web import replies
-from tallybook.web.asgi import build
 from tests import world
 from tests.web.conftest import Browser
 
 PAGE = "/wa-monitor/replies"
 GROUP = "120363000000000001@g.us"
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return build(app, replies.HANDLERS)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tallybook.core.db import Conn, Database
 from tallybook.core.errors import Invalid
 from tallybook.core.kept_files import path_of
 from tallybook.monitor.types import Review
-from tallybook.web import monitor_bulk, server
+from tallybook.web import monitor_bulk
 from tests import world
 from tests.web.browser import post, set_up
 from tests.web.conftest import Browser
@@ -29,11 +29,6 @@ from tests.web.test_monitor_page import EVIL, review_of
 
 SAID = "select body ->> 'text' from outbox order by id"
 JSON = {"accept": "application/json"}
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return server.application(app)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
-from tallybook.web import server
 from tests import world
+from tests.web.built_once import application
 from tests.web.conftest import Browser
 
 PATH = "/wa-monitor/sharepoint"
@@ -24,9 +24,7 @@ LogIn = Callable[..., Awaitable[world.Someone]]
 
 @pytest.fixture(params=[{}])
 def asgi_app(app: App, request: pytest.FixtureRequest) -> Any:
-    return server.application(
-        dataclasses.replace(app, settings=dataclasses.replace(app.settings, **SET_UP | request.param))
-    )
+    return application(dataclasses.replace(app, settings=dataclasses.replace(app.settings, **SET_UP | request.param)))
 
 
 @pytest.fixture

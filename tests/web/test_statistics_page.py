@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from tallybook.app import App
 from tallybook.core import api_tokens
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Scope
@@ -21,7 +20,7 @@ from tallybook.core.sheets import read_sheets
 from tallybook.core.table_files import MOST_ROWS
 from tallybook.monitor import statistics_jobs
 from tallybook.monitor.service import locations
-from tallybook.web import downloads, server
+from tallybook.web import downloads
 from tests import world
 from tests.monitor.desk import LAWLEY, MARKETING, MOHADIN, file, open_for, said
 from tests.web.conftest import Browser
@@ -37,11 +36,6 @@ MANY = """
 insert into qa_photo_reviews (business_id, drop_number, user_name, project, whatsapp_message_date, review_date)
 select %(business)s, 'DR' || n, 'By hand', 'Lawley', now(), current_date from generate_series(1000000, 1004999) n
 """
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return server.application(app)
 
 
 @pytest.fixture

@@ -8,9 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import icalendar
-import pytest
 
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.triage.rules import prepare, who
@@ -19,7 +17,6 @@ from tallybook.triage.rules_use import Use
 from tallybook.triage.service import absences, disciplines, members, overrides, people, rosters
 from tallybook.triage.service.doing import Actor, seen
 from tallybook.triage.types import Absence, Discipline, Kind, Person, Rotation, Team
-from tallybook.web import server
 from tests import world
 from tests.triage.facts import ANA, BEN, CHEN, DINA, NAMES
 from tests.triage.rooms import CHANNEL, GROUP, Workspace, be_told, look, send
@@ -31,11 +28,6 @@ ROSTERS = {"over": (BEN, DINA), "away": (ANA, CHEN), "none": (CHEN, ANA), "gone"
 DUTY = re.compile(r'<p class="duty[^>]*><span class="meta"><bdi>(\w+)</bdi></span>\s*<b class="cut"><bdi>(\w+)</bdi>')
 LINK = re.compile(r"/triage/feeds/[\w.-]+\.ics")
 API = "/api/triage/1"
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return server.application(app)
 
 
 async def rota(db: Database, business: Business, now: datetime) -> Web:

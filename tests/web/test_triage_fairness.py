@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from html import unescape
-from typing import Any
 
 import pytest
 
-from tallybook.app import App
 from tallybook.core.audit import Entry
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
@@ -19,19 +17,12 @@ from tallybook.triage.service import rosters
 from tallybook.triage.service.doing import Actor
 from tallybook.triage.service.rosters import Plan
 from tallybook.triage.store import record
-from tallybook.web import asgi, triage_audit, triage_fairness, triage_person, triage_teams, triage_telling
+from tallybook.web import triage_audit, triage_fairness
 from tallybook.web import triage_fairness_drawing as drawing
 from tests import world
 from tests.triage.facts import ANA, BEN, CHEN, at, facts, override
 from tests.web.conftest import Browser
 from tests.web.test_triage_pages import hidden
-
-PAGES = (triage_audit, triage_fairness, triage_person, triage_teams, triage_telling)
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return asgi.build(app, [handler for page in PAGES for handler in page.HANDLERS])
 
 
 @pytest.fixture

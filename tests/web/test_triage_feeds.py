@@ -13,14 +13,12 @@ import pytest
 import structlog
 from PIL import Image
 
-from tallybook.app import App
 from tallybook.core import people as accounts
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.triage.service import actors, members, people, rosters
 from tallybook.triage.service.doing import Actor
 from tallybook.triage.types import EVERY_DAY, Discipline, Kind, Person, Rotation, Team
-from tallybook.web import server
 from tests import world
 from tests.web.browser import PHONE, OpenTab
 from tests.web.conftest import Browser
@@ -28,11 +26,6 @@ from tests.web.conftest import Browser
 PATH = "/triage/feeds"
 NAMES = {"U0ANA": "אנה כהן", "U0BEN": "Ben, Jr."}
 LINK = re.compile(r"/triage/feeds/[\w.-]+\.ics")
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return server.application(app)
 
 
 async def rota(db: Database, business: Business) -> int:

@@ -7,12 +7,10 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html import unescape
-from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from tallybook.app import App
 from tallybook.core import people as accounts
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
@@ -24,16 +22,10 @@ from tallybook.triage.service.actors import link
 from tallybook.triage.service.doing import Actor, seen
 from tallybook.triage.store import asked as store
 from tallybook.triage.types import Facts
-from tallybook.web import asgi, triage, triage_asking, triage_overrides
 from tests import world
 from tests.web.conftest import Browser
 
 PATH = "/triage/overrides"
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return asgi.build(app, [*triage.HANDLERS, *triage_overrides.HANDLERS, *triage_asking.HANDLERS])
 
 
 @pytest.fixture

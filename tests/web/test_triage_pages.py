@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.demo import rota
@@ -23,13 +22,6 @@ from tallybook.triage.service.doing import Actor, seen
 from tallybook.triage.store import overrides
 from tallybook.triage.types import Facts, Person, Why
 from tallybook.web import (
-    asgi,
-    triage,
-    triage_people,
-    triage_person,
-    triage_rota,
-    triage_sprints,
-    triage_teams,
     triage_view,
 )
 from tallybook.web.i18n import words
@@ -43,12 +35,6 @@ from tests.web.conftest import Browser
 
 WAITS_FOR_US = "select from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
 NEW = {"name": "Web", "zone": "Africa/Johannesburg", "hand_over": "08:00", "disciplines": "UI engineering, Back end"}
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    pages = (triage, triage_people, triage_person, triage_rota, triage_sprints, triage_teams)
-    return asgi.build(app, [handler for page in pages for handler in page.HANDLERS])
 
 
 @pytest.fixture

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tallybook.triage.service import manners, people
 from tallybook.triage.service.doing import Actor
 from tallybook.triage.types import Manner, Team
-from tallybook.web import asgi, triage, triage_teams, triage_telling
 from tests import world
 from tests.triage.facts import ZONE
 from tests.web.conftest import Browser
@@ -22,11 +16,6 @@ GIVEN = {
     "channel": "C0TEAM", "admin_channel": "", "user_group": "S0GROUP", "topic": "Triage:  {people}", "language": "he",
     "heads_up": "16:30", "late_after": "10",
 }  # fmt: skip
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return asgi.build(app, [handler for page in (triage, triage_teams, triage_telling) for handler in page.HANDLERS])
 
 
 async def test_who_leads_says_where_a_team_is_told(db: Database, business: Business, browser: Browser) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tallybook.triage.rules import prepare
 from tallybook.triage.rules_announce import standing
 from tallybook.triage.types import Unused
-from tallybook.web import asgi, triage, triage_fairness, triage_teams, triage_use
 from tests import world
 from tests.web.conftest import Browser
 from tests.web.test_triage_pages import demo, facts_of, hidden, thrice
@@ -21,12 +18,6 @@ from tests.web.test_triage_pages import demo, facts_of, hidden, thrice
 PATH = "/triage/teams/disciplines/use?team=1"
 OUT = {"form": "use", "code": "uiEng", "in_use": "no", "reason": "It is done", "do": "use"}
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    pages = (triage, triage_fairness, triage_teams, triage_use)
-    return asgi.build(app, [handler for page in pages for handler in page.HANDLERS])
 
 
 @pytest.fixture

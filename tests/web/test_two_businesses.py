@@ -22,11 +22,11 @@ from tallybook.core.businesses import Business
 from tallybook.core.callers import Scope
 from tallybook.core.db import Conn, Database
 from tallybook.core.keys import DIRECTORY_TABLES, NATURAL_KEYS
-from tallybook.web import server
 from tests import world as office
 from tests.inbox import world
 from tests.inbox.world import NOA
 from tests.web import described
+from tests.web.built_once import application
 from tests.web.conftest import HERE
 
 MARK = "zebrafish"
@@ -177,7 +177,7 @@ async def test_no_route_tells_an_admin_of_another_business_anything_or_changes_a
     app: App, db: Database, business: Business, theirs: world.Someone, superuser_url: str
 ) -> None:
     caio = await db.run("caio", office.caio)
-    whole = server.application(app)
+    whole = application(app)
     token = await db.run("token", lambda conn: api_tokens.create(conn, caio.caller, "walk", frozenset(Scope)))
     headers = {"authorization": f"Bearer {token}", "accept": "text/html,application/json"}
     with psycopg.connect(superuser_url, autocommit=True) as conn:

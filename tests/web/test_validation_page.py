@@ -7,13 +7,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.monitor.service import validity
 from tallybook.monitor.service.validity import Entry
-from tallybook.web import monitor_validation
-from tallybook.web.asgi import build
 from tests import world
 from tests.monitor.desk import LAWLEY, MOHADIN, file, open_for, said
 from tests.web.conftest import Browser
@@ -21,11 +18,6 @@ from tests.web.conftest import Browser
 PAGE = "/wa-monitor/validation"
 LISTED = replace(LAWLEY, validated=True)
 LIST = "drop_number,project\nDR1752104,Lawley\nDR1752105,lawley\nwhatever,Lawley\n"
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return build(app, monitor_validation.HANDLERS)
 
 
 @pytest.fixture

@@ -33,8 +33,12 @@ def build(app: App, handlers: Sequence[ControllerRouterHandler] = (), lifespan: 
     A handler asks for ``app: App`` and finds the Caller in ``request.user``. Without ``opt={"open": True}`` it is
     reached by known callers alone.
     """
+    return guarded(app, litestar(app, handlers, lifespan))
+
+
+def guarded(app: App, served: Litestar) -> Guard:
+    """The framework's part behind what guards every answer and every body, by the App's settings."""
     settings = app.settings
-    served = litestar(app, handlers, lifespan)
     guard = Guard(served, https=settings.cookies_are_secure, trusted=settings.trusted_proxies)
     guard.max_file = (settings.inbox_upload_mb + 1) * 1024 * 1024
     return guard
@@ -48,13 +52,19 @@ def litestar(app: App, handlers: Sequence[ControllerRouterHandler] = (), lifespa
         route_handlers=[*own_handlers(), *handlers],
         middleware=[Authentication(), guard],
         exception_handlers=errors.HANDLERS,
-        dependencies={"app": Provide(lambda: app, sync_to_thread=False)},
+        dependencies={"app": Provide(app_of, sync_to_thread=False)},
         state=State({"app": app, "pages": pages.Pages(app.settings.env)}),
         openapi_config=schema.config(),
         request_max_body_size=MAX_BODY,
         lifespan=list(lifespan),
         logging_config=None,
     )
+
+
+def app_of(state: State) -> App:
+    """The App that a handler asks for."""
+    app: App = state.app
+    return app
 
 
 def own_handlers() -> list[ControllerRouterHandler]:
