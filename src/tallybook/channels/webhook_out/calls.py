@@ -11,19 +11,17 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
 
 import httpx
 import msgspec
 
-from tallybook.channels.authorities import authorities
 from tallybook.core.channel import Unreachable
 from tallybook.core.numbers import seconds_in
 
 from .addresses import Resolve, checked, resolved
+from .line import Line, place_of
 from .signing import DELIVERY, SIGNATURE, TIMESTAMP, signature
 
-PORTS = {"https": 443, "http": 80}
 FIRST_BYTES = 300
 SECONDS = 15.0
 LONGEST_WAIT = 86_400.0  # seconds; who asks for more is asked again after a day
@@ -79,12 +77,6 @@ class Caller:
             raise ConnectionError(f"the line broke ({type(error).__name__})") from error
 
 
-def place_of(url: str) -> tuple[str, int]:
-    """The host and the port that a web address names. Pure."""
-    parts = urlsplit(url)
-    return parts.hostname or "", parts.port or PORTS[parts.scheme]
-
-
 @asynccontextmanager
 async def posting(
     call: Call, address: str, tls: ssl.SSLContext | None, seconds: float
@@ -93,31 +85,16 @@ async def posting(
 
     Raises what httpx raises, each wait being of at most so many ``seconds``.
     """
-    parts = urlsplit(call.url)
-    # Connected to the address that was checked, while the certificate is held against the name.
-    named = {"sni_hostname": parts.hostname} if parts.scheme == "https" else {}
-    url = at_number(parts, address, place_of(call.url)[1])
-    client = httpx.AsyncClient(verify=tls or authorities(), trust_env=False, follow_redirects=False, timeout=seconds)
-    async with (
-        client,
-        client.stream("POST", url, headers=_headers(parts, call), content=call.body, extensions=named) as answer,
-    ):
+    async with Line(call.url, address, tls, seconds).asked("POST", _headers(call), call.body) as answer:
         yield answer
 
 
-def _headers(parts: SplitResult, call: Call) -> dict[str, str]:
+def _headers(call: Call) -> dict[str, str]:
     now = int(time.time())
     return {
-        "Host": parts.netloc.rpartition("@")[2], "Content-Type": "application/json", "User-Agent": "Tallybook",
-        TIMESTAMP: str(now), DELIVERY: call.delivery,
+        "Content-Type": "application/json", TIMESTAMP: str(now), DELIVERY: call.delivery,
         SIGNATURE: ", ".join(signature(secret, now, call.body) for secret in call.secrets),
     }  # fmt: skip
-
-
-def at_number(parts: SplitResult, address: str, port: int) -> str:
-    """The same address of the web, by number."""
-    host = f"[{address}]" if ":" in address else address
-    return parts._replace(netloc=f"{host}:{port}", fragment="").geturl()
 
 
 async def _first(answer: httpx.Response) -> str:

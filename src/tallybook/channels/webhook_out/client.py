@@ -15,7 +15,8 @@ from tallybook.core.messages import Outgoing
 from tallybook.core.numbers import seconds_in
 
 from .addresses import LookUps, Resolve, checked
-from .calls import LONGEST_WAIT, SECONDS, Call, place_of, posting
+from .calls import LONGEST_WAIT, SECONDS, Call, posting
+from .line import place_of
 
 NAME = "webhook"
 TRY_LATER = frozenset({408, 425})

@@ -12,15 +12,15 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from tallybook.channels.authorities import authorities
 from tallybook.core.channel import Refused, Unreachable
 
 from .addresses import LookUps, Resolve, checked
-from .calls import PORTS, at_number, place_of
+from .line import PORTS, Line, place_of
 
 SECONDS = 20.0
 MOST_BYTES = 1_000_000
 MOST_REDIRECTS = 3
+HEADERS = {"Accept": "text/calendar", "Accept-Encoding": "identity"}
 # Hosts of others, whose name servers may hang, keep no alarm and no webhook waiting.
 resolved = LookUps(2)
 
@@ -69,20 +69,8 @@ class Reader:
 
     async def _got(self, url: str) -> bytes | str:
         """What stands there, or where it is said to be."""
-        host, port = place_of(url)
-        address = await checked(host, port, self.resolve, internal=self.internal)
-        parts = urlsplit(url)
-        # Connected to the address that was checked, while the certificate is held against the name.
-        named = {"sni_hostname": host} if parts.scheme == "https" else {}
-        headers = {
-            "Host": parts.netloc.rpartition("@")[2], "User-Agent": "Tallybook", "Accept": "text/calendar",
-            "Accept-Encoding": "identity",
-        }  # fmt: skip
-        client = httpx.AsyncClient(
-            verify=self.tls or authorities(), trust_env=False, follow_redirects=False, timeout=self.seconds
-        )
-        where = at_number(parts, address, port)
-        async with client, client.stream("GET", where, headers=headers, extensions=named) as answer:
+        address = await checked(*place_of(url), self.resolve, internal=self.internal)
+        async with Line(url, address, self.tls, self.seconds).asked("GET", HEADERS) as answer:
             if answer.is_redirect and "location" in answer.headers:
                 return str(answer.headers["location"])
             if not answer.is_success:
