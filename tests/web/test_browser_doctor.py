@@ -32,5 +32,10 @@ async def test_it_reads_well_in_every_view_and_says_when_it_is_at_it(
         for summary in await tab.page.locator(".doctor summary").all():
             await summary.click()
         assert await tab.violations() == [], name
+        # What is drawn only when it comes into view would move what somebody reads.
+        drawn = await tab.page.locator(".proof").evaluate_all(
+            "all => all.map(one => getComputedStyle(one).contentVisibility)"
+        )
+        assert set(drawn) == {"visible"}
         assert await tab.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
         await tab.keep(f"doctor-{name}", whole=True)

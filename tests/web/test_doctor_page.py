@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import pytest
-
-from tallybook.app import App
 from tallybook.core import doctor_runs
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
 from tallybook.core.doctor_runs import Found, Run
-from tallybook.web import asgi, doctor
 from tests import world
 from tests.web.conftest import Browser
 
@@ -54,11 +50,6 @@ async def sick(db: Database) -> None:
         await conn.execute(REFUSED.encode())
 
 
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return asgi.build(app, doctor.HANDLERS)
-
-
 async def test_only_admins_of_whoever_runs_it_see_it(
     browser: Browser, db: Database, business: Business, ana: world.Someone
 ) -> None:
@@ -95,6 +86,26 @@ async def test_it_says_what_is_wrong_what_shows_it_and_what_to_do(
     assert "drop constraint qa_photo_reviews_drop_key" in page
     assert "DR9999999" not in page, "another business's row"
     assert "DR9999998" not in page, "another business's case"
+
+
+async def test_what_the_key_compares_comes_first_in_a_row_which_is_read_as_the_database_has_it(
+    browser: Browser, db: Database, business: Business, root: world.Someone
+) -> None:
+    row = {"id": 1, "done": True, "note": None, "business_id": business.id, "drop_number": "DR1752104"}
+    doubles = Found(
+        "missing-key", "error", "drops", "Says.", "Do.", key="drops (business_id, drop_number)", rows=(row,)
+    )
+    unseen = Found("not-looked-at", "note", "", "The rest was not looked at.", "Look again.")
+    async with db.transaction() as conn:
+        await doctor_runs.keep(conn, run_of(NOON))
+        await doctor_runs.keep(conn, run_of(NOON + timedelta(days=1), doubles, unseen))
+    await browser.log_in(root)
+    page = (await browser.get("/doctor")).text
+    shown = re.findall(r"<dt>(\w+)</dt><dd><bdi>(.*?)</bdi>", page)
+    assert [name for name, _ in shown] == ["business_id", "drop_number", "id", "done", "note"]
+    assert dict(shown) | {"done": "true", "note": "–"} == dict(shown)
+    assert "Something was not looked at" in page
+    assert "None<" not in page, "it has no name, and its table is all of them"
 
 
 async def test_the_history_says_what_came_and_went_and_shows_each_run(

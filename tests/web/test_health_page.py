@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from tallybook.app import App
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
 from tallybook.core.db import Database
 from tallybook.core.heartbeats import beat
-from tallybook.web import asgi, health
 from tests import world
 from tests.web.browser import LAWLEY, set_up
 from tests.web.conftest import Browser
@@ -21,11 +19,6 @@ PARKED = """
 insert into jobs (business_id, kind, state, reason)
 select %(id)s, 'k', 'parked', 'no' from generate_series(1, 41)
 """
-
-
-@pytest.fixture
-def asgi_app(app: App) -> Any:
-    return asgi.build(app, health.HANDLERS)
 
 
 @pytest.fixture
@@ -58,6 +51,13 @@ async def test_a_viewer_reads_the_numbers_of_the_business_and_no_path(
         assert shown in page
     for hidden in ("/srv", "vf-server"):
         assert hidden not in page
+
+
+async def test_what_is_wrong_is_told_in_sentences_that_end(browser: Browser, db: Database, business: Business) -> None:
+    """One of them ends with a command, which somebody copies."""
+    page = await page_of(browser, await db.run("add", lambda conn: world.root(conn, business)))
+    assert "Start one with: tallybook work." in re.findall(r"<h2>(.*?)</h2>", page)[0]
+    assert "Start one with: tallybook work</p>" in page
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.ADMIN])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -9,6 +10,8 @@ import msgspec
 
 from tallybook.core.doctor_runs import Found, Run, changes
 from tallybook.core.violations_shown import Case, Group
+
+WORD = re.compile(r"\w+")
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -77,5 +80,11 @@ def own(run: Run, business_id: int) -> Run:
 
 
 def _own(found: Found, business_id: int) -> Found:
-    mine = tuple(row for row in found.rows if str(row.get("business_id", business_id)) == str(business_id))
+    """A finding with the rows of one business alone, in each what the key compares first."""
+    compared = WORD.findall(found.key or "")
+    mine = tuple(
+        dict(sorted(row.items(), key=lambda one: one[0] not in compared))
+        for row in found.rows
+        if str(row.get("business_id", business_id)) == str(business_id)
+    )
     return msgspec.structs.replace(found, rows=mine)
