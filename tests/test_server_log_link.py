@@ -153,6 +153,7 @@ async def test_nothing_is_taken_twice_and_nothing_lost_however_files_are_rotated
     here.unlink()
     assert await look() == 7
     assert await look() == 7
+    assert set(reader.seen) == set(log.iterdir()), "what is gone is forgotten, however long the worker runs"
     assert await Reader(app).look() is None  # another process
     assert await times(db) == 7
 

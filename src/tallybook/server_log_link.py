@@ -72,6 +72,7 @@ class Reader:
         except WrongSetup as error:
             files = []
             faults.append(str(error))
+        self.seen = {file: self.seen[file] for file in files if file in self.seen}
         for file in files:
             try:
                 await self._read(file)
