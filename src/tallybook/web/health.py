@@ -48,7 +48,7 @@ def line(check: Check, clock: Clock) -> Line:
     )
 
 
-def _value(name: str, value: str | float, clock: Clock) -> str:
+def _value(name: str, value: str | float | bool, clock: Clock) -> str:
     if value is True:  # a process says so of itself, and what is not so is left out, as nought is
         return clock.words.gettext("yes")
     if not isinstance(value, str):
