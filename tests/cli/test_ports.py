@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from tallybook.core.errors import WrongSetup
+from tallybook.core.file_lock import lock_file, try_lock
 from tallybook.web.listening import listening
 from tests.proof.product import PATIENCE, Product, free_port, kill, wait_until
 from tests.web.browser import Site
@@ -89,6 +91,21 @@ def test_a_second_product_on_the_port_ends_with_a_sentence_and_the_first_goes_on
     finally:
         first.close()
         second.close()
+
+
+def test_whoever_starts_the_product_twice_is_told_that_it_runs_and_not_to_take_another_port(
+    tmp_path: Path, held: socket.socket
+) -> None:
+    product = Product(tmp_path, port=str(held.getsockname()[1]))
+    product.data_dir.mkdir(mode=0o700)
+    try:
+        with lock_file(product.data_dir / "product.lock") as lock:
+            assert try_lock(lock, fcntl.LOCK_EX)
+            said = product.run("run", fails=True)
+        assert "Tallybook already runs on" in said
+        assert "TALLYBOOK_PORT" not in said
+    finally:
+        product.close()
 
 
 def test_serve_alone_is_refused_too(database_url: str, tmp_path: Path, held: socket.socket) -> None:

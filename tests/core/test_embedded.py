@@ -221,6 +221,29 @@ async def test_a_second_product_on_the_directory_is_refused_by_name(data_dir: Pa
         assert alive(data_dir)
 
 
+async def test_a_second_product_is_told_apart_from_another_program_on_the_port(data_dir: Path) -> None:
+    """Whoever starts it twice by mistake is not sent to look for another port."""
+    embedded.refuse_second(data_dir)
+    with held(data_dir, "product") as (product, _), pytest.raises(WrongSetup, match=rf"\(process {product.pid}\)"):
+        embedded.refuse_second(data_dir)
+    embedded.refuse_second(data_dir)
+
+
+async def test_a_command_beside_a_server_that_hangs_ends_with_a_sentence(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watchdog that asks for health must be answered, and not hang with what it watches."""
+    monkeypatch.setattr(embedded, "ANSWERS_WITHIN", 2)
+    async with embedded.running(data_dir, exclusive=True):
+        os.kill(server_pid(data_dir), signal.SIGSTOP)
+        try:
+            with pytest.raises(WrongSetup, match="runs, and has not answered for 2 seconds"):
+                async with embedded.running(data_dir, exclusive=False):
+                    pass
+        finally:
+            os.kill(server_pid(data_dir), signal.SIGCONT)
+
+
 async def test_a_command_attaches_and_leaves_the_running_server_alone(data_dir: Path) -> None:
     async with embedded.running(data_dir, exclusive=True) as product:
         pid = server_pid(data_dir)

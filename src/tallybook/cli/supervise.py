@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AsyncExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -74,7 +74,14 @@ async def run_product(settings: Settings, say: Say, product: Product | None = No
     product = product or Product()
     stop = stop_event(under_parent=False)
     # Before anything else: a second product that shared the port would be given passwords meant for the first.
-    async with listening(settings.host, settings.port) as ours:
+    async with AsyncExitStack() as stack:
+        try:
+            ours = await stack.enter_async_context(listening(settings.host, settings.port))
+        except WrongSetup:
+            # Started twice by mistake: another port would not help.
+            if settings.database_url is None:
+                embedded.refuse_second(settings.data_dir)
+            raise
         if settings.database_url is not None:
             await revisions.migrate(owner_url(settings), settings.env)
             await _run(settings, say, _Parts(settings, product, ours, stop))

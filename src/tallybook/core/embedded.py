@@ -40,8 +40,10 @@ from tallybook.core.file_lock import lock_file, try_lock, waited_for
 
 DATABASE = "tallybook"
 OWNER = "tallybook_owner"
+PRODUCT_LOCK = "product.lock"
 # Seconds.
 LOOK = 0.5
+ANSWERS_WITHIN = 10
 SHORTEST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 
@@ -114,6 +116,14 @@ async def running(data_dir: Path, *, exclusive: bool) -> AsyncIterator[Server]:
         yield server
 
 
+def refuse_second(data_dir: Path) -> None:
+    """Raises WrongSetup, which names the process, where a product runs on this data directory."""
+    data_dir = data_dir.expanduser().absolute()
+    if (data_dir / PRODUCT_LOCK).exists():
+        with _refusals_told(data_dir), _sole_product(data_dir):
+            pass
+
+
 def _private_folder(data_dir: Path) -> Path:
     data_dir = data_dir.expanduser().absolute()
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -133,7 +143,7 @@ def _refusals_told(data_dir: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _sole_product(data_dir: Path) -> Iterator[None]:
-    with lock_file(data_dir / "product.lock") as lock:
+    with lock_file(data_dir / PRODUCT_LOCK) as lock:
         if not try_lock(lock, fcntl.LOCK_EX):
             pid = os.pread(lock, 20, 0).decode().strip() or "unknown"
             raise WrongSetup(
@@ -282,7 +292,14 @@ async def _complete(server: Server) -> None:
     """The product's database and its owner, made if they are not there: the first start may have been cut short."""
     url, owner_password = await asyncio.to_thread(lambda: (server.superuser_url, server.password_for(OWNER)))
     try:
-        connection = await psycopg.AsyncConnection.connect(url, dbname=SUPERUSER, autocommit=True)
+        connection = await psycopg.AsyncConnection.connect(
+            url, dbname=SUPERUSER, autocommit=True, connect_timeout=ANSWERS_WITHIN
+        )
+    except psycopg.errors.ConnectionTimeout as error:
+        raise WrongSetup(
+            f"The database in {server.data_dir} runs, and has not answered for {ANSWERS_WITHIN} seconds. "
+            "Is this machine overloaded, or its disk away? What comes in meanwhile is kept; try again."
+        ) from error
     except psycopg.OperationalError as error:
         raise WrongSetup(
             f"The database in {server.data_dir} does not accept the password in credentials.json beside it. "
