@@ -89,7 +89,7 @@ async def test_a_database_that_holds_something_is_replaced_only_when_that_is_con
     with psycopg.connect(full_url) as conn:
         conn.execute("delete from deliveries where id < 100")
     changed = contents(full_url)
-    with pytest.raises(Conflict, match="may be replaced"):
+    with pytest.raises(Conflict, match="or with --replace: what it holds is then replaced"):
         await backup.restore(full_url, file)
     assert contents(full_url) == changed
     await backup.restore(full_url, file, replace=True)
@@ -105,6 +105,15 @@ async def test_a_damaged_backup_changes_nothing(full_url: str, empty_url: str, t
     assert list(contents(empty_url)) == ["shape"]
     with pytest.raises(WrongSetup, match="no backup"):
         await backup.restore(empty_url, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(("where", "why"), [("nowhere/backup", "No such file or directory"), ("", "Is a directory")])
+async def test_a_place_where_no_file_can_be_written_is_told(
+    full_url: str, tmp_path: Path, where: str, why: str
+) -> None:
+    with pytest.raises(WrongSetup, match=rf"{tmp_path / where} cannot be written: {why}\."):
+        await backup.backup(full_url, tmp_path / where)
+    assert list(tmp_path.parent.glob(".*.unfinished")) == []
 
 
 async def test_a_backup_that_fails_leaves_the_last_one_and_no_half_one(

@@ -47,11 +47,15 @@ class Program:
 async def backup(owner_url: str, file: Path) -> None:
     """Writes a backup to ``file`` (mode 0600), which appears only once it is whole and on the disk.
 
-    Raises WrongSetup where no fitting pg_dump is found, and Unavailable with its sentence where it fails.
+    Raises WrongSetup where no fitting pg_dump is found or the file cannot be written, and Unavailable with its sentence
+    where pg_dump fails.
     """
     program = _nearest(await _programs("pg_dump"), await _server_major(owner_url))
-    with _appearing_whole(file) as target:
-        await _dump(program, owner_url, target)
+    try:
+        with _appearing_whole(file) as target:
+            await _dump(program, owner_url, target)
+    except OSError as error:
+        raise WrongSetup(f"{file} cannot be written: {error.strerror}.") from error
 
 
 async def restore(owner_url: str, file: Path, *, replace: bool = False) -> None:
@@ -64,8 +68,8 @@ async def restore(owner_url: str, file: Path, *, replace: bool = False) -> None:
     tables = await _tables(owner_url)
     if tables and not replace:
         raise Conflict(
-            f"The database holds {tables} tables already. Restore into an empty one, or confirm that what it holds "
-            "may be replaced.",
+            f"The database holds {tables} tables already. Restore into an empty one, or with --replace: what it holds "
+            "is then replaced by the backup.",
             tables=tables,
         )
     await _pour(_newest(await _programs("pg_restore"), await _server_major(owner_url)), owner_url, file, replace)
