@@ -81,7 +81,7 @@ async def test_a_token_is_sealed_anew_with_the_newest_key(
     code, said = terminal("channel", "reseal")
     assert (code, "TALLYBOOK_SECRET_KEY" in said) == (1, True), "without the older key nothing is changed"
     terminal.settings["TALLYBOOK_SECRET_KEY"] = f"{NEW},{OLD}"
-    assert terminal("channel", "reseal") == (0, "Tokens sealed with the newest key: 1.\n")
+    assert terminal("channel", "reseal") == (0, "Secrets sealed with the newest key: 1.\n")
     seal = Seal(Settings.load(terminal.settings | {"TALLYBOOK_SECRET_KEY": NEW}).secret_keys())
     opened = await fresh_db.run(
         "open", lambda conn: channel_accounts.token(conn, seal, business.id, "whatsapp", NUMBER)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tallybook.app import App
-from tallybook.core import businesses, channel_accounts, people
+from tallybook.core import businesses, channel_accounts, people, resealing
 from tallybook.core.channel_accounts import Added, ChannelAccount, NewAccount
 from tallybook.core.db import Conn
 from tallybook.core.errors import Invalid
@@ -117,16 +117,14 @@ def list_(env: Env = None, as_json: Json = False) -> None:
 
 @app.command()
 def reseal(env: Env = None, as_json: Json = False) -> None:
-    """Encrypt every stored token with the newest key, so that an older one may be taken out of the settings."""
+    """Encrypt every stored token, webhook and calendar address with the newest key, so that an older one may go."""
 
     async def work() -> int:
         async with opened(env) as application:
-            return await application.db.run(
-                "seal tokens", lambda conn: channel_accounts.seal_again(conn, application.seal)
-            )
+            return await application.db.run("seal anew", lambda conn: resealing.seal_again(conn, application.seal))
 
     count = run(work())
-    say({"sealed": count}, f"Tokens sealed with the newest key: {count}.", as_json=as_json)
+    say({"sealed": count}, f"Secrets sealed with the newest key: {count}.", as_json=as_json)
 
 
 def _add(new: list[NewAccount], business: str | None, env: str | None, *, as_json: bool) -> None:

@@ -183,22 +183,3 @@ async def tokens(conn: Conn, seal: Seal, channel: str) -> dict[str, str | None]:
         with suppress(WrongSetup):
             found[account] = seal.open(bytes(sealed)) if sealed is not None else None
     return found
-
-
-SEALED = "select channel, account, token_sealed from channel_accounts where token_sealed is not null for update"
-SEAL_AGAIN = """
-update channel_accounts set token_sealed = %(token)s::bytea
-where channel = %(channel)s::text and account = %(account)s::text
-"""
-
-
-async def seal_again(conn: Conn, seal: Seal) -> int:
-    """Seals every token with the newest key, so that older ones may be taken away. Returns how many there are.
-
-    Raises WrongSetup, with nothing changed, where one cannot be opened.
-    """
-    rows = await (await conn.execute(SEALED)).fetchall()
-    for channel, account, sealed in rows:
-        again = seal.again(bytes(sealed))
-        await conn.execute(SEAL_AGAIN, {"channel": channel, "account": account, "token": again})
-    return len(rows)
