@@ -17,6 +17,7 @@ from tallybook.inbox.service.threads import Bubble, Filter, Listed, Thread
 
 from . import inbox_receipts, inbox_view, pages
 from .answers import Ok, ok
+from .inbox_view import Query
 from .needs import Asked, TheApp
 from .times import Clock
 
@@ -111,9 +112,7 @@ async def list_threads(
     page holds 50; give its ``after`` to get the next. 400 for what means nothing.
     """
     require(request.user, Right.SEE)
-    if show and show not in set(Filter):
-        raise Invalid("There is no such filter.", filters=list(Filter))
-    query = inbox_view.read_query({"q": q or "", "show": show or "", "team": str(team), "label": str(label)})
+    query = read_list(show, q, team, label)
     place = inbox_view.read_after(after or "")
 
     async def work(conn: Conn) -> Listed:
@@ -123,6 +122,13 @@ async def list_threads(
     clock = pages.clock_of(request)
     following = inbox_view.write_place(page.after.at, page.after.id) if page.after else None
     return ok(ThreadsPage([row_of(one, clock) for one in page.threads], following))
+
+
+def read_list(show: str | None, q: str | None, team: int | None, label: int | None) -> Query:
+    """The filters of a list as a program names them. Raises Invalid for what means nothing."""
+    if show and show not in set(Filter):
+        raise Invalid("There is no such filter.", filters=list(Filter))
+    return inbox_view.read_query({"q": q or "", "show": show or "", "team": str(team), "label": str(label)})
 
 
 @get(f"{THREADS}/{{thread_id:str}}/messages", tags=TAGS)

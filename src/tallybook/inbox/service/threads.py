@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from datetime import datetime
 
 import msgspec
@@ -24,9 +25,10 @@ from .filing import TOPIC
 
 __all__ = [
     "Bubble", "Filter", "Listed", "Narrow", "Place", "Shown", "Thread", "bubbles", "by_number", "count", "counted",
-    "listing", "mark_read", "mark_unread", "tell_read", "thread", "threads",
+    "exported", "listing", "mark_read", "mark_unread", "tell_read", "thread", "threads",
 ]  # fmt: skip
 
+BATCH = 1000  # threads of an export at a time
 LOOKS = 3  # times so many threads, for one page of what waits for one person
 
 log = structlog.get_logger()
@@ -67,6 +69,21 @@ async def listing(
         if after is None:
             break
     return Listed(found, after)
+
+
+async def exported(conn: Conn, caller: Caller, shown: Shown, search: str, most: int) -> AsyncGenerator[list[Thread]]:
+    """Every thread of a list in its order, in batches, as they stood at the first; no batch begins beyond ``most``.
+
+    The first thing that its transaction is asked.
+    """
+    await store.stand_still(conn)
+    after, told = None, 0
+    while told < most:
+        page = await listing(conn, caller, shown, search, after, BATCH)
+        yield page.threads
+        after, told = page.after, told + len(page.threads)
+        if after is None:
+            return
 
 
 class Counted(msgspec.Struct, frozen=True):

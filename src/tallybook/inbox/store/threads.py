@@ -148,6 +148,15 @@ async def page(conn: Conn, asked: Range, after: Place | None, limit: int) -> lis
     return [_thread(row) for row in await (await conn.execute(statement, values)).fetchall()]
 
 
+# A thread that is written to comes first: among pages read one after the other it would be there twice, or not at all.
+STAND_STILL = "set transaction isolation level repeatable read"
+
+
+async def stand_still(conn: Conn) -> None:
+    """Has a transaction in which nothing was asked yet see the threads as they are now, until its end."""
+    await conn.execute(STAND_STILL)
+
+
 async def looked_to(conn: Conn, asked: Range, after: Place | None) -> Place | None:
     """How far a page was looked for, where that was not to the end: what waits for one person, a label on very many."""
     if asked.of not in {"unread", "often"}:
