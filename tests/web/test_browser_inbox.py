@@ -229,6 +229,22 @@ async def test_hebrew_is_read_from_the_right_and_numbers_and_names_in_it_from_th
     await tab.keep("inbox-hebrew-order")
 
 
+async def test_a_name_too_long_for_its_line_is_cut_at_its_end_in_a_hebrew_page_too(
+    open_tab: OpenTab, db: Database, business: Business, duma: world.Someone
+) -> None:
+    await talks.connect(db, business)
+    await say(db, business, words("Is there parking?", LONGEST, name=LONG))
+    tab = await open_tab(duma, viewport=PHONE, locale="he")
+    await tab.go("/inbox")
+    await tab.page.locator(".talk").click()
+    name = tab.page.locator(".talk-head h2")
+    await expect(name).to_be_visible()
+    begins = (
+        f"(element, part) => {{ {BOXES} return boxes(element, part)[0].left - element.getBoundingClientRect().left; }}"
+    )
+    assert await name.evaluate(begins, LONG[:3]) >= 0
+
+
 async def test_an_empty_inbox_on_a_phone(open_tab: OpenTab, business: Business, duma: world.Someone) -> None:
     tab = await open_tab(duma, viewport=PHONE)
     await tab.go("/inbox")

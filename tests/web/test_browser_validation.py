@@ -92,6 +92,14 @@ async def test_a_list_is_imported_with_the_keyboard_and_posts_are_accepted(
     await expect(tab.page.get_by_text("Put aside by")).to_be_visible()
 
 
+async def test_what_opens_the_import_stands_in_one_line_on_a_phone(open_tab: OpenTab, bia: world.Someone) -> None:
+    tab = await open_tab(bia, **seen_as("phone"))
+    await tab.go(PAGE)
+    opens = tab.page.locator("summary", has_text="Import a list")
+    assert (await opens.bounding_box() or {})["height"] < 40
+    assert await opens.evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
 @pytest.mark.parametrize("view", looks("light", LOOKS))
 async def test_the_page_is_whole_on_every_screen(
     open_tab: OpenTab, db: Database, business: Business, bia: world.Someone, view: str, tmp_path: Path
