@@ -35,7 +35,11 @@ STRANGER = Person(name="Sipho", phone=NALEDI.phone, user_id="ZA.2")
 BARE = Person(name="Sipho", phone=NALEDI.phone)
 SAYINGS = """
 select c.canonical_key, array_agg(m.body order by m.said_at, m.id) from whatsapp_conversation c
-join whatsapp_message m on m.conversation_id = c.id group by 1 order by 1
+join whatsapp_message m on m.conversation_id = c.id where m.source <> 'system' group by 1 order by 1
+"""
+LINES = """
+select c.canonical_key, m.body from whatsapp_conversation c
+join whatsapp_message m on m.conversation_id = c.id where m.source = 'system'
 """
 HOLDER = "select i.contact_id from contact_identities i where i.value = '+27820000001'"
 STAYS = "select contact_id, left_at, until from left_phones order by until"
@@ -237,20 +241,22 @@ HIS = (day(2), day(5), day(31), day(50))
 async def test_in_any_order_repetition_and_batching_each_keeps_their_own(
     db: Database, business: Business, chance: random.Random
 ) -> None:
+    news = moves(NALEDI, THABO, LEFT)
     some = [
         said(WITH_ID, 1), said(NALEDI, LEFT), said(WITH_ID, LEFT + 2), said(NALEDI, day(1), ours=True),
-        said(WITH_ID, day(3)), said(THABO, day(41)), moves(NALEDI, THABO, LEFT),
+        said(WITH_ID, day(3)), said(THABO, day(41)), news,
         said(STRANGER, day(2)), said(STRANGER, day(5)), said(BARE, day(31)), said(BARE, day(50), ours=True),
     ]  # fmt: skip
     some = [*some, *chance.choices(some, k=4)]
     chance.shuffle(some)
     # What they are known by was known before; only then does an id that is new say that it is somebody else's.
-    await write(db, business, said(WITH_ID, 0), moves(NALEDI, THABO, LEFT))
+    await write(db, business, said(WITH_ID, 0), news)
     while some:
         many = chance.randint(1, 5)
         await write(db, business, *some[:many])
         del some[:many]
     assert await sayings(db) == {key(THABO): [0, *HERS], key(NALEDI): list(HIS)}
+    assert await rows(db, LINES) == [(key(THABO), f"{NALEDI.phone} → {THABO.phone}")]
     assert await rows(db, "select until from left_phones") == [(NOON + timedelta(days=2),)]
     await empty(db)
 

@@ -6,8 +6,10 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from tallybook.core import content
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
 from tallybook.core.db import Database
@@ -115,6 +117,31 @@ async def test_every_message_says_who_wrote_it_and_how_far_it_came(
         '<blockquote dir="auto">Good morning, are you open on Sunday?</blockquote>',
     ):  # fmt: skip
         assert said in text, said
+
+
+async def test_a_customer_s_new_number_is_a_line_of_its_own_in_the_middle_with_nothing_to_do_to_it(
+    browser: Browser, db: Database, business: Business, agent: world.Someone
+) -> None:
+    news = content.Content(
+        type="system", person=content.Person(phone=NALEDI), changed_to=content.Person(phone="+27820000002")
+    )
+    hello = words("Hello")
+    moved = msgspec.structs.replace(words("Changed"), kind="system", content=content.written(news))
+    await say(db, business, hello, moved)
+    await browser.log_in(agent)
+    number = await first(db, "+27820000002")
+    text = (await browser.get(f"/inbox/{number}")).text
+    line = text.partition('<li class="said system"')[2].partition("</li>")[0]
+    assert "The customer has a new number" in line
+    assert all(one in line for one in (NALEDI, "→", "+27820000002"))
+    assert "data-quote" in text
+    assert "data-quote" not in line
+    assert "data-react" not in line
+    assert 'data-unread="0"' in text
+    rows = (await browser.get(f"/api/crm/threads/{number}/messages")).json()["data"]["messages"]
+    assert [(row["source"], row["direction"], row["message_type"]) for row in rows] == [
+        ("customer", "in", "text"), ("system", "out", "new_number"),
+    ]  # fmt: skip
 
 
 async def test_what_customers_write_is_text_and_never_markup(

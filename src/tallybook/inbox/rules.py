@@ -13,6 +13,7 @@ from tallybook.core.content import Content, Person
 from tallybook.core.messages import Incoming, Stored
 from tallybook.core.updates import LONGEST, digest, indexable
 
+from . import rules_identity
 from .types import Attached, Change, Customer, Delivery, Known, Number, Place, Reaction, Report, Said, Source
 
 SAID = frozenset({"message", "echo", "history", "history_placeholder"})
@@ -59,6 +60,10 @@ def read(stored: Sequence[Stored]) -> Read:
         content = contents.read(incoming.content) or Content(type="text")
         if incoming.kind in SAID:
             found.said.append(_said(one.id, incoming, content))
+        elif incoming.kind == "system" and (line := rules_identity.new_number(content)) is not None:
+            said = _said(one.id, incoming, content)
+            line_of = {"source": Source.SYSTEM, "body": line, "type": rules_identity.NEW_NUMBER}
+            found.said.append(msgspec.structs.replace(said, **line_of))
         elif incoming.kind == "reaction":
             found.reactions.append(_reaction(incoming, content))
         elif incoming.kind.startswith(REPORT):

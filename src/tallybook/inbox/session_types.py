@@ -78,7 +78,7 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class Spoken(msgspec.Struct, frozen=True):
-    """One message as a model is told of it. ``source`` is customer, bot, automation, human or system."""
+    """One message as a model is told of it. ``source`` is customer, bot, automation or human."""
 
     source: str
     body: str

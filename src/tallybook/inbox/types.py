@@ -76,7 +76,9 @@ class Attached(msgspec.Struct, frozen=True, gc=False):
 
 
 class Said(msgspec.Struct, frozen=True, gc=False):
-    """A message to be filed in its thread. ``counts``: somebody waits for it to be read.
+    """A message to be filed in its thread, or a line of the thread's own (SYSTEM), which nobody said.
+
+    ``counts``: somebody waits for it to be read.
 
     ``external_id`` is the provider's id; ``quotes`` that of the message it answers. ``past``: from before we listened.
     ``referred``: the customer came by an advertisement. ``ours``: our own key, where the provider gives that back.

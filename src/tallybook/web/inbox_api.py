@@ -67,6 +67,9 @@ class ThreadsPage(msgspec.Struct, frozen=True):
 class MessageRow(msgspec.Struct, frozen=True):
     """A message. ``direction`` is in or out, ``source`` customer, bot, automation, human or system.
 
+    What nobody said is a line of the thread's own: its source is ``system`` and its direction ``out``, so that nobody
+    counts it as unread. ``new_number``: the customer goes by another phone from then on.
+
     ``timestamp`` is when it was said, ``time`` the same as hours and minutes in the business's time zone.
     """
 

@@ -154,7 +154,7 @@ class Line:
 
     @property
     def ours(self) -> bool:
-        return self.bubble.direction == "out"
+        return self.bubble.direction == "out" and self.bubble.source != Source.SYSTEM
 
     @property
     def look(self) -> str:

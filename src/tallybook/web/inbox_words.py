@@ -38,6 +38,7 @@ TYPES: Mapping[str, tuple[str, str]] = {
     "order": ("🛒", N_("Order")),
     "template": ("", N_("Template")),
     "media_placeholder": ("📎", N_("A file that has not come yet")),
+    "new_number": ("", N_("The customer has a new number")),
 }
 TEXTS = frozenset({"", "text", "interactive", "button"})
 OTHER = ("📎", N_("A message of a kind that cannot be shown here"))

@@ -29,7 +29,7 @@ from tallybook.inbox.store.filing import Conversation, Row, Tracked
 from tallybook.inbox.store.identities import Contact
 from tallybook.inbox.store.numbers import hold
 from tallybook.inbox.template_types import News
-from tallybook.inbox.types import Customer, Filed, Place, Said
+from tallybook.inbox.types import Customer, Filed, Place, Said, Source
 
 from . import automation_causes, changes, consent, echoes, hooks, media, moving, people, phones, reports, template_news
 
@@ -115,8 +115,9 @@ async def _file(conn: Conn, business: Business, said: list[Said]) -> list[Filed]
     await reports.catch_up(conn, business.id, [place_of(one) for one in new if not one.inbound])
     heard = {row.said.message_id: row.said.type for row in rows if row.said.counts}
     await automation_causes.heard(conn, business.id, [(one[0], heard[one[2]]) for one in saved if one[2] in heard])
-    # What somebody blocked writes is kept, and no other program is told of it.
+    # What somebody blocked writes is kept, and no other program is told of it, nor of lines that nobody said.
     told = [row.said for row in rows if not (row.said.inbound and row.conversation.is_blocked)]
+    told = [one for one in told if one.source is not Source.SYSTEM]
     await hooks.filed(conn, business.id, created, saved, told)
     await phones.note_takers(conn, business, takers)
     await consent.heard(conn, business.id, [row.said for row in rows], contacts)
@@ -182,7 +183,8 @@ def _threads(new: Sequence[Said], contacts: Mapping[Customer, Contact]) -> dict[
 
 
 def _tracked(contact: Contact, messages: Sequence[Said]) -> Tracked:
-    last = messages[-1]
+    spoken = [one for one in messages if one.source is not Source.SYSTEM]
+    last = (spoken or messages)[-1]
     theirs = [one for one in messages if one.inbound]
     number = contact.phone or last.customer.known[0].value
     newest = theirs[-1] if theirs else last
@@ -195,14 +197,14 @@ def _tracked(contact: Contact, messages: Sequence[Said]) -> Tracked:
         contact.lead_id,
         len(messages),
         sum(one.counts for one in messages),
-        last.said_at,
+        last.said_at if spoken else None,
         newest.said_at if theirs else None,
         max((one.said_at for one in messages if one.counts), default=None),
         newest.channel,
         newest.account,
-        rules.preview(last.body, last.type),
-        last.type,
-        last.source,
+        rules.preview(last.body, last.type) if spoken else "",
+        last.type if spoken else "",
+        last.source if spoken else "",
     )
 
 

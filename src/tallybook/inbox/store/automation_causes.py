@@ -234,7 +234,7 @@ where c.business_id = {_HIDDEN} and c.id = %(id)s::bigint
 HEARD = """
 select m.body, m.message_type, m.said_at, m.late and m.created_at - m.said_at > interval '2 minutes',
     not exists (select from whatsapp_message b where b.business_id = m.business_id
-        and b.conversation_id = m.conversation_id and b.seq < m.seq)
+        and b.conversation_id = m.conversation_id and b.seq < m.seq and b.source <> 'system')
 from whatsapp_message m
 where m.business_id = %(business_id)s::int and m.id = %(id)s::bigint and m.status <> 'deleted'
 """

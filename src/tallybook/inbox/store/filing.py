@@ -19,7 +19,8 @@ _HIDDEN = "(select %(business_id)s::int)"  # from the planner: docs/decisions/00
 class Tracked(msgspec.Struct, frozen=True):
     """What a batch does to one thread: how many messages it adds, and what the newest of them says.
 
-    ``wrote_at`` is when the customer last wrote in it live, None where they did not.
+    ``wrote_at`` is when the customer last wrote in it live, None where they did not. ``last_at`` is None where nobody
+    said anything: a thread that has only lines of its own is in no list.
     """
 
     key: str
@@ -30,7 +31,7 @@ class Tracked(msgspec.Struct, frozen=True):
     lead_id: int | None
     messages: int
     inbound: int
-    last_at: datetime
+    last_at: datetime | None
     last_customer_at: datetime | None
     wrote_at: datetime | None
     channel: str
@@ -138,7 +139,7 @@ def _tracked_columns(tracked: Sequence[Tracked]) -> dict[str, object]:
         "leads": arrays.numbers(one.lead_id for one in tracked),
         "messages": arrays.numbers(one.messages for one in tracked),
         "inbound": arrays.numbers(one.inbound for one in tracked),
-        "last_at": arrays.times(one.last_at for one in tracked),
+        "last_at": [one.last_at for one in tracked],
         "last_customer_at": [one.last_customer_at for one in tracked],
         "wrote_at": [one.wrote_at for one in tracked],
         "channels": arrays.texts([one.channel for one in tracked]),
@@ -185,7 +186,7 @@ insert into whatsapp_message (business_id, conversation_id, to_number, direction
     message_id, counted)
 select %(business_id)s::int, u.conversation_id, u.to_number,
     case when u.source = 'customer' then 'in' else 'out' end, u.body, u.type,
-    case when u.source = 'customer' then 'received' else 'sent' end, u.provider, u.external,
+    case when u.source in ('customer', 'system') then 'received' else 'sent' end, u.provider, u.external,
     case when u.past then least(u.said_at, now()) else clock_timestamp() end, u.source, nullif(u.quotes, ''), u.lead_id,
     u.seq, u.said_at, u.late, u.channel, u.account, u.message_id, u.source = 'customer' and not u.past and not u.blocked
 from unnest(%(conversations)s::bigint[], %(numbers)s::text[], %(bodies)s::text[], %(types)s::text[],

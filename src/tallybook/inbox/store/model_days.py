@@ -78,7 +78,7 @@ async def put_right(conn: Conn, budget: Budget, taken: Use, used: Use) -> None:
 HISTORY = """
 select source, message_type, body from whatsapp_message
 where business_id = %(business_id)s::int and conversation_id = %(thread)s::bigint and seq <= %(seq)s::bigint
-    and status <> 'deleted' and (status <> 'failed' or source <> 'bot')
+    and status <> 'deleted' and (status <> 'failed' or source <> 'bot') and source <> 'system'
 order by seq desc limit %(limit)s::int
 """
 

@@ -181,7 +181,7 @@ update whatsapp_conversation t set customer_number = r.customer_number, customer
     decided_inbound = s.decided, updated_at = r.updated_at
 from jsonb_populate_record(null::whatsapp_conversation, %(row)s) r
 cross join lateral (
-    select max(m.said_at) filter (where m.seq > %(last_seq)s::bigint) as said_at,
+    select max(m.said_at) filter (where m.seq > %(last_seq)s::bigint and m.source <> 'system') as said_at,
         max(m.said_at) filter (where m.seq > %(last_seq)s::bigint and m.direction = 'in') as written_at,
         count(*) filter (where m.counted and m.decided and m.status <> 'deleted') as decided
     from whatsapp_message m where m.business_id = %(business_id)s::int and m.conversation_id = r.id) s

@@ -26,6 +26,7 @@ class About(msgspec.Struct, frozen=True):
 ABOUT = """
 select channel, account, provider_message_id, said_at, status, body, message_type, source from whatsapp_message
 where business_id = %(business_id)s::int and conversation_id = %(conversation_id)s::bigint and id = %(id)s::bigint
+    and source <> 'system'
 """
 
 

@@ -49,7 +49,7 @@ left join lateral (
     order by strpos(m.body, '?') = 0, m.said_at, m.seq limit 1) q on true
 left join lateral (
     select m.source from whatsapp_message m
-    where m.business_id = {_HIDDEN} and m.conversation_id = c.id and m.seq > c.session_seq
+    where m.business_id = {_HIDDEN} and m.conversation_id = c.id and m.seq > c.session_seq and m.source <> 'system'
     order by m.said_at desc, m.seq desc limit 1) l on true
 left join lateral (
     select array_agg(i.name order by i.name) as names from conversation_labels x
@@ -230,7 +230,7 @@ select x.source, x.body, x.message_type, x.said_at from conversation_sessions s
 cross join lateral (
     select m.source, m.body, m.message_type, m.said_at, m.seq from whatsapp_message m
     where m.business_id = {_HIDDEN} and m.conversation_id = s.conversation_id and m.seq >= s.first_seq
-        and m.seq <= s.last_seq and m.status <> 'deleted'
+        and m.seq <= s.last_seq and m.status <> 'deleted' and m.source <> 'system'
     order by m.said_at desc, m.seq desc limit {TOLD}) x
 where s.business_id = {_HIDDEN} and s.id = %(id)s::bigint and s.summary_source = 'local'
 order by x.said_at, x.seq
