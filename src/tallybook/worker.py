@@ -68,7 +68,7 @@ from .projects_file import MonitorEntry, read_projects_file
 from .slack_desk.homes import Homes
 from .slack_link import sockets as slack_sockets
 from .told_channels import places_of
-from .triage import calendar_jobs
+from .triage import calendar_jobs, status_jobs
 from .triage import jobs as triage_jobs
 from .triage.service import doing as triage_doing
 from .triage.service import outcomes as triage_outcomes
@@ -152,6 +152,7 @@ def _of_rotas(app: App, rotas: Schedules) -> dict[str, jobs.Handler]:
     return {
         triage_jobs.CHECK: partial(triage_jobs.check, rotas, _rooms(app)),
         calendar_jobs.FOLLOW: calendar_jobs.Follower(app.seal, Reader(), rotas).run_job,
+        status_jobs.LOOK: status_jobs.Looker(_profiles(app)).run_job,
     }
 
 
@@ -241,6 +242,7 @@ def known_schedules(monitor_zone: str, first_zone: str) -> list[Schedule]:
         *template_link.schedules(),
         *triage_jobs.schedules(),
         *calendar_jobs.schedules(),
+        *status_jobs.schedules(),
         Schedule("core.retention nightly", RETENTION, first_zone, daily_at=time(3, 10)),
         *doctor_link.schedules(first_zone),
         Schedule("inbox.files nightly", media.SWEEP, first_zone, daily_at=time(3, 40)),
@@ -273,6 +275,12 @@ def _rooms(app: App) -> Rooms | None:
     """Slack, where it can be asked what it shows."""
     sender = app.senders.get(CHANNEL)
     return sender if isinstance(sender, Rooms) else None
+
+
+def _profiles(app: App) -> status_jobs.Profiles | None:
+    """Slack, where it can be asked how people are."""
+    sender = app.senders.get(CHANNEL)
+    return sender if isinstance(sender, status_jobs.Profiles) else None
 
 
 async def _stands(conn: Conn, business_id: int, claimed: Claimed) -> str | NotNow | Moot | None:

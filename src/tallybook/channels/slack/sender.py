@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from html import unescape
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
 
 from tallybook.core.channel import OutcomeUnknown, Refused, SendError, Settlement, Unreachable
 from tallybook.core.messages import Outgoing
@@ -20,10 +22,26 @@ LIMITS = Limits((Limit(10, 1), Limit(200, 60)), cooldown=1)
 # How far back a message of ours is looked for: nothing is left unknown for longer than a machine is away.
 LOOK_BACK = timedelta(days=14)
 PAGE, MOST_PAGES = 200, 10
+LAST = 32_503_680_000  # the year 3000, in seconds of 1970
 NOT_YET = 30.0  # seconds until it is asked again how a message was sent
 # How a message of ours was sent, by the workspace and the key it was put under: ``channel/moment``, None if it was not;
 # and whether it never will be otherwise.
 SentAs: TypeAlias = Callable[[str, str], Awaitable[tuple[str | None, bool]]]
+
+
+class Profile(msgspec.Struct, frozen=True):
+    status_emoji: str = ""
+    status_expiration: Annotated[int, msgspec.Meta(ge=0, lt=LAST)] = 0
+
+
+class User(msgspec.Struct, frozen=True):
+    profile: Profile
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What Slack says of a person."""
+
+    user: User
 
 
 async def never_sent(account: str, key: str) -> tuple[str | None, bool]:  # noqa: ARG001 - as SentAs
@@ -80,6 +98,18 @@ class SlackSender(SlackCalls):
         """A channel's topic now, as it was written: Slack spells its &, < and > out. Raises as ``send``."""
         answer = await self.call(account, Call("conversations.info", {"channel": channel}))
         return unescape(str(answer.get("channel", {}).get("topic", {}).get("value", "")))
+
+    async def status_of(self, account: str, person: str) -> tuple[str, int]:
+        """The emoji of somebody's status now, and until when in seconds of 1970; 0 is until it is changed.
+
+        Raises as ``send``.
+        """
+        answer = await self.call(account, Call("users.info", {"user": person}))
+        try:
+            profile = msgspec.convert(answer, Known).user.profile
+        except msgspec.ValidationError as error:
+            raise Refused("Slack says nothing that can be read of this person's status.") from error
+        return profile.status_emoji, profile.status_expiration
 
     async def _changes(self, outgoing: Outgoing, body: Body) -> str:
         if not body.changes_sent:

@@ -44,6 +44,6 @@ async def follow(conn: Conn, business_id: int, status: Status, now: datetime) ->
         since = min([now, *(one.starts_at for one in there)])
         schedules = await schedules_of(conn, business_id, status.person, now)
         if rules_away.is_of_note(schedules, status.person, since, until):
-            said = [(now, min(until, now + store.LONGEST))]
+            said = [(now, min(until, since + store.LONGEST))]
     source = Source(status.person, NAME, kind or "leave")
     await step(conn, Actor(business_id, NAME), source, rules_away.followed(there, said, now), now)
