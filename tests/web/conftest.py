@@ -25,6 +25,7 @@ from tests.web.built_once import application
 
 HERE = "http://tallybook.test"
 OpenApi = Callable[..., Awaitable[httpx.AsyncClient]]
+FOLLOWING = pytest.StashKey[pytest.Item | None]()
 FIELD = re.compile(r'name="_csrf_token" value="([^"]+)"|name="csrf-token" content="([^"]+)"')
 
 
@@ -90,7 +91,7 @@ def browser(open_browser: Callable[..., Browser]) -> Browser:
     return open_browser()
 
 
-# ── A real browser before a real server, once for each file ────────────────────────────────────────────────────────
+# ── A real browser before a real server ────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
@@ -112,16 +113,46 @@ async def open_api(app: App) -> AsyncIterator[OpenApi]:
         await client.aclose()
 
 
-@pytest.fixture(scope="module")
-async def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    running = Site(database_url, tmp_path_factory.mktemp("site"))
-    await running.start()
-    yield running
-    assert await running.stop() == 0
+@pytest.fixture(scope="session")
+async def kept_sites() -> AsyncIterator[list[Site]]:
+    """The web server that the test before left to the next one, if any."""
+    kept: list[Site] = []
+    yield kept
+    for site in kept:  # the run was broken off
+        await site.stop()
+
+
+@pytest.fixture
+async def site(
+    request: pytest.FixtureRequest, kept_sites: list[Site], db: Database, database_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Site]:  # fmt: skip
+    """A web server as shipped. Tests that follow each other share it: to start it takes more than a second of work.
+
+    It is gone before the database is emptied for any other test: it looks at it, and tells of it, all the time.
+    """
+    if not kept_sites:
+        kept_sites.append(Site(database_url, tmp_path_factory.mktemp("site")))
+        await kept_sites[0].start()
+    yield kept_sites[0]
+    following = request.config.stash[FOLLOWING]
+    if following is None or not asks_for_site(following):
+        assert await kept_sites.pop().stop() == 0
+
+
+def asks_for_site(item: pytest.Item) -> bool:
+    """Whether a test is shown the usual web server, and not one that its own file sets up."""
+    return "site" in getattr(item, "fixturenames", ()) and not hasattr(getattr(item, "module", None), "site")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    item.config.stash[FOLLOWING] = nextitem
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser tests of a file stay together, so that its server is started once and not by every worker."""
+    """The browser tests come first, and those of a file stay together, so that few web servers are started."""
+    items.sort(key=lambda item: not asks_for_site(item))
     for item in items:
         if "open_tab" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))

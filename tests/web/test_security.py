@@ -69,12 +69,12 @@ async def test_a_script_of_ours_sends_the_token_in_a_header(browser: Browser, an
     assert (await browser.client.post("/api/echo", json={"a": "b"})).status_code == 403
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("said", ["cross-site", "same-site"])
 async def test_what_the_browser_says_comes_from_another_site_is_refused_even_with_a_token(
-    browser: Browser, ana: Someone, site: str
+    browser: Browser, ana: Someone, said: str
 ) -> None:
     await browser.log_in(ana)
-    answer = await browser.post("/logout", headers={"sec-fetch-site": site})
+    answer = await browser.post("/logout", headers={"sec-fetch-site": said})
     assert answer.status_code == 403
     assert (await browser.post("/logout", headers={"sec-fetch-site": "same-origin"})).status_code == 303
 
