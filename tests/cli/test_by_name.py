@@ -80,6 +80,21 @@ def test_a_command_that_does_not_exist_is_a_mistake_of_usage() -> None:
     assert "health" in result.output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["user", "add", "ana", "--role", "king"], "'king' is not one of 'admin', 'lead'"),
+        (["monitor", "report", "--date", "yesterday"], "'yesterday' is not a day. Write it as 2026-01-31."),
+        (["bench", "nothing"], "'nothing' is not one of 'monitor', 'door'"),
+    ],
+)
+def test_a_wrong_value_is_told_in_words_of_whoever_typed_it(arguments: list[str], says: str) -> None:
+    result = CliRunner().invoke(cli.app, arguments, env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert says in result.output
+    assert "Value error" not in result.output
+
+
 def test_a_mistake_of_our_own_is_not_taken_for_a_product_that_was_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of the product is installed here, so whatever is missing is missing by mistake."""
     assert not by_name.left_out()

@@ -65,6 +65,8 @@ def let_in(login: str, env: Env = None, as_json: Json = False) -> None:
 
     forgotten = run(work())
     said = f"{forgotten} wrong passwords for {login} are forgotten; whoever has the right one may log in now."
+    if not forgotten:
+        said = f"No wrong password was tried for {login} lately. Is the name spelled right?"
     say({"login": login, "forgotten": forgotten}, said, as_json=as_json)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +15,18 @@ from tallybook.core.errors import WrongSetup
 FOLDER = Path(__file__).parents[3] / "bench"
 
 
+class Part(StrEnum):
+    """What can be measured by itself."""
+
+    MONITOR = "monitor"
+    DOOR = "door"
+    INBOX = "inbox"
+    ROTA = "rota"
+    DOCTOR = "doctor"
+
+
 def bench(
-    parts: Annotated[list[str] | None, typer.Argument(help="monitor, door, inbox, rota, doctor; all if none.")] = None,
+    parts: Annotated[list[Part] | None, typer.Argument(help="monitor, door, inbox, rota, doctor; all if none.")] = None,
     messages: Annotated[int, typer.Option(help="How many messages the bridge's file holds.", min=2_000)] = 1_000_000,
     reviews: Annotated[int, typer.Option(help="How many reviews lie behind the pages.", min=1_000)] = 1_000_000,
     webhooks: Annotated[int, typer.Option(help="How many webhooks are sent.", min=1_000)] = 100_000,

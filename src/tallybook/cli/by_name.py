@@ -66,12 +66,25 @@ class ByName(TyperGroup):
         super().__init__(**attributes)
         self.commands = Commands(self.named, commands or {})
 
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = plain(error.message)
+            raise
+
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as the base class has it
         return list(self.commands)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         named = self.named.get(cmd_name)
         return Stub(cmd_name, named) if named else super().get_command(ctx, cmd_name)
+
+
+def plain(message: str) -> str:
+    """What is wrong with an option, without the words of the library that read it. Pure."""
+    said = message.removeprefix("Value error, ")
+    return re.sub(r"does not match the formats '%Y-%m-%d'\.?", "is not a day. Write it as 2026-01-31.", said)
 
 
 def imported(module: str, what: str) -> ModuleType:

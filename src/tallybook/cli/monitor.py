@@ -38,12 +38,14 @@ app.command()(report)
 app.command("sync-sharepoint")(sync_sharepoint)
 
 
+def no_bridge(application: App) -> str:
+    return f"No bridge is named in {application.settings.config}. Copy tallybook.example.toml there and edit it."
+
+
 async def watched(application: App) -> jobs.Watch:
     watch = await Watching(application).current()
     if watch is None:
-        raise WrongSetup(
-            f"No bridge is named in {application.settings.config}. Copy tallybook.example.toml there and edit it."
-        )
+        raise WrongSetup(no_bridge(application))
     return watch
 
 
@@ -64,6 +66,8 @@ def scan(
     async def work() -> int:
         async with opened(env) as application:
             if not once:
+                if await Watching(application).current() is None:
+                    typer.echo(no_bridge(application), err=True)
                 await jobs.Keeper(application.db, Watching(application).current).run(asyncio.Event())
             with shown("Reading") as progress:
                 return await jobs.scan(application.db, await watched(application), full=full, progress=progress)
