@@ -55,7 +55,9 @@ async def test_a_number_is_added_with_its_token_and_what_came_before_waits_again
     assert f"{NUMBER} is added." in said
     assert f"waba:{WABA} is added." in said
     assert "Deliveries that came for nobody and wait again: 1." in said
-    assert "refused until TALLYBOOK_WHATSAPP_APP_SECRET is set" in said
+    assert "TALLYBOOK_WHATSAPP_APP_SECRET is not set here. Its webhooks are refused unless" in said
+    listed = terminal("channel", "list")[1]
+    assert "…" not in listed, "no number is cut off, however narrow the terminal"
     assert await rows(fresh_db, "select state from deliveries") == [("waiting",)]
     code, listed = terminal("channel", "list", "--json")
     assert [(one["account"], one["has_token"], one["label"]) for one in json.loads(listed)] == [
@@ -133,6 +135,6 @@ async def test_a_workspace_on_slack_is_added_by_its_id_and_may_use_the_token_of_
     none = str(tmp_path / "none")
     code, said = terminal("channel", "add", "slack", "--team-id", "T0123ABCD", "--token-file", none)
     assert (code, "T0123ABCD is added." in said) == (0, True)
-    assert "refused until TALLYBOOK_SLACK_SIGNING_SECRET is set" in said
+    assert "TALLYBOOK_SLACK_SIGNING_SECRET is not set here. Its webhooks are refused unless" in said
     kept = "select channel, account, token_sealed is null from channel_accounts"
     assert await rows(fresh_db, kept) == [("slack", "T0123ABCD", True)]

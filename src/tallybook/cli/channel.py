@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tallybook.app import App
 from tallybook.core import businesses, channel_accounts, people, resealing
@@ -105,7 +105,7 @@ def list_(env: Env = None, as_json: Json = False) -> None:
         say(msgspec.to_builtins(accounts), "No number is added yet.", as_json=as_json)
         return
     heads = ("channel", "account", "label", "business", "token", "a second", "messages", "updates", "last came")
-    table = Table(*heads, box=None, pad_edge=False)
+    table = Table(*(Column(head, overflow="fold") for head in heads), box=None, pad_edge=False)
     for one in accounts:
         last = f"{one.last_seen_at:%Y-%m-%d %H:%M %Z}" if one.last_seen_at else "never"
         sealed = "yes" if one.has_token else "no"
@@ -140,7 +140,7 @@ def _add(new: list[NewAccount], business: str | None, env: str | None, *, as_jso
         lines.append(f"Deliveries that came for nobody and wait again: {waiting}. A worker files them.")
     if not listening:
         setting = SECRETS[new[0].channel]
-        lines.append(f"Its webhooks are refused until {setting} is set where the web server runs.")
+        lines.append(f"{setting} is not set here. Its webhooks are refused unless it is where the web server runs.")
     facts = {"added": [one.new for one in added], "waiting_again": waiting, "listening": listening}
     say(facts, "\n".join(lines), as_json=as_json)
 
