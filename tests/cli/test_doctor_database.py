@@ -22,8 +22,8 @@ SECRET = "0pen-Sesame"
         ("host=db dbname=shop connect_timeout=3", {}, {"host": "db", "connect_timeout": "3"}),
         ("shop-prod", {}, {"service": "shop-prod"}),
         (None, {"DATABASE_URL": "postgresql://db/shop", "PGHOST": "other"}, {"host": "db"}),
-        (None, {"PGHOST": "db"}, {"application_name": "tallybook doctor"}),
-        ("host=@abstract dbname=shop", {}, {"host": "@abstract", "client_encoding": "utf8"}),
+        (None, {"PGHOST": "db"}, {"connect_timeout": "10"}),
+        ("host=@abstract dbname=shop", {}, {"host": "@abstract"}),
         ("host=one,two port=1,2 client_encoding=latin1", {}, {"port": "1,2", "client_encoding": "latin1"}),
         ("dbname=one", {"DATABASE_URL": "postgresql://db/shop"}, {"dbname": "one"}),
     ],
@@ -52,6 +52,18 @@ def test_an_address_that_cannot_be_read_is_not_repeated(given: str | None, says:
     assert says in str(refused.value)
     assert SECRET not in str(refused.value)
     assert "Sesame" not in str(refused.value)
+
+
+async def test_whatever_address_it_goes_by_the_server_s_log_can_tell_the_doctor_from_other_programs(
+    postgres: Server, worker_database: str
+) -> None:
+    """What it is refused where it asks what a statement relies on, no user has met."""
+    plain = postgres.url("postgres", worker_database)
+    for asked, *named in (
+        (plain, "tallybook doctor", "UTF8"), (f"{plain}&application_name=ci&client_encoding=latin1", "ci", "LATIN1"),
+    ):  # fmt: skip
+        async with connected(asked) as conn:
+            assert [conn.info.parameter_status(one) for one in ("application_name", "client_encoding")] == named
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,11 @@ def address(given: str | None, environ: Mapping[str, str] = os.environ) -> str:
         raise typer.BadParameter(UNREADABLE.format(""))
     if "connect_timeout" not in named and not environ.get("PGCONNECT_TIMEOUT"):
         named["connect_timeout"] = SECONDS
+    return make_conninfo("", **named)
+
+
+def _as_doctor(named: Mapping[str, Any]) -> str:
+    """By our name, by which the server's log tells us from other programs, unless another one is given."""
     # A database that keeps bytes as they come (SQL_ASCII) would give bytes for names.
     return make_conninfo("", **{"application_name": "tallybook doctor", "client_encoding": "utf8", **named})
 
@@ -102,10 +107,11 @@ def address(given: str | None, environ: Mapping[str, str] = os.environ) -> str:
 @asynccontextmanager
 async def connected(conninfo: str) -> AsyncIterator[Conn]:
     """A connection in autocommit. Raises Unavailable with what to do where there is none."""
+    named = conninfo_to_dict(conninfo)
     try:
-        conn = await psycopg.AsyncConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
+        conn = await psycopg.AsyncConnection.connect(_as_doctor(named), autocommit=True, prepare_threshold=None)
     except (psycopg.OperationalError, psycopg.ProgrammingError) as error:  # the latter for an option's value
-        raise Unavailable(not_reached(str(error), conninfo_to_dict(conninfo).get("password"))) from None
+        raise Unavailable(not_reached(str(error), named.get("password"))) from None
     async with conn:
         yield conn
 
