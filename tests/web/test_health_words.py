@@ -146,6 +146,7 @@ def test_every_fact_of_a_sign_of_life_has_a_name_for_people() -> None:
     hints = typing.get_type_hints(Findings)
     fields = [one.name for one in msgspec.structs.fields(Findings) if hints[one.name] in plain]
     facts = {*fields, "host", "process", "newest_at", "remarks", "latency_ms", "bytes", "quarantined"}
+    facts |= {"files", "mode", "age_seconds", "teams", "held", "may_be_accepted", "waiting", "off", "failing", "missed"}
     assert facts <= set(phrases.FACTS)
     assert all(words.words("he").gettext(name) != name for name in phrases.FACTS.values())
 

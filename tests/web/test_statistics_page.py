@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -19,8 +20,10 @@ from tallybook.core.db import Conn, Database
 from tallybook.core.sheets import read_sheets
 from tallybook.core.table_files import MOST_ROWS
 from tallybook.monitor import statistics_jobs
-from tallybook.monitor.service import locations
-from tallybook.web import downloads
+from tallybook.monitor.service import locations, validity
+from tallybook.monitor.service.validity import Entry
+from tallybook.web import downloads, register_words
+from tallybook.words import words
 from tests import world
 from tests.monitor.desk import LAWLEY, MARKETING, MOHADIN, file, open_for, said
 from tests.web.conftest import Browser
@@ -195,6 +198,21 @@ async def test_marketing_tells_places_and_whether_a_list_knows_a_drop(
     assert (row["Drop"], row["Latitude"]) == ("DR1752109", "-26.383")
     assert "Nothing was activated on this day" in (await browser.get(f"{MARKETED}?date=2025-01-01")).text
     assert (await browser.get(f"{MARKETED}?date=yesterday")).status_code == 400
+
+
+async def test_what_marketing_notes_of_a_drop_is_read_in_hebrew_too(
+    browser: Browser, db: Database, business: Business, ana: world.Someone
+) -> None:
+    await db.run("import", lambda conn: validity.add(conn, business, [Entry("DR1752100", "Lawley")]))
+    await posted(db, business)
+    await browser.log_in(ana)
+    await browser.post("/language", {"locale": "he", "next": MARKETED})
+    for path in (MARKETED, "/wa-monitor/explain?drop=DR1752109"):
+        page = html.unescape((await browser.get(path)).text)
+        assert "In no project's list" not in page
+        assert "לא ברשימה של אף פרויקט" in page
+    assert register_words.remark("In the list of Lawley", words("he")) == "ברשימה של \u2068Lawley\u2069"
+    assert register_words.remark("Checked by hand", words("he")) == "Checked by hand"
 
 
 async def test_marketing_is_paged_by_key(

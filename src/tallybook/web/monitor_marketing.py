@@ -24,7 +24,7 @@ from tallybook.monitor.service import marketing
 from tallybook.monitor.service.marketing import Activation, Spot, Wanted
 from tallybook.monitor.store.marketing_list import Validity
 
-from . import pages
+from . import pages, register_words
 from .downloads import download, kind_of
 from .monitor import clock_of
 from .monitor_export import wall
@@ -114,6 +114,7 @@ async def marketing_page(request: Asked, app: TheApp) -> Response[str]:
 
     context = await app.db.run("show marketing", work)
     context |= {"clock": query.clock, "query": query, "wanted": query.wanted, "map_link": map_link, "path": PATH}
+    context["words"] = register_words
     return pages.page(request, "monitor/marketing.html", context)
 
 

@@ -84,4 +84,16 @@ FACTS = {
     "unkeyable_rows": N_("rows without an id"),
     "unreadable_times": N_("times that cannot be read"),
     "known_lids": N_("known LIDs"),
+    "files": N_("files"),
+    "mode": N_("now"),
+    "age_seconds": N_("age in seconds"),
+    "teams": N_("teams"),
+    "held": N_("held"),
+    "may_be_accepted": N_("may be accepted"),
+    "waiting": N_("waiting"),
+    "off": N_("switched off"),
+    "failing": N_("failing"),
+    "missed": N_("missed"),
 }
+# What a fact may be, where it is a word.
+VALUES = (N_("usual"), N_("away"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gettext import NullTranslations
+
 from tallybook.core.marking import N_
 from tallybook.monitor.service.explain import Decision, Story
 
@@ -72,6 +74,8 @@ MISSING = N_("{drop} is missing from a register where it belongs: {registers}.")
 LEFT_OUT = N_("{drop} was left out of a register on purpose: {registers}.")
 NO_POST = N_("{drop} has a row that was written by hand or imported; no message with it was stored.")
 NOTHING = N_("No message with {drop} was stored.")
+# What marketing notes of a drop; monitor/store/validity.py says it.
+LISTED = (N_("In no project's list"), N_("In the list of {project}"))
 # Why a line of a list cannot be used; service/supervisor_list.py says them.
 UNREAD = (
     N_("There is no drop number."), N_("This is not one drop number."),
@@ -96,6 +100,15 @@ ERRORS = (
     N_("A sheet's cells lie too far apart. Delete the empty rows and columns between them."),
     N_("The file is larger than 5 MB."),
 )  # fmt: skip
+
+
+def remark(noted: str, words: NullTranslations) -> str:
+    """What marketing notes of a drop, in the reader's language; what an older program noted stays as it is."""
+    nowhere, listed = LISTED
+    before = listed.removesuffix("{project}")
+    if noted.startswith(before):
+        return words.gettext(listed).format(project=f"\u2068{noted.removeprefix(before)}\u2069")
+    return words.gettext(nowhere) if noted == nowhere else noted
 
 
 def sentence(story: Story) -> tuple[str, dict[str, str]]:
