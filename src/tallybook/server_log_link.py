@@ -24,7 +24,6 @@ from .core.errors import WrongSetup
 from .core.heartbeats import beat
 from .core.server_log_kept import Here, Refused
 from .core.standing import Rhythm, again_and_again
-from .core.violations import Violation
 from .doctor.log_following import UNREADABLE, Part, files_of, mark_of, read_on
 from .doctor.log_message import NO_ARBITER, Entry, Said, read_message
 from .doctor.log_time import moment
@@ -43,7 +42,8 @@ READ = "The database server's log is read: what other programs are refused is se
 UNSEEN = "The database server's log cannot be read, so what other programs are refused is not seen."
 
 log = structlog.get_logger()
-Told: TypeAlias = tuple[Entry, Said]
+# When, by whom, and what it names.
+Told: TypeAlias = tuple[datetime, Entry, Said]
 
 
 async def keep_reading(app: App, stop: asyncio.Event) -> None:
@@ -123,15 +123,14 @@ class Reader:
             return []
 
         async def find(conn: Conn) -> Here:
-            rules = {name for _, said in told if (name := violations.whole(said.constraint))}
-            tables = {_table(said)[1] for _, said in told}
-            return await server_log_kept.here(conn, rules, tables, {entry.user for entry, _ in told})
+            rules = {name for _, _, said in told if (name := violations.whole(said.constraint))}
+            tables = {_table(said)[1] for _, _, said in told}
+            return await server_log_kept.here(conn, rules, tables, {entry.user for _, entry, _ in told})
 
         refused = counted(told, await self.app.db.run("whose the refused rows are", find))
-        return [replace(one, existing=await self._existing(one.violation)) for one in refused]
-
-    async def _existing(self, found: Violation) -> dict[str, object] | None:
-        return found.existing or await violations_kept.row_in_the_way(self.app.db, found)
+        return [
+            replace(one, existing=await violations_kept.row_in_the_way(self.app.db, one.violation)) for one in refused
+        ]
 
 
 def _looks(file: Path, now: datetime) -> tuple[int, ...]:
@@ -146,7 +145,7 @@ def _told(entries: Iterable[Entry], now: datetime) -> Iterable[Told]:
         if at is None or at < now - TAKEN or entry.application_name.split(" ")[0] == OURS:
             continue
         if said := read_message(entry.state_code, entry, KNOWN_RULES):
-            yield entry, said
+            yield at, entry, said
 
 
 def _table(said: Said) -> tuple[str, str]:
@@ -158,8 +157,8 @@ def _table(said: Said) -> tuple[str, str]:
 def counted(told: Iterable[Told], here: Here) -> list[Refused]:
     """What concerns the environment's own tables, one for each sort, program and hour. Pure."""
     found: dict[tuple[object, ...], Refused] = {}
-    for entry, said in told:
-        one = _of(entry, said, here)
+    for each in told:
+        one = _of(each, here)
         if one is None:
             continue
         what = one.violation
@@ -169,8 +168,9 @@ def counted(told: Iterable[Told], here: Here) -> list[Refused]:
     return list(found.values())
 
 
-def _of(entry: Entry, said: Said, here: Here) -> Refused | None:
+def _of(told: Told, here: Here) -> Refused | None:
     """A refusal of ours; None for one in another database, another schema, or on a table that is none of ours."""
+    at, entry, said = told
     schema, table = _table(said)
     if entry.dbname != here.database or (schema or here.schema) != here.schema or entry.user in here.elsewhere:
         return None
@@ -182,9 +182,6 @@ def _of(entry: Entry, said: Said, here: Here) -> Refused | None:
     if entry.state_code == NO_ARBITER and said.columns:
         name = arbiter_named.target(said.columns)
     found = violations.of(entry.state_code, place.table if place else table or None, name, entry.detail)
-    at = moment(entry.timestamp)
-    if at is None:
-        return None
     columns = tuple(found.key) or (place.columns if place else said.columns)
     return Refused(found, violations.is_declared(name, columns), entry.application_name or "(no name)", at, 1)
 

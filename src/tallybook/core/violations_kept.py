@@ -137,7 +137,7 @@ async def _write(db: Recording, case: Case, times: int) -> None:
         declared=found.declared, place=case.place, answered=case.answered, times=times)  # fmt: skip
     is_written = False
     try:
-        existing = found.existing or await row_in_the_way(db, found)
+        existing = await row_in_the_way(db, found)
         async with db.transaction(QUICK) as conn:
             await conn.execute(INSERT, {
                 "sqlstate": found.sqlstate, "table": found.table, "constraint": found.constraint,
@@ -153,7 +153,9 @@ async def _write(db: Recording, case: Case, times: int) -> None:
 
 
 async def row_in_the_way(db: Recording, found: Violation) -> dict[str, Any] | None:
-    """The harmless columns of the row that was in the way, if it is still there and may be read."""
+    """The harmless columns of the row that was in the way, as the server told it, or if it is there and may be read."""
+    if found.existing is not None:
+        return found.existing
     if found.sqlstate != UNIQUE or found.table is None or not found.key:
         return None
     same = [
