@@ -6,7 +6,6 @@ decide.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
@@ -17,10 +16,10 @@ from .arbiters import Targets
 from .catalog import Catalog, Index, Kind
 from .conflict import Conflict, conflicts
 from .contract import Apart, Contract, NaturalKey, Nulls, Upsert
+from .predicates import held_to_one
 from .sql_tokens import alike
 from .toml_writing import value
 
-_ONE_ROW = re.compile(r"CHECK \(\(?(\w+)(?: = \d+| = true| IS TRUE)?\)?\)", re.IGNORECASE)
 # In so many of the keys, and on so many tables at least, must a column stand to be taken for the tenant's.
 MOST = 0.6
 TABLES = 3
@@ -134,8 +133,11 @@ def _singles(catalog: Catalog) -> dict[str, str]:
         for index in catalog.indexes
         if index.kind is Kind.PRIMARY and len(index.columns) == 1
     }
-    checked = ((check.table, _ONE_ROW.fullmatch(check.definition)) for check in catalog.checks)
-    return {table: only[table] for table, found in checked if found and only.get(table) == found[1]}
+    return {
+        check.table: only[check.table]
+        for check in catalog.checks
+        if only.get(check.table) in held_to_one(check.definition)
+    }
 
 
 def _code(catalog: Catalog, upserts: Sequence[Upsert]) -> dict[_Same, tuple[NaturalKey, list[str]]]:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from .catalog import Catalog, Check, Column, Index, Table
-from .drift_advice import bare, full, gone, key_of, made, moved
+from .drift_advice import full, gone, key_of, made, moved, without_schema
+from .predicates import held_to_one
 from .resolving import quoted
 from .types import Code, Finding, Severity
 
@@ -120,12 +121,12 @@ def _rules(side: Side, other: Side, table: str) -> dict[Rule, Index]:
 
 def _rule_of(index: Index, table: Table, other: Table) -> Rule:
     operators = index.operators or ("=",) * len(index.columns)
-    columns = [bare(column, index.schema) for column in index.columns]
+    columns = [without_schema(column, index.schema) for column in index.columns]
     # A value that one side alone can lack is told as such.
     may_lack = any(_may_lack(column, table) and _may_lack(column, other) for column in index.columns)
     return Rule(
         frozenset(zip(columns, operators, strict=True)),
-        bare(index.where, index.schema) if index.where else None,
+        without_schema(index.where, index.schema) if index.where else None,
         index.nulls_same and may_lack,
     )
 
@@ -257,12 +258,7 @@ def _singleton(table: str, one: Side, other: Side) -> Iterator[Finding]:
 
 def _pinned(side: Side, table: str) -> dict[str, Check]:
     keys = {index.columns[0] for index in side.indexes[table] if len(index.columns) == 1 and index.where is None}
-    found = {}
-    for check in side.checks[table]:
-        match = re.fullmatch(r"CHECK \(+\"?(\w+)\"? = [^()=]+\)+", check.definition)
-        if match and match[1] in keys:
-            found[match[1]] = check
-    return found
+    return {column: check for check in side.checks[table] for column in held_to_one(check.definition) if column in keys}
 
 
 def _missing(table: str, sides: Sequence[Side]) -> Finding:

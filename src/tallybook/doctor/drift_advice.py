@@ -13,7 +13,7 @@ NAME = r'(?:"(?:[^"]|"")*"|[^\s."]+)'
 ON = re.compile(rf"(\ACREATE UNIQUE INDEX {NAME} ON )(?:ONLY )?{NAME}(?:\.{NAME})?(?= USING )")
 
 
-def bare(text: str, schema: str) -> str:
+def without_schema(text: str, schema: str) -> str:
     """A definition without the schema in which it stands, which differs between two environments by its nature."""
     return _replaced(text, schema, "")
 
@@ -54,7 +54,7 @@ def key_of(table: str, index: Index) -> NaturalKey:
     """The key that an index holds, in words that mean the same in another schema."""
     return NaturalKey(
         table=table,
-        columns=tuple(bare(column, index.schema) for column in index.columns),
-        where=bare(index.where, index.schema) if index.where else None,
+        columns=tuple(without_schema(column, index.schema) for column in index.columns),
+        where=without_schema(index.where, index.schema) if index.where else None,
         nulls=Nulls.SAME if index.nulls_same else Nulls.DISTINCT,
     )

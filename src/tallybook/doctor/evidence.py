@@ -6,7 +6,6 @@ and a table that is too large for the time keeps its secret.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,6 +23,7 @@ from .evidence_statements import Rule, Shared
 from .giving_way import Watch
 from .log_message import NO_ARBITER, Said
 from .looking import Clock, looking
+from .predicates import parted
 from .recorded import with_recorded
 from .types import Code, Evidence, Finding
 
@@ -32,8 +32,6 @@ Conn = psycopg.AsyncConnection[Any]
 AT_MOST = 5.0
 # The product keeps here what its constraints refused.
 KEPT_IN = "constraint_violations"
-
-BETWEEN_COLUMNS = re.compile(r", (?![^(]*\))")
 KEPT = ("sqlstate", "table_name", "constraint_name", "times", "at", "answered")
 
 RECORDED: LiteralString = """
@@ -137,4 +135,4 @@ def _met(state: str, table: str | None, constraint: str | None, times: int, last
 
 def _target(words: str) -> tuple[str, ...]:
     """The columns of ``on conflict (a, lower(b))``, which is what stands there where no constraint is."""
-    return tuple(BETWEEN_COLUMNS.split(words.removeprefix("on conflict (").removesuffix(")")))
+    return tuple(map(str.strip, parted(words.removeprefix("on conflict (").removesuffix(")"), ",")))

@@ -9,6 +9,8 @@ import re
 
 import msgspec
 
+from .predicates import parted
+
 UNIQUE, FOREIGN_KEY, CHECK, EXCLUSION, NO_ARBITER = "23505", "23503", "23514", "23P01", "42P10"
 # By state. The greedy ones end at the message's end, since a name may hold quotation marks itself.
 ENGLISH = {
@@ -87,13 +89,7 @@ def read_message(state: str, entry: Entry, known: frozenset[str]) -> Said | None
 
 def _columns(text: str) -> tuple[str, ...]:
     """The columns of a list, in which commas within parentheses do not count."""
-    found, depth, at = [], 0, 0
-    for place, letter in enumerate(text):
-        depth += {"(": 1, ")": -1}.get(letter, 0)
-        if letter == "," and depth == 0:
-            found.append(text[at:place])
-            at = place + 1
-    return tuple(column.strip().strip('"') for column in (*found, text[at:]) if column.strip())
+    return tuple(column.strip().strip('"') for column in parted(text, ",") if column.strip())
 
 
 def _english(state: str, message: str) -> tuple[str | None, str | None] | None:

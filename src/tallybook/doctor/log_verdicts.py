@@ -10,7 +10,7 @@ import msgspec
 from .contract import Apart, Contract, NaturalKey
 from .log_message import EXCLUSION, NO_ARBITER, UNIQUE, Said
 from .periods import taken_apart
-from .recorded import plain, same_columns, same_table, with_recorded
+from .recorded import bare_columns, same_columns, same_table, with_recorded
 from .server_log import Recorded
 from .types import Report
 
@@ -53,7 +53,11 @@ def _unique(recorded: Recorded, contract: Contract) -> Judged:
         if _named(key, said) or same_columns(key, said):
             return Judged(Verdict.EXPECTED, f"two rows are the same by {key.says}")
     for key in contract.keys:
-        if said.columns and same_table(said.table, key.table) and plain(said.columns) < plain(key.columns):
+        if (
+            said.columns
+            and same_table(said.table, key.table)
+            and bare_columns(said.columns) < bare_columns(key.columns)
+        ):
             return Judged(Verdict.BLOCKS, f"too strict: rows are the same only by {key.says}")
     return Judged(Verdict.BLOCKS, "nothing in the contract calls these rows the same")
 
@@ -61,7 +65,7 @@ def _unique(recorded: Recorded, contract: Contract) -> Judged:
 def _named(key: NaturalKey, said: Said) -> bool:
     """Whether it is a declared key by its name, on its table and over all of its columns, as far as these are told."""
     here = said.table is None or same_table(said.table, key.table)
-    whole = not said.columns or plain(key.columns) <= plain(said.columns)
+    whole = not said.columns or bare_columns(key.columns) <= bare_columns(said.columns)
     return key.name is not None and key.name == said.constraint and here and whole
 
 
@@ -69,8 +73,8 @@ def _keeps_apart(apart: Apart, said: Said) -> bool:
     """Whether it is a declared rule by its name, on its table, and over all the columns that must be equal."""
     here = said.table is None or same_table(said.table, apart.table)
     periods = taken_apart(apart.rule)
-    equal = plain(expression for expression, how in periods.elements if how == "=") if periods else set()
-    return apart.name == said.constraint and here and (not said.columns or equal <= plain(said.columns))
+    equal = bare_columns(expression for expression, how in periods.elements if how == "=") if periods else set()
+    return apart.name == said.constraint and here and (not said.columns or equal <= bare_columns(said.columns))
 
 
 def with_logs(report: Report, recorded: Sequence[Recorded]) -> Report:

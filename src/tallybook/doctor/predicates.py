@@ -84,6 +84,12 @@ def pinned(conjunct: str) -> tuple[str, str] | None:
     return None
 
 
+def held_to_one(check: str) -> frozenset[str]:
+    """The columns that a check, as the server writes it, holds to one value each."""
+    text = check.removeprefix("CHECK ").removesuffix(" NO INHERIT")
+    return frozenset(pin[0] for one in conjuncts(text) if (pin := pinned(one)))
+
+
 def _value(text: str) -> str:
     """A constant without its type, so that two spellings of it are one."""
     return re.sub(r"::.*|[()]| is ", "", text).strip() or "true"

@@ -58,11 +58,11 @@ def _is_of(state: str, said: Said, finding: Finding) -> bool:
 
 def same_columns(key: NaturalKey, said: Said) -> bool:
     """Whether a record names the columns of a declared key, in whatever order, and its table."""
-    columns = plain(said.columns)
-    return bool(columns) and same_table(said.table, key.table) and plain(key.columns) == columns
+    columns = bare_columns(said.columns)
+    return bool(columns) and same_table(said.table, key.table) and bare_columns(key.columns) == columns
 
 
-def plain(columns: Iterable[str]) -> set[str]:
+def bare_columns(columns: Iterable[str]) -> set[str]:
     """Columns and expressions without the parentheses around them."""
     return {column.strip("()") for column in columns}
 

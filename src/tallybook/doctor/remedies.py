@@ -9,10 +9,9 @@ from collections.abc import Container, Sequence
 
 from .catalog import Index, Table
 from .contract import NaturalKey
-from .resolving import listed, quoted
+from .resolving import LONGEST, listed, quoted, shortened
 from .sql_tokens import tokens
 
-LONGEST = 63  # bytes of a name in PostgreSQL
 WORD = 20  # letters of a predicate's word within a name
 # No unique index can be over these.
 WITHOUT_EQUALITY = frozenset({"json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle"})
@@ -50,9 +49,9 @@ def names_for(keys: Sequence[NaturalKey], taken: Container[str]) -> list[str]:
     for key in keys:
         name = key_name(key)
         if alike[name] > 1 and key.where and not key.name:
-            name = _ending(name.removesuffix("_key"), f"_{_word(key.where)}_key")
+            name = shortened(name.removesuffix("_key"), f"_{_word(key.where)}_key")
         marks = ("_new", *(f"_{_mark(f'{key.says} {at or str()}')}" for at in range(99)))
-        names = (name, *(_ending(name, mark) for mark in marks))
+        names = (name, *(shortened(name, mark) for mark in marks))
         given[next(one for one in names if one not in taken and one not in given)] = None
     return list(given)
 
@@ -61,12 +60,7 @@ def key_name(key: NaturalKey) -> str:
     """The name that tells the key: the declared one, or one of its table and columns."""
     words = "_".join(column for column in key.columns if not column.startswith("("))
     made = f"{key.table.rpartition('.')[2]}_{words + '_' if words else ''}key"
-    return key.name or (made if len(made.encode()) <= LONGEST else _ending(made, f"_{_mark(made)}"))
-
-
-def _ending(name: str, end: str) -> str:
-    """A name with an end to it, cut where it would be too long for the server."""
-    return name.encode()[: LONGEST - len(end.encode())].decode(errors="ignore") + end
+    return key.name or (made if len(made.encode()) <= LONGEST else shortened(made, f"_{_mark(made)}"))
 
 
 def _mark(text: str) -> str:

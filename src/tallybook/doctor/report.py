@@ -89,7 +89,7 @@ def _evidence(finding: Finding) -> list[RenderableType]:
     if evidence.error:
         shown.append(Text(f"Users see: {printable(evidence.error)}", "dim"))
     if evidence.times:
-        shown.append(Text(recorded(evidence), "dim"))
+        shown.append(Text(how_often(evidence), "dim"))
     return shown
 
 
@@ -104,7 +104,7 @@ def stand_against(finding: Finding) -> str:
     return f"{_count(evidence.groups, 'group')} of rows that stand against each other, such as:"
 
 
-def recorded(evidence: Evidence) -> str:
+def how_often(evidence: Evidence) -> str:
     """How often users met it."""
     last = f", last on {evidence.last:%Y-%m-%d at %H:%M %Z}".rstrip() if evidence.last else ""
     return f"Recorded {_count(evidence.times, 'time')}{last}."

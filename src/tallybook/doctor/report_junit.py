@@ -6,7 +6,7 @@ import re
 from xml.etree import ElementTree as ET
 
 from .codes import MEANS
-from .report import fails, full_name, recorded, worst_first
+from .report import fails, full_name, how_often, worst_first
 from .types import Code, Finding, Report, Severity
 
 # XML 1.0 cannot hold these in any form.
@@ -58,7 +58,7 @@ def _case(finding: Finding, fail_on: Severity) -> ET.Element:
 def _whole(finding: Finding) -> str:
     said = [MEANS[finding.code], finding.says, f"Do: {finding.do}"]
     if finding.evidence.times:
-        said.insert(2, recorded(finding.evidence))
+        said.insert(2, how_often(finding.evidence))
     return _text("\n".join(said))
 
 

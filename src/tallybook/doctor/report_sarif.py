@@ -16,7 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from .codes import MEANS
-from .report import full_name, printable, recorded, worst_first
+from .report import full_name, how_often, printable, worst_first
 from .types import Code, Finding, Report
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -60,7 +60,7 @@ def _results(findings: Sequence[Finding], places: _Places) -> list[dict[str, Any
     for finding in findings:
         same = fingerprint(finding)
         seen[same] += 1
-        said = [finding.says, *([recorded(finding.evidence)] if finding.evidence.times else []), f"Do: {finding.do}"]
+        said = [finding.says, *([how_often(finding.evidence)] if finding.evidence.times else []), f"Do: {finding.do}"]
         results.append({
             "ruleId": finding.code.value,
             "ruleIndex": list(Code).index(finding.code),

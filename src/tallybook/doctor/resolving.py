@@ -7,6 +7,7 @@ import re
 from .catalog import Catalog, Table
 from .predicates import pieces, unquoted
 
+LONGEST = 63  # bytes of a name in PostgreSQL
 SIMPLE = re.compile(r"[a-z_][a-z0-9_$]*")
 # Words that SQL keeps for itself, so that a name must be quoted.
 WORDS = (
@@ -47,6 +48,11 @@ def quoted(*names: str) -> str:
         name if SIMPLE.fullmatch(name) and name not in RESERVED else '"' + name.replace('"', '""') + '"'
         for name in names
     )
+
+
+def shortened(name: str, end: str = "") -> str:
+    """A name with an end to it, cut before that where PostgreSQL would cut it, so that it is found again by it."""
+    return name.encode()[: LONGEST - len(end.encode())].decode(errors="ignore") + end
 
 
 def without_quotes(text: str) -> str:

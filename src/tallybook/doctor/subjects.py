@@ -10,7 +10,7 @@ from .catalog import Catalog, Index, Table
 from .conflict import conflicts
 from .contract import Apart, Contract, NaturalKey
 from .holding import Rule, columns_of, no_stricter, one_row_at_most, rule_of_index, rule_of_key, together
-from .predicates import bare, conjuncts, contradict, literal, pinned
+from .predicates import contradict, held_to_one, literal
 from .remedies import making, names_for
 from .resolving import Names
 from .same_text import Spelling
@@ -155,9 +155,7 @@ def _pins(catalog: Catalog) -> dict[str, set[str]]:
     """The columns of each table that a check holds to one value."""
     found: dict[str, set[str]] = {}
     for check in catalog.checks:
-        text = bare(check.definition.removeprefix("CHECK ").removesuffix(" NO INHERIT"))
-        pins = {pin[0] for one in conjuncts(text) if (pin := pinned(one))}
-        found.setdefault(f"{check.schema}.{check.table}", set()).update(pins)
+        found.setdefault(f"{check.schema}.{check.table}", set()).update(held_to_one(check.definition))
     return found
 
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 
 from tallybook.doctor.contract import NaturalKey, Nulls
+from tallybook.doctor.resolving import shortened
 
 from .types import Family, Pace, Reference, Shape, Statement, Unique
-from .words import SHOWN, held, literal, name, part, shortened
+from .words import SHOWN, held, literal, name, part
 
 CAST = re.compile(
     r"::(character varying|double precision|bit varying|time(stamp)? with(out)? time zone|(\"?\w+\"?\.)?\"?\w+\"?)"
@@ -173,14 +174,20 @@ def _unvalidated(definition: str) -> str:
     return definition if definition.endswith("NOT VALID") else f"{definition} not valid"
 
 
+def build_again(schema: str, index: str, definition: str) -> Statement:
+    """Builds an index by the statement that had made it, without standing in any writer's way."""
+    return Statement(
+        re.sub(r"\ACREATE UNIQUE INDEX ", "create unique index concurrently ", definition),
+        f"select not {valid_index(schema, index)}", Pace.LONG, name(schema, index),
+    )  # fmt: skip
+
+
 def rebuild(shape: Shape, unique: Unique) -> list[Statement]:
     """Builds a dropped key again as it was: the index first, while others write, then the constraint."""
     if unique.kind == "x":
         text = f"alter table {shape.name} add constraint {name(unique.name)} {unique.constraint}"
         return [Statement(text, f"select not {has_constraint(shape.name, unique.name)}")]
-    made = re.sub(r"\ACREATE UNIQUE INDEX ", "create unique index concurrently ", unique.definition)
-    there = f"select not {valid_index(shape.schema, unique.name)}"
-    statements = [Statement(made, there, Pace.LONG, name(shape.schema, unique.name))]
+    statements = [build_again(shape.schema, unique.name, unique.definition)]
     if unique.constraint is not None:
         kind = "primary key" if unique.kind == "p" else "unique"
         late = re.search(r"\) (DEFERRABLE.*)\Z", unique.constraint)

@@ -8,6 +8,7 @@ import msgspec
 
 from tallybook.core.errors import Invalid
 from tallybook.doctor.contract import NaturalKey, Upsert
+from tallybook.doctor.resolving import shortened
 
 from . import keys
 from .back import knowing, undo_function, ways_back
@@ -18,7 +19,7 @@ from .members import sums
 from .preview import preview_query
 from .switch import into, switch_step
 from .types import Deed, Doing, Family, Merging, Node, Pace, Plan, Reference, Rule, Shape, Statement, Step, Unique, Way
-from .words import HOME, literal, name, shortened
+from .words import HOME, literal, name
 
 
 class Asked(msgspec.Struct, frozen=True):

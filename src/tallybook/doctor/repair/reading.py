@@ -13,14 +13,16 @@ from .types import Family, Reference, Shape
 
 # Types, tables and definitions are then named with their schemas, whatever path they are run with.
 NO_PATH = "select set_config('search_path', '', true)"
-FAMILY = """
-with recursive kin (oid) as (
+# The table and all that point at it, near or far.
+KIN = """kin (oid) as (
     select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = %(schema)s::text and c.relname = %(table)s::text and c.relkind in ('r', 'p')
     union
     select f.conrelid from kin join pg_constraint f on f.confrelid = kin.oid and f.contype = 'f' and f.conparentid = 0
 )
-select json_build_object(
+"""
+FAMILY = f"""
+with recursive {KIN}select json_build_object(
     'name', format('%%I.%%I', n.nspname, c.relname), 'schema', n.nspname, 'table', c.relname,
     'divided', c.relkind = 'p' or c.relispartition or c.relhassubclass,
     'fields', (
@@ -58,14 +60,8 @@ select json_build_object(
         where x.indrelid = c.oid and (x.indisunique or x.indisexclusion)))
 from kin join pg_class c on c.oid = kin.oid join pg_namespace n on n.oid = c.relnamespace
 """
-REFERENCES = """
-with recursive kin (oid) as (
-    select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where n.nspname = %(schema)s::text and c.relname = %(table)s::text and c.relkind in ('r', 'p')
-    union
-    select f.conrelid from kin join pg_constraint f on f.confrelid = kin.oid and f.contype = 'f' and f.conparentid = 0
-)
-select json_build_object(
+REFERENCES = f"""
+with recursive {KIN}select json_build_object(
     'name', f.conname, 'definition', pg_get_constraintdef(f.oid), 'index', i.relname,
     'table', (
         select format('%%I.%%I', n.nspname, c.relname)

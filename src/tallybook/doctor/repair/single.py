@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from tallybook.core.errors import Invalid
-from tallybook.doctor.catalog import BIGGEST, Index, SequenceState, Table, Unvalidated
+from tallybook.doctor.catalog import BIGGEST, Index, Kind, SequenceState, Table, Unvalidated
 from tallybook.doctor.contract import Apart
 from tallybook.doctor.evidence_statements import breaks
 from tallybook.doctor.periods import taken_apart
 
 from . import keys
-from .types import Pace, Plan, Statement, Step
+from .types import Plan, Statement, Step
 from .words import SHOWN, literal, name
 
 STAYS = "It changes no row, and nothing is taken back by an undoing: {}."
@@ -21,13 +19,10 @@ def plan_invalid(run: str, index: Index) -> Plan:
     """Drops an index whose building failed, and builds it again. Undone, nothing is: it had held nothing."""
     if index.building:
         raise Invalid(f"{index.name} is being built at this moment; look again when it is done.")
-    full = name(index.schema, index.name)
-    made = re.sub(r"\ACREATE UNIQUE INDEX ", "create unique index concurrently ", index.definition)
-    if made == index.definition:
+    if index.kind is not Kind.BARE:
         raise Invalid(f"{index.name} belongs to a constraint; plan the key that it is to hold, with --key.")
-    rebuild = Statement(made, f"select not {keys.valid_index(index.schema, index.name)}", Pace.LONG, full)
     says = "What is left of a failed building goes, and the index is built again."
-    step = Step("rebuild", says, statements=(rebuild,))
+    step = Step("rebuild", says, statements=(keys.build_again(index.schema, index.name, index.definition),))
     return Plan(
         run=run, what=f"{index.name} is valid", schema=index.schema, table=index.table, steps=(step,),
         notes=(STAYS.format("an index that is not valid held nothing"),),

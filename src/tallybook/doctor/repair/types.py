@@ -69,7 +69,7 @@ class Trigger(msgspec.Struct, frozen=True):
 class Shape(msgspec.Struct, frozen=True):
     """A table. ``name`` is quoted and with its schema, as SQL takes it. ``indexes`` are the leading columns of each.
 
-    ``divided`` tells of partitions or inheriting tables; ``children`` of them are not looked at.
+    ``divided`` tells of partitions or inheriting tables, whose rows are not looked at.
     """
 
     name: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from psycopg import sql
@@ -12,8 +11,6 @@ from tallybook.core.errors import Invalid
 from .types import Field, Shape, Unique
 
 HOME = "tallybook_doctor"
-PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
-LONGEST = 63  # bytes of a name in PostgreSQL
 SHOWN = 20  # rows in the way of something that are shown, at most
 
 
@@ -43,7 +40,7 @@ def image(fields: Sequence[Field], of: str) -> str:
 
 
 def equal(names: Iterable[str], one: str, other: str, other_names: Iterable[str] | None = None) -> str:
-    """That rows of two tables are the same in these columns, a missing value being one too."""
+    """That rows of two tables are the same in these columns; a row without a value there is like no other."""
     pairs = list(names)
     others = list(other_names) if other_names is not None else pairs
     return " and ".join(
@@ -75,11 +72,6 @@ def held(unique: Unique) -> str:
     if not unique.nulls_same:
         said += [f"{part(column)} is not null" for column in unique.columns]
     return " and ".join(said) or "true"
-
-
-def shortened(text: str, end: str = "") -> str:
-    """A name with an end of its own that PostgreSQL does not cut off, so that it is found again by it."""
-    return text.encode()[: LONGEST - len(end)].decode(errors="ignore") + end
 
 
 def order(keep: str, fields: Sequence[Field]) -> str:
