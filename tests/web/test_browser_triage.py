@@ -19,6 +19,11 @@ from tallybook.triage.types import Person
 from tests import world
 from tests.web.browser import PHONE, PICTURES, OpenTab
 
+BELOW_THE_BAR = """
+document.querySelector("#found").getBoundingClientRect().top
+    >= document.querySelector(".top").getBoundingClientRect().bottom
+"""
+
 
 async def test_a_first_team_gets_people_sprints_and_a_roster_and_the_calendar_shows_who_is_on_duty(
     open_tab: OpenTab, db: Database, business: Business
@@ -98,6 +103,13 @@ async def test_what_happens_in_a_rota_is_drawn_and_shown_at_once_also_on_a_phone
         await tab.go(path)
         assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         assert await tab.violations() == [], path
+    await tab.go(paths["person"])
+    leaving = tab.page.locator("section[aria-labelledby=disciplines-name] details.change").first
+    await leaving.locator("summary").click()
+    await leaving.locator("[value=look]").click()
+    await expect(tab.page.locator("#found h3")).to_be_in_viewport(ratio=1)
+    assert await tab.page.evaluate(BELOW_THE_BAR), "what was looked at begins below the bar"
+    await tab.go(paths["month"])
     await tab.page.locator(".lane a .shift").last.click()
     await expect(tab.page).to_have_url(re.compile("/triage/overrides/new"))
     now = datetime.now(UTC)
