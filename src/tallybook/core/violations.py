@@ -20,6 +20,7 @@ from . import arbiter_named, connection, violation_detail
 from .errors import Conflict
 from .key import Apart, Key
 from .keys import NATURAL_KEYS, PERIODS_APART
+from .violation_detail import EXCLUSION, UNIQUE
 
 WATCHED = (
     pg.UniqueViolation,
@@ -41,11 +42,19 @@ DECLARED: Mapping[str, frozenset[str]] = {
     # What periods lie side by side in: the columns that are compared for equality.
     **{rule.constraint: frozenset(re.findall(r"[(,] *(\w+) with =", rule.rule)) for rule in PERIODS_APART},
 }
-UNIQUE, EXCLUSION, NO_ARBITER, CHECK = "23505", "23P01", "42P10", "23514"
+NO_ARBITER, CHECK = "42P10", "23514"
 # The same as ``kind_of``, of a row of the record.
 IS_EXPECTED = f"(declared and sqlstate in ('{UNIQUE}', '{EXCLUSION}'))"
 NOT_APART = "‹…›"
 SHARD = re.compile(r"_\d{6,}$")
+# What a refusal means, for people; nothing but names of the schema stands in these.
+TWO_AT_ONCE = "{name} on {table} did its work, but the code had no answer to it: somebody saw an error."
+NO_SUCH_KEY = "An insert into {table} relies on a key that it does not have: {target}. It fails each time until it has."
+NO_KEY = "A statement relies on a key that its table does not have. It fails each time until the key is there."
+NOT_ALLOWED = "{name} on {table} does not allow a value that the code wrote."
+NOTHING_THERE = "{name} on {table}: a row names another one that is not there, or that is still needed is taken away."
+UNDECLARED = "{name} on {table} is no rule of ours and refuses what the business allows."
+NARROWER = "{name} on {table} looks at fewer columns than the declared rule, so it refuses what the business allows."
 
 
 class UnexpectedViolation(Conflict):
@@ -179,12 +188,3 @@ def meaning(sqlstate: str, table: str | None, constraint: str | None, *, declare
     if sqlstate not in {UNIQUE, EXCLUSION}:
         return NOTHING_THERE.format(name=name, table=table)
     return (NARROWER if name in DECLARED else UNDECLARED).format(name=name, table=table)
-
-
-TWO_AT_ONCE = "{name} on {table} did its work, but the code had no answer to it: somebody saw an error."
-NO_SUCH_KEY = "An insert into {table} relies on a key that it does not have: {target}. It fails each time until it has."
-NO_KEY = "A statement relies on a key that its table does not have. It fails each time until the key is there."
-NOT_ALLOWED = "{name} on {table} does not allow a value that the code wrote."
-NOTHING_THERE = "{name} on {table}: a row names another one that is not there, or that is still needed is taken away."
-UNDECLARED = "{name} on {table} is no rule of ours and refuses what the business allows."
-NARROWER = "{name} on {table} looks at fewer columns than the declared rule, so it refuses what the business allows."

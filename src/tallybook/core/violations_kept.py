@@ -20,7 +20,8 @@ from psycopg import sql
 
 from .connection import Conn, Met
 from .errors import Invalid
-from .violations import UNIQUE, WATCHED, Violation, harmless, read
+from .violation_detail import UNIQUE
+from .violations import WATCHED, Violation, harmless, read
 
 WRITE_EVERY = 10.0  # seconds, for each constraint and process
 
