@@ -42,7 +42,7 @@ async def pooled(postgres: Server, user: str, size: int = 20) -> AsyncIterator[s
     try:
         async with asyncio.timeout(20):
             while not (folder / ".s.PGSQL.6432").exists():
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # a server that is not ready signals nothing
         yield f"postgresql://{user}@/{{database}}?host={folder}&port=6432"
     finally:
         process.terminate()

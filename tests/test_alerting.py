@@ -284,7 +284,7 @@ async def test_a_process_that_is_killed_while_it_tells_leaves_the_rest_to_its_ne
     (process,) = await begun(told.settings, AWAY, 1)
     async with asyncio.timeout(30):
         while not told.mail.waiting:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # it waits in a thread of the mail server
     process.kill()
     await process.wait()
     process._transport.close()

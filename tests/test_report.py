@@ -89,7 +89,7 @@ async def run_once(app: App, key: str) -> None:
             row = await (await conn.execute("select state from jobs where key = %s", [key])).fetchone()
         if row == ("done",):
             break
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # what becomes of a row is told to nobody
     stop.set()
     await running
     assert row == ("done",)

@@ -47,7 +47,7 @@ async def test_the_worker_shows_its_figures_while_it_works_and_no_longer(
                     answer = await client.get(f"http://127.0.0.1:{port}/metrics")
                     break
                 except httpx.TransportError:
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.05)  # a server that is not ready signals nothing
             assert "tallybook_messages_total" in answer.text
             stop.set()
             await working
@@ -86,7 +86,7 @@ def name_business(app: App, name: str | None) -> None:
 async def until(true: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(30):
         while not await true():
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # what becomes of a row is told to nobody
 
 
 async def test_reading_all_again_ends_at_a_stop_and_is_taken_up_again_later(
@@ -147,7 +147,7 @@ async def test_the_monitor_s_hours_are_those_of_the_business_that_the_file_names
     running = asyncio.create_task(worker.Calendar(app).run(stop))
     await until(lambda: follows("Asia/Jerusalem"))
     app.settings.config.write_text("[monitor", encoding="utf-8")  # half written: what was known goes on
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)  # several looks, each of which reads it
     assert await follows("Asia/Jerusalem")
     name_business(app, business.name)
     await until(lambda: follows("Africa/Johannesburg"))

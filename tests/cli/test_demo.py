@@ -36,7 +36,7 @@ def eventually(condition: Callable[[], object], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
+        time.sleep(0.05)  # another process, which signals nothing
 
 
 def processes_of(folder: Path) -> list[str]:

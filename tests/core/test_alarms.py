@@ -209,7 +209,7 @@ async def main():
         sys.stdin.readline()
         for _ in range(10):
             await judge([])
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # the other process has its turns between these
 
 asyncio.run(main())
 """

@@ -79,7 +79,7 @@ def eventually(condition: Callable[[], object], seconds: float = 30) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.02)
+        time.sleep(0.02)  # another process, which signals nothing
 
 
 @contextlib.contextmanager

@@ -262,7 +262,7 @@ WAITS_FOR_US = "select from pg_locks where not granted and pg_backend_pid() = an
 async def _blocks(conn: Conn) -> None:
     """Returns once somebody waits for what the transaction holds."""
     while await (await conn.execute(WAITS_FOR_US)).fetchone() is None:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # a lock that is waited for is seen by looking alone
 
 
 async def test_a_second_copy_leaves_the_same_rows_whatever_dev_filed_since_or_files_meanwhile(

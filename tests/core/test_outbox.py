@@ -163,7 +163,7 @@ async def test_the_loop_sends_what_it_is_woken_for_and_stops(db: Database, busin
     async with asyncio.timeout(20):
         while not provider.sent:
             wake.set()
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # what was sent is a list, which signals nothing
     stop.set()
     await loop
     assert await look(db) == [("sent",)]

@@ -173,7 +173,7 @@ async def main():
                 left = await (await conn.execute("select count(*) from outbox where state <> 'sent'")).fetchone()
             if left[0] == 0:
                 return
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # until its number may send again
 
 asyncio.run(main())
 """

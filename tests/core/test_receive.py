@@ -134,7 +134,7 @@ async def test_with_the_database_stopped_under_load_everything_answered_is_there
             except Unavailable:
                 continue
             answered.append(body)
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.002)  # as somebody who has more to say
 
     async with open_database(server.url(), "prod") as db, open_receiver(db, tmp_path) as receiver:
         senders = [asyncio.create_task(sender(receiver)) for _ in range(8)]
@@ -194,7 +194,7 @@ async def test_what_would_take_too_much_memory_is_refused_and_what_waits_is_kept
     ):
         await somebody.execute("lock table deliveries in share mode")
         waiting = [asyncio.create_task(receiver.receive("fake", bytes([n]))) for n in range(3)]
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # all of them wait
         with pytest.raises(Unavailable):
             await receiver.receive("fake", b"a fourth")
         await somebody.rollback()
@@ -242,7 +242,7 @@ async def test_what_a_dead_process_spooled_is_stored_by_the_next(db: Database, t
 async def test_what_still_waits_is_kept_before_a_receiver_closes(db: Database, tmp_path: Path) -> None:
     async with open_receiver(db, tmp_path, Bounds(group=2)) as receiver:
         waiting = [asyncio.create_task(receiver.receive("fake", bytes([n]))) for n in range(9)]
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # all of them wait
     await asyncio.gather(*waiting)
     assert len(await stored(db)) == 9
     with pytest.raises(Unavailable):
@@ -253,6 +253,6 @@ async def test_a_receiver_closes_at_once_whatever_moment_it_is_told(db: Database
     for moments in range(20):
         async with open_receiver(db, tmp_path):
             for _ in range(moments):
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # a moment: the loop has gone round once
             told = time.monotonic()
         assert time.monotonic() - told < 5

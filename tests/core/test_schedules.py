@@ -120,6 +120,6 @@ async def test_the_clock_goes_on_until_it_is_stopped(db: Database) -> None:
     ticking = asyncio.create_task(run_schedules(db, stop, beat=0.01))
     async with asyncio.timeout(20):
         while not await db.run("look", jobs_made):
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # what becomes of a row is told to nobody
     stop.set()
     await ticking

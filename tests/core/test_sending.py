@@ -61,6 +61,19 @@ async def test_without_an_answer_a_provider_that_can_be_asked_is_asked_and_not_s
     assert provider.sent == ["a"]
 
 
+async def test_a_provider_that_can_be_asked_is_asked_each_time_and_after_six_tries_a_person(
+    db: Database, business: Business
+) -> None:
+    provider = LookedUp(Settlement.BY_LOOKUP, *([BROKEN] * 9))
+    await put(db, business, "a")
+    for tries in range(1, 7):
+        await deliver(db, business.id, post(provider), STOP)
+        assert len(provider.asked) == tries - 1, "what is said again is looked for before"
+        await make_due(db)
+    assert await deliver(db, business.id, post(provider), STOP) == 0
+    assert await look(db, "state, attempts") == [("parked", 6)]
+
+
 async def test_a_sender_that_fails_in_an_unforeseen_way_leaves_the_outcome_unknown(
     db: Database, business: Business
 ) -> None:
@@ -158,7 +171,7 @@ async def test_a_sender_killed_after_the_providers_yes_does_not_lead_to_a_second
     async with asyncio.timeout(20):
         while await look(db) != [("unknown",)]:
             assert await deliver(db, business.id, post(provider), STOP) == 0
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # until the lease is over
     await db.run("settle", lambda conn: outbox.settle(conn, business.id, told(Status.DELIVERED)))
     await make_due(db)
     assert await deliver(db, business.id, post(provider), STOP) == 0

@@ -252,7 +252,7 @@ async def test_orphans_replayed_by_several_at_once_lose_nothing_and_are_never_ha
         folder = records[0].split(b"-")[0]
         assert folder not in busy
         busy.add(folder)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # whoever else would handle the same folder does
         handled.extend(records)
         busy.remove(folder)
 
@@ -369,7 +369,7 @@ async def test_an_unreadable_neighbour_is_counted_and_stops_nobody(tmp_path: Pat
 async def test_a_cancelled_append_harms_no_other(tmp_path: Path) -> None:
     async with Spool.open(tmp_path, LIMIT) as spool:
         tasks = [asyncio.create_task(spool.append(b"%d" % number)) for number in range(10)]
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # all are in hand
         tasks[3].cancel()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [outcome for outcome in outcomes if outcome is not None] == [outcomes[3]]
@@ -398,7 +398,7 @@ async def test_appends_go_on_while_a_replay_waits_for_its_handler(tmp_path: Path
     async with Spool.open(tmp_path, LIMIT) as spool:
         await spool.append(b"before")
         replay = asyncio.create_task(spool.replay(slow))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the replay begins
         await spool.append(b"meanwhile")
         released.set()
         await replay

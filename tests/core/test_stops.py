@@ -134,4 +134,4 @@ async def waits_for_a_lock(db: Database) -> None:
             row = await (await conn.execute("select count(*) from pg_locks where not granted")).fetchone()
             if row and row[0]:
                 return
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # a lock that is waited for is seen by looking alone

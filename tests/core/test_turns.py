@@ -28,7 +28,7 @@ class Leisurely(Provider):
         self.answered, self.flooded = asyncio.Event(), asyncio.Event()
 
     async def send(self, outgoing: Outgoing) -> str:
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # as a provider far away
         sent = await super().send(outgoing)
         (self.answered if outgoing.pressed else self.flooded).set()
         return sent
@@ -61,7 +61,7 @@ async def test_a_business_whose_turn_is_over_goes_behind_those_that_wait(db: Dat
 
     async def serve(number: int) -> int:
         served.append(number)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the others come to their turn
         return 1
 
     for number in (1, 2, 1):

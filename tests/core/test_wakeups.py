@@ -46,7 +46,7 @@ class Listener:
 async def until(true: Callable[[], bool], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
         while not true():
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # what is asked about is a list or a number, which signals nothing
 
 
 async def tell(db: Database, business_id: int) -> None:

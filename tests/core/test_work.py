@@ -220,14 +220,14 @@ async def tally(conn, jobs):
     for job in jobs:
         await conn.execute("insert into login_attempts (login_hash, address_hash) values (%(key)s, '')",
                            {"key": job.key.encode()})
-        await asyncio.sleep(random.random() / 100)
+        await asyncio.sleep(random.random() / 100)  # work, in which it may be killed
     print(len(jobs), flush=True)
 
 async def main():
     async with open_database(sys.argv[1], "prod", size=2) as db:
         while True:
             await work.work_through(db, JOBS, tally, Plan(batch=5, lease=1, tries=1000), asyncio.Event())
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # nothing waits, or others have it
 
 asyncio.run(main())
 """
@@ -245,7 +245,7 @@ async def test_workers_killed_in_the_middle_leave_every_effect_exactly_once(db: 
         for turn in range(9):
             victim = workers[turn % 3]
             await asyncio.to_thread(victim.stdout.readline)  # it is at work: kill it in its next batch
-            await asyncio.sleep(turn % 4 / 100)
+            await asyncio.sleep(turn % 4 / 100)  # any moment of that batch
             victim.kill()
             victim.communicate()
             workers[turn % 3] = start()

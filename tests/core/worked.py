@@ -39,4 +39,4 @@ async def until(true: Callable[[], Awaitable[bool]]) -> None:
     deadline = time.monotonic() + 60  # of a busy machine
     while not await true():
         assert time.monotonic() < deadline, "it did not come about within a minute"
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # whatever it is asked of signals nothing

@@ -58,7 +58,7 @@ class Receiver:
         try:
             if self.held is not None:
                 await self.held.wait()
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # whoever else is to come in does
             answer = self.answer(json.loads(call.body))
         finally:
             self.inside -= 1
@@ -158,7 +158,7 @@ async def test_no_more_than_a_few_are_in_flight_for_one_hook_whoever_sends(db: D
     tellers = [Teller(db, SEAL, receiver, Pace(at_once=2)) for _ in range(4)]
     working = [asyncio.create_task(one.deliver((business.id, 1), asyncio.Event())) for one in tellers]
     while receiver.inside < 2:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # how many are inside is a number, which signals nothing
     held.set()
     await asyncio.gather(*working)
     await deliver(db, receiver)
@@ -389,7 +389,7 @@ async def test_it_goes_on_all_day_and_what_is_under_way_comes_to_its_end(db: Dat
     working = asyncio.create_task(Teller(db, SEAL, receiver, Pace(idle=0.05)).run(stop, wake))
     await write(db, business, said(NALEDI, 0))
     while not receiver.inside:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # how many are inside is a number, which signals nothing
     stop.set()
     assert receiver.held is not None
     receiver.held.set()

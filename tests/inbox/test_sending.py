@@ -376,7 +376,7 @@ async def test_a_worker_killed_before_it_heard_the_yes_sends_nothing_twice(
     async with asyncio.timeout(20):
         while [row[1] for row in await ours(db)] != ["unknown"]:
             assert await deliver(db, business.id, post, STOP) == 0
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # until the lease is over
     await report(db, api.taken[0], "delivered")
     assert await deliver(db, business.id, post, STOP) == 0
     assert await ours(db) == [("Until six.", "delivered", api.taken[0].id, None)]

@@ -117,7 +117,7 @@ async def test_the_worker_shows_today_s_posts_and_drops_as_figures(db: Database,
     labels = {"business": business.name, "register": "qa", "project": LAWLEY.name, "day": "today"}
     async with asyncio.timeout(10):
         while REGISTRY.get_sample_value("tallybook_register_posts", labels) != 2:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # a number that is measured signals nothing
     assert REGISTRY.get_sample_value("tallybook_register_drops", labels) == 1
     stop.set()
     await counting

@@ -158,7 +158,7 @@ async def test_what_the_bridge_files_while_the_import_runs_is_seen_by_it(
         importing = asyncio.create_task(work, context=contextvars.Context())  # another's transaction, not one in this
         async with asyncio.timeout(20):
             while old.execute(BLOCKED).fetchone() == (0,):
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # a lock that is waited for is seen by looking alone
     outcome = await importing
     assert (counts(outcome), reasons(outcome)) == ((1, 0, 0), {legacy.LAID})
     assert await look(db, "select completed, resubmitted from qa_photo_reviews") == [(True, False)]

@@ -69,7 +69,7 @@ async def fetched(db: Database, fake: FakeDownloads, folder: Path) -> None:
             row = await (await conn.execute("select count(*) from jobs where state = 'waiting'")).fetchone()
         if row == (0,):
             break
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # what becomes of a row is told to nobody
     stop.set()
     await running
 

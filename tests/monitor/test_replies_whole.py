@@ -216,7 +216,7 @@ async def test_the_running_worker_answers_by_what_the_projects_file_says(
         works.post("DR9999999")
         works.post("DR9999998")
         while sorted(await works.states()) != ["delivered", "waiting"]:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # what becomes of a row is told to nobody
         stop.set()
         await working
     assert len(fake.shown) == 1
@@ -299,13 +299,13 @@ async def test_a_worker_killed_after_the_bridges_yes_leads_to_no_second_reply(wo
     with subprocess.Popen(command) as process:
         async with asyncio.timeout(20):
             while not works.fake.shown:
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # another process, which signals nothing
         process.kill()
     assert await works.states() == ["sending"]
     async with asyncio.timeout(20):
         while await works.states() != ["unknown"]:
             assert await works.send() == 0
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # until the dead one's lease is over
     await works.read()
     assert await works.states() == ["delivered"]
     assert await works.send() == 0

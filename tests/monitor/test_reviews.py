@@ -408,7 +408,7 @@ async def test_a_post_that_is_being_filed_while_somebody_looks_is_not_taken_for_
         async with asyncio.timeout(10):
             await looking.wait()
             while not await waits_for_us(conn):
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.01)  # a lock that is waited for is seen by looking alone
 
     async def look(conn: Conn) -> Review:
         looking.set()

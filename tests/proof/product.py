@@ -36,7 +36,7 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENC
             if found := condition():
                 return found
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain: {what}"
-        time.sleep(LOOK)
+        time.sleep(LOOK)  # processes of the product's own, which signal nothing
 
 
 def free_port() -> int:

@@ -139,7 +139,7 @@ class Crowd:
                 if person.view["callback_id"] == View.COVER:
                     return
             assert time.monotonic() < deadline, (person.faults, person.shown[-1:])
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(AGAIN)  # as somebody who tries again after a while
 
     async def _until_taken(self, told: dict[str, Any]) -> httpx.Response:
         while True:
@@ -148,7 +148,7 @@ class Crowd:
                 if answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
                     return answer
             self.not_taken += 1
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(AGAIN)  # as a program that tries again after a while
 
     async def _is_over(self) -> bool:
         with contextlib.suppress(TimeoutError):

@@ -70,7 +70,7 @@ def stop_under_load(shop: Shop, server: Server, seconds: float) -> Outage:
         while time.monotonic() - stopped < seconds:
             assert answers(client, "/healthz") == 200
             assert answers(client, "/readyz") == 503
-            time.sleep(1)
+            time.sleep(1)  # as often as whatever watches it looks
         outage.seconds = time.monotonic() - stopped
         times = meta.answered[before[1] :]
         outage.customers = shop.teller.customers - before[0]
@@ -90,9 +90,9 @@ def prove(product: Product, server: Server, seconds: float) -> tuple[Outage, Boo
     with open_shop(product, server.url(OWNER), seed=7) as shop:
         with Crowd(shop):
             shop.probe()
-            time.sleep(15)
+            time.sleep(15)  # a while of work before it
             outage = stop_under_load(shop, server, seconds)
-            time.sleep(15)
+            time.sleep(15)  # and after it
         begun = time.monotonic()
         shop.meta.tell_again()
         shop.settle(SETTLED)

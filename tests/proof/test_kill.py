@@ -72,7 +72,7 @@ class Killed:
 
     def kill(self, kind: str) -> None:
         """Kills at a random moment and waits until posts are filed again. Half of the moments are early ones."""
-        time.sleep(self.dice.choice((self.dice.uniform(0, 0.3), self.dice.uniform(0, 2))))
+        time.sleep(self.dice.choice((self.dice.uniform(0, 0.3), self.dice.uniform(0, 2))))  # any moment of the work
         parts = self.running.children
         server = wait_until(self.server, "the server").pid
         begun = time.monotonic()

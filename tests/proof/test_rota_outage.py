@@ -108,7 +108,7 @@ async def away(crowd: Crowd, server: Server, seconds: float) -> Outage:
     await until(lambda: is_ready(client, 503), "that the product is not ready")
     while time.monotonic() - killed < seconds or not outage.looked or len(crowd.told("kept")) < ENOUGH:
         outage.looked.append(await look(office, client, before))
-        await asyncio.sleep(crowd.pace)
+        await asyncio.sleep(crowd.pace)  # as often as people look
     outage.seconds = time.monotonic() - killed
     await asyncio.to_thread(server.start)
     back = time.monotonic()
@@ -124,7 +124,7 @@ async def until(true: Callable[[], Any], what: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not await true():
         assert time.monotonic() < deadline, what
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # another process, which signals nothing
 
 
 async def is_ready(client: httpx.AsyncClient, status: int) -> bool:

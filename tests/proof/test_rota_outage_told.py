@@ -28,7 +28,7 @@ from tests.postgres import APP, Server
 from tests.slack_desk.office import open_office
 
 LOOK_SECONDS = 0.1
-LOOKS_AFTER = 10  # by which a word that is said twice would be there
+LOOKS_AFTER = 3
 ALERTS = """
 [alerts]
 patience_seconds = 0
@@ -55,10 +55,20 @@ async def furnish(settings: Settings, slack: FakeSlack) -> Channel:
     return leads
 
 
+class Watch(Alerting):
+    """A worker's own, which counts its looks."""
+
+    looks = 0
+
+    async def look(self) -> None:
+        await super().look()
+        self.looks += 1
+
+
 @asynccontextmanager
-async def watched(app: App) -> AsyncIterator[Alerting]:
+async def watched(app: App) -> AsyncIterator[Watch]:
     """A worker's own watch, and the copy of the rota that it keeps, while the block lasts."""
-    stop, alerting = asyncio.Event(), Alerting(app, LOOK_SECONDS)
+    stop, alerting = asyncio.Event(), Watch(app, LOOK_SECONDS)
     async with rota_snapshot.keeping(app.db, app.settings, app.remember), asyncio.TaskGroup() as tasks:
         tasks.create_task(alerting.run(stop))
         yield alerting
@@ -79,14 +89,23 @@ async def test_of_three_workers_one_tells_of_a_stopped_database_and_of_its_retur
             await shelf.refresh()
             return shelf.current() is not None and all(one.business is not None for one in watches)
 
+        async def looked_again() -> None:
+            """Each has looked so often more that a word which is said twice would be there."""
+            enough = [one.looks + LOOKS_AFTER for one in watches]
+
+            async def have_looked() -> bool:
+                return all(one.looks >= looks for one, looks in zip(watches, enough, strict=True))
+
+            await until(have_looked)
+
         await until(are_ready)
         await asyncio.to_thread(server.stop)
         await until(lambda: has(leads, 1))
-        await asyncio.sleep(LOOK_SECONDS * LOOKS_AFTER)  # as many looks more
+        await looked_again()
         assert ["the database is away" in one["text"] for one in leads.messages] == [True]
         await asyncio.to_thread(server.start)
         await until(lambda: has(leads, 2))
-        await asyncio.sleep(LOOK_SECONDS * LOOKS_AFTER)
+        await looked_again()
         assert ["the database is back" in one["text"] for one in leads.messages] == [False, True]
 
 

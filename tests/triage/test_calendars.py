@@ -115,7 +115,7 @@ class TestWhatACalendarSays:
         working = asyncio.create_task(calendar_spans.read(calendar(evil), ASKED, seconds=1.0))
         beats = 0
         while not working.done():
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # a beat: a loop that is held up makes few
             beats += 1
         assert beats > 5
         with pytest.raises(NoCalendar, match="slow"):

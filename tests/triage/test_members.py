@@ -32,7 +32,7 @@ async def turns(web: Web) -> list[str | None]:
 
 
 async def joins(web: Web, now: datetime, **values: object) -> bool:
-    return await web.run(lambda conn: members.join(conn, web.lead, web.team, "uiEng", WHO, now, **values))  # type: ignore[arg-type]
+    return await web.run(lambda conn: members.join(conn, web.lead, web.team, "uiEng", WHO, now, **values))
 
 
 async def leaves(web: Web, until: datetime, now: datetime = NOW, code: str | None = "uiEng") -> list[str]:
@@ -76,7 +76,7 @@ async def test_what_is_over_is_neither_put_off_nor_taken_back(web: Web) -> None:
     assert await joins(web, after)
     kept = await web.rows(f"select since, until from triage_memberships where slack_id = '{CHEN}' order by since")
     assert kept == [(NOW, THIRD.starts_at), (after, None)]
-    for wrong in (members.join(None, web.lead, 1, "uiEng", WHO, NOW, at=NOW - DAY),):  # type: ignore[arg-type]
+    for wrong in (members.join(None, web.lead, 1, "uiEng", WHO, NOW, at=NOW - DAY),):
         with pytest.raises(Invalid, match="in the past"):
             await wrong
     with pytest.raises(NotAllowed):

@@ -74,7 +74,7 @@ async def test_one_person_is_passed_on_once_in_a_while_whatever_the_thread_and_t
     sayings = Sayings(tell)
     for _ in range(3):
         sayings.say(1, ANA)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # the first is on its way, and what comes after it waits its turn
     sayings.say(1, ANA)  # a key held down is one saying
     for thread in range(100, 2_100):
         sayings.say(1, Here(thread, 3, "looks", "Ana"))
@@ -82,7 +82,7 @@ async def test_one_person_is_passed_on_once_in_a_while_whatever_the_thread_and_t
     sayings.say(2, ANA)
     async with asyncio.timeout(10):
         while sayings.busy:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # they leave by themselves, at their pace
     mine = [(at, here) for at, business_id, here in told if business_id == 1]
     assert mine[0][1] == ANA
     assert [(here.thread, here.doing) for _, here in mine[1:]] == [(2_098, "looks"), (2_099, "left")]
@@ -121,7 +121,7 @@ async def hub(db: Database, database_url: str) -> AsyncIterator[Live]:
     running = Live(db, database_url)
     async with running.running(), asyncio.timeout(20):
         while not running.connected:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # that it listens is told to nobody
         yield running
 
 
@@ -145,13 +145,13 @@ async def test_another_process_s_pages_hear_it_and_another_business_s_do_not(
         await wake_up(conn, inbox_presence.written(ANA), business.id)
         await wake_up(conn, "inbox", caio.caller.business_id)
 
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # both begin to listen
     await db.run("tell", tell)
     async with asyncio.timeout(10):
         while not any("event: here" in one for one in heard["ours"]) or not any(
             "changed" in one for one in heard["theirs"]
         ):
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # what was heard is a list, which signals nothing
     for task in listening:
         task.cancel()
         with suppress(asyncio.CancelledError):

@@ -53,7 +53,7 @@ async def test_who_says_that_they_write_is_here_until_they_left(
     async def until(expected: list[object]) -> None:
         async with asyncio.timeout(20):
             while (await api.get(AT.format(thread, "here"))).json()["data"] != expected:
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # this server hears nothing from the database: it is asked
 
     await until([])
     assert (await api.post(AT.format(NOA, "here"), json={"doing": "writes"})).status_code == 200

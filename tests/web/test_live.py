@@ -34,7 +34,7 @@ async def hub(db: Database, database_url: str) -> AsyncIterator[Live]:
 async def until(true: Any, seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
         while not true():
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # what is asked about is a list or a number, which signals nothing
 
 
 async def tell(db: Database, business: Business, topic: str = "monitor") -> None:
@@ -88,7 +88,7 @@ async def test_a_page_hears_of_its_own_business_and_of_no_other(
         await tell(db, ana.business)
         await tell(db, ana.business, "jobs")
         await until(lambda: "event: changed" in hers.heard)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # in which a second event would come
         assert hers.heard.count("event: changed") == 1
         assert "event: changed" not in his.heard
 
@@ -98,7 +98,7 @@ async def test_a_burst_of_changes_is_few_events(hub: Live, db: Database, ana: wo
         for _ in range(20):
             await tell(db, ana.business)
         await until(lambda: "event: changed" in page.heard)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # in which the events of the last of them come too
         assert page.heard.count("event: changed") < 10
 
 
@@ -151,9 +151,9 @@ async def test_where_nothing_can_be_heard_it_asks(
     await set_up(db, business)
     hub = Live(db, None)
     async with hub.running(), Listening(hub, ana) as page:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # ten looks, by which what was set up is told
         before = page.heard.count("event: changed")
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # ten looks more, which find nothing new
         assert page.heard.count("event: changed") == before
         await post(db, business, "DR1752104")
         await until(lambda: page.heard.count("event: changed") > before)

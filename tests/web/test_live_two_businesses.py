@@ -92,7 +92,7 @@ async def open_page(app: App, db: Database, monkeypatch: pytest.MonkeyPatch) -> 
     async with live.lifespan()(whole.app):
         async with asyncio.timeout(SECONDS):
             while not whole.app.state.live.connected:
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # that it listens is told to nobody
         yield opened
 
 

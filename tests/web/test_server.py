@@ -27,7 +27,7 @@ async def begun(site: Site) -> None:
             with suppress(httpx.TransportError):
                 if (await client.get(f"{site.address}/healthz")).status_code == 200:
                     return
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # a server that is not ready signals nothing
 
 
 async def test_hundreds_of_open_pages_keep_nobody_else_from_being_answered(database_url: str, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ async def test_nothing_is_missed_and_the_bridge_is_not_held_up(
             end = time.monotonic() + SECONDS
             while time.monotonic() < end:
                 await books.poll()
-                await asyncio.sleep(0.002)
+                await asyncio.sleep(0.002)  # the writer writes
             met = json.loads(writer.communicate("stop\n")[0])
         await books.poll()
         await books.source.aclose()

@@ -49,7 +49,7 @@ async def test_look_ups_that_hang_keep_nothing_else_waiting_that_needs_a_thread(
     asking = [asyncio.ensure_future(look(f"{number}.test", 443)) for number in range(40)]
     async with asyncio.timeout(SOON):
         while len(silent.asked) < THREADS:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # they ask in threads
         assert await asyncio.to_thread(lambda: "read") == "read"
     silent.let.set()
     assert await asyncio.gather(*asking) == [["192.0.2.1"]] * 40
@@ -59,10 +59,10 @@ async def test_a_host_is_looked_up_once_at_a_time_and_who_gives_up_takes_the_ans
     look = LookUps()
     first, second = (asyncio.ensure_future(look("one.test", 443)) for _ in range(2))
     while not silent.asked:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # it asks in a thread
     first.cancel()
     other = asyncio.ensure_future(look("one.test", 443))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it joins who asks already
     silent.let.set()
     assert [await second, await other] == [["192.0.2.1"]] * 2
     assert silent.asked == ["one.test"]

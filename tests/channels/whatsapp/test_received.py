@@ -240,7 +240,7 @@ async def until_waiting(db: Database) -> None:
     waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
     async with asyncio.timeout(20):
         while await rows(db, waiting) == [(0,)]:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # a lock that is waited for is seen by looking alone
 
 
 async def test_a_number_belongs_to_one_business_and_its_messages_to_no_other(db: Database, business: Business) -> None:

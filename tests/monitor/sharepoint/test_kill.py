@@ -93,7 +93,7 @@ async def finished(sync: Syncing) -> None:
         try:
             await sync()
         except Conflict:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # until the dead one's lease is over
         else:
             return
     raise AssertionError("the dead run never gave way")

@@ -167,7 +167,7 @@ async def test_the_worker_runs_a_night_that_was_due_while_it_was_away_and_writes
         working = asyncio.create_task(worker.work(app, stop))
         async with asyncio.timeout(30):
             while len(fake.tenant.library.files) == 0 or (await last_run(db, home)).state == "running":
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # what becomes of a row is told to nobody
         stop.set()
         await working
     assert numbers(fake) == TOLD
