@@ -31,7 +31,7 @@ NOT_FOUND = frozenset({404, 410})
 GONE = "The gateway does not have this file any more."
 AWAY = "The gateway cannot be reached for the file."
 NOT_SET = "No gateway is set that has files: set TALLYBOOK_GATEWAY_API_URL and TALLYBOOK_GATEWAY_SECRET."
-NOT_OUR_SECRET = "The gateway does not take our signature: look at TALLYBOOK_GATEWAY_SECRET on both sides."  # noqa: S105
+SIGNED_OTHERWISE = "The gateway does not take our signature: look at TALLYBOOK_GATEWAY_SECRET on both sides."
 NOT_TAKEN = "The gateway did not say that it took the file."
 
 
@@ -100,7 +100,7 @@ def _look_at(answer: httpx.Response) -> None:
     if status in NOT_FOUND:
         raise NotThere(GONE)
     if status in NOT_OURS:
-        raise NotThere(NOT_OUR_SECRET, passing=True)
+        raise NotThere(SIGNED_OTHERWISE, passing=True)
     raise NotThere(AWAY, passing=True, wait=seconds_in(answer.headers.get("retry-after"), LONGEST_WAIT) or 0.0)
 
 
@@ -131,7 +131,7 @@ def _id_in(status: int, content: bytes) -> str:
     if status in DONE and given is not None and 0 < len(given.id) <= LONGEST_ID:
         return given.id
     if status in NOT_OURS:
-        raise OfGateway(NOT_OUR_SECRET)
+        raise OfGateway(SIGNED_OTHERWISE)
     if status in DONE or status == TOO_MANY or status in NOT_NOW or status in FAILED:
         # It answers: it may be this file alone that it cannot take, and the number's other messages must not wait.
         raise SendError(NOT_TAKEN, AGAIN)
