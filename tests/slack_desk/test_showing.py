@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
+from typing import cast
 
+from msgspec import Raw
+
+from tallybook.channels.slack.calls import SlackCalls
+from tallybook.channels.slack.outgoing import Call
+from tallybook.channels.slack.requests import Kind, Request
+from tallybook.core.channel import RateLimited
 from tallybook.demo.slack.workspace import Person
+from tallybook.slack_desk.clicks import Outcome
+from tallybook.slack_link.showing import OPEN_WITHIN, Showing
 from tallybook.triage import types
 from tallybook.triage.blocks.names import Command, View
 from tallybook.triage.service import people
@@ -56,6 +66,22 @@ async def test_a_command_that_is_answered_already_is_told_of_it_by_a_message_in_
     await until(lambda: _is_told(office))
     assert (office.maria.shown, office.maria.views) == ([], [])
     assert "30 שניות" in office.told(office.maria)[0]
+
+
+async def test_slack_is_not_asked_at_once_again_however_short_a_wait_it_names() -> None:
+    asked: list[str] = []
+
+    class Calls:
+        async def call(self, _: str, call: Call) -> None:
+            asked.append(call.method)
+            raise RateLimited("Slack asks us to wait.", 0.0)
+
+    shortcut = Request(
+        kind=Kind.SHORTCUT, name="triage_hub", identity="1", team="T1", user="U1", payload=Raw(b'{"trigger_id": "1"}')
+    )  # fmt: skip
+    showing = Showing(cast("SlackCalls", Calls()))
+    await showing.show(shortcut, Outcome(view={"type": "modal"}), time.monotonic() - OPEN_WITHIN + 0.4)
+    assert 1 < asked.count("views.open") <= 5
 
 
 async def _has_view(person: Person) -> bool:

@@ -26,6 +26,7 @@ IN_PLACE = frozenset({*TURNS_PAGES, *FIELDS, Act.DAY, Act.TEAM, Act.APPROVE})
 SHOW_WITHIN = 0.5  # seconds; Slack is answered after that, whether or not it is shown by then
 # Slack lets a view be opened for three seconds from the click, of which some pass on the way to us and back.
 OPEN_WITHIN = 2.5
+AT_LEAST = 0.1  # seconds between two tries, also where Slack names no wait at all
 FULL = "push_limit_reached"  # three views lie upon each other, and Slack takes no more
 
 log = structlog.get_logger(__name__)
@@ -131,8 +132,9 @@ class Showing:
             try:
                 await self.calls.call(asked.request.team, Call(method, told))
             except RateLimited as error:
-                if error.retry_after is None or time.monotonic() + error.retry_after > asked.until:
+                wait = None if error.retry_after is None else max(error.retry_after, AT_LEAST)
+                if wait is None or time.monotonic() + wait > asked.until:
                     raise
-                await asyncio.sleep(error.retry_after)
+                await asyncio.sleep(wait)
             else:
                 return
