@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import Any
 
 from tallybook.core import outbox
@@ -36,7 +37,12 @@ class Provider:
 class LookedUp(Provider):
     """A provider that can be asked what it has sent."""
 
+    @cached_property
+    def asked(self) -> list[str]:
+        return []
+
     async def look_up(self, outgoing: Outgoing) -> str | None:
+        self.asked.append(outgoing.dedup_key)
         return f"id-of-{outgoing.dedup_key}" if outgoing.dedup_key in self.sent else None
 
 
