@@ -58,13 +58,21 @@ async def rows(db: Database, statement: str) -> list[tuple[Any, ...]]:
 async def worked(app: App) -> None:
     """What was asked for is examined, as the worker does it."""
     stop, wake = asyncio.Event(), asyncio.Event()
-    handlers = {doctor_runs.EXAMINE: lambda held: doctor_link.run_job(app, held)}
-    running = asyncio.create_task(jobs.run_jobs(app.db, handlers, stop, wake))
+
+    async def examine(held: jobs.Held) -> None:
+        await doctor_link.run_job(app, held)
+        stop.set()
+
     async with asyncio.timeout(60):
-        while await app.db.run("look", doctor_runs.is_running):
-            await asyncio.sleep(0.05)
-    stop.set()
-    await running
+        await jobs.run_jobs(app.db, {doctor_runs.EXAMINE: examine}, stop, wake)
+    assert not await app.db.run("look", doctor_runs.is_running)
+
+
+async def asked_at_a_start(app: App) -> None:
+    """What a worker asks for that starts, and is stopped before it looks what became of it."""
+    stopped = asyncio.Event()
+    stopped.set()
+    await doctor_link.watch(app, stopped)
 
 
 async def checked(app: App) -> tuple[str, str]:
@@ -144,12 +152,7 @@ async def test_the_worker_examines_each_night_by_its_schedule_and_soon_after_its
     upcoming = (await db.run("let a night come", night)).astimezone(ZoneInfo(zone))
     assert (upcoming.hour, upcoming.minute, upcoming > datetime.now(UTC)) == (4, 10, True)
     await worked(app)
-    stop = asyncio.Event()
-    watching = asyncio.create_task(doctor_link.watch(app, stop))
-    while not await db.run("look", doctor_runs.is_running):
-        await asyncio.sleep(0.02)
-    stop.set()
-    await watching
+    await asked_at_a_start(app)
     # It settles first.
     await db.run("settle", lambda conn: conn.execute(b"update jobs set not_before = now() where state = 'waiting'"))
     await worked(app)
@@ -158,12 +161,7 @@ async def test_the_worker_examines_each_night_by_its_schedule_and_soon_after_its
 
 
 async def test_workers_that_start_together_ask_for_one_examination(app: App, db: Database) -> None:
-    stop = asyncio.Event()
-    watching = [asyncio.create_task(doctor_link.watch(app, stop)) for _ in range(4)]
-    while not await db.run("look", doctor_runs.is_running):
-        await asyncio.sleep(0.02)
-    stop.set()
-    await asyncio.gather(*watching)
+    await asyncio.gather(*(asked_at_a_start(app) for _ in range(4)))
     assert len(await rows(db, "select 1 from jobs where kind = 'doctor.examine'")) in {1, 2}, "two where a moment ended"
 
 

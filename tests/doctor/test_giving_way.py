@@ -16,7 +16,7 @@ from tallybook.doctor.types import Code, Finding, Report
 from tests.doctor.tables import SCHEMA, key
 from tests.postgres import Server
 
-# Reading the table takes 15 s, until it has the column z.
+# Reading the table takes 15 s, until it has the column z: what takes long is what somebody waits behind.
 SLOW = """
 create table t (id serial primary key, a int not null);
 insert into t (a) select n / 2 from generate_series(1, 1000) n;
@@ -55,7 +55,7 @@ def _looker(database: str) -> str:
 
 
 async def _until(conn: Conn, statement: str, **values: str) -> None:
-    """Waits until a statement says true."""
+    """Waits until a statement says true; the server tells nobody of locks and of what others run, and is asked."""
     async with asyncio.timeout(10):
         while (await (await conn.execute(statement.encode(), values)).fetchone()) != (True,):
             await asyncio.sleep(0.01)
