@@ -20,7 +20,7 @@ from .core.businesses import Business
 from .core.db import Conn, is_transient
 from .core.health import DATABASE_WAIT, UNSEEN, Check, HealthReport
 from .core.spool import SpoolStatus
-from .inbox.service import answering, hooks, news, responders, scheduled
+from .inbox.service import answering, copies, hooks, news, responders, scheduled
 from .monitor.service import counts, registers, reply_board, rhythm, sharepoint_nights, validity_board
 from .triage.service import consistency
 
@@ -38,6 +38,7 @@ LOOKS: Mapping[tuple[str, ...], Look] = {
     ("responder",): responders.checks,
     ("hooks",): hooks.checks,
     ("scheduled",): scheduled.checks,
+    ("copies",): copies.checks,
     ("account", "unreadable"): news.checks,
     ("rota", "rota-group", "rota-topic"): consistency.checks,
 }

@@ -34,6 +34,7 @@ ARGUMENTS = {
     ("monitor", "scan"): ("--once",), ("doctor", "plan"): (), ("doctor", "repair"): ("--yes",),
     ("doctor", "undo"): ("r1", "--yes"),
     ("env", "copy"): ("prdo", "--days", "1"), ("env", "reset"): ("prdo", "--yes"), ("env", "compare"): ("prdo",),
+    ("env", "forget"): ("prdo",),
     ("parked", "list"): (), ("parked", "show"): ("message:1",), ("parked", "replay"): ("--all",),
     ("alerts", "test"): (), ("channel", "list"): (), ("channel", "reseal"): (),
     ("channel", "add", "whatsapp"): ("--phone-number-id", "106540352242922", "--token-file", "token"),

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from tallybook import forgotten_copies
 from tallybook.core import environment_comparing, environment_copying, environment_resetting
 from tallybook.core.db import PROD
 from tallybook.core.environment_comparing import Report
@@ -22,6 +23,7 @@ from tallybook.core.environment_copying import Preview, Request, TableCopy
 from tallybook.core.environment_masking import Masks
 from tallybook.core.environment_registers import Held
 from tallybook.core.errors import WrongSetup
+from tallybook.forgotten_copies import Forgot
 from tallybook.monitor import rules, statistics_jobs
 from tallybook.projects_file import read_projects_file
 from tallybook.settings import Settings
@@ -81,6 +83,8 @@ def copy(
                     progress.update(tasks[table], completed=done, total=total)
 
                 asked = request(settings, name, since, unmasked=unmasked)
+                # Before: a customer whom the new copy has no more is found by the thread that the old one has.
+                await forgotten_copies.apply(url, settings, name)
                 return await environment_copying.copy(url, asked, told)
 
     found = run(ahead())
@@ -156,6 +160,32 @@ def reset(
     say({"environment": name, "removed": {one.table: one.rows for one in done}}, said, as_json=as_json)
 
 
+def forget(
+    name: Annotated[
+        str | None, typer.Argument(help="The environment; all but production where it is left out.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Have copies forget the customers whom production forgot. May be repeated; each copy does it first, too."""
+
+    async def work() -> list[Forgot]:
+        async with owned(name or PROD) as (settings, url):
+            if name is not None:
+                return [await forgotten_copies.apply(url, settings, name)]
+            return await forgotten_copies.apply_everywhere(url, settings)
+
+    done = run(work())
+    said = "\n".join(map(forgot, done)) or "There is no environment but production."
+    say({"environments": msgspec.to_builtins(done)}, said, as_json=as_json)
+
+
+def forgot(one: Forgot) -> str:
+    """What a copy forgot, as a sentence. Pure."""
+    threads = "nobody whom production forgot is left" if not one.threads else f"{one.threads:,} threads taken away"
+    rest = "" if one.ended else " Its worker ends the rest: a delivery that names them waits there."
+    return f"{one.environment}: {threads}.{rest}"
+
+
 def compare(
     name: str,
     days: Annotated[int, typer.Option(min=1, help="Name the drops that differ within so many days.")] = 7,
@@ -219,4 +249,4 @@ def differences(name: str, report: Report) -> list[str]:
     return said or [f"Production and {name} hold the same drops of these {report.days} days, by the same rules."]
 
 
-COMMANDS = (copy, reset, compare)
+COMMANDS = (copy, reset, forget, compare)

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import psycopg
 import typer
 
-from tallybook import customer_files
+from tallybook import customer_files, forgotten_copies
 from tallybook.core import businesses, people
 from tallybook.core.callers import Caller
 from tallybook.core.db import Conn, Database
-from tallybook.core.errors import Invalid
+from tallybook.core.errors import Invalid, TallybookError
 from tallybook.inbox.service import erasing, exporting, threads
 from tallybook.inbox.service.erasing import Preview
+from tallybook.settings import Settings
 
-from .opening import Env, Json, confirmed, opened, run, say
+from .opening import Env, Json, confirmed, opened, owner_url, run, say
 
 InBusiness = Annotated[str | None, typer.Option("--business", help="Needed where there are several.")]
 Who = Annotated[str, typer.Argument(help="The customer's phone in any format, or the number or key of their thread.")]
@@ -73,7 +75,7 @@ def erase_contact(
             caller = await _caller(app.db, business)
             return await app.db.run("look at contact", lambda conn: _preview(conn, caller, who))
 
-    async def work(preview: Preview) -> tuple[int, bool]:
+    async def work(preview: Preview) -> tuple[int, bool, dict[str, bool]]:
         async with opened(env) as app:
             caller = await _caller(app.db, business)
             thread, places = preview.thread.id, customer_files.erased(app.settings)
@@ -81,7 +83,8 @@ def erase_contact(
                 "forget contact", lambda conn: erasing.erase(conn, caller, thread, preview.typed, places)
             )
             ended = await erasing.finish(app.db, places, caller.business_id, number)
-            return number, ended
+            there = {name: await _forgotten_there(app.settings, name) for name in preview.copies}
+            return number, ended, there
 
     preview = run(look())
     counts = ", ".join(f"{count:,} {name}" for name, count in preview.counts.items()) or "nothing but their name"
@@ -91,11 +94,25 @@ def erase_contact(
         else ""
     )
     confirmed(f"{preview.typed} is forgotten for good: {counts}.{stays} Go on?", yes=yes)
-    number, ended = run(work(preview))
-    told: dict[str, Any] = {"erasure": number, **preview.counts}
+    number, ended, there = run(work(preview))
+    told: dict[str, Any] = {"erasure": number, **preview.counts, "copies": there}
     rest = "" if ended else " What waits to be filed and names them is emptied by the worker afterwards."
     words = f"Forgotten. The record has it as erasure {number}. Backups made before still hold it.{rest}"
+    words += "".join(
+        f"\n{name}: forgotten there too."
+        if done
+        else f"\n{name} has a readable copy that still holds it. The database's owner runs: tallybook env forget {name}"
+        for name, done in there.items()
+    )
     say(told, words, as_json=as_json)
+
+
+async def _forgotten_there(settings: Settings, name: str) -> bool:
+    """Whether a copy has forgotten them too; not where this is no owner's address, or somebody copies there."""
+    try:
+        return (await forgotten_copies.apply(owner_url(settings), settings, name)).ended
+    except (TallybookError, psycopg.Error):
+        return False
 
 
 async def _preview(conn: Conn, caller: Caller, who: str) -> Preview:

@@ -30,6 +30,15 @@ delete from messages m where m.business_id = (select %(business_id)s::int) and m
         and f.key_sha256 = sha256(convert_to(concat_ws(E'\x1f', m.channel, m.scope, m.external_id), 'UTF8')))
 returning m.id
 """
+KEPT = """
+select f.key_sha256 from forgotten_messages f where f.business_id = %(business_id)s::int order by f.key_sha256
+"""
+# The rows of a copy hang on nobody where a later copy took its inbox away.
+TAKE_OUT = r"""
+delete from messages m where m.business_id = %(business_id)s::int
+    and sha256(convert_to(concat_ws(E'\x1f', m.channel, m.scope, m.external_id), 'UTF8')) = any(%(keys)s::bytea[])
+"""
+AT_ONCE = 10_000  # hashes
 # As the database spells it: sha256(convert_to(concat_ws(E'\x1f', channel, scope, external_id), 'UTF8')).
 _BETWEEN = "\x1f"
 
@@ -73,3 +82,17 @@ async def take_back(conn: Conn, business_id: int, fresh: Sequence[Stored]) -> se
     """
     values = {"business_id": business_id, "ids": arrays.numbers(one.id for one in fresh)}
     return {row[0] for row in await (await conn.execute(TAKE_BACK, values)).fetchall()}
+
+
+async def kept(conn: Conn, business_id: int) -> list[bytes]:
+    """The hashes of all messages of the business that were forgotten and may still be told again."""
+    return [bytes(row[0]) for row in await (await conn.execute(KEPT, {"business_id": business_id})).fetchall()]
+
+
+async def take_out(conn: Conn, business_id: int, hashes: Sequence[bytes]) -> int:
+    """Takes away all messages of these hashes, and their earlier texts; how many. Reads the whole table."""
+    gone = 0
+    for begin in range(0, len(hashes), AT_ONCE):
+        values = {"business_id": business_id, "keys": arrays.hexes(hashes[begin : begin + AT_ONCE])}
+        gone += (await conn.execute(TAKE_OUT, values)).rowcount
+    return gone

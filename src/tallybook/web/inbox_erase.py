@@ -32,7 +32,7 @@ STAYS = (
     N_("Who did what with the thread and when, without what it said."),
     N_("What they said in groups, in the groups’ threads; posts in the monitor’s groups are its records."),
     N_("Backups that were made before, until they are too old and removed."),
-    N_("Copies for other environments: a masked one holds no name and no word of theirs, any other is to be reset."),
+    N_("Masked copies for other environments, which hold no name and no word of theirs."),
     N_("What is on the customer’s phone, at WhatsApp, and with programs that were told of it."),
 )
 ERRORS = (N_("Type exactly what is shown, so that nobody is forgotten by mistake."),)

@@ -28,10 +28,11 @@ from tallybook.core.spool_folder import QUARANTINE
 from tallybook.core.wakeups import wake_up
 from tallybook.core.work import RetryLater
 from tallybook.inbox import naming, raw_words
+from tallybook.inbox.store import copies as copies_store
 from tallybook.inbox.store import erasing as store
 from tallybook.inbox.store import media as media_store
 from tallybook.inbox.store import whole as whole_store
-from tallybook.inbox.store.erasing import Naming, Needles, Plan
+from tallybook.inbox.store.erasing import Begun, Naming, Needles, Plan
 from tallybook.inbox.store.whole import Whole
 from tallybook.inbox.thread_types import Thread
 
@@ -61,13 +62,15 @@ class Places:
 class Preview(msgspec.Struct, frozen=True):
     """What forgetting somebody would take away. ``typed`` is what must be typed to have it done.
 
-    ``aside`` counts deliveries that name them and were put aside: of those only what others said stays.
+    ``aside`` counts deliveries that name them and were put aside: of those only what others said stays. ``copies`` are
+    the environments that have a readable copy, which are to forget them by themselves.
     """
 
     thread: Thread
     counts: dict[str, int]
     typed: str
     aside: int = 0
+    copies: list[str] = []
 
 
 async def preview(conn: Conn, caller: Caller, conversation_id: int) -> Preview:
@@ -76,7 +79,8 @@ async def preview(conn: Conn, caller: Caller, conversation_id: int) -> Preview:
     thread = await threads.by_number(conn, caller, conversation_id)
     one = await _whole(conn, caller.business_id, thread.id)
     aside = await store.aside(conn, Needles(ids_of(one), []))
-    return Preview(thread, _told(await whole_store.count(conn, one)), word_of(thread), aside)
+    copies = [copy.environment for copy in await copies_store.behind(conn, caller.business_id)]
+    return Preview(thread, _told(await whole_store.count(conn, one)), word_of(thread), aside, copies)
 
 
 def word_of(thread: Thread) -> str:
@@ -103,7 +107,7 @@ async def erase(conn: Conn, caller: Caller, conversation_id: int, typed: str, pl
     counts, plan = _told(await whole_store.count(conn, one)), await store.bounds(conn, business_id)
     await store.take_away(conn, one)
     await forgotten.remember(conn, business_id, await _spooled(places, needles))
-    number = await store.begin(conn, caller, needles, plan, counts)
+    number = await store.begin(conn, caller, Begun(needles, plan, counts, one.contacts))
     await audit.record_by(conn, caller, "contact.forgotten", "erasure", str(number), None, dict(counts))
     job = NewJob(KIND, f"{business_id}:{number}", {"erasure": number}, business_id)
     await jobs.enqueue(conn, [job])

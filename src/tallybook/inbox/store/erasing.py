@@ -60,8 +60,9 @@ select coalesce((select max(d.id) from deliveries d), 0),
     coalesce((select max(a.id) from audit_log a where a.business_id = %(business_id)s::int), 0)
 """
 BEGIN = """
-insert into erasures (business_id, who, account_id, needles, plan, counts)
-values (%(business_id)s::int, %(who)s, %(account_id)s, %(needles)s, %(plan)s, %(counts)s) returning id
+insert into erasures (business_id, who, account_id, contacts, needles, plan, counts)
+values (%(business_id)s::int, %(who)s, %(account_id)s, %(contacts)s::bigint[], %(needles)s, %(plan)s, %(counts)s)
+returning id
 """
 
 
@@ -166,12 +167,22 @@ async def take_away(conn: Conn, one: Whole) -> None:
             await conn.execute(statement, one.values)
 
 
-async def begin(conn: Conn, doer: Doer, needles: Needles, plan: Plan, counts: dict[str, int]) -> int:
-    """Writes down what is still to be gone through; the number of the erasure."""
+class Begun(msgspec.Struct, frozen=True):
+    """What is written down of an erasure: what is to be gone through, what went, whose numbers are nobody's now."""
+
+    needles: Needles
+    plan: Plan
+    counts: dict[str, int]
+    contacts: list[int]
+
+
+async def begin(conn: Conn, doer: Doer, begun: Begun) -> int:
+    """Writes it down; the number of the erasure."""
     values = {
         "business_id": doer.business_id, "who": doer.name[:100], "account_id": doer.account_id,
-        "counts": Jsonb(counts), "plan": Jsonb(msgspec.to_builtins(plan)),
-        "needles": Jsonb(msgspec.to_builtins(needles)),
+        "contacts": arrays.numbers(begun.contacts),
+        "counts": Jsonb(begun.counts), "plan": Jsonb(msgspec.to_builtins(begun.plan)),
+        "needles": Jsonb(msgspec.to_builtins(begun.needles)),
     }  # fmt: skip
     ((number,),) = await (await conn.execute(BEGIN, values)).fetchall()
     return int(number)
