@@ -16,18 +16,26 @@ from typing import Any, NamedTuple
 import doctor_peers as peers
 import psycopg
 from doctor_faults import CONTRACT, DECLARED, FAULTS, HARMLESS, Case, many, metadata
+from doctor_stories import STATES, State
 from figures import Figure, as_shipped, as_table, say
 
 from tallybook.core import embedded
+from tallybook.doctor.catalog_reading import read
 from tallybook.doctor.contract import Contract
+from tallybook.doctor.drift import drift
 from tallybook.doctor.examining import examine
-from tallybook.doctor.types import Report, Severity
+from tallybook.doctor.types import Finding, Report, Severity
 
 BAR_S, ROUNDS = 2.0, 3  # rounds of which the best counts
 SAID = f"""\
-- **faults** are single ones in a schema of six tables, each in a database of its own. The doctor has found one when it
-  calls it by its own name, the others when they say anything at all. Whatever anybody says of a **harmless**
+- **faults** are single ones in a schema of seven tables, each in a database of its own. The doctor has found one when
+  it calls it by its own name, the others when they say anything at all. Whatever anybody says of a **harmless**
   difference is a false alarm: each of those schemas takes and refuses the same rows, and serves the same statements.
+  Of **two databases** the doctor is shown the declared one beside the other, without a contract.
+- **stories** are those of `tests/doctor/stories`, with their rows and as their fix left them. The doctor has found one
+  when it names all that the bar names; the others, held against what was meant (`bench/doctor_stories.py`), when they
+  say anything at all. Of what was meant none of them says anything. `results` ends with an error of its own (**fails**)
+  where a check and a key have one name in the two databases.
 - **Alembic** {peers.release("alembic")} compares with a metadata in SQLAlchemy's words, **`results`**
   {peers.release("results")} (the successor of `migra`) with a second database. Neither takes statements with
   ON CONFLICT, so that what a statement alone has wrong (no target, a parameter in the predicate) is not among these.
@@ -57,7 +65,7 @@ class Server(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What each said of a database: ours the codes, the others how much; None where it is not installed."""
+    """What each said of a database: ours the codes, the others how much; None where it is not installed, or FAILS."""
 
     codes: frozenset[str]
     alembic: int
@@ -75,10 +83,61 @@ async def looked_at(url: str, contract: Contract) -> tuple[Report, float]:
 async def told(server: Server, case: Case, declared: Any) -> Told:
     """What all say of the declared schema with one difference."""
     url = server.make("differing", DECLARED, case.sql)
-    report, _ = await looked_at(url, CONTRACT)
-    codes = frozenset(one.code.value for one in report.findings if one.severity is not Severity.NOTE or case.codes)
+    if case.between_two:
+        findings = await differences((server.url("declared"), "public"), (url, "public"))
+    else:
+        findings = (await looked_at(url, CONTRACT))[0].findings
+    codes = frozenset(one.code.value for one in findings if one.severity is not Severity.NOTE or case.codes)
     theirs = peers.results(url, declared)[0] if declared is not None else None
     return Told(codes, peers.alembic(url, metadata())[0], theirs)
+
+
+async def differences(*sides: tuple[str, str]) -> tuple[Finding, ...]:
+    """What the doctor says of two schemas, each by its database's address and its name."""
+    catalogs = []
+    for url, schema in sides:
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+            catalogs.append(await read(conn, [schema]))
+    return drift(*catalogs, names=("the one", "the other"))
+
+
+async def told_of_story(server: Server, state: State) -> Told:
+    """What all say of a story's database; of what was meant for it none of them says anything."""
+    meant, url = server.make("meant", state.meant), server.make("story", state.sql)
+    reflected = peers.declared_to_alembic(meant, state.schemas)
+    declared = peers.declared_to_results(meant) if peers.results_is_there() else None
+    nothing, found = [
+        Told(
+            await codes_of_story(at, state),
+            peers.alembic(at, reflected)[0],
+            None if declared is None else peers.results(at, declared)[0],
+        )
+        for at in (meant, url)
+    ]
+    assert nothing == Told(frozenset(), 0, nothing.results and 0), (state, nothing)
+    return found
+
+
+async def codes_of_story(url: str, state: State) -> frozenset[str]:
+    """What the doctor says by the story's contract, and of the difference of its schemas where there are several."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+        found = (await examine(conn, state.contract, state.schemas)).findings
+    if len(state.schemas) > 1:
+        found += await differences(*((url, schema) for schema in state.schemas))
+    return frozenset(one.code.value for one in found if one.severity is not Severity.NOTE)
+
+
+async def stories(server: Server) -> list[Figure]:
+    """One line for each of the stories at each point, after the one that counts them."""
+    say("stories")
+    found = [(state, await told_of_story(server, state)) for state in STATES]
+    in_full = sum(one.codes.issuperset(state.codes) for state, one in found)
+    theirs = _seen([one for _, one in found])
+    return [
+        Figure(f"stories found, of {len(found)}", str(in_full), _by_name(*theirs), in_full / max(*theirs, 1), "all",
+               in_full == len(found)),
+        *(_figure(state.what, one, ", ".join(state.codes), one.codes.issuperset(state.codes)) for state, one in found),
+    ]  # fmt: skip
 
 
 async def single_faults(server: Server) -> list[Figure]:
@@ -110,7 +169,7 @@ def _named(case: Case, one: Told) -> bool:
 def _seen(all_told: list[Told]) -> tuple[int, int]:
     """How many of them Alembic said anything of, and ``results``; -1 where that is not installed."""
     missing = any(one.results is None for one in all_told)
-    return sum(bool(one.alembic) for one in all_told), -1 if missing else sum(bool(one.results) for one in all_told)
+    return sum(one.alembic > 0 for one in all_told), -1 if missing else sum((one.results or 0) > 0 for one in all_told)
 
 
 def _by_name(alembic: int, results: int) -> str:
@@ -118,13 +177,20 @@ def _by_name(alembic: int, results: int) -> str:
 
 
 def _line(case: Case, one: Told) -> Figure:
-    ours = ", ".join(sorted(one.codes)) or "silent"
-    words = [
-        f"{name} {'?' if said is None else 'told' if said else 'silent'}"
-        for name, said in (("Alembic", one.alembic), ("results", one.results))
-    ]
     right = _named(case, one) if case.codes else not one.codes
-    return Figure(case.what, ours, ", ".join(words), None, case.codes[0].value if case.codes else "silent", right)
+    return _figure(case.what, one, case.codes[0].value if case.codes else "silent", right)
+
+
+def _figure(what: str, one: Told, bar: str, met: bool) -> Figure:
+    ours = ", ".join(sorted(one.codes)) or "silent"
+    words = [f"{name} {_said(count)}" for name, count in (("Alembic", one.alembic), ("results", one.results))]
+    return Figure(what, ours, ", ".join(words), None, bar, met)
+
+
+def _said(count: int | None) -> str:
+    if count is None:
+        return "?"
+    return "fails" if count == peers.FAILS else "told" if count else "silent"
 
 
 async def the_look(server: Server, count: int) -> list[Figure]:
@@ -159,7 +225,7 @@ async def measured(tables: int) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="tallybook-bench-") as place:
         async with embedded.running(Path(place), exclusive=False) as running:
             server = Server(running.superuser_url)
-            return [*await the_look(server, tables), *await single_faults(server)]
+            return [*await the_look(server, tables), *await single_faults(server), *await stories(server)]
 
 
 async def main() -> None:

@@ -84,6 +84,7 @@ def test_so_do_those_of_the_doctor_who_finds_what_its_peers_find_and_more(tmp_pa
     assert list(figures)[: len(DOCTOR)] == DOCTOR
     assert figures["faults found"]["met"]
     assert figures["harmless differences called faults"]["met"]
+    assert figures["stories found"]["met"]
     assert "500 tables" in said["figures"][0]["what"]
     assert [figures[name]["bar"] for name in ("a look", "and")] == ["< 2 s", "< 2 s"]
     assert figures["a look"]["met"], figures["a look"]["ours"]
