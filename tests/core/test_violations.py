@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -237,8 +237,8 @@ async def test_recording_never_hides_the_first_error_and_what_was_not_written_wa
     assert [times for _, times in Away.refusals.due(all_of_them=True)] == [1]
 
 
-async def test_a_refusal_whose_writer_is_cancelled_waits_to_be_written() -> None:
-    """As when whoever asked on a page goes away, or a handler takes too long."""
+async def test_refusals_whose_writer_is_cancelled_wait_to_be_written() -> None:
+    """As when whoever asked on a page goes away, a handler takes too long, or a worker is told to stop."""
     begun = asyncio.Event()
 
     class Slow:
@@ -250,12 +250,19 @@ async def test_a_refusal_whose_writer_is_cancelled_waits_to_be_written() -> None
             await asyncio.Event().wait()
             yield
 
-    writing = asyncio.create_task(violations_kept.record(Slow(), pg.UniqueViolation(), "somewhere"))
-    await begun.wait()
-    writing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await writing
-    assert [times for _, times in Slow.refusals.due(all_of_them=True)] == [1]
+    async def cancelled(work: Coroutine[Any, Any, None]) -> None:
+        writing = asyncio.create_task(work)
+        await begun.wait()
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        begun.clear()
+
+    slow = Slow()
+    for error in (pg.UniqueViolation(), pg.CheckViolation()):
+        await cancelled(violations_kept.record(slow, error, "somewhere"))
+    await cancelled(violations_kept.flush(slow))
+    assert [times for _, times in slow.refusals.due(all_of_them=True)] == [1, 1]
 
 
 @pytest.mark.parametrize(

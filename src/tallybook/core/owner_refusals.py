@@ -29,7 +29,7 @@ async def keep(owner_url: str, environment: str, found: Violation, what: str) ->
     """Records one refusal in the environment's own tables; False where they are not there. Never raises."""
     async with open_database(owner_url, environment, size=1) as db:
         await violations_kept.count(db, violations_kept.Case(found, what, answered=False))
-        return not db.refusals.due(all_of_them=True)
+        return not any(db.refusals.due(all_of_them=True))
 
 
 def sentence(found: Violation, *, kept: bool) -> str:

@@ -7,7 +7,7 @@ the record slows nothing down.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -81,11 +81,14 @@ class Book:
         found.last, found.times = case, found.times + 1
         return self._take(found) if self.clock() - found.written >= WRITE_EVERY else 0
 
-    def due(self, *, all_of_them: bool = False) -> list[tuple[Case, int]]:
-        """What has waited long enough, or simply waits, and for how many each stands; it is no longer waiting."""
-        now = self.clock()
-        ripe = [one for one in self.waiting.values() if one.times and (all_of_them or now - one.written >= WRITE_EVERY)]
-        return [(one.last, self._take(one)) for one in ripe]
+    def due(self, *, all_of_them: bool = False) -> Iterator[tuple[Case, int]]:
+        """What has waited long enough, or simply waits, and for how many each stands.
+
+        Each waits until it is asked for, so that whoever is cancelled meanwhile takes nothing of the others along.
+        """
+        for one in [*self.waiting.values()]:
+            if one.times and (all_of_them or self.clock() - one.written >= WRITE_EVERY):
+                yield one.last, self._take(one)
 
     def give_back(self, case: Case, times: int) -> None:
         """Has what could not be written wait again."""
