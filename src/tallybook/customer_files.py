@@ -79,7 +79,7 @@ class CustomerFiles:
         await media.fetch(self, shelf(self.settings), held)
 
     async def given(self, outgoing: Outgoing) -> Outgoing:
-        """The message, whose file WhatsApp has by now. Raises a SendError: nothing was sent."""
+        """The message, whose file its provider has by now. Raises a SendError: nothing was sent."""
         try:
             file = file_of(outgoing)
             return outgoing if file is None else with_id(outgoing, await self._id_of(outgoing, file))
