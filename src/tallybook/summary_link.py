@@ -11,7 +11,7 @@ from .core.errors import WrongSetup
 from .inbox.answer_types import ModelTerms
 from .inbox.service.model_summaries import Summing
 from .inbox.session_jobs import Manner
-from .inbox.session_types import Spoken
+from .inbox.session_types import Gist, Spoken
 from .projects_file import ProjectsFile, read_projects_file
 
 
@@ -23,13 +23,13 @@ async def manner(app: App, business: Business) -> Manner:
     return Manner(file.silence, has_model=_terms(app, file) is not None)
 
 
-async def summarise(app: App, business: Business, spoken: Sequence[Spoken]) -> str | None:
+async def summarise(app: App, business: Business, spoken: Sequence[Spoken], statuses: Sequence[str]) -> Gist | None:
     """A conversation summed up by the business's model; None where it has none. Raises ModelFault."""
     file = _file(app)
     terms = _terms(app, file) if file is not None else None
     if app.model is None or file is None or terms is None or not await _is_meant(app, file, business):
         return None
-    return await Summing(app.db, app.model, terms).summarise(business, spoken)
+    return await Summing(app.db, app.model, terms).summarise(business, spoken, statuses)
 
 
 def _file(app: App) -> ProjectsFile | None:

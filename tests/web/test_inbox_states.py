@@ -15,8 +15,8 @@ from tallybook.core.db import Database
 from tests import world as office
 from tests.web import talks
 from tests.web.browser import PHONE, PICTURES, OpenTab
-from tests.web.conftest import OpenApi
-from tests.web.talks import first, say, words
+from tests.web.conftest import Browser, OpenApi
+from tests.web.talks import first, ours, say, words
 
 SIPHO = "+27820000002"
 STATE = "/api/whatsapp/conversations/{}/{}"
@@ -66,6 +66,46 @@ async def test_a_thread_is_closed_reopened_and_snoozed_by_any_name_of_its(
         assert answer["code"] == "VALIDATION_ERROR"
     assert (await told(await api.post(STATE.format(number, "reopen"))))["state"] == "open"
     await told(await api.post(STATE.format(number + 99, "close")), 404)
+
+
+async def test_what_a_conversation_suggests_is_shown_and_taken_over_by_a_press_and_by_programs(
+    browser: Browser, api: httpx.AsyncClient, db: Database, business: Business, duma: office.Someone
+) -> None:
+    async with db.transaction() as conn:
+        await conn.execute(
+            "insert into inbox_answers (question, answer) values ('When do you open on Sunday?', 'At nine.')"
+        )
+    await say(db, business, words("Do you open on Sunday?"), words("I am at naledi@example.org"))
+    number = await first(db)
+    await told(await api.post(f"/api/whatsapp/conversations/{number}/lead", json={}))
+    await ours(db, business, "At nine", "human", "sent")
+    await told(await api.post(STATE.format(number, "close")))
+    await browser.log_in(duma)
+    page = (await browser.get(f"/inbox/{number}")).text
+    for shown in ("When do you open on Sunday?", "Like a known question:", "Suggested status", "naledi@example.org"):
+        assert shown in page, shown
+    path = f"/inbox/{number}/summary/1/take"
+    assert (await browser.post(f"{path}/status")).status_code == 303
+    page = (await browser.get(f"/inbox/{number}")).text
+    assert f"{path}/status" not in page
+    assert f"{path}/email" in page
+    assert (await browser.post(f"{path}/everything")).status_code == 404
+    found = await told(await api.get(SUMMARY.format(number)))
+    (over,) = found["sessions"]
+    assert (over["topic"], over["topic_source"], over["open"]) == (
+        "When do you open on Sunday?", "known_answer", ["email"],
+    )  # fmt: skip
+    assert (over["topic_id"], over["topic_confidence"]) == (
+        found["detected_topic_id"], found["detected_topic_confidence"],
+    )  # fmt: skip
+    for _ in range(2):
+        answer = await api.post(SUMMARY.format(number) + "/take", json={"session": 1, "what": "email"})
+        assert (await told(answer))["sessions"][0]["open"] == []
+    await told(await api.post(SUMMARY.format(number) + "/take", json={"session": 1, "what": "name"}), 409)
+    await told(await api.post(SUMMARY.format(number) + "/take", json={"session": 2, "what": "name"}), 404)
+    async with db.transaction() as conn:
+        leads = await (await conn.execute("select status, email from leads")).fetchall()
+    assert leads == [("contacted", "naledi@example.org")]
 
 
 async def test_many_are_put_away_at_once_and_another_business_s_are_not_among_them(

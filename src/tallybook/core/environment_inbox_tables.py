@@ -83,7 +83,11 @@ SESSIONS = Copied(
     "conversation_sessions", _OF_A_THREAD, "t.business_id, t.conversation_id, t.number",
     inbox_keys.CONVERSATION_SESSION,
     preset={"summary_wanted": False},
-    kinds={"ended_by": CODE, "who": WHO, "summary": SAID, "summary_source": CODE, "summary_by": WHO},
+    kinds={
+        "ended_by": CODE, "who": WHO, "summary": SAID, "summary_source": CODE, "summary_by": WHO, "topic": SAID,
+        "topic_source": CODE, "suggested_status": Kind.STATUS, "suggested_by": CODE, "found_name": WHO,
+        "found_email": Kind.EMAIL,
+    },
 )  # fmt: skip
 LABELLED = Copied(
     "conversation_labels", _OF_A_THREAD, "t.business_id, t.conversation_id, t.label_id", inbox_keys.CONVERSATION_LABEL,

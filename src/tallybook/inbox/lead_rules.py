@@ -47,6 +47,15 @@ def key_of(name: str, taken: Sequence[str]) -> str:
     )
 
 
+def email_in(text: str) -> str:
+    """The first e-mail address that stands in a text, as people write it between other words; empty for none."""
+    for word in text.split():
+        bare = word.strip("<>()[]{},;:.!?\"'“”„")
+        if len(bare) <= LONGEST_EMAIL and bare.isprintable() and _EMAIL.fullmatch(bare):
+            return bare
+    return ""
+
+
 def containing(text: str) -> str:
     """A pattern for what contains a text."""
     return "%" + text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"

@@ -13,7 +13,6 @@ from tallybook.core.content import Content, Person
 from tallybook.core.messages import Incoming, Stored
 from tallybook.core.updates import LONGEST, digest, indexable
 
-from . import rules_identity
 from .types import Attached, Change, Customer, Delivery, Known, Number, Place, Reaction, Report, Said, Source
 
 SAID = frozenset({"message", "echo", "history", "history_placeholder"})
@@ -34,6 +33,7 @@ LONGEST_NAME, LONGEST_KEY, LONGEST_EMOJI, LONGEST_TYPE, LONGEST_PHONE = 200, 255
 LONGEST_KIND, LONGEST_FILENAME = 16, 250
 GATEWAY = "gateway"
 PLACEHOLDER = "media_placeholder"  # stands for a file of the past, which comes by itself under the same id
+NEW_NUMBER = "new_number"  # the type of the line by which a thread says that its customer's phone is another now
 PREVIEW = 50  # characters of a message in the list of threads
 
 
@@ -60,9 +60,9 @@ def read(stored: Sequence[Stored]) -> Read:
         content = contents.read(incoming.content) or Content(type="text")
         if incoming.kind in SAID:
             found.said.append(_said(one.id, incoming, content))
-        elif incoming.kind == "system" and (line := rules_identity.new_number(content)) is not None:
+        elif incoming.kind == "system" and (line := new_number(content)) is not None:
             said = _said(one.id, incoming, content)
-            line_of = {"source": Source.SYSTEM, "body": line, "type": rules_identity.NEW_NUMBER}
+            line_of = {"source": Source.SYSTEM, "body": line, "type": NEW_NUMBER}
             found.said.append(msgspec.structs.replace(said, **line_of))
         elif incoming.kind == "reaction":
             found.reactions.append(_reaction(incoming, content))
@@ -96,6 +96,15 @@ def _said(message_id: int, incoming: Incoming, content: Content) -> Said:
         content.referred,
         content.ours if incoming.from_us else "",
     )
+
+
+def new_number(content: Content) -> str | None:
+    """What the line of a thread says of a customer's new phone: “before → after”; None of any other news."""
+    after = content.changed_to.phone if content.changed_to else None
+    before = content.person.phone if content.person else None
+    if after is None or after == before:
+        return None
+    return f"{before} → {after}" if before else after
 
 
 def _file(incoming: Incoming, content: Content) -> Attached | None:

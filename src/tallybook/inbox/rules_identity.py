@@ -9,13 +9,12 @@ from typing import Any
 import msgspec
 
 from tallybook.core import content as contents
-from tallybook.core.content import Content, Person
+from tallybook.core.content import Person
 from tallybook.core.messages import Stored
 
 from .types import Known
 
 NEWS = frozenset({"system", "identity"})  # kinds of updates that may say that somebody is known otherwise now
-NEW_NUMBER = "new_number"  # the type of the line by which a thread says that its customer's phone is another now
 
 Row = dict[str, Any]
 
@@ -40,15 +39,6 @@ def moves(stored: Sequence[Stored]) -> list[Move]:
         if known_of(content.person) and set(known_of(content.changed_to)) - set(known_of(content.person)):
             found.append(Move(content.person, content.changed_to, one.incoming.said_at))
     return sorted(found, key=lambda move: (move.said_at, move.after.phone or ""))
-
-
-def new_number(content: Content) -> str | None:
-    """What the line of a thread says of a customer's new phone: “before → after”; None of any other news."""
-    after = content.changed_to.phone if content.changed_to else None
-    before = content.person.phone if content.person else None
-    if after is None or after == before:
-        return None
-    return f"{before} → {after}" if before else after
 
 
 def known_of(person: Person) -> tuple[Known, ...]:

@@ -44,6 +44,7 @@ class Facts(msgspec.Struct, frozen=True):
 
     ``id`` is the thread's, ``number`` counts its runs from 1. The moments are the provider's, of the first and the last
     message. ``asked`` is the customer's first question, else the first that they wrote; ``last`` who wrote last.
+    ``lead_status`` is the customer's as a lead, None where they are none; ``email`` an address they wrote, else ''.
     """
 
     id: int
@@ -56,6 +57,44 @@ class Facts(msgspec.Struct, frozen=True):
     asked: str
     last: str
     labels: list[str]
+    lead_status: str | None = None
+    email: str = ""
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """What a conversation was about, how sure that is (0 to 1), and who says so.
+
+    ``source`` is a known answer, with its number, or a model.
+    """
+
+    words: str
+    confidence: float
+    source: str
+    answer_id: int | None = None
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """What came to light in a conversation. Of a lead it changes nothing: people take it over, or not.
+
+    ``status`` is one that the lead might come to, ``status_by`` who suggests it; ``name`` and ``email`` are what the
+    customer wrote.
+    """
+
+    topic: Topic | None = None
+    status: str | None = None
+    status_by: By | None = None
+    name: str | None = None
+    email: str | None = None
+
+
+class Gist(msgspec.Struct, frozen=True):
+    """What a model makes of a conversation, as far as it was checked."""
+
+    text: str
+    topic: Topic | None = None
+    status: str | None = None
+    name: str | None = None
+    email: str | None = None
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -75,6 +114,7 @@ class Session(msgspec.Struct, frozen=True):
     summary_by: By
     summary_who: str
     summary_at: datetime
+    findings: Findings = Findings()
 
 
 class Spoken(msgspec.Struct, frozen=True):
@@ -86,6 +126,7 @@ class Spoken(msgspec.Struct, frozen=True):
     said_at: datetime
 
 
-# Makes the summary of a run of conversation of a business, whose messages are given in order; None where no model is
-# there for that business. May raise: it is then tried again, and what the product wrote itself stands.
-Summarise = Callable[[Business, list[Spoken]], Awaitable[str | None]]
+# Makes the summary of a run of conversation of a business, whose messages are given in order, with the statuses that
+# may be suggested for its customer; None where no model is there for that business. May raise: it is then tried again,
+# and what the product wrote itself stands.
+Summarise = Callable[[Business, list[Spoken], list[str]], Awaitable[Gist | None]]

@@ -7,7 +7,7 @@ from typing import Any
 from tallybook.core.callers import Caller
 from tallybook.core.db import Conn
 from tallybook.core.marking import N_
-from tallybook.inbox import session_rules
+from tallybook.inbox import finding_rules, session_rules
 from tallybook.inbox.service import summaries
 from tallybook.inbox.service.threads import Thread
 from tallybook.inbox.session_types import By
@@ -21,6 +21,10 @@ WRITERS = {
     By.LOCAL: N_("Counted by Tallybook"),
     By.MODEL: N_("Written by a language model"),
     By.PERSON: N_("Written by {name}"),
+}
+TOPIC_SOURCES = {
+    finding_rules.KNOWN_ANSWER: N_("Like a known question: {sure}"),
+    finding_rules.MODEL: N_("A language model says so: {sure}"),
 }
 
 
@@ -36,4 +40,8 @@ def asleep(thread: Thread, clock: Clock) -> str:
 async def of_thread(conn: Conn, caller: Caller, thread: Thread) -> dict[str, Any]:
     """What the panel shows of a thread's conversations."""
     found = await summaries.of_thread(conn, caller, thread.id)
-    return {"summary": found, "past_talks": found.sessions[:SHOWN], "summary_writers": WRITERS}
+    suggested = await summaries.suggested(conn, caller, thread.id, found)
+    return {
+        "summary": found, "past_talks": found.sessions[:SHOWN], "summary_writers": WRITERS, "suggested": suggested,
+        "topic_sources": TOPIC_SOURCES,
+    }  # fmt: skip

@@ -14,15 +14,20 @@ from tallybook.core import audit, businesses, jobs
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Caller, Right, require
 from tallybook.core.db import Conn, Database
-from tallybook.core.errors import Conflict, Invalid
+from tallybook.core.errors import Conflict, Invalid, NotFound
 from tallybook.core.jobs import Held, NewJob
 from tallybook.core.wakeups import wake_up
+from tallybook.inbox import finding_rules, lead_rules
+from tallybook.inbox.finding_rules import Standing, Take
+from tallybook.inbox.lead_rules import Facts
 from tallybook.inbox.session_rules import LONGEST_SUMMARY
 from tallybook.inbox.session_types import By, Session, Spoken, Summarise
+from tallybook.inbox.store import leads as lead_store
 from tallybook.inbox.store import sessions as store
+from tallybook.inbox.store.leads import Lead
 from tallybook.inbox.store.sessions import Current
 
-from . import sessions
+from . import leads, sessions
 from .filing import TOPIC
 
 KIND = "inbox.summarise"
@@ -70,6 +75,45 @@ async def write(conn: Conn, caller: Caller, conversation_id: int, text: str) -> 
     return await of_thread(conn, caller, conversation_id)
 
 
+async def take_over(conn: Conn, caller: Caller, conversation_id: int, number: int, what: Take) -> Summary:
+    """Has the lead be what a conversation that is over suggests. A repeat changes nothing.
+
+    Nothing that a person wrote is replaced. Raises NotAllowed, NotFound, and Conflict where it does not suggest that,
+    or not any more.
+    """
+    require(caller, Right.ANSWER)
+    found = await of_thread(conn, caller, conversation_id)
+    session = next((one for one in found.sessions if one.number == number), None)
+    lead = await leads.of_thread(conn, caller, conversation_id)
+    if session is None or lead is None:
+        raise NotFound("There is no such conversation, or its customer is no lead.")
+    if what not in finding_rules.open_of(session, found.sessions[0].number, _standing(lead)):
+        if finding_rules.is_done(session, what, _standing(lead)):
+            return found
+        raise Conflict("This is not suggested any more: somebody changed the lead meanwhile.")
+    told = session.findings
+    if what is Take.STATUS and told.status is not None:
+        await leads.change(conn, caller, lead.id, told.status, f"summary:{session.id}")
+    elif what is Take.NAME:
+        await leads.edit(conn, caller, lead.id, Facts(told.name or "", lead.email, lead.notes))
+    else:
+        await leads.edit(conn, caller, lead.id, Facts(lead.given, told.email or "", lead.notes))
+    return await of_thread(conn, caller, conversation_id)
+
+
+async def suggested(conn: Conn, caller: Caller, conversation_id: int, found: Summary) -> dict[int, list[Take]]:
+    """What each conversation of a thread still suggests, by its number."""
+    lead = await leads.of_thread(conn, caller, conversation_id)
+    if lead is None or not found.sessions:
+        return {}
+    latest, standing = found.sessions[0].number, _standing(lead)
+    return {one.number: finding_rules.open_of(one, latest, standing) for one in found.sessions}
+
+
+def _standing(lead: Lead) -> Standing:
+    return Standing(lead.status, lead.status_entered_at, lead.given, lead.email)
+
+
 async def ask_for(db: Database, business: Business, *, has_model: bool) -> int:
     """Has a model asked for the summary of everything that is over; where there is none, it is asked for none of it."""
     total = 0
@@ -91,21 +135,31 @@ async def _ask_for_some(business: Business, conn: Conn, *, has_model: bool) -> i
 async def run_job(summarise: Summarise, held: Held) -> None:
     """Asks a model for one summary. What a person wrote meanwhile stands; a fault has it tried again later."""
     session_id = int(held.job.args["session"])
-    text = None
-    business, spoken = await held.db.run("read a conversation", partial(_read, held.job.business_id, session_id))
+    gist = None
+    read = partial(_read, held.job.business_id, session_id)
+    business, spoken, statuses = await held.db.run("read a conversation", read)
     if business is not None and spoken:
-        text = await summarise(business, spoken)
+        gist = await summarise(business, spoken, statuses)
 
     async def finish(conn: Conn) -> None:
-        if business is not None and text and text.strip():
-            short = text.strip().replace("\0", "")[:LONGEST_SUMMARY]
+        if business is not None and gist is not None and gist.text.strip():
+            short = gist.text.strip().replace("\0", "")[:LONGEST_SUMMARY]
             if await store.write(conn, business.id, session_id, short, (By.MODEL, MODEL), datetime.now(UTC)):
+                await store.find(conn, business.id, session_id, gist)
                 await wake_up(conn, TOPIC, business.id)
         await held.finish(conn)
 
     await held.db.run("write a summary", finish)
 
 
-async def _read(business_id: int | None, session_id: int, conn: Conn) -> tuple[Business | None, list[Spoken]]:
+async def _read(
+    business_id: int | None, session_id: int, conn: Conn
+) -> tuple[Business | None, list[Spoken], list[str]]:
+    """The business, what was said, and the statuses to which the customer might come: none where they are no lead."""
     business = next((one for one in await businesses.every(conn) if one.id == business_id), None)
-    return business, await store.spoken(conn, business.id, session_id) if business else []
+    if business is None:
+        return None, [], []
+    spoken = await store.spoken(conn, business.id, session_id)
+    kept = await lead_store.statuses(conn, business.id) or lead_rules.FIRST
+    is_lead = await store.is_of_a_lead(conn, business.id, session_id)
+    return business, spoken, [one.status for one in kept] if is_lead else []
