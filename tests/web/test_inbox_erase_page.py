@@ -7,9 +7,10 @@ from zipfile import ZipFile
 
 import pytest
 
+from tallybook.core import audit
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
-from tallybook.core.db import Database
+from tallybook.core.db import Conn, Database
 from tests import world
 from tests.core.worked import rows
 from tests.web.conftest import Browser
@@ -44,6 +45,21 @@ async def test_what_goes_is_shown_and_it_goes_once_it_was_typed_who_it_is(
     assert await rows(db, "select count(*) from contacts") == [(0,)]
     assert await rows(db, "select kind from jobs where kind like 'inbox.forget%'") == [("inbox.forget",)]
     assert (await browser.post(f"/inbox/{thread}/erase", {"typed": NALEDI})).status_code == 404
+
+
+async def test_a_readable_copy_is_named_with_what_has_it_forget_them_and_a_masked_one_is_not(
+    browser: Browser, db: Database, business: Business, thread: int
+) -> None:
+    async def copied(conn: Conn) -> None:
+        for name, masked in (("dev", False), ("staging", True)):
+            what = ("environment.copied", "environment", name, None, {"masked": masked})
+            await audit.record(conn, business.id, "command line", None, *what)
+
+    await db.run("copied", copied)
+    await browser.log_in(await somebody(db, business, Role.LEAD))
+    page = (await browser.get(f"/inbox/{thread}/erase")).text
+    assert "tallybook env forget dev" in page
+    assert "staging" not in page
 
 
 async def test_an_export_is_a_zip_and_named_without_any_name(
