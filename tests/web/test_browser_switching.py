@@ -92,3 +92,14 @@ async def test_a_viewer_sees_how_it_goes_and_an_admin_sees_why(
         await expect(tab.page.locator("td .says", has_text="1 item is parked.")).to_have_count(1)
         await tab.keep(f"switching-health-{name}")
         assert await tab.violations() == []
+
+
+async def test_a_password_that_is_shown_once_is_where_one_looks_also_on_a_long_page(
+    open_tab: OpenTab, both: world.Someone
+) -> None:
+    tab = await open_tab(both, viewport={"width": 390, "height": 360})
+    await tab.go("/account")
+    await tab.page.fill("#person-name", "Naledi Khumalo")
+    await tab.page.fill("#person-login", "naledi")
+    await tab.page.keyboard.press("Enter")
+    await expect(tab.page.get_by_text("good for one time and shown only now")).to_be_in_viewport()
