@@ -12,6 +12,7 @@ from playwright.async_api import expect
 
 from tallybook.core.businesses import Business
 from tallybook.core.db import Database
+from tallybook.web.auth import HOME
 from tests import world
 from tests.web.browser import LOOKS, MOHADIN, PHONE, SOON, OpenTab, Tab, looks, post, seen_as, set_up
 
@@ -51,7 +52,8 @@ async def open_review(tab: Tab, drop: str) -> None:
 async def test_from_the_log_in_by_way_of_a_post_to_a_complete_review(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
 ) -> None:
-    tab = await open_tab(ana)
+    tab = await open_tab()
+    await tab.log_in(ana)
     await expect(tab.page.get_by_text("No drops yet today")).to_be_visible()
     await is_live(tab)
     await post(db, home, "DR1752104 is done")
@@ -69,7 +71,7 @@ async def test_a_second_person_sees_who_works_on_a_review_and_cannot_write(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone, bia: world.Someone
 ) -> None:
     await post(db, home, "DR1752104")
-    first, second = await open_tab(ana), await open_tab(bia)
+    first, second = await open_tab(ana, HOME), await open_tab(bia, HOME)
     await open_review(second, "DR1752104")
     await is_live(second)
     await open_review(first, "DR1752104")
@@ -86,7 +88,7 @@ async def test_what_is_being_typed_survives_what_happens_meanwhile(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
 ) -> None:
     await post(db, home, "DR1752104", ago=timedelta(minutes=3))
-    tab = await open_tab(ana)
+    tab = await open_tab(ana, HOME)
     await is_live(tab)
     await open_review(tab, "DR1752104")
     await tab.page.fill("#comment", "")
@@ -105,7 +107,7 @@ async def test_new_rows_wait_under_a_pill_while_somebody_is_reading(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
 ) -> None:
     await post(db, home, "DR1752104", ago=timedelta(minutes=3))
-    tab = await open_tab(ana)
+    tab = await open_tab(ana, HOME)
     await is_live(tab)
     await row(tab, "DR1752104").hover()
     before = await row(tab, "DR1752104").bounding_box()
@@ -121,7 +123,7 @@ async def test_a_step_is_marked_wrong_with_a_reason_by_keyboard_and_by_mouse(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
 ) -> None:
     await post(db, home, "DR1752104")
-    tab = await open_tab(ana)
+    tab = await open_tab(ana, HOME)
     await open_review(tab, "DR1752104")
     await tab.page.keyboard.press("Shift+Digit2")
     await tab.page.keyboard.type("The ladder is in front")
@@ -140,7 +142,7 @@ async def test_a_mark_made_while_an_earlier_one_is_drawn_is_neither_undone_nor_l
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
 ) -> None:
     await post(db, home, "DR1752104")
-    tab = await open_tab(ana)
+    tab = await open_tab(ana, HOME)
     await open_review(tab, "DR1752104")
     drawing, marked = asyncio.Event(), asyncio.Event()
 
@@ -166,7 +168,7 @@ async def test_a_save_that_fails_says_so_and_keeps_the_text(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
 ) -> None:
     await post(db, home, "DR1752104")
-    tab = await open_tab(ana)
+    tab = await open_tab(ana, HOME)
     tab.expected += ["net::ERR_FAILED", "net::ERR_INTERNET_DISCONNECTED"]
     await open_review(tab, "DR1752104")
     await tab.page.fill("#comment", "Not to be lost")
@@ -186,7 +188,7 @@ async def test_the_list_is_walked_and_searched_by_keyboard(
 ) -> None:
     for number in range(4):
         await post(db, home, f"DR175210{number}", ago=timedelta(minutes=number), where=MOHADIN)
-    tab = await open_tab(ana)
+    tab = await open_tab(ana, HOME)
     press = tab.page.keyboard.press
     await press("j")
     await press("j")
@@ -207,7 +209,7 @@ async def test_the_whole_form_works_where_no_script_runs(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
 ) -> None:
     await post(db, home, "DR1752104")
-    tab = await open_tab(ana, java_script_enabled=False)
+    tab = await open_tab(ana, HOME, java_script_enabled=False)
     tab.expected += ["400"]
     await row(tab, "DR1752104").locator("a").click()
     steps = tab.page.locator(".step")
@@ -243,7 +245,7 @@ async def complete_and_posted_again(tab: Tab, db: Database, home: Business) -> N
 async def test_a_complete_review_that_is_posted_again_comes_back_until_one_of_two_looked_at_it(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone, bia: world.Someone
 ) -> None:
-    first, second = await open_tab(ana), await open_tab(bia)
+    first, second = await open_tab(ana, HOME), await open_tab(bia, HOME)
     await complete_and_posted_again(first, db, home)
     await is_live(second)
     await second.page.get_by_text("Open", exact=True).click()
@@ -262,7 +264,7 @@ async def test_a_complete_review_that_is_posted_again_comes_back_until_one_of_tw
 async def test_a_look_counts_for_the_posts_that_the_page_shows_and_takes_no_text_away(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
 ) -> None:
-    tab = await open_tab(ana)
+    tab = await open_tab(ana, HOME)
     tab.expected += ["409"]
     await complete_and_posted_again(tab, db, home)
     await tab.page.fill("#comment", "The pole is crooked")
@@ -285,7 +287,7 @@ async def test_keys_mean_the_same_on_a_hebrew_keyboard(
 ) -> None:
     await post(db, home, "DR1752104")
     await post(db, home, "DR1752104 again")
-    tab = await open_tab(ana, locale="he")
+    tab = await open_tab(ana, HOME, locale="he")
 
     async def press(key: str, code: str) -> None:
         keys = {"key": key, "code": code, "bubbles": True, "cancelable": True}
@@ -305,7 +307,7 @@ async def test_a_phone_shows_the_list_or_the_review_with_a_way_back(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
 ) -> None:
     await post(db, home, "DR1752104")
-    tab = await open_tab(ana, viewport=PHONE, has_touch=True)
+    tab = await open_tab(ana, HOME, viewport=PHONE, has_touch=True)
     await expect(tab.page.locator("#review")).to_be_hidden()
     await row(tab, "DR1752104").locator("a").tap()
     await expect(tab.page.locator("#list")).to_be_hidden()
@@ -322,7 +324,7 @@ async def test_every_page_keeps_to_wcag_and_to_its_width(
     admin = await db.run("add", lambda conn: world.root(conn, home))
     stranger = await open_tab(**seen_as(look))
     stranger.expected += ["404", "401"]
-    tab = await open_tab(admin, **seen_as(look))
+    tab = await open_tab(admin, HOME, **seen_as(look))
     found: dict[str, list[str]] = {}
 
     async def look_at(place: str, tab: Tab) -> None:

@@ -10,6 +10,7 @@ from playwright.async_api import FilePayload, expect
 from tallybook.core.businesses import Business
 from tallybook.core.db import Conn, Database
 from tallybook.monitor.service import registers
+from tallybook.web.auth import HOME
 from tests import world
 from tests.web.browser import DESK, LAWLEY, LOOKS, MARKETING, PHONE, OpenTab, Tab, looks, post, project, seen_as, set_up
 
@@ -67,7 +68,7 @@ async def test_a_supervisor_s_list_is_compared_and_its_missing_drop_added(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
 ) -> None:
     await posted(db, home)
-    tab = await open_tab(ana)
+    tab = await open_tab(ana, HOME)
     await give(tab)
     await expect(tab.page.get_by_role("heading", name="1 drop of this list is not in the database.")).to_be_visible()
     await expect(tab.page.locator(".part").first).to_contain_text("DR1752155")
@@ -105,7 +106,7 @@ async def test_the_pages_keep_to_wcag_and_to_their_width(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone, look: str
 ) -> None:
     await posted(db, home)
-    tab = await open_tab(ana, **seen_as(look))
+    tab = await open_tab(ana, HOME, **seen_as(look))
     found: dict[str, list[str]] = {}
 
     async def look_at(place: str) -> None:
@@ -135,7 +136,7 @@ async def test_from_the_list_one_comes_to_the_story_of_what_is_not_there(
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
 ) -> None:
     await post(db, home, "DR1752104", LAWLEY)
-    tab = await open_tab(ana, viewport=PHONE)
+    tab = await open_tab(ana, HOME, viewport=PHONE)
     await tab.page.fill("#search", "DR1752109")
     await tab.page.locator("#no-rows").get_by_role("link", name="Why is it missing?").click()
     await expect(tab.page.locator("#story h2")).to_have_text("No message with DR1752109 was stored.")

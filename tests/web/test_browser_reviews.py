@@ -25,6 +25,7 @@ from tallybook.monitor.service import feedback
 from tallybook.monitor.service.filing import Desk
 from tallybook.monitor.store import photos as photo_store
 from tallybook.monitor.store.photos import Kept
+from tallybook.web.auth import HOME
 from tests import world
 from tests.core.posted import Provider
 from tests.web.browser import DESK, LAWLEY, PHONE, OpenTab, Site, Tab, looks, post, set_up
@@ -117,7 +118,7 @@ async def test_the_feedback_writes_itself_beside_the_ticks_and_is_sent_once_and_
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
 ) -> None:
     await post(db, home, "DR1752104")
-    tab = await open_tab(ana)
+    tab = await open_tab(ana, HOME)
     await open_review(tab, "DR1752104")
     field = tab.page.locator("#feedback")
     await expect(field).to_have_value(re.compile(r"^DR1752104\nNEEDS CORRECTION\n\nMissing items:\n- Property Photo"))
@@ -147,7 +148,7 @@ async def test_what_was_typed_into_the_feedback_stays_when_a_post_comes_meanwhil
     open_tab: OpenTab, db: Database, home: Business, ana: world.Someone
 ) -> None:
     await post(db, home, "DR1752104", ago=timedelta(minutes=5))
-    tab = await open_tab(ana)
+    tab = await open_tab(ana, HOME)
     tab.expected.append("409")
     await open_review(tab, "DR1752104")
     await tab.page.fill("#feedback", "DR1752104 please come back")
@@ -168,7 +169,7 @@ async def test_of_two_people_one_works_and_the_other_can_neither_send_nor_assign
 ) -> None:
     await post(db, home, "DR1752104")
     await photo(db, home, picture(200))
-    first, second = await open_tab(ana), await open_tab(bia)
+    first, second = await open_tab(ana, HOME), await open_tab(bia, HOME)
     await open_review(second, "DR1752104")
     await expect(second.page.locator("#say-it")).to_be_visible()
     await open_review(first, "DR1752104")
@@ -185,7 +186,7 @@ async def test_a_review_is_assigned_and_found_under_mine_and_the_other_page_foll
 ) -> None:
     await post(db, home, "DR1752104")
     await post(db, home, "DR1752105")
-    first, second = await open_tab(ana), await open_tab(bia)
+    first, second = await open_tab(ana, HOME), await open_tab(bia, HOME)
     await open_review(first, "DR1752104")
     await open_review(second, "DR1752104")
     await first.page.select_option("#assign", label=bia.name)
@@ -204,11 +205,11 @@ async def test_many_are_chosen_with_the_keyboard_shown_with_their_numbers_and_do
         await post(db, home, f"DR175210{number}", ago=timedelta(minutes=9 - number))
         if number:
             await post(db, home, f"DR175210{number}", ago=timedelta(minutes=4 - number))
-    other = await open_tab(bia)
+    other = await open_tab(bia, HOME)
     await open_review(other, "DR1752102")
     await other.page.keyboard.press("1")
     await expect(other.page.locator("#saved")).to_have_text("Saved")
-    tab = await open_tab(ana)
+    tab = await open_tab(ana, HOME)
     await tab.page.keyboard.press("j")
     await tab.page.keyboard.press("x")
     for _ in range(3):
@@ -244,7 +245,7 @@ async def test_photos_are_shown_large_confirmed_or_refused_and_what_is_no_pictur
     for content in [*contents, picture(1)]:
         await photo(db, home, content)
     ids = await keep(db, home, site.data / "media", contents, ["image/png", "image/png", "application/octet-stream"])
-    tab = await open_tab(ana)
+    tab = await open_tab(ana, HOME)
     await open_review(tab, "DR1752104")
     await expect(tab.page.locator(".strip > .photo")).to_have_count(4)
     await expect(tab.page.locator(".photo img")).to_have_count(2)
@@ -284,8 +285,7 @@ async def test_a_review_is_whole_in_both_languages_on_a_phone_and_in_the_dark(
     for content in (picture(200), picture(90), picture(30)):
         await photo(db, home, content)
     await keep(db, home, site.data / "media", [picture(200), picture(90)], ["image/png"] * 2)
-    tab = await open_tab(ana, viewport=size, color_scheme=scheme, locale=lang)
-    await tab.page.goto(f"{site.address}/wa-monitor")
+    tab = await open_tab(ana, HOME, viewport=size, color_scheme=scheme, locale=lang)
     await row(tab, "DR1752104").locator("a").click()
     await expect(tab.page.locator("#sheet h2")).to_have_text("DR1752104")
     await tab.page.locator("#say-it button").click()

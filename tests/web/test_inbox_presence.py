@@ -170,7 +170,8 @@ async def test_two_who_write_to_one_customer_see_each_other_and_who_answered_fir
     for login, name in (("duma", "Duma Nkosi"), ("bongi", "Bongi Zulu")):
         overrides: dict[str, Any] = {"login": login, "name": name, "role": Role.AGENT}
         who = await db.run("add", partial(world.someone, business=business, **overrides))
-        tabs.append(await open_tab(who))
+        tabs.append(await open_tab())
+        await tabs[-1].log_in(who)
     duma, bongi = tabs
     for tab in tabs:
         await tab.go(f"/inbox/{await first(db)}")
