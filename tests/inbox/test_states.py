@@ -251,7 +251,7 @@ async def work_off(db: Database, model: Any) -> None:
         jobs.run_jobs(db, {session_jobs.SUMMARISE: session_jobs.handler(model)}, stop, asyncio.Event())
     )
     while await rows(db, "select id from jobs where state <> 'done'"):
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # what becomes of a row is told to nobody
     stop.set()
     await running
 
