@@ -207,6 +207,30 @@ async def test_what_is_taken_back_says_nothing_and_waits_for_nobody(db: Database
     ]  # fmt: skip
 
 
+async def test_the_list_shows_what_the_newest_message_says_by_now(db: Database, number: str) -> None:
+    """Words that were taken back are shown nowhere; what is changed of an older message is not shown there."""
+    shown = "select last_body, last_type from whatsapp_conversation"
+
+    def edit(place: int, words: str, about: str) -> Any:
+        told = {"original_message_id": about, "message": {"type": "text", "text": {"body": words}}}
+        return said(bodies.message("edit", place, edit=told))
+
+    async def took_back(place: int, about: str) -> None:
+        await come(db, said(bodies.message("revoke", place, revoke={"original_message_id": about})))
+
+    await come(db, said(text("Is it open?")), said(text("My card is", 2)))
+    await come(db, edit(16, "Is it shut?", "wamid.0001"), edit(17, "My cat is", "wamid.0002"))
+    assert await rows(db, shown) == [("My cat is", "text")]
+    await took_back(18, "wamid.0001")
+    assert await rows(db, shown) == [("My cat is", "text")]
+    await took_back(19, "wamid.0002")
+    assert await rows(db, shown) == [("", "deleted")]
+    await come(db, edit(20, "My hat is", "wamid.0002"))
+    assert await rows(db, shown) == [("", "deleted")], "what was taken back says nothing any more"
+    await come(db, said(text("Hello again", 30)))
+    assert await rows(db, shown) == [("Hello again", "text")]
+
+
 async def test_nobody_changes_what_somebody_else_said(db: Database, number: str) -> None:
     edit = {"original_message_id": "wamid.0040", "message": {"type": "text", "text": {"body": "You get it for free"}}}
     revoke = {"original_message_id": "wamid.0001"}

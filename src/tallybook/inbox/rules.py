@@ -34,6 +34,7 @@ LONGEST_KIND, LONGEST_FILENAME = 16, 250
 GATEWAY = "gateway"
 PLACEHOLDER = "media_placeholder"  # stands for a file of the past, which comes by itself under the same id
 NEW_NUMBER = "new_number"  # the type of the line by which a thread says that its customer's phone is another now
+TAKEN_BACK = "deleted"  # what the list calls a newest message that says nothing any more
 PREVIEW = 50  # characters of a message in the list of threads
 
 

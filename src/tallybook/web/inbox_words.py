@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tallybook.core.marking import N_
+from tallybook.inbox.rules import TAKEN_BACK
 from tallybook.inbox.types import Delivery, Source
 
 SIGNS: Mapping[str, str] = {Source.BOT: "🤖", Source.AUTOMATION: "⚡", Source.HUMAN: "👤"}
@@ -39,6 +40,7 @@ TYPES: Mapping[str, tuple[str, str]] = {
     "template": ("", N_("Template")),
     "media_placeholder": ("📎", N_("A file that has not come yet")),
     "new_number": ("", N_("The customer has a new number")),
+    TAKEN_BACK: ("🚫", N_("This message was deleted")),
 }
 TEXTS = frozenset({"", "text", "interactive", "button"})
 OTHER = ("📎", N_("A message of a kind that cannot be shown here"))

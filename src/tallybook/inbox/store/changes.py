@@ -7,6 +7,7 @@ from typing import Any
 
 from tallybook.core import arrays, inbox_keys
 from tallybook.core.db import Conn
+from tallybook.inbox.rules import TAKEN_BACK, preview
 from tallybook.inbox.types import Change, Known, Place, Reaction
 
 from .searching import said_anew
@@ -56,6 +57,18 @@ update whatsapp_message m set edited_at = greatest(m.edited_at, %(at)s::timestam
         else %(body)s::text end
 where m.business_id = {_HIDDEN} and m.channel = %(channel)s and m.account = %(account)s
     and m.provider_message_id = %(about)s and {_THEIR_OWN}
+returning m.conversation_id, m.id, m.body, case when m.status = 'deleted' then %(taken_back)s::text else m.message_type end
+"""
+# Where it is the newest of its thread. What is written at this moment holds the thread's row, and then is newer.
+SHOW = f"""
+update whatsapp_conversation c set last_body = %(preview)s::text, last_type = %(type)s::text
+from whatsapp_message m
+where c.business_id = {_HIDDEN} and c.id = %(conversation_id)s::bigint
+    and m.business_id = {_HIDDEN} and m.id = %(id)s::bigint and m.said_at = c.last_message_at
+    and not exists (
+        select from whatsapp_message l
+        where l.business_id = {_HIDDEN} and l.conversation_id = %(conversation_id)s::bigint and l.said_at = m.said_at
+            and l.seq > m.seq and l.source <> 'system')
 """
 # The thread's row first, as everybody takes it; what is not there any more waits for nobody, so that the counters of
 # those who have not read so far stay exact.
@@ -105,11 +118,19 @@ where r.business_id = {_HIDDEN} and r.conversation_id = %(conversation_id)s::big
 
 async def edit(conn: Conn, business_id: int, change: Change) -> bool:
     """Has a message say something else, unless it says something newer. False: it is not there."""
-    values = _named(business_id, change) | {"body": change.body, "at": change.at}
-    if (await conn.execute(EDIT, values)).rowcount != 1:
+    values = _named(business_id, change) | {"body": change.body, "at": change.at, "taken_back": TAKEN_BACK}
+    row = await (await conn.execute(EDIT, values)).fetchone()
+    if row is None:
         return False
+    await _show(conn, business_id, *row)
     await said_anew(conn, business_id, (change.channel, change.account), [change.about])
     return True
+
+
+async def _show(conn: Conn, business_id: int, conversation_id: int, number: int, body: str, kind: str) -> None:
+    """Has the list of threads show what a message says now, if it is the one that it shows."""
+    shown = {"conversation_id": conversation_id, "id": number, "preview": preview(body, kind), "type": kind}
+    await conn.execute(SHOW, {"business_id": business_id, **shown})
 
 
 async def take_back(conn: Conn, business_id: int, change: Change) -> bool:
@@ -120,6 +141,7 @@ async def take_back(conn: Conn, business_id: int, change: Change) -> bool:
     if row is None:
         return (await conn.execute(THERE, values)).rowcount == 1
     conversation_id, seq, counted, number = row
+    await _show(conn, business_id, conversation_id, number, "", TAKEN_BACK)
     await said_anew(conn, business_id, (change.channel, change.account), [change.about])
     if counted:
         counts = {"business_id": business_id, "conversation_id": conversation_id, "seq": seq, "id": number}
