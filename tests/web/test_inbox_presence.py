@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from playwright.async_api import expect
+from playwright.async_api import Page, Request, expect
 
 from tallybook.core.businesses import Business
 from tallybook.core.callers import Role
@@ -161,6 +161,17 @@ async def test_another_process_s_pages_hear_it_and_another_business_s_do_not(
     assert not any("changed" in one for one in heard["ours"][1:]), "nothing is drawn anew for it"
 
 
+def says(request: Request, doing: str) -> bool:
+    return request.url.endswith("/here") and f'"{doing}"' in (request.post_data or "")
+
+
+def sayings_of(page: Page) -> list[str]:
+    """What a page says from now on that its person does."""
+    said: list[str] = []
+    page.on("request", lambda one: said.extend(word for word in ("writes", "looks", "left") if says(one, word)))
+    return said
+
+
 async def test_two_who_write_to_one_customer_see_each_other_and_who_answered_first(
     open_tab: OpenTab, db: Database, business: Business
 ) -> None:
@@ -173,6 +184,7 @@ async def test_two_who_write_to_one_customer_see_each_other_and_who_answered_fir
         tabs.append(await open_tab())
         await tabs[-1].log_in(who)
     duma, bongi = tabs
+    await duma.page.clock.install()
     for tab in tabs:
         await tab.go(f"/inbox/{await first(db)}")
         await expect(tab.page.locator("#live")).to_have_attribute("data-state", "live")
@@ -180,6 +192,14 @@ async def test_two_who_write_to_one_customer_see_each_other_and_who_answered_fir
     await duma.page.locator("#text").press_sequentially("Until si")
     await expect(bongi.page.locator("#also-here")).to_have_text("Duma Nkosi is writing an answer")
     assert await bongi.violations() == []
+    said = sayings_of(duma.page)
+    async with duma.page.expect_request(lambda one: says(one, "writes")):
+        await duma.page.clock.run_for(6_000)  # more than a beat, and less than after what somebody only looks
+        await duma.page.locator("#text").press_sequentially("x")
+    assert set(said) == {"writes"}, "whoever writes says at no beat that they look"
+    async with duma.page.expect_request(lambda one: says(one, "looks")):
+        await duma.page.clock.run_for(12_000)
+    await duma.page.locator("#text").press("Backspace")
     await bongi.page.locator("#text").fill("Until six")
     await bongi.page.keyboard.press("Enter")
     await expect(duma.page.locator("#was-answered")).to_be_visible()

@@ -7,18 +7,29 @@ const FORGET = 25000;
 const PAUSE = 9000; // after which somebody who wrote only looks
 const others = new Map(); // by thread and account
 let said = { id: null, doing: "", at: 0 };
+let wroteAt = -Infinity; // when a key was last pressed in an answer that is not sent yet
 let answeredBefore = null; // the newest answer when the writing began
 
 const thread = () => $("#talk")?.dataset.id;
+const doing = () => (Date.now() - wroteAt < PAUSE ? "writes" : "looks");
 const lastAnswer = () => $$(".said.ours").at(-1)?.id ?? "";
 
-function say(doing, id = thread()) {
+function say(what, id = thread()) {
   if (!id || !$("#presence")) return;
   const now = Date.now();
-  const pause = doing === "writes" ? WRITING : BEAT;
-  if (said.id === id && said.doing === doing && now - said.at < pause - 500) return;
-  said = { id, doing, at: now };
-  call("POST", `/inbox/${id}/here`, { doing }, { keepalive: true });
+  const pause = what === "writes" ? WRITING : BEAT;
+  if (said.id === id && said.doing === what && now - said.at < pause - 500) return;
+  said = { id, doing: what, at: now };
+  call("POST", `/inbox/${id}/here`, { doing: what }, { keepalive: true });
+}
+
+// The newest saying is what others are shown: whoever writes must not say meanwhile that they look.
+const beat = () => doing() === "looks" && say("looks");
+
+function wroteNothing() {
+  answeredBefore = null;
+  wroteAt = -Infinity;
+  beat();
 }
 
 function draw() {
@@ -41,7 +52,7 @@ function heard({ detail }) {
   // Whoever comes is told that we are here too, without waiting for our next beat.
   if (detail.doing !== "left" && !others.has(key) && String(detail.thread) === thread() && !document.hidden) {
     said.at = 0;
-    say("looks");
+    say(doing());
   }
   if (detail.doing === "left") others.delete(key);
   else others.set(key, { ...detail, at: Date.now() });
@@ -51,23 +62,25 @@ function heard({ detail }) {
 function typed(event) {
   if (event.target.id !== "text") return;
   if (!event.target.value.trim()) {
-    answeredBefore = null;
+    wroteNothing();
     $("#was-answered").hidden = true;
     return;
   }
   answeredBefore ??= lastAnswer();
+  wroteAt = Date.now();
   say("writes");
 }
 
 function drawn() {
   if (answeredBefore === null || !$("#was-answered")) return;
-  if (!$("#text")?.value.trim()) answeredBefore = null;
+  if (!$("#text")?.value.trim()) wroteNothing();
   $("#was-answered").hidden = answeredBefore === null || lastAnswer() === answeredBefore || $("#text").readOnly;
 }
 
 function opened() {
   if (said.id && said.id !== thread()) say("left", said.id);
   answeredBefore = null;
+  wroteAt = -Infinity;
   if (!document.hidden) say("looks");
   draw();
 }
@@ -77,10 +90,10 @@ export function startPresence() {
   document.addEventListener("input", typed);
   document.addEventListener("thread-drawn", drawn);
   document.body.addEventListener("htmx:afterSettle", (event) => event.detail.target?.id === "thread" && opened());
-  document.addEventListener("visibilitychange", () => say(document.hidden ? "left" : "looks"));
+  document.addEventListener("visibilitychange", () => say(document.hidden ? "left" : doing()));
   addEventListener("pagehide", () => say("left"));
   setInterval(() => {
-    if (!document.hidden) say("looks");
+    if (!document.hidden) beat();
     draw();
   }, BEAT / 4);
   opened();
