@@ -149,6 +149,16 @@ async def test_a_message_is_quoted_and_reacted_to_without_any_script(
     ]  # fmt: skip
 
 
+async def test_a_message_without_words_is_quoted_and_reacted_to_by_what_it_is(
+    browser: Browser, db: Database, business: Business, agent: world.Someone, thread: int
+) -> None:
+    await rows(db, "update whatsapp_message set body = '', message_type = 'image' returning id")
+    await browser.log_in(agent)
+    number = await message(db)
+    for page in (f"/inbox/{thread}?quote={number}", f"/inbox/{thread}/messages/{number}/react"):
+        assert '<blockquote dir="auto">📷 Photo</blockquote>' in (await browser.get(page)).text
+
+
 async def test_blue_ticks_are_shown_only_where_the_business_wishes_it(
     browser: Browser, app: App, db: Database, business: Business, agent: world.Someone, thread: int, tmp_path: Path
 ) -> None:

@@ -76,7 +76,7 @@ async def _page(
         thread = await threads.by_number(conn, asked.caller, conversation_id)
         window = await sending.window_of(conn, asked.caller, thread.id)
         closed = inbox_view.composer(thread, window, "", asked.clock).closed
-        quoting = await inbox_signs.quoting_of(conn, asked.caller, thread.id, typed.quote)
+        quoting = await inbox_signs.quoting_of(conn, asked, thread.id, typed.quote)
         return {"open": thread, "closed": closed, "quoting": quoting}
 
     context = await app.db.run("show question", work)

@@ -26,6 +26,7 @@ from tallybook.inbox.types import Delivery
 from . import errors, inbox_receipts, inbox_view, pages
 from .inbox_view import PATH
 from .needs import Asked, TheApp
+from .times import Clock
 
 if TYPE_CHECKING:
     from .inbox import Look
@@ -47,7 +48,7 @@ async def of_thread(conn: Conn, app: App, asked: Look, thread: Thread) -> dict[s
     may_answer = asked.may_answer and thread.channel in ANSWERED
     quote = asked.quote if may_answer else ""
     return {
-        "quoting": await quoting_of(conn, asked.caller, thread.id, quote), "may_sign": may_answer,
+        "quoting": await quoting_of(conn, asked, thread.id, quote), "may_sign": may_answer,
         "has_templates": thread.channel == templates.CHANNEL,
         "signed": KNOWN, "quick": reacting.QUICK, "sign_key": uuid4().hex,
         "reading": await receipts.reading(conn, asked.caller, thread.id),
@@ -55,19 +56,19 @@ async def of_thread(conn: Conn, app: App, asked: Look, thread: Thread) -> dict[s
     }  # fmt: skip
 
 
-async def quoting_of(conn: Conn, caller: Caller, conversation_id: int, quote: str) -> Quoting | None:
+async def quoting_of(conn: Conn, asked: Look, conversation_id: int, quote: str) -> Quoting | None:
     """The message of a thread of which somebody gave the number; None where it went, or was never there."""
     number = naming.number(quote)
     if number is None:
         return None
     try:
-        return _quoting(number, await reacting.quoted(conn, caller, conversation_id, number))
+        return _quoting(number, await reacting.quoted(conn, asked.caller, conversation_id, number), asked.clock)
     except (Conflict, NotFound):
         return None
 
 
-def _quoting(number: int, about: About) -> Quoting:
-    return Quoting(number, about.body[:300] or f"[{about.type}]")
+def _quoting(number: int, about: About, clock: Clock) -> Quoting:
+    return Quoting(number, about.body[:300] or inbox_view.called(about.type, clock))
 
 
 async def send(conn: Conn, caller: Caller, conversation_id: int, form: Mapping[str, Any]) -> int:
@@ -123,7 +124,7 @@ async def _page(request: Asked, app: App, place: tuple[int, int], error: Tallybo
     thread, about = await app.db.run("show message", work)
     clock = pages.clock_of(request)
     context = {
-        "open": thread, "about": _quoting(place[1], about), "quick": reacting.QUICK, "sign_key": uuid4().hex,
+        "open": thread, "about": _quoting(place[1], about, clock), "quick": reacting.QUICK, "sign_key": uuid4().hex,
         "view": inbox_view, "trouble": clock.words.gettext(error.message) if error else "",
     }  # fmt: skip
     return pages.page(request, "inbox/react.html", context, errors.status_of(error) if error else 200)

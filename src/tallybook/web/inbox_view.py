@@ -121,7 +121,7 @@ def last_words(thread: Thread, clock: Clock) -> str:
     kind, said = thread.last_type, thread.last_body
     if kind in inbox_words.TEXTS or said not in {"", _told(kind)[0]}:
         return said
-    return _called(kind, clock)
+    return called(kind, clock)
 
 
 @dataclass(frozen=True)
@@ -203,14 +203,15 @@ def day_words(on: date, clock: Clock) -> str:
 
 def what_of(bubble: Bubble, clock: Clock) -> str:
     """What a message is that is not only words, as “📷 Photo”; empty for words."""
-    return "" if bubble.type in inbox_words.TEXTS else _called(bubble.type, clock)
+    return "" if bubble.type in inbox_words.TEXTS else called(bubble.type, clock)
 
 
 def _told(kind: str) -> tuple[str, str]:
     return inbox_words.TYPES.get(kind, inbox_words.OTHER)
 
 
-def _called(kind: str, clock: Clock) -> str:
+def called(kind: str, clock: Clock) -> str:
+    """What a message is that has no words, as “📷 Photo”."""
     sign, words = _told(kind)
     return f"{sign} {clock.words.gettext(words)}".strip()
 
