@@ -57,7 +57,8 @@ update whatsapp_message m set edited_at = greatest(m.edited_at, %(at)s::timestam
         else %(body)s::text end
 where m.business_id = {_HIDDEN} and m.channel = %(channel)s and m.account = %(account)s
     and m.provider_message_id = %(about)s and {_THEIR_OWN}
-returning m.conversation_id, m.id, m.body, case when m.status = 'deleted' then %(taken_back)s::text else m.message_type end
+returning m.conversation_id, m.id, m.body,
+    case when m.status = 'deleted' then %(taken_back)s::text else m.message_type end
 """
 # Where it is the newest of its thread. What is written at this moment holds the thread's row, and then is newer.
 SHOW = f"""
