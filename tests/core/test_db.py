@@ -194,6 +194,42 @@ async def test_a_database_that_is_away_is_not_waited_for_again_and_again() -> No
             await asyncio.wait_for(away.run("away", count), 8)
 
 
+async def test_a_database_that_answers_others_is_busy_and_not_away(database_url: str) -> None:
+    async with open_database(database_url, "prod", size=1) as db:
+        first, second = asyncio.Event(), asyncio.Event()
+
+        async def holds(until: asyncio.Event) -> None:
+            async with db.transaction():
+                await until.wait()
+
+        async def looks() -> None:
+            async with db.transaction(within=0.3):
+                raise AssertionError("there is no connection for it")
+
+        async with asyncio.TaskGroup() as group:
+            for waiting, until in enumerate((first, second)):
+                group.create_task(holds(until))
+                await until_waiting(db, waiting)
+            look = asyncio.create_task(looks())
+            await until_waiting(db, 2)
+            first.set()
+            with pytest.raises(PoolTimeout):
+                await look
+            assert not db.is_away
+            with pytest.raises(PoolTimeout):
+                await looks()
+            assert db.is_away, "nobody was answered meanwhile"
+            second.set()
+        assert not db.is_away
+
+
+async def until_waiting(db: Database, count: int) -> None:
+    """Until so many wait for a connection, and one has it."""
+    async with asyncio.timeout(10):
+        while db.pool.get_stats()["requests_waiting"] != count or db.pool.get_stats()["pool_available"]:
+            await asyncio.sleep(0)  # the pool signals nothing of it
+
+
 @pytest.mark.parametrize(
     ("error", "passing"),
     [

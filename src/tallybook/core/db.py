@@ -6,6 +6,7 @@ environment's schema is set inside each transaction.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -162,6 +163,7 @@ class Database:
             self.outage.over()
             yield conn
             await _commit(conn)
+            self.outage.over()
         except BaseException as error:
             if isinstance(error, psycopg.Error):
                 connection.notice(error)
@@ -177,11 +179,13 @@ class Database:
     @asynccontextmanager
     async def _connection(self, within: float | None) -> AsyncIterator[Conn]:
         while_away = AWAY_SECONDS if self.is_patient else AT_ONCE_SECONDS
+        asked_at = time.monotonic()
         async with AsyncExitStack() as stack:
             try:
                 conn = await stack.enter_async_context(self.pool.connection(while_away if self.is_away else within))
             except PoolTimeout as error:
-                self.outage.begun(str(error))
+                if self.outage.answered_at < asked_at:  # else it answers others, and they have every connection
+                    self.outage.begun(str(error))
                 raise
             stack.enter_context(connection.limited(conn, within))
             yield conn

@@ -21,7 +21,8 @@ class Outage(logging.Filter):
         super().__init__()
         self._pool = pool
         self._since: float | None = None
-        self.ended = float("-inf")  # by the monotonic clock; the last one that was seen
+        # By the monotonic clock: the end of the last one that was seen, and when a transaction last began or ended.
+        self.ended = self.answered_at = float("-inf")
 
     @property
     def lasts(self) -> bool:
@@ -34,7 +35,8 @@ class Outage(logging.Filter):
             log.error("The database is away; work waits until it is back", reason=reason)
 
     def over(self) -> None:
-        """A transaction has begun."""
+        """A transaction has begun, or is committed."""
+        self.answered_at = time.monotonic()
         if self._since is not None:
             seconds = round(time.monotonic() - self._since, 1)
             self._since, self.ended = None, time.monotonic()
