@@ -105,3 +105,20 @@ async def test_a_clock_that_is_set_back_puts_nothing_off(tmp_path: Path) -> None
     end = further - 6 * 3600
     await lived(path, range(end, end + 700, EVERY), line, away=False)
     assert line.said == [("begun", "ana"), ("ended", "ana")]
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["it had been there", "it had been away"])
+async def test_a_look_that_another_has_overtaken_says_nothing_of_what_is_no_longer_so(
+    tmp_path: Path, away: bool
+) -> None:
+    """One process waits for its connections for some seconds, while its neighbour sees the change and tells it."""
+    line, path = Line(), tmp_path / "away.json"
+    at_once = Terms(patience=timedelta(), quiet=timedelta())
+    await lived(path, [0], line, away=True, terms=at_once)
+    if away:
+        await lived(path, [20, 21], line, away=False, terms=at_once)
+    told = [*line.said]
+    await lived(path, [-1, -1] if not away else [19], line, away=away, terms=at_once)
+    assert line.said == told
+    await lived(path, [30, 31], line, away=False, terms=at_once)
+    assert line.said == [("begun", "ana"), ("ended", "ana")]

@@ -41,7 +41,8 @@ log = structlog.get_logger(__name__)
 class Kept(msgspec.Struct, frozen=True):
     """What the file holds. ``business`` is whose alarms these are, learnt while the database was there.
 
-    ``event`` is being told to ``pending``; ``told`` have heard of it.
+    ``event`` is being told to ``pending``; ``told`` have heard of it. ``judged_at``: when that look began by which the
+    last step was taken.
     """
 
     business: Business | None = None
@@ -54,6 +55,7 @@ class Kept(msgspec.Struct, frozen=True):
     told: tuple[Target, ...] = ()
     tries: int = 0
     not_before: datetime | None = None
+    judged_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,10 @@ class Telling:
 
 
 async def look(path: Path, now: datetime, terms: Terms, *, away: bool, telling: Telling) -> None:
-    """Takes the next step of the outage's alarm, unless another process is at it."""
+    """Takes the next step of the outage's alarm, unless another process is at it. ``now`` is when the look began.
+
+    A look may last: one that saw what is no longer so, since another that began later has taken a step, takes none.
+    """
     with _turn(path) as is_ours:
         if not is_ours:
             return
@@ -80,9 +85,9 @@ async def look(path: Path, now: datetime, terms: Terms, *, away: bool, telling: 
             kept = msgspec.structs.replace(kept, business=telling.business)
             _keep(path, kept)
         trouble = Trouble(NAME, SAYS) if away else None
-        taken = step(kept.alarm, trouble, now, terms)
+        taken = None if _is_overtaken(kept, now) else step(kept.alarm, trouble, now, terms)
         if taken is not None:
-            kept = advanced(kept, taken, telling.targets)
+            kept = msgspec.structs.replace(advanced(kept, taken, telling.targets), judged_at=now)
             if taken.tell == "ended":
                 await telling.keep(kept)
             _keep(path, kept)
@@ -100,6 +105,11 @@ def _turn(path: Path) -> Iterator[bool]:
             yield True
             return
         yield try_lock(lock, fcntl.LOCK_EX)
+
+
+def _is_overtaken(kept: Kept, now: datetime) -> bool:
+    # What lies further off was written by a clock that was ahead.
+    return kept.judged_at is not None and now < kept.judged_at <= now + LONGEST
 
 
 def _known(path: Path) -> Kept:
